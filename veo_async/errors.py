@@ -1,0 +1,365 @@
+"""Every error that crosses the public face, ordered by what the caller does next.
+
+::
+
+    VeoError
+    ├── InvalidRequestError (ValueError)     fix the call: nothing was sent
+    ├── MissingExtraError (ImportError)      install the extra that it names
+    ├── ClientClosedError                    use a client that is still open
+    ├── APIError                             the service answered with an error
+    │   ├── BadRequestError                    fix the call        400 bad_request
+    │   ├── APINotImplementedError             fix the call        400 api_not_implemented
+    │   ├── NoAPIError                         fix the base URL    404 no_api
+    │   ├── ContentRefusedError                change the content  403, any other code
+    │   ├── AccountError                       fix the account:
+    │   │   ├── NoTokenError                     400 no_token, or no token was given here
+    │   │   ├── InvalidTokenError                401 invalid_token
+    │   │   ├── TokenExpiredError                401 token_expired
+    │   │   ├── TokenMismatchedError             400 or 401 token_mismatched
+    │   │   ├── DisabledError                    400 disabled
+    │   │   └── InsufficientBalanceError         403 used_up
+    │   ├── RateLimitError                     wait (retry_after)  429 too_many_requests
+    │   └── ServerError                        try later           500 api_error, any 5xx
+    ├── ConnectionFailedError                try later: nothing was sent
+    ├── GenerationFailedError                the service gave up on this video
+    ├── SubmissionUncertainError             look it up: it may have been paid for
+    ├── WaitTimeoutError (TimeoutError)      resume: wait for the same task_id again
+    ├── PollingError                         resume: wait for the same task_id again
+    ├── TaskNotFoundError                    check the task_id
+    ├── DownloadError                        download again: the video stays paid for
+    └── UndecodableReplyError                report a bug: no such answer is documented
+
+Statuses and codes are those of the API guide and of the vendor's OpenAPI document.
+Every error says whether money may have been spent (``may_have_cost``), and every one can be
+pickled, so that it survives a process pool or a task queue.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+__all__ = [
+    "APIError",
+    "APINotImplementedError",
+    "AccountError",
+    "BadRequestError",
+    "ClientClosedError",
+    "ConnectionFailedError",
+    "ContentRefusedError",
+    "DisabledError",
+    "DownloadError",
+    "GenerationFailedError",
+    "InsufficientBalanceError",
+    "InvalidRequestError",
+    "InvalidTokenError",
+    "MissingExtraError",
+    "NoAPIError",
+    "NoTokenError",
+    "PollingError",
+    "RateLimitError",
+    "ServerError",
+    "SubmissionUncertainError",
+    "TaskNotFoundError",
+    "TokenExpiredError",
+    "TokenMismatchedError",
+    "UndecodableReplyError",
+    "VeoError",
+    "WaitTimeoutError",
+]
+
+
+def _revive(cls: type[VeoError], args: tuple[Any, ...], state: dict[str, Any]) -> VeoError:
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(state)
+    return error
+
+
+class VeoError(Exception):
+    """The root of the tree: ``except VeoError`` catches all that this library raises.
+
+    Attributes:
+        message: what happened, in one sentence.
+        may_have_cost: whether the call that failed may have been billed.
+        task_id: the service's id of the task this is about, where there is one. A task that
+            has an id goes on at the service whatever happened here.
+    """
+
+    advice: ClassVar[str] = ""
+
+    def __init__(
+        self, message: str, *, task_id: str | None = None, may_have_cost: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.task_id = task_id
+        self.may_have_cost = may_have_cost
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.advice}" if self.advice else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Keyword-only arguments defeat Exception's own pickling, which replays args alone.
+        return _revive, (type(self), self.args, self.__dict__.copy())
+
+
+class InvalidRequestError(VeoError, ValueError):
+    """The request cannot be right, so nothing was sent. Fix the field that ``field`` names."""
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class MissingExtraError(VeoError, ImportError):
+    """A feature needs libraries that are not installed; ``extra`` names what to install."""
+
+    def __init__(self, *, feature: str, extra: str) -> None:
+        super().__init__(f'{feature} needs more libraries: pip install "veo-async[{extra}]".')
+        self.feature = feature
+        self.extra = extra
+
+
+class ClientClosedError(VeoError):
+    """The client was closed. A task with an id goes on: wait for it with another client."""
+
+
+class APIError(VeoError):
+    """The service answered with an error. Unknown codes arrive as this class itself.
+
+    Attributes:
+        status_code: the HTTP status, or ``None`` where no answer was needed to know.
+        code: the service's own word for the error, such as ``bad_request``.
+        trace_id: what the vendor's support asks for.
+        body: the decoded answer, or an excerpt of its text.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int | None = None,
+        code: str | None = None,
+        trace_id: str | None = None,
+        body: Any = None,
+        task_id: str | None = None,
+        may_have_cost: bool = False,
+    ) -> None:
+        super().__init__(message, task_id=task_id, may_have_cost=may_have_cost)
+        self.status_code = status_code
+        self.code = code
+        self.trace_id = trace_id
+        self.body = body
+
+    def __str__(self) -> str:
+        facts = {"HTTP": self.status_code, "code": self.code, "trace_id": self.trace_id}
+        known = ", ".join(f"{name} {value}" for name, value in facts.items() if value is not None)
+        text = f"{self.message} ({known})" if known else self.message
+        return f"{text} {self.advice}" if self.advice else text
+
+
+class BadRequestError(APIError):
+    """A parameter is missing or invalid in the service's eyes. Fix the call; it cost nothing."""
+
+    advice = "Nothing was bought; change the request before you send it again."
+
+
+class APINotImplementedError(APIError):
+    """This deployment does not offer the action. Fix the call; it cost nothing."""
+
+    advice = "Nothing was bought; this deployment does not offer that action."
+
+
+class NoAPIError(APIError):
+    """The service knows no API at this address: look at ``base_url``."""
+
+    advice = "Nothing was bought; check base_url."
+
+
+class ContentRefusedError(APIError):
+    """The service refused the content. Change the prompt or the images."""
+
+    advice = "Nothing was bought; the service refuses this content or this access."
+
+
+class AccountError(APIError):
+    """The account or its token needs attention; no call can succeed before that."""
+
+    advice = "Nothing was bought; see to the token or the account first."
+
+
+class NoTokenError(AccountError):
+    """No API token was sent, or none was given: set ``ACEDATACLOUD_API_TOKEN``."""
+
+
+class InvalidTokenError(AccountError):
+    """The token is wrong."""
+
+
+class TokenExpiredError(AccountError):
+    """The token has expired."""
+
+
+class TokenMismatchedError(AccountError):
+    """The token belongs to another API of the vendor."""
+
+
+class DisabledError(AccountError):
+    """The vendor has disabled the application that this token belongs to."""
+
+
+class InsufficientBalanceError(AccountError):
+    """The balance does not pay for another video."""
+
+    advice = "Nothing was bought; top up the balance. Tasks that were accepted go on."
+
+
+class RateLimitError(APIError):
+    """The rate limit held although the client waited and tried again.
+
+    Attributes:
+        retry_after: seconds to wait as the service asked, or ``None`` if it did not say.
+    """
+
+    advice = "Nothing was bought; wait, and lower RateLimit(in_flight=...) or per_second."
+
+    def __init__(self, message: str, *, retry_after: float | None = None, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.retry_after = retry_after
+
+
+class ServerError(APIError):
+    """The service failed on its side."""
+
+    advice = "Try again later."
+
+
+class ConnectionFailedError(VeoError):
+    """The service could not be reached, and it is known that no request left this machine."""
+
+    advice = "Nothing was sent and nothing was bought; try again later."
+
+
+class GenerationFailedError(VeoError):
+    """The service accepted the task and then failed it. Waiting longer changes nothing.
+
+    Attributes:
+        code: the service's word for the failure.
+        trace_id: what the vendor's support asks for, also about a refund.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        task_id: str | None,
+        code: str | None = None,
+        trace_id: str | None = None,
+    ) -> None:
+        super().__init__(message, task_id=task_id, may_have_cost=True)
+        self.code = code
+        self.trace_id = trace_id
+
+    def __str__(self) -> str:
+        return (
+            f"The generation failed: {self.message} (code {self.code}, task_id {self.task_id}, "
+            f"trace_id {self.trace_id}). The service's bill says whether it was charged."
+        )
+
+
+class SubmissionUncertainError(VeoError):
+    """The submit was sent, and no answer says whether the service accepted it.
+
+    It may have been accepted and billed, so it was not sent again. Look it up by its time (and
+    by ``trace_id`` if there is one) with ``veo.tasks.list(created_at_min=...)`` before you send
+    it again yourself.
+
+    Attributes:
+        request: the request as it was sent.
+        sent_at: Unix time in seconds when the submit began, on this machine's clock.
+        trace_id: the trace id of the failed answer, if it bore one.
+    """
+
+    advice = (
+        "It may have been accepted and billed, so it was not sent again: look for it with "
+        "veo.tasks.list(created_at_min=error.sent_at - 60) before you send it again."
+    )
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        request: Any = None,
+        sent_at: float | None = None,
+        trace_id: str | None = None,
+    ) -> None:
+        super().__init__(message, may_have_cost=True)
+        self.request = request
+        self.sent_at = sent_at
+        self.trace_id = trace_id
+
+
+class _Resumable(VeoError):
+    """A wait ended here, while the task goes on at the service."""
+
+    def __init__(self, message: str, *, task_id: str | None) -> None:
+        super().__init__(message, task_id=task_id, may_have_cost=task_id is not None)
+
+    def __str__(self) -> str:
+        if self.task_id is None:
+            return f"{self.message} Nothing was accepted, so nothing was bought."
+        return (
+            f"{self.message} The task was paid for and may still finish: go on waiting with "
+            f"veo.wait({self.task_id!r})."
+        )
+
+
+class WaitTimeoutError(_Resumable, TimeoutError):
+    """The time to wait is over. The task goes on: ``await veo.wait(error.task_id)``.
+
+    ``task_id`` is ``None`` if the time ran out before the submit was sent.
+    """
+
+
+class PollingError(_Resumable):
+    """The service could not tell how the task stands, many times in a row."""
+
+
+class TaskNotFoundError(VeoError):
+    """The service does not know this task id, also after a time of grace."""
+
+    def __init__(self, message: str, *, task_id: str | None) -> None:
+        super().__init__(message, task_id=task_id)
+
+
+class DownloadError(VeoError):
+    """The file could not be fetched or was not what it should be. The video stays paid for.
+
+    Attributes:
+        url: where it was fetched from; fetch it again from there, or ask for a fresh URL with
+            ``veo.tasks.retrieve(task_id)``.
+        path: where it was to be saved; nothing incomplete is left at that name.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        url: str | None = None,
+        path: Any = None,
+        task_id: str | None = None,
+    ) -> None:
+        super().__init__(message, task_id=task_id, may_have_cost=True)
+        self.url = url
+        self.path = path
+
+    def __str__(self) -> str:
+        return (
+            f"{self.message} The video itself is not lost: its address is {self.url}, and "
+            "veo.tasks.retrieve(task_id) gives a fresh one."
+        )
+
+
+class UndecodableReplyError(APIError):
+    """The answer is not what the service documents. ``body`` holds an excerpt of it."""
+
+    advice = "This is no documented answer: if it stays, report it with this text."

@@ -1,0 +1,323 @@
+"""The wire as frozen values: closed where we send, open where we receive.
+
+Field names are the wire's own. A request refuses what cannot be right before anything is sent;
+a result keeps the fields it does not know, and reads as ``None`` what it cannot make sense of.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+
+from ._values import JSONFields, RequiredText, Value, WebAddress
+from .errors import InvalidRequestError, VeoError
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "SERVICE_ZONE",
+    "Action",
+    "Get1080p",
+    "Generation",
+    "ImageToVideo",
+    "IngredientsToVideo",
+    "Outcome",
+    "State",
+    "TaskRecord",
+    "TextToVideo",
+    "Unsettled",
+    "Video",
+    "VideoRequest",
+]
+
+DEFAULT_MODEL = "veo3-fast"
+"""The vendor's own default (the vendor's OpenAPI document)."""
+
+SERVICE_ZONE = timezone(timedelta(hours=8))
+"""The zone of the naive times of a video: the vendor's tasks guide shows one and the same task
+with the Unix time 1753435158 (09:19:18 UTC) and the text ``2025-07-25 17:19:20``."""
+
+Action = Literal["text2video", "image2video", "ingredients2video", "get_1080p"]
+AspectRatio = Literal["16:9", "9:16", "3:4", "4:3", "1:1"]
+Resolution = Literal["1080p", "4k", "gif"]
+State = Literal["pending", "succeeded", "failed"]
+"""How a task stands. An unknown word of the service counts as pending."""
+
+_OURS = frozenset({"action", "async", "callback_url", "extra_body"})
+
+
+class _Request(Value):
+    model: RequiredText = DEFAULT_MODEL
+    callback_url: WebAddress | None = None
+    extra_body: JSONFields = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _nothing_said_twice(self) -> Self:
+        taken = self.model_fields_set | _OURS
+        twice = sorted(self.extra_body.keys() & taken)
+        if twice:
+            problem = f"extra_body must not set {', '.join(twice)} a second time. Nothing was sent."
+            raise InvalidRequestError(problem, field="extra_body")
+        return self
+
+    def __hash__(self) -> int:
+        # extra_body is a dictionary, so the generated hash over all fields would fail.
+        return hash(self.model_dump_json())
+
+
+class _Generating(_Request):
+    prompt: RequiredText
+    aspect_ratio: AspectRatio | None = None
+    resolution: Resolution | None = None
+    translation: bool | None = None
+
+
+def _listed(urls: object) -> object:
+    if isinstance(urls, str):
+        raise ValueError("must be a list of URLs, not one string")
+    return tuple(urls) if isinstance(urls, Iterable) else urls
+
+
+ImageURLs = Annotated[
+    tuple[WebAddress, ...], BeforeValidator(_listed), Field(min_length=1, max_length=3)
+]
+"""One to three image URLs (the vendor's OpenAPI document)."""
+
+
+class TextToVideo(_Generating):
+    """A video from a prompt.
+
+    Args:
+        prompt: what to show.
+        model: the model's name; an open set, so an unknown name is passed on.
+        aspect_ratio: the shape of the picture; the service's default is 16:9.
+        resolution: left out unless given, since the vendor's guides disagree on the default.
+        translation: whether the service translates the prompt to English first.
+        callback_url: where the service posts the result; the task is waited for just the same.
+        extra_body: fields that the vendor added after this version.
+
+    Raises:
+        InvalidRequestError: a field cannot be right; nothing was sent.
+    """
+
+    action: Literal["text2video"] = "text2video"
+
+
+class ImageToVideo(_Generating):
+    """A video that starts from an image, or runs from a first to a last one.
+
+    Args:
+        image_urls: the first frame, or the first and the last one, as http(s) URLs. Some models
+            accept three.
+
+    The other arguments are those of `TextToVideo`.
+    """
+
+    action: Literal["image2video"] = "image2video"
+    image_urls: ImageURLs
+
+
+class IngredientsToVideo(_Generating):
+    """A video of the things that one to three images show.
+
+    The arguments are those of `ImageToVideo`.
+    """
+
+    action: Literal["ingredients2video"] = "ingredients2video"
+    image_urls: ImageURLs
+
+
+class Get1080p(_Request):
+    """The 1080p version of a finished video.
+
+    Args:
+        video_id: the ``id`` of a `Video` (an entry of ``Generation.data``), not a task id.
+        model: as for the generation.
+        callback_url: as for `TextToVideo`.
+        extra_body: as for `TextToVideo`.
+    """
+
+    action: Literal["get_1080p"] = "get_1080p"
+    video_id: RequiredText
+
+
+VideoRequest = Annotated[
+    TextToVideo | ImageToVideo | IngredientsToVideo | Get1080p, Field(discriminator="action")
+]
+"""Any request that starts a generation, told apart by ``action``."""
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _time(value: object) -> datetime | None:
+    """Unix seconds, or a text that is in the service's zone unless it names one."""
+    try:
+        if isinstance(value, datetime):
+            moment = value
+        elif isinstance(value, str):
+            moment = datetime.fromisoformat(value)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            moment = datetime.fromtimestamp(value, UTC)
+        else:
+            return None
+    except (ValueError, OverflowError, OSError):
+        return None
+    # Times outside of these years would overflow when they are converted to another zone.
+    if not 1970 <= moment.year <= 9000:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=SERVICE_ZONE)
+
+
+def _said(value: object) -> bool:
+    return value is True
+
+
+def _object(value: object) -> dict[str, Any] | None:
+    return value if isinstance(value, dict) else None
+
+
+OpenText = Annotated[str | None, BeforeValidator(_text)]
+OpenTime = Annotated[datetime | None, BeforeValidator(_time)]
+OpenObject = Annotated[dict[str, Any] | None, BeforeValidator(_object)]
+
+
+class _Received(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
+
+
+class Video(_Received):
+    """One video of a generation: an entry of ``data``.
+
+    Attributes:
+        id: the video's id, as `Get1080p` takes it; not a task id.
+        video_url: where the file lies, or ``None`` if there is none.
+        created_at, complete_at: aware times (the 1080p version bears those of its source).
+        state: the service's own word, such as ``succeeded``.
+    """
+
+    id: OpenText = None
+    video_url: OpenText = None
+    created_at: OpenTime = None
+    complete_at: OpenTime = None
+    state: OpenText = None
+
+    def _repr_html_(self) -> str:
+        if not (self.video_url or "").startswith(("https://", "http://")):
+            return html.escape(repr(self))
+        url = html.escape(self.video_url or "")
+        return f'<video controls preload="metadata" width="480" src="{url}"></video>'
+
+
+def _entries(data: object) -> tuple[Any, ...]:
+    """``data`` is a list in every example and an object in the OpenAPI document: accept both."""
+    entries = data if isinstance(data, list | tuple) else (data,)
+    return tuple(entry for entry in entries if isinstance(entry, dict | Video))
+
+
+class Generation(_Received):
+    """The result of a task, as the service answers, calls back and stores it.
+
+    Attributes:
+        success: the service's word on the whole.
+        task_id: the id of the task, as `VeoClient.wait` takes it.
+        trace_id: what the vendor's support asks for.
+        data: the videos.
+    """
+
+    success: Annotated[bool, BeforeValidator(_said)] = False
+    task_id: OpenText = None
+    trace_id: OpenText = None
+    data: Annotated[tuple[Video, ...], BeforeValidator(_entries)] = ()
+
+    @property
+    def video(self) -> Video:
+        """The first of ``data`` that has a file."""
+        return next(video for video in self.data if video.video_url)
+
+    def _repr_html_(self) -> str:
+        return "".join(video._repr_html_() for video in self.data)
+
+
+class TaskRecord(_Received):
+    """One task as the account's task list shows it.
+
+    Attributes:
+        id: the task id.
+        created_at, finished_at: aware times.
+        type: the kind of task, ``videos`` for ours.
+        request: the body as it was submitted, as the service stored it.
+        response: the result or the error body; absent, null or empty while it runs.
+    """
+
+    id: OpenText = None
+    created_at: OpenTime = None
+    finished_at: OpenTime = None
+    type: OpenText = None
+    trace_id: OpenText = None
+    request: OpenObject = None
+    response: OpenObject = None
+
+    _state: State = PrivateAttr(default="pending")
+    _generation: Generation | None = PrivateAttr(default=None)
+    _error: VeoError | None = PrivateAttr(default=None)
+
+    @property
+    def state(self) -> State:
+        """How the task stands: ``pending``, ``succeeded`` or ``failed``."""
+        return self._state
+
+    @property
+    def generation(self) -> Generation | None:
+        """The result, if the task succeeded."""
+        return self._generation
+
+    @property
+    def error(self) -> VeoError | None:
+        """Why it failed, if it did."""
+        return self._error
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one request of many ended. Every end is a value, so one bad item spoils no other.
+
+    Attributes:
+        key: the request's key within its run: a hash of the request and its occurrence number.
+        request: the request.
+        result: the generation, if it succeeded.
+        error: why there is none, otherwise; its ``task_id`` says what is still running.
+        files: the files that were saved.
+    """
+
+    key: str
+    request: VideoRequest
+    result: Generation | None = None
+    error: VeoError | None = None
+    files: tuple[Path, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """A submit whose caller was gone before its answer came.
+
+    Attributes:
+        request: what was sent.
+        sent_at: Unix time in seconds when it was sent, on this machine's clock.
+        task_id: the id that the service answered; wait for it with `VeoClient.wait`.
+        error: why there is no id: the submit is uncertain. With neither an id nor an error, the
+            answer is still awaited.
+    """
+
+    request: VideoRequest
+    sent_at: float
+    task_id: str | None = None
+    error: VeoError | None = None
