@@ -1,0 +1,200 @@
+"""An event loop on which waiting costs no time: hours pass in milliseconds.
+
+The law: **time stands still while anything else can happen; else it jumps to the next timer.**
+Each time that no callback is ready, the loop looks at what could still come, in this order:
+
+1. *A worker thread owes an answer* (``run_in_executor``, ``asyncio.to_thread``, name look-ups,
+   ``anyio.to_thread``): the loop waits for it in real time. Its work takes no virtual time at all,
+   so the same run gives the same times on a fast machine and on a slow one.
+2. *A socket or another file is watched*: nobody can tell when the outside world will speak, so
+   time runs as the wall clock does until it speaks or the next timer is due.
+3. *A timer is set*: time jumps to it. Timers fire in the order of their times; equal times fire
+   in one turn of the loop.
+4. *None of these*: only a foreign thread or a signal could still wake the loop, so it waits for
+   them in real time.
+
+No real wait lasts longer than ``patience`` seconds, and virtual time never passes ``horizon``:
+then `DeadlockError` says what every task was waiting for. So a test never hangs, neither asleep
+nor in a circle of timers that renew themselves. A timer at infinity is no timer.
+
+A thread that itself waits for virtual time to pass is a deadlock by rule 1. A thread that the
+loop was not told of (a bare ``threading.Thread``) is not waited for while timers are set.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import selectors
+import threading
+import time
+from asyncio import Future, TimerHandle
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextvars import Context
+from typing import Any, TypeAlias, TypeVar, TypeVarTuple
+
+__all__ = ["DeadlockError", "VirtualEventLoop"]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+Events: TypeAlias = list[tuple[selectors.SelectorKey, int]]
+
+SHOWN_TASKS = 5  # as many as a person reads in one error message
+
+
+class DeadlockError(RuntimeError):
+    """Nothing can happen any more on a virtual event loop, or nothing but timers ever will.
+
+    The message lists where the tasks wait. Usual causes: an event that nobody sets, a reply that
+    a fake never gives, or a real socket, which belongs on an ordinary event loop.
+    """
+
+
+class _VirtualSelector(selectors.DefaultSelector):
+    """A selector that decides what a wait means; the loop blocks nowhere else."""
+
+    def __init__(self, loop: VirtualEventLoop, *, patience: float, horizon: float) -> None:
+        super().__init__()
+        self.now = 0.0
+        self._loop = loop
+        self._patience = patience
+        self._horizon = horizon
+
+    def select(self, timeout: float | None = None) -> Events:
+        if timeout is not None and timeout <= 0:
+            return super().select(0)
+        # Asked before the look: a thread that is done by now has written to the loop's self-pipe
+        # before it was done, so the look cannot miss its answer.
+        owed = self._loop.is_owed_an_answer()
+        events = super().select(0)
+        if events:
+            return events
+        return self._wait(timeout, owed=owed)
+
+    def _wait(self, timeout: float | None, *, owed: bool) -> Events:
+        if owed:
+            return self._outwait("a worker thread owes an answer")
+        if self._watches_files():
+            return self._run_with_the_wall_clock(timeout)
+        if timeout is None:
+            return self._outwait("no timer is set and nothing woke the loop")
+        self._pass(timeout)
+        return []
+
+    def _watches_files(self) -> bool:
+        own_pipe = 1
+        return len(self.get_map()) > own_pipe
+
+    def _run_with_the_wall_clock(self, timeout: float | None) -> Events:
+        started = time.monotonic()
+        if timeout is None or timeout > self._patience:
+            events = self._outwait("a socket or another file is watched and stays silent")
+        else:
+            events = super().select(timeout)
+        self._pass(time.monotonic() - started if events else timeout or 0.0)
+        return events
+
+    def _outwait(self, what: str) -> Events:
+        events = super().select(self._patience)
+        if not events:
+            raise self._deadlock(f"{what}, for {self._patience:g} real seconds by now")
+        return events
+
+    def _pass(self, seconds: float) -> None:
+        self.now += seconds
+        if self.now > self._horizon:
+            raise self._deadlock(
+                f"{self._horizon:.0f} virtual seconds have passed: a timer renews itself for ever, "
+                "or is set beyond that horizon"
+            )
+
+    def _deadlock(self, what: str) -> DeadlockError:
+        tasks = sorted(map(repr, asyncio.all_tasks(self._loop)))
+        waiting = "".join(f"\n  {task}" for task in tasks[:SHOWN_TASKS])
+        return DeadlockError(f"deadlock: {what}. {len(tasks)} tasks are waiting:{waiting}")
+
+
+class VirtualEventLoop(asyncio.SelectorEventLoop):
+    """An asyncio event loop with virtual time, for tests and simulations.
+
+    ::
+
+        with asyncio.Runner(loop_factory=VirtualEventLoop) as runner:
+            runner.run(asyncio.sleep(3600))  # takes no time
+
+    ``time()`` begins at 0. Everything that reads the loop's clock agrees with it: ``asyncio.sleep``
+    and ``asyncio.timeout``, and anyio's ``sleep``, ``fail_after`` and ``current_time``.
+
+    Args:
+        patience: how many real seconds to wait for a thread, a socket or a foreign wake-up before
+            `DeadlockError`.
+        horizon: how far virtual time may run, in seconds, before `DeadlockError`; 30 days.
+    """
+
+    def __init__(self, *, patience: float = 30.0, horizon: float = 30 * 86_400.0) -> None:
+        self._virtual = _VirtualSelector(self, patience=patience, horizon=horizon)
+        self._calls_to_threads = 0
+        super().__init__(self._virtual)
+        # A nanosecond by default, which is less than one step of a float a few months from 0: a
+        # timer that is due would never count as due. A microsecond serves for thirty years.
+        self._clock_resolution = 1e-6
+
+    def time(self) -> float:
+        """Return the virtual time in seconds since the loop was made."""
+        return self._virtual.now
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> TimerHandle:
+        """Call back at a time of this loop's clock; never, where the time is infinite.
+
+        ``anyio.sleep_forever`` sets such a timer, and a jump towards it would have no end.
+        """
+        if when == math.inf:
+            return TimerHandle(when, callback, args, self, context)
+        return super().call_at(when, callback, *args, context=context)
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
+    ) -> Future[T]:
+        """Run a function in a thread; time stands still until it answered or was given up."""
+        future = super().run_in_executor(executor, func, *args)
+        self._calls_to_threads += 1
+        future.add_done_callback(self._forget_a_call)
+        return future
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """End the threads of ``run_in_executor``. A time limit is moot: time stands still."""
+        self._calls_to_threads += 1
+        try:
+            await super().shutdown_default_executor()
+        finally:
+            self._calls_to_threads -= 1
+
+    def _forget_a_call(self, _: Future[Any]) -> None:
+        self._calls_to_threads -= 1
+
+    def is_owed_an_answer(self) -> bool:
+        """Tell whether a worker thread is at work on a call of this loop's."""
+        return self._calls_to_threads > 0 or any(
+            _works_for(thread, self) for thread in threading.enumerate()
+        )
+
+
+def _works_for(thread: threading.Thread, loop: asyncio.AbstractEventLoop) -> bool:
+    """Tell whether this is a worker thread of anyio's with an unanswered call of this loop.
+
+    anyio offers no public count of them. Its workers hold their loop and a queue, and mark a call
+    as done after they have handed over its answer; one that is ``stopping`` answers no more.
+    """
+    return (
+        getattr(thread, "loop", None) is loop
+        and not getattr(thread, "stopping", False)
+        and getattr(getattr(thread, "queue", None), "unfinished_tasks", 0) > 0
+    )
