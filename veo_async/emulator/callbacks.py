@@ -1,0 +1,96 @@
+"""The service's own calls: the result of a task, posted to its ``callback_url``.
+
+One delivery per task, not signed, not repeated whatever the receiver answers; faults say otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from .background import Background, PerLoop
+from .effects import Early, Garble, Late, Never, Repeat
+from .faults import Call
+from .state import Task
+
+if TYPE_CHECKING:
+    from .service import Service
+
+logger = logging.getLogger("veo_async.emulator")
+
+TIMEOUT = 30.0
+"""Seconds for one delivery; the emulator's own limit."""
+
+
+class Courier:
+    """Posts results.
+
+    Args:
+        transport: what carries the calls; by default real connections.
+    """
+
+    def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._background = Background()
+        self._client = PerLoop(lambda: httpx.AsyncClient(transport=transport, timeout=TIMEOUT))
+
+    async def expect(self, service: Service, task: Task, url: str, struck: tuple[Any, ...]) -> None:
+        """Promise the result of an accepted task. Returns at once, except after an early one."""
+        call = Call("callback", action=task.submitted["action"], ids=frozenset({task.id}))
+        effects = struck + service.faults.on(call)
+        if task.finish_at == inf:
+            task.finish(service.clock.now())
+        delivery = _Delivery(service, task, url, effects)
+        if any(isinstance(effect, Early) for effect in effects):
+            await delivery.post(self._client.get())
+        elif not any(isinstance(effect, Never) for effect in effects):
+            self._background.start(delivery.run(self._client.get()))
+
+    def reset(self) -> None:
+        self._background.cancel()
+
+    async def aclose(self) -> None:
+        await self._background.aclose()
+        if (client := self._client.take()) is not None:
+            await client.aclose()
+
+
+class _Delivery:
+    """One result on its way to one receiver."""
+
+    def __init__(self, service: Service, task: Task, url: str, effects: tuple[Any, ...]) -> None:
+        self._service, self._task, self._url = service, task, url
+        self._effects = effects
+
+    async def run(self, client: httpx.AsyncClient) -> None:
+        moment, times, every = self._task.finish_at, 1, 0.0
+        for effect in self._effects:
+            match effect:
+                case Late():
+                    moment += effect.seconds
+                case Repeat():
+                    times, every = effect.times, effect.every
+        for number in range(times):
+            await self._service.clock.sleep_until(moment + number * every)
+            await self.post(client)
+
+    async def post(self, client: httpx.AsyncClient) -> None:
+        """Deliver once. What the receiver makes of it does not concern the task."""
+        self._service.counters["callback"] += 1
+        content, media_type = self._body()
+        headers = {"content-type": media_type, "date": self._service.date()}
+        try:
+            response = await client.post(self._url, content=content, headers=headers)
+            logger.info("callback for %s: %s", self._task.id, response.status_code)
+        except (httpx.HTTPError, httpx.InvalidURL) as exc:
+            logger.info("callback for %s: %s", self._task.id, type(exc).__name__)
+
+    def _body(self) -> tuple[bytes, str]:
+        for effect in self._effects:
+            if isinstance(effect, Garble):
+                return effect.body.encode(), effect.media_type
+        document = self._service.responses.callback(self._task, self._service.files_url)
+        return json.dumps(document).encode(), "application/json"

@@ -1,0 +1,84 @@
+"""``GET`` and ``HEAD`` of files, with ranges (RFC 9110, section 14).
+
+Written out, because Starlette's own file response reads in threads whatever the run, and a
+virtual event loop cannot wait for threads.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from pathlib import Path
+
+from .endpoint import Endpoint
+from .errors import ServiceError
+from .exchange import Exchange, Reply
+from .faults import Call
+
+_RANGE = re.compile(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*", re.ASCII | re.IGNORECASE)
+
+
+def part_of(asked: str | None, size: int) -> range | None:
+    """The bytes that a ``Range`` header asks for; empty if there are none such.
+
+    ``None`` is the whole file: also for several ranges and for what cannot be read, as the
+    standard allows.
+    """
+    match = _RANGE.fullmatch(asked or "")
+    first, last = match.groups() if match else ("", "")
+    if first and last and int(last) < int(first):
+        return None
+    if first:
+        return range(int(first), min(int(last) + 1, size) if last else size)
+    return range(max(0, size - int(last)), size) if last else None
+
+
+class Downloads(Endpoint):
+    """``/files/{task id}.mp4``. It asks for no token; a call that bears one is counted."""
+
+    kinds = frozenset({"file"})
+
+    async def answer(self, exchange: Exchange) -> Reply:
+        name = exchange.path_params["name"]
+        await exchange.understood(Call("file", ids=frozenset({name})))
+        if "authorization" in exchange.headers:
+            self.service.counters["leaked_token"] += 1
+        task = self.service.backend.tasks.get(name)
+        if task is None or not task.succeeded(self.service.clock.now()):
+            raise ServiceError("not_found", "There is no such file.")
+        path = await self.service.files.path(task, self.service.files_url)
+        await exchange.reach("accepted")
+        return self._file(exchange, path, self.service.http_date(task.finish_at))
+
+    def _file(self, exchange: Exchange, path: Path, modified: str) -> Reply:
+        size = path.stat().st_size
+        headers = {
+            "content-type": "video/mp4",
+            "accept-ranges": "bytes",
+            "etag": f'"{path.stem}-{size}"',
+            "last-modified": modified,
+        }
+        asked = exchange.headers.get("range")
+        if exchange.headers.get("if-range", headers["etag"]) not in {headers["etag"], modified}:
+            asked = None
+        part = part_of(asked, size)
+        if part is not None and not part:
+            return Reply(416, {**headers, "content-range": f"bytes */{size}"})
+        if part is not None:
+            headers["content-range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
+        whole = part or range(size)
+        chunks = partial(self.service.files.chunks, path, whole.start, len(whole))
+        return Reply(206 if part else 200, headers, chunks=chunks, length=len(whole))
+
+
+class HostedImages(Endpoint):
+    """``/images/{name}``: what `Emulator.add_image` was given."""
+
+    kinds = frozenset({"file"})
+
+    async def answer(self, exchange: Exchange) -> Reply:
+        hosted = self.service.files.images.hosted(exchange.path_params["name"])
+        if hosted is None:
+            raise ServiceError("not_found", "There is no such image.")
+        data, media_type = hosted
+        return Reply(200, {"content-type": media_type}, data)

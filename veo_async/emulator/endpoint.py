@@ -1,0 +1,37 @@
+"""What the paths of the service have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from starlette.types import Receive, Scope, Send
+
+from .errors import ServiceError
+from .exchange import Exchange, Instead, Reply
+from .faults import Kind
+from .service import Service
+
+
+class Endpoint(ABC):
+    """An ASGI app for one path; its refusals are the documented error bodies."""
+
+    kinds: ClassVar[frozenset[Kind]]
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = Exchange(self.service, scope, receive, send)
+        try:
+            await exchange.arrive(self.kinds)
+            reply = await self.answer(exchange)
+        except ServiceError as exc:
+            reply = exchange.refusal(exc)
+        except Instead as exc:
+            reply = exc.reply
+        await exchange.deliver(reply)
+
+    @abstractmethod
+    async def answer(self, exchange: Exchange) -> Reply:
+        """The reply to one call, or a `ServiceError`."""

@@ -1,0 +1,119 @@
+"""The files of the service: rendered when they are first asked for, once, off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+import threading
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import anyio.to_thread
+
+from .background import Background, PerLoop
+from .images import Images
+from .options import VideoFormat
+from .state import Task
+
+T = TypeVar("T")
+
+CHUNK = 256 << 10
+"""Bytes of a file in one read."""
+
+
+class RunSync(Protocol):
+    """Calls a blocking function without blocking the event loop."""
+
+    def __call__(self, function: Callable[[], T], /) -> Awaitable[T]: ...
+
+
+async def in_thread(function: Callable[[], T], /) -> T:
+    return await anyio.to_thread.run_sync(function)
+
+
+def cores() -> int:
+    """How many renders at once are worth while."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+
+
+class Files:
+    """Renders and keeps files, in a folder of its own that is removed at the end.
+
+    Args:
+        video: what the files look like.
+        images: where the images of a request come from.
+        run_sync: how the renderer and the file system are called.
+    """
+
+    def __init__(self, video: VideoFormat, images: Images, run_sync: RunSync) -> None:
+        self._video, self.images, self._run_sync = video, images, run_sync
+        self._background = Background()
+        self._slots = PerLoop(lambda: asyncio.Semaphore(cores()))
+        self._renders: dict[str, asyncio.Task[Path]] = {}
+        self._stop = threading.Event()
+        self._folder: Path | None = None
+
+    async def path(self, task: Task, files_url: str) -> Path:
+        """The file of a finished task. Whoever asks while it is rendered waits for the same one."""
+        render = self._renders.get(task.id)
+        if render is None or not self._usable(render):
+            render = self._background.start(self._rendered(task, files_url))
+            self._renders[task.id] = render
+        # Shielded: others may want the file even if this caller goes away.
+        return render.result() if render.done() else await asyncio.shield(render)
+
+    def _usable(self, render: asyncio.Task[Path]) -> bool:
+        if render.done():
+            return not render.cancelled() and render.exception() is None
+        return render.get_loop() is asyncio.get_running_loop()
+
+    async def _rendered(self, task: Task, files_url: str) -> Path:
+        from .rendering import render  # PyAV and Pillow, only when a file is wanted.
+        from .scene import Scene
+
+        urls = task.origin.submitted.get("image_urls") or []
+        images = [await self.images.get(url, files_url) for url in urls]
+        scene = Scene.of(task.origin.submitted, task.submitted, task.video_id, images, self._video)
+        path, stop = self._in_folder(f"{task.id}.mp4"), self._stop
+        async with self._slots.get():
+            await self._run_sync(lambda: render(scene, path, stop.is_set))
+        return path
+
+    def _in_folder(self, name: str) -> Path:
+        """A place for a file; its name comes from our own ids, never from a call."""
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="veo-emulator-"))
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        return self._folder / name
+
+    async def chunks(self, path: Path, start: int, length: int) -> AsyncIterator[bytes]:
+        """That part of a file, piece by piece."""
+        file = await self._run_sync(lambda: path.open("rb"))
+        try:
+            file.seek(start)
+            while length > 0 and (
+                chunk := await self._run_sync(lambda: file.read(min(length, CHUNK)))
+            ):
+                length -= len(chunk)
+                yield chunk
+        finally:
+            file.close()
+
+    def reset(self) -> None:
+        """Stop what is being rendered, and forget all files."""
+        self._stop.set()
+        self._stop = threading.Event()
+        self._background.cancel()
+        self._renders.clear()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    async def aclose(self) -> None:
+        self._stop.set()
+        await self._background.aclose()
+        self.reset()

@@ -1,0 +1,120 @@
+"""What the service checks before it accepts a submit. Pure: a body in, a refusal or nothing out.
+
+Fields as in the API guide and the vendor's OpenAPI document; null counts as absent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from .errors import ServiceError
+from .options import SPELLINGS, Wire
+
+GENERATING = frozenset({"text2video", "image2video", "ingredients2video"})
+WITH_IMAGES = frozenset({"image2video", "ingredients2video"})
+ASPECT_RATIOS = frozenset({"16:9", "9:16", "3:4", "4:3", "1:1"})
+RESOLUTIONS = frozenset({"720p", "1080p", "4k", "gif"})
+MAX_IMAGES = 3
+DEFAULT_MODEL = "veo3-fast"
+"""The vendor's OpenAPI document."""
+
+
+def invalid(field: str) -> ServiceError:
+    return ServiceError("bad_request", f"{field} is invalid.")
+
+
+def required(field: str) -> ServiceError:
+    return ServiceError("bad_request", f"{field} is required.")
+
+
+def check(body: Any, wire: Wire) -> None:
+    """Refuse what the service would refuse.
+
+    Raises:
+        ServiceError: which parameter is missing or invalid.
+    """
+    if not isinstance(body, dict):
+        raise ServiceError("bad_request", "The body must be a JSON object.")
+    action = _action(body, wire)
+    _model(body, wire)
+    if action in GENERATING:
+        _text(body, "prompt")
+        _one_of(body, "aspect_ratio", ASPECT_RATIOS)
+        _one_of(body, "resolution", RESOLUTIONS)
+        _flag(body, "translation")
+    else:
+        _text(body, "video_id")
+    if action in WITH_IMAGES:
+        _images(body)
+    _flag(body, "async")
+    if body.get("callback_url") is not None and not _is_url(body["callback_url"]):
+        raise invalid("callback_url")
+
+
+def normalised(body: dict[str, Any]) -> dict[str, Any]:
+    """The request as a deployment may store it: the same meaning in other words."""
+    stored = {key: value for key, value in body.items() if value is not None and key != "async"}
+    stored.setdefault("model", DEFAULT_MODEL)
+    if body["action"] in SPELLINGS:
+        (stored["action"],) = SPELLINGS - {body["action"]}
+    else:
+        stored.setdefault("aspect_ratio", "16:9")
+        stored.setdefault("translation", False)
+    return stored
+
+
+def _action(body: dict[str, Any], wire: Wire) -> str:
+    action = body.get("action")
+    if action is None:
+        raise required("action")
+    if isinstance(action, str) and (action in GENERATING or action in wire.spellings):
+        return action
+    raise ServiceError(wire.unknown_action, "action is invalid.")
+
+
+def _model(body: dict[str, Any], wire: Wire) -> None:
+    model = body.get("model")
+    if model is None:
+        return
+    if not isinstance(model, str) or not model.strip():
+        raise invalid("model")
+    if wire.models is not None and model not in wire.models:
+        raise invalid("model")
+
+
+def _text(body: dict[str, Any], field: str) -> None:
+    value = body.get(field)
+    if value is None or value == "":
+        raise required(field)
+    if not isinstance(value, str) or not value.strip():
+        raise invalid(field)
+
+
+def _one_of(body: dict[str, Any], field: str, known: frozenset[str]) -> None:
+    value = body.get(field)
+    if value is not None and (not isinstance(value, str) or value not in known):
+        raise invalid(field)
+
+
+def _flag(body: dict[str, Any], field: str) -> None:
+    if not isinstance(body.get(field), bool | None):
+        raise invalid(field)
+
+
+def _images(body: dict[str, Any]) -> None:
+    urls = body.get("image_urls")
+    if urls is None or urls == []:
+        raise required("image_urls")
+    if not isinstance(urls, list) or len(urls) > MAX_IMAGES or not all(map(_is_url, urls)):
+        raise invalid("image_urls")
+
+
+def _is_url(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        return False

@@ -1,0 +1,182 @@
+"""The parts of one emulated service, put together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from email.utils import formatdate
+from random import Random
+from typing import Any
+
+from .callbacks import Courier
+from .clock import Clock
+from .effects import Early, Fail, Hide, Lag
+from .errors import ServiceError
+from .faults import Faults
+from .files import Files
+from .gate import Gate
+from .intake import check
+from .options import Account, Limits, Wire
+from .pace import Pace
+from .responses import Responses
+from .state import Backend, Task
+
+
+class Service:
+    """What the routes ask: it carries out calls. Holds no connection."""
+
+    def __init__(
+        self,
+        *,
+        seed: int | str,
+        pace: Pace,
+        wire: Wire,
+        account: Account,
+        limits: Limits,
+        clock: Clock,
+        faults: Faults,
+        courier: Courier,
+        files: Files,
+        skew: float = 0.0,
+        date_skew: float = 0.0,
+    ) -> None:
+        self._seed, self._pace, self._account, self._limits = seed, pace, account, limits
+        self._date_skew = skew + date_skew
+        self.wire, self.clock, self.faults = wire, clock, faults
+        self.courier, self.files = courier, files
+        self.responses = Responses(wire, skew)
+        self.skew = skew
+        self.counters: Counter[str | int] = Counter()
+        self.files_url = ""
+        self.luck = Random(f"{seed}/pages")
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all tasks, the bill and the counters; the ids start anew."""
+        self.backend = Backend(
+            seed=self._seed, pace=self._pace, wire=self.wire, failure=self._account.failure
+        )
+        self.gate = Gate(self._account, self._limits, self.clock)
+        self.counters.clear()
+        self.courier.reset()
+        self.files.reset()
+
+    def date(self) -> str:
+        """The service's time as an HTTP date."""
+        return formatdate(self.clock.now() + self._date_skew, usegmt=True)
+
+    def http_date(self, moment: float) -> str:
+        """A moment of a task as an HTTP date."""
+        return formatdate(moment + self.skew, usegmt=True)
+
+    def submit(self, body: Any, effects: tuple[Any, ...] = ()) -> Task:
+        """Accept a generation: one synchronous step, after which it is on the bill.
+
+        Raises:
+            ServiceError: it is refused; nothing is on the bill.
+        """
+        check(body, self.wire)
+        now = self.clock.now()
+        in_flight = self.backend.in_flight(now) if self.gate.capped else 0
+        self.gate.admit(body, len(self.backend.bill), in_flight)
+        task = self.backend.accept(body, now)
+        for effect in effects:
+            strike(task, effect)
+        return task
+
+    def outcome(self, task: Task) -> dict[str, Any]:
+        return self.responses.outcome(task, self.files_url)
+
+    def retrieve(self, query: Mapping[str, Any]) -> dict[str, Any]:
+        """One record.
+
+        Raises:
+            ServiceError: neither id nor trace id; or unknown, where that is a 404.
+        """
+        by = "id" if query.get("id") is not None else "trace_id"
+        if query.get(by) is None:
+            raise ServiceError("bad_request", "id is required.")
+        return self._record(query[by], by)
+
+    def _record(self, key: object, by: str) -> dict[str, Any]:
+        now = self.clock.now()
+        task = self.backend.find(key, now, by=by)
+        if task is not None:
+            return self.responses.record(task, now, self.files_url)
+        if self.wire.unknown == "not_found":
+            raise ServiceError("not_found")
+        return {}
+
+    def retrieve_batch(self, query: Mapping[str, Any]) -> dict[str, Any]:
+        """A page of records: those that are named, or the newest of the account.
+
+        Raises:
+            ServiceError: a parameter is invalid; or an id is unknown, where that is a 404.
+        """
+        limit, offset = page_of(query)
+        for field, by in (("ids", "id"), ("trace_ids", "trace_id")):
+            if query.get(field) is not None:
+                keys = texts(query, field)
+                records = [self._record(key, by) for key in keys[offset : offset + limit]]
+                missing = self.wire.unknown == "missing"
+                items = [record for record in records if record or not missing]
+                return self._page(items, len(keys) - (len(records) - len(items)))
+        return self._listing(query, limit, offset)
+
+    def _listing(self, query: Mapping[str, Any], limit: int, offset: int) -> dict[str, Any]:
+        now = self.clock.now()
+        since = number(query, "created_at_min", float("-inf")) - self.skew
+        until = number(query, "created_at_max", float("inf")) - self.skew
+        wanted = query.get("type") in {None, "videos"}
+        tasks = list(self.backend.listing(now, since, until)) if wanted else []
+        shown = tasks[offset : offset + limit]
+        items = [self.responses.record(task, now, self.files_url) for task in shown]
+        return self._page(items, len(tasks))
+
+    def _page(self, items: list[dict[str, Any]], total: int) -> dict[str, Any]:
+        return {"items": items, "count": len(items) if self.wire.count == "page" else total}
+
+
+PAGE = 12
+"""Items of a page without ``limit`` (seen in the vendor's clients)."""
+
+MAX_PAGE = 50
+"""The most ids a call that the vendor recommends; the emulator shows no more on a page."""
+
+
+def page_of(query: Mapping[str, Any]) -> tuple[int, int]:
+    limit, offset = number(query, "limit", PAGE), number(query, "offset", 0)
+    if limit < 1 or offset < 0:
+        raise ServiceError(
+            "bad_request", "limit is invalid." if limit < 1 else "offset is invalid."
+        )
+    return min(int(limit), MAX_PAGE), int(offset)
+
+
+def number(query: Mapping[str, Any], field: str, default: float) -> float:
+    value = query.get(field)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 2**53:
+        raise ServiceError("bad_request", f"{field} is invalid.")
+    return value
+
+
+def texts(query: Mapping[str, Any], field: str) -> list[str]:
+    values = query[field]
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ServiceError("bad_request", f"{field} is invalid.")
+    return values
+
+
+def strike(task: Task, effect: Any) -> None:
+    """What a fault does to a task that was just accepted."""
+    match effect:
+        case Fail():
+            task.failure = ServiceError(effect.code, effect.message)
+        case Hide():
+            task.known_from = task.listed_from = task.accepted_at + effect.seconds
+        case Lag():
+            task.listed_from = task.accepted_at + effect.seconds
+        case Early():
+            task.finish(task.accepted_at)

@@ -1,0 +1,122 @@
+"""The emulator on a port, by uvicorn."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from .exchange import ConnectionCut
+
+GRACE = 1
+"""Seconds for open calls when the server stops."""
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to the program that it runs in, and tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+
+class _Lines:
+    """The open connections by the caller's address, so that a fault can cut one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._transports: dict[object, asyncio.Transport] = {}
+
+    def protocol(self) -> type[asyncio.Protocol]:
+        """uvicorn's protocol, which reports here."""
+        transports = self._transports
+
+        class Reporting(H11Protocol):
+            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+                super().connection_made(transport)
+                transports[self.client] = transport
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                transports.pop(self.client, None)
+                super().connection_lost(exc)
+
+        return Reporting
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except ConnectionCut as cut:
+            if cut.refusal is None or not cut.refusal.silent:
+                self._cut(scope["client"], reset=cut.reset)
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+    def _cut(self, client: object, *, reset: bool) -> None:
+        transport = self._transports.get(tuple(client) if isinstance(client, list) else client)
+        if transport is None:
+            return
+        if reset:
+            # No lingering: what follows is a reset, not an orderly end.
+            linger = struct.pack("ii", 1, 0)
+            transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, linger
+            )
+            transport.abort()
+        else:
+            transport.close()
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A listening address; port 0 picks a free one.
+
+    Raises:
+        OSError: the address is taken or not ours.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
+
+
+def url_of(listener: socket.socket) -> str:
+    """How a caller on this machine reaches it."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[asyncio.Task[None]]:
+    """Serve until the block ends. Yields the task that serves."""
+    lines = _Lines(app)
+    config = uvicorn.Config(
+        lines,
+        http=lines.protocol(),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        date_header=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
+    )
+    server = _Server(config)
+    serve = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await server.listening.wait()
+        yield serve
+    finally:
+        server.should_exit = True
+        await serve

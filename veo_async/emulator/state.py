@@ -1,0 +1,168 @@
+"""The state of the service: tasks, the bill, and who asked for what. Synchronous; time is passed in."""
+
+from __future__ import annotations
+
+import heapq
+import uuid
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from math import inf
+from random import Random
+from typing import Any
+
+from .clock import TICK
+from .errors import ServiceError
+from .intake import normalised
+from .options import SPELLINGS, Wire
+from .pace import Pace
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What was accepted and is to be paid.
+
+    Attributes:
+        task_id, trace_id: the accepted task.
+        request: the body as it was submitted.
+        at: Unix seconds on the service's clock.
+    """
+
+    task_id: str
+    trace_id: str
+    request: Mapping[str, Any]
+    at: float
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """One accepted task. Its state is a function of time, or of how often it was looked at."""
+
+    id: str
+    trace_id: str
+    record_id: str
+    video_id: str
+    request: dict[str, Any]
+    submitted: Mapping[str, Any]
+    accepted_at: float
+    finish_at: float
+    looks: int = 0
+    source: Task | None = None
+    failure: ServiceError | None = None
+    known_from: float = field(default=-inf)
+    listed_from: float = field(default=-inf)
+
+    def finished(self, now: float) -> bool:
+        return now >= self.finish_at - TICK
+
+    def succeeded(self, now: float) -> bool:
+        return self.finished(now) and self.failure is None
+
+    def look(self, now: float) -> None:
+        """Somebody asks for this task by name."""
+        if self.looks:
+            self.looks -= 1
+        elif self.finish_at == inf:
+            self.finish_at = now
+
+    def finish(self, now: float) -> None:
+        """Let it be finished no later than now."""
+        self.finish_at = min(self.finish_at, now)
+
+    @property
+    def origin(self) -> Task:
+        """The task whose picture this is."""
+        return self.source or self
+
+
+class Backend:
+    """All tasks of the emulated account, oldest first."""
+
+    def __init__(self, *, seed: int | str, pace: Pace, wire: Wire, failure: float) -> None:
+        self._wire, self._pace, self._failure = wire, pace, failure
+        # Three sources of luck, so that another pace or a fault does not change the ids.
+        self._ids, self._durations, self._ends = (
+            Random(f"{seed}/{use}") for use in ("ids", "durations", "ends")
+        )
+        self.bill: list[Charge] = []
+        self.tasks: dict[str, Task] = {}
+        self._by_trace: dict[str, Task] = {}
+        self._by_video: dict[str, Task] = {}
+        self._in_order: list[Task] = []
+        self._running: list[tuple[float, int]] = []
+        self._looked_at: set[Task] = set()
+
+    def new_id(self) -> str:
+        return str(uuid.UUID(int=self._ids.getrandbits(128), version=4))
+
+    def source_of(self, request: Mapping[str, Any], now: float) -> Task | None:
+        """The task whose video a 1080p request names.
+
+        Raises:
+            ServiceError: there is no such video, or it is not finished.
+        """
+        if request["action"] not in SPELLINGS:
+            return None
+        source = self._by_video.get(request["video_id"])
+        if source is None or not source.succeeded(now):
+            raise ServiceError("bad_request", "video_id is invalid.")
+        return source
+
+    def in_flight(self, now: float) -> int:
+        """How many tasks are accepted and unfinished."""
+        while self._running and self._running[0][0] <= now + TICK:
+            heapq.heappop(self._running)
+        self._looked_at = {task for task in self._looked_at if not task.finished(now)}
+        return len(self._running) + len(self._looked_at)
+
+    def accept(self, request: dict[str, Any], now: float) -> Task:
+        """Start a task and put it on the bill."""
+        source = self.source_of(request, now)
+        task = self._task(request, now, source)
+        self.tasks[task.id] = self._by_trace[task.trace_id] = task
+        self._by_video.setdefault(task.video_id, task)
+        self._in_order.append(task)
+        if task.finish_at == inf:
+            self._looked_at.add(task)
+        else:
+            heapq.heappush(self._running, (task.finish_at, len(self._in_order)))
+        self.bill.append(Charge(task.id, task.trace_id, task.submitted, now))
+        return task
+
+    def _task(self, request: dict[str, Any], now: float, source: Task | None) -> Task:
+        plan = self._pace.plan(request, self._durations)
+        fails = self._ends.random() < self._failure
+        as_stored = normalised(request) if self._wire.stored == "normalised" else request
+        return Task(
+            id=self.new_id(),
+            trace_id=self.new_id(),
+            record_id=f"{self._ids.getrandbits(96):024x}",
+            video_id=source.video_id if source else f"{self._ids.getrandbits(128):032x}",
+            request=as_stored,
+            submitted=request,
+            accepted_at=now,
+            finish_at=inf if plan.looks else now + plan.seconds,
+            looks=plan.looks,
+            source=source,
+            failure=ServiceError("api_error") if fails else None,
+        )
+
+    def find(self, key: object, now: float, *, by: str = "id") -> Task | None:
+        """The task of that id or trace id, if the service shows it by now. Counts as a look."""
+        index = self.tasks if by == "id" else self._by_trace
+        task = index.get(key) if isinstance(key, str) else None
+        if task is None or now < task.known_from - TICK:
+            return None
+        task.look(now)
+        return task
+
+    def listing(self, now: float, since: float = -inf, until: float = inf) -> Iterable[Task]:
+        """The tasks created in that window (both ends included), newest first."""
+        low = bisect_left(self._in_order, since, key=_created)
+        high = bisect_right(self._in_order, until, key=_created)
+        newest_first = reversed(self._in_order[low:high])
+        return (task for task in newest_first if now >= task.listed_from - TICK)
+
+
+def _created(task: Task) -> float:
+    return task.accepted_at
