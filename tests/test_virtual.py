@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from queue import Queue
 from typing import Any
 
 import anyio
@@ -206,6 +207,27 @@ async def test_an_idle_thread_that_is_sent_home_holds_no_time() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_thread_that_becomes_idle_unheard_holds_no_time() -> None:
+    """A worker of anyio's marks its call as done after it woke the loop, and wakes it no more."""
+
+    class LateWorker(threading.Thread):
+        loop = asyncio.get_running_loop()
+        queue: Queue[str] = Queue()
+
+        def run(self) -> None:
+            slowly(self.queue.get())
+            self.queue.task_done()
+
+    LateWorker.queue.put("")
+    worker = LateWorker()
+    worker.start()
+    await asyncio.sleep(3600)
+    worker.join()
+
+    assert now() == 3600
+
+
+@pytest.mark.asyncio
 async def test_a_call_that_was_given_up_holds_no_time() -> None:
     """Nobody awaits the answer of a cancelled call, so time need not stand still for it."""
     release = threading.Event()
@@ -340,7 +362,7 @@ def test_a_circle_of_timers_is_a_deadlock() -> None:
         while True:  # noqa: ASYNC110 - the circle is the thing under test
             await asyncio.sleep(600)
 
-    with pytest.raises(DeadlockError, match="86400 virtual seconds have passed"):
+    with pytest.raises(DeadlockError, match="horizon of 86400 virtual seconds"):
         run(poll_for_ever(), partial(VirtualEventLoop, horizon=DAY))
 
 

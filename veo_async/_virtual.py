@@ -42,6 +42,7 @@ Ts = TypeVarTuple("Ts")
 Events: TypeAlias = list[tuple[selectors.SelectorKey, int]]
 
 SHOWN_TASKS = 5  # as many as a person reads in one error message
+SLICE = 0.001  # real seconds: short enough to go unnoticed in a test, long enough to cost nothing
 
 
 class DeadlockError(RuntimeError):
@@ -75,12 +76,23 @@ class _VirtualSelector(selectors.DefaultSelector):
 
     def _wait(self, timeout: float | None, *, owed: bool) -> Events:
         if owed:
-            return self._outwait("a worker thread owes an answer")
+            return self._wait_for_threads()
         if self._watches_files():
             return self._run_with_the_wall_clock(timeout)
         if timeout is None:
             return self._outwait("no timer is set and nothing woke the loop")
         self._pass(timeout)
+        return []
+
+    def _wait_for_threads(self) -> Events:
+        # In slices, since a worker counts as busy for a moment after it woke the loop: by the time
+        # it is idle, nothing may be left that wakes the loop again.
+        deadline = time.monotonic() + self._patience
+        while self._loop.is_owed_an_answer():
+            if events := super().select(min(SLICE, self._patience)):
+                return events
+            if time.monotonic() >= deadline:
+                raise self._deadlock("a worker thread owes an answer", self._patience)
         return []
 
     def _watches_files(self) -> bool:
@@ -99,21 +111,22 @@ class _VirtualSelector(selectors.DefaultSelector):
     def _outwait(self, what: str) -> Events:
         events = super().select(self._patience)
         if not events:
-            raise self._deadlock(f"{what}, for {self._patience:g} real seconds by now")
+            raise self._deadlock(what, self._patience)
         return events
 
     def _pass(self, seconds: float) -> None:
         self.now += seconds
         if self.now > self._horizon:
             raise self._deadlock(
-                f"{self._horizon:.0f} virtual seconds have passed: a timer renews itself for ever, "
-                "or is set beyond that horizon"
+                "a timer renews itself for ever, or is set beyond the horizon of "
+                f"{self._horizon:.0f} virtual seconds"
             )
 
-    def _deadlock(self, what: str) -> DeadlockError:
+    def _deadlock(self, what: str, waited: float | None = None) -> DeadlockError:
+        after = "" if waited is None else f", for {waited:g} real seconds by now"
         tasks = sorted(map(repr, asyncio.all_tasks(self._loop)))
         waiting = "".join(f"\n  {task}" for task in tasks[:SHOWN_TASKS])
-        return DeadlockError(f"deadlock: {what}. {len(tasks)} tasks are waiting:{waiting}")
+        return DeadlockError(f"deadlock: {what}{after}. {len(tasks)} tasks are waiting:{waiting}")
 
 
 class VirtualEventLoop(asyncio.SelectorEventLoop):
