@@ -16,8 +16,6 @@ import pytest
 
 from veo_async.testing import VirtualEventLoop
 
-pytest_plugins = ["pytester"]
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that CI passes."""

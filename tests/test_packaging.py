@@ -1,0 +1,110 @@
+"""What users install: complete, nothing beside it, and usable with the three dependencies alone."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import veo_async
+from tests.support.dist import complaints
+
+ROOT = Path(__file__).parent.parent
+DOORS = ["veo_async", "veo_async.emulator", "veo_async.testing"]
+ALONE = """
+import importlib.util, sys, veo_async
+assert all(hasattr(veo_async, name) for name in veo_async.__all__)
+from veo_async.testing import VirtualEventLoop
+try:
+    from veo_async.testing import Emulator
+except veo_async.MissingExtraError as error:
+    assert error.extra == "emulator"
+else:
+    sys.exit("the emulator came without its extra")
+assert not {"av", "aiohttp", "rich", "starlette", "typer", "uvicorn"} & set(sys.modules)
+print(*(name for name in ("av", "aiohttp", "rich", "starlette", "typer", "uvicorn")
+        if importlib.util.find_spec(name)))
+"""
+
+
+def run(*command: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run a program without this environment's own packages, and return what it printed."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel and the source distribution."""
+    folder = tmp_path_factory.mktemp("dist")
+    built = run(sys.executable, "-m", "build", "--outdir", folder)
+    assert built.returncode == 0, built.stdout + built.stderr
+    return folder
+
+
+def public(module: ModuleType) -> set[str]:
+    """Return the names that a module shows, its submodules apart."""
+    return {
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and not inspect.ismodule(value) and name != "annotations"
+    }
+
+
+@pytest.mark.slow
+def test_the_packages_hold_what_they_should(dist: Path) -> None:
+    """The wheel is ``veo_async`` and no more; the source distribution can be tested."""
+    assert complaints(dist) == []
+
+
+@pytest.mark.slow
+def test_the_wheel_works_with_its_three_dependencies_alone(dist: Path, tmp_path: Path) -> None:
+    """Without extras the package imports, and whatever needs one says which to install."""
+    venv.create(tmp_path / "venv", with_pip=False)
+    bin_ = tmp_path / "venv" / "bin"
+    (wheel,) = dist.glob("*.whl")
+    pip = run(sys.executable, "-m", "pip", "--python", bin_ / "python", "install", "-q", wheel)
+    assert pip.returncode == 0, pip.stderr
+
+    alone = run(bin_ / "python", "-c", ALONE, cwd=tmp_path)
+    command = run(bin_ / "veo-async", "--help", cwd=tmp_path)
+
+    assert (alone.returncode, alone.stdout, alone.stderr) == (0, "\n", "")
+    assert command.returncode != 0
+    assert 'pip install "veo-async[cli]"' in command.stderr
+    assert "Traceback" not in command.stderr
+
+
+def test_all_names_are_public_and_all_public_names_are_named() -> None:
+    """``__all__`` is sorted and equals what the root shows: nothing leaks, nothing is forgotten."""
+    assert veo_async.__all__ == sorted(veo_async.__all__)
+    assert set(veo_async.__all__) == public(veo_async)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_every_public_name_is_explained(door: str) -> None:
+    """Whatever a user can import has a docstring, and so has each of its public methods."""
+    module = importlib.import_module(door)
+    things = {name: getattr(module, name) for name in module.__all__}
+    things |= {
+        f"{name}.{member}": value
+        for name, thing in things.items()
+        if inspect.isclass(thing)
+        for member, value in vars(thing).items()
+        if not member.startswith("_") and (inspect.isfunction(value) or isinstance(value, property))
+    }
+
+    silent = [
+        name
+        for name, thing in things.items()
+        if (callable(thing) or isinstance(thing, property)) and not inspect.getdoc(thing)
+    ]
+
+    assert silent == []
