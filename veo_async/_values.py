@@ -51,7 +51,9 @@ def _encodable(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ValueError("holds half of a surrogate pair, which JSON in UTF-8 cannot carry") from None
+        raise ValueError(
+            "holds half of a surrogate pair, which JSON in UTF-8 cannot carry"
+        ) from None
     return text
 
 

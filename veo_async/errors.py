@@ -20,7 +20,7 @@
     │   │   └── InsufficientBalanceError         403 used_up
     │   ├── RateLimitError                     wait (retry_after)  429 too_many_requests
     │   └── ServerError                        try later           500 api_error, any 5xx
-    ├── ConnectionFailedError                try later: nothing was sent
+    ├── ConnectionFailedError                try later: nothing was bought
     ├── GenerationFailedError                the service gave up on this video
     ├── SubmissionUncertainError             look it up: it may have been paid for
     ├── WaitTimeoutError (TimeoutError)      resume: wait for the same task_id again
@@ -234,9 +234,10 @@ class ServerError(APIError):
 
 
 class ConnectionFailedError(VeoError):
-    """The service could not be reached, and it is known that no request left this machine."""
+    """The service could not be reached, or did not answer a question. Nothing was bought: a
+    submit that ends with this error provably never left this machine, and questions are free."""
 
-    advice = "Nothing was sent and nothing was bought; try again later."
+    advice = "Nothing was bought; try again later."
 
 
 class GenerationFailedError(VeoError):
@@ -245,6 +246,7 @@ class GenerationFailedError(VeoError):
     Attributes:
         code: the service's word for the failure.
         trace_id: what the vendor's support asks for, also about a refund.
+        videos: those of the task's videos that are ready all the same.
     """
 
     def __init__(
@@ -254,10 +256,12 @@ class GenerationFailedError(VeoError):
         task_id: str | None,
         code: str | None = None,
         trace_id: str | None = None,
+        videos: tuple[Any, ...] = (),
     ) -> None:
         super().__init__(message, task_id=task_id, may_have_cost=True)
         self.code = code
         self.trace_id = trace_id
+        self.videos = videos
 
     def __str__(self) -> str:
         return (

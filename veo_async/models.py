@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from ._values import JSONFields, RequiredText, Value, WebAddress
-from .errors import InvalidRequestError, VeoError
+from .errors import GenerationFailedError, InvalidRequestError, VeoError
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -268,7 +268,7 @@ class TaskRecord(_Received):
 
     _state: State = PrivateAttr(default="pending")
     _generation: Generation | None = PrivateAttr(default=None)
-    _error: VeoError | None = PrivateAttr(default=None)
+    _error: GenerationFailedError | None = PrivateAttr(default=None)
 
     @property
     def state(self) -> State:
@@ -281,7 +281,7 @@ class TaskRecord(_Received):
         return self._generation
 
     @property
-    def error(self) -> VeoError | None:
+    def error(self) -> GenerationFailedError | None:
         """Why it failed, if it did."""
         return self._error
 

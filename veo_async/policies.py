@@ -55,9 +55,9 @@ class PollPolicy(Value):
     """
 
     first: Seconds = 5.0
-    growth: Annotated[float, Field(ge=0, le=10)] = 0.2
+    growth: Annotated[float, Field(ge=0, le=10)] = 0.25
     min_interval: Annotated[Seconds, Field(gt=0)] = 1.0
-    max_interval: Annotated[Seconds, Field(gt=0)] = 15.0
+    max_interval: Annotated[Seconds, Field(gt=0)] = 20.0
     jitter: Annotated[float, Field(ge=0, lt=1)] = 0.1
     batch_size: Annotated[int, Field(ge=1, le=50)] = 50
     per_second: Rate = 10.0

@@ -1,0 +1,88 @@
+"""An asyncio-native client for the Veo Videos Generation API.
+
+::
+
+    async with VeoClient() as veo:  # the token comes from ACEDATACLOUD_API_TOKEN
+        result = await veo.text2video("A coffee mug on a marble counter", model="veo3-fast")
+        await veo.download(result.video, "mug.mp4")
+
+A generation costs money and takes minutes, so a submit that may have been accepted is never
+blindly sent again, a submit that has begun is never cut, and a wait that ends early says how to
+go on. `veo_async.errors` has a class for each code of the service, and `veo_async.testing` the
+service itself for use offline.
+"""
+
+from __future__ import annotations
+
+from ._client import Task, VeoClient
+from .errors import (
+    AccountError,
+    APIError,
+    BadRequestError,
+    ClientClosedError,
+    ConnectionFailedError,
+    ContentRefusedError,
+    DownloadError,
+    GenerationFailedError,
+    InsufficientBalanceError,
+    InvalidRequestError,
+    MissingExtraError,
+    PollingError,
+    RateLimitError,
+    ServerError,
+    SubmissionUncertainError,
+    TaskNotFoundError,
+    UndecodableReplyError,
+    VeoError,
+    WaitTimeoutError,
+)
+from .models import (
+    Generation,
+    Get1080p,
+    ImageToVideo,
+    IngredientsToVideo,
+    Outcome,
+    TaskRecord,
+    TextToVideo,
+    Unsettled,
+    Video,
+    VideoRequest,
+)
+from .policies import PollPolicy, RateLimit, RetryPolicy
+
+__all__ = [
+    "APIError",
+    "AccountError",
+    "BadRequestError",
+    "ClientClosedError",
+    "ConnectionFailedError",
+    "ContentRefusedError",
+    "DownloadError",
+    "Generation",
+    "GenerationFailedError",
+    "Get1080p",
+    "ImageToVideo",
+    "IngredientsToVideo",
+    "InsufficientBalanceError",
+    "InvalidRequestError",
+    "MissingExtraError",
+    "Outcome",
+    "PollPolicy",
+    "PollingError",
+    "RateLimit",
+    "RateLimitError",
+    "RetryPolicy",
+    "ServerError",
+    "SubmissionUncertainError",
+    "Task",
+    "TaskNotFoundError",
+    "TaskRecord",
+    "TextToVideo",
+    "UndecodableReplyError",
+    "Unsettled",
+    "VeoClient",
+    "VeoError",
+    "Video",
+    "VideoRequest",
+    "WaitTimeoutError",
+]

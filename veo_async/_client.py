@@ -1,0 +1,404 @@
+"""The face: `VeoClient` and `Task`."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import anyio
+import httpx
+
+from ._core.addresses import read_base_url
+from ._core.credentials import BASE_URL_VARIABLE, DEFAULT_BASE_URL, TOKEN_VARIABLE, read_token
+from ._core.options import read_mode, read_request, read_timeout, read_video_url
+from ._io.api import API
+from ._io.batch import run_all
+from ._io.downloads import Downloads
+from ._io.limiter import Limiter
+from ._io.queries import Tasks
+from ._io.seams import Seams
+from ._io.submits import Submits
+from ._io.tracker import Tracked, Tracker
+from .models import (
+    DEFAULT_MODEL,
+    AspectRatio,
+    Generation,
+    Get1080p,
+    ImageToVideo,
+    IngredientsToVideo,
+    Outcome,
+    Resolution,
+    State,
+    TaskRecord,
+    TextToVideo,
+    Unsettled,
+    Video,
+    VideoRequest,
+)
+from .policies import PollPolicy, RateLimit, RetryPolicy
+
+__all__ = ["Task", "VeoClient"]
+
+Timeout = float | timedelta | None
+
+
+class Task:
+    """A task that the service accepted. It goes on there whatever happens here.
+
+    Attributes:
+        id: the service's id; `VeoClient.wait` takes it, in any process. It is empty only for a
+            finished result that the service answered without one.
+    """
+
+    def __init__(self, veo: VeoClient, tracked: Tracked) -> None:
+        self._veo = veo
+        self._tracked = tracked
+        self.id = tracked.task_id
+
+    @property
+    def state(self) -> State:
+        """How the task stood when it was last seen; nothing is asked for this."""
+        return self._tracked.standing.state
+
+    async def result(self, timeout: Timeout = None) -> Generation:
+        """Wait for the result: see `VeoClient.wait`. Once there is one, it is had at once."""
+        return await self._veo._await_end(self._tracked, timeout)
+
+    async def refresh(self) -> TaskRecord:
+        """Ask the service now how the task stands, and remember it."""
+        record = await self._veo.tasks.retrieve(self.id)
+        self._veo._tracker.learn(self._tracked, record)
+        return record
+
+    def __repr__(self) -> str:
+        return f"Task(id={self.id!r}, state={self.state!r})"
+
+
+class VeoClient:
+    """A client for the Veo Videos Generation API, for one event loop.
+
+    Use it with ``async with``, or without and ``await veo.aclose()`` at the end. It holds no task
+    group and no cancel scope, so a fixture or a web framework's lifespan may own it.
+
+    Args:
+        api_token: the API token; without one the environment variable
+            ``ACEDATACLOUD_API_TOKEN`` is read.
+        base_url: the API's address; without one ``ACEDATACLOUD_API_BASE_URL`` is read, then
+            ``https://api.acedata.cloud`` is used. It must be https unless it is this machine.
+        mode: ``"async"`` submits and polls. ``"sync"`` holds each connection until its video is
+            ready, as the API guide's basic usage does.
+        rate_limit: how much is asked of the service at once.
+        poll: when to look how the tasks stand.
+        retry: what follows a submit that was not accepted.
+        transport: any ``httpx.AsyncBaseTransport``, for tests, the emulator, or
+            ``httpx_aiohttp.AiohttpTransport``. The client closes it. Without one, the environment's
+            proxies and CA bundles are honoured.
+        proxy: a proxy for the default transport, as httpx takes it.
+        verify: how certificates are verified, as httpx takes it.
+        timeout: how long a call waits for its video unless it says otherwise, in seconds.
+
+    Raises:
+        NoTokenError: there is no token.
+        InvalidRequestError: an option cannot be right; ``field`` names it.
+    """
+
+    def __init__(
+        self,
+        api_token: str | None = None,
+        *,
+        base_url: str | None = None,
+        mode: Literal["async", "sync"] = "async",
+        rate_limit: RateLimit | None = None,
+        poll: PollPolicy | None = None,
+        retry: RetryPolicy | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        proxy: httpx.Proxy | httpx.URL | str | None = None,
+        verify: ssl.SSLContext | str | bool = True,
+        timeout: float | timedelta = 3600.0,
+        _seams: Seams | None = None,
+    ) -> None:
+        token = read_token(api_token or os.environ.get(TOKEN_VARIABLE))
+        address = read_base_url(base_url or os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL)
+        seams = _seams or Seams()
+        limit, poll, retry = rate_limit or RateLimit(), poll or PollPolicy(), retry or RetryPolicy()
+        self._mode = read_mode(mode)
+        self._timeout = read_timeout(timeout)
+        self._base_url = str(address)
+        self._limiter = Limiter(limit, seams)
+        self._api = API(
+            token=token,
+            base_url=self._base_url,
+            concurrency=limit.concurrency,
+            transport=transport,
+            proxy=proxy,
+            verify=verify,
+            observe=self._limiter.note,
+        )
+        self._tracker = Tracker(self._api, self._limiter, poll, seams)
+        self._submits = Submits(
+            self._api,
+            self._limiter,
+            self._tracker,
+            policy=retry,
+            asynchronous=self._mode == "async",
+            seams=seams,
+        )
+        self._downloads = Downloads(
+            transport=transport,
+            proxy=proxy,
+            verify=verify,
+            loopback_ok=address.place == "loopback",
+            random=seams.luck,
+            run_sync=seams.run_sync,
+        )
+        self.tasks = Tasks(self._api, self._limiter, poll, seams)
+        """The account's task list."""
+
+    def __repr__(self) -> str:
+        return f"VeoClient(base_url={self._base_url!r}, mode={self._mode!r})"
+
+    # One video.
+
+    async def text2video(
+        self,
+        prompt: str,
+        *,
+        model: str = DEFAULT_MODEL,
+        aspect_ratio: AspectRatio | None = None,
+        resolution: Resolution | None = None,
+        translation: bool | None = None,
+        callback_url: str | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        timeout: Timeout = None,
+    ) -> Generation:
+        """Make a video from a prompt, and wait for it.
+
+        Args:
+            prompt: what to show.
+            model: the model's name; a name that is not known here is passed on.
+            aspect_ratio: the shape of the picture.
+            resolution: the size of the picture; the service's own default unless given.
+            translation: whether the service translates the prompt to English first.
+            callback_url: where the service posts the result as well.
+            extra_body: fields that the vendor added after this version.
+            timeout: seconds to wait in all; the task goes on at the service afterwards.
+
+        Raises:
+            InvalidRequestError: the request cannot be right; nothing was sent.
+            APIError: the service refused; nothing was bought.
+            SubmissionUncertainError: the submit may or may not have been accepted.
+            GenerationFailedError: the service failed the task.
+            WaitTimeoutError: the time is over; go on with ``veo.wait(error.task_id)``.
+        """
+        request = TextToVideo(
+            prompt=prompt,
+            model=model,
+            **_given(aspect_ratio, resolution, translation, callback_url, extra_body),
+        )
+        return await self._run(request, timeout)
+
+    async def image2video(
+        self,
+        prompt: str,
+        image_urls: Sequence[str],
+        *,
+        model: str = DEFAULT_MODEL,
+        aspect_ratio: AspectRatio | None = None,
+        resolution: Resolution | None = None,
+        translation: bool | None = None,
+        callback_url: str | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        timeout: Timeout = None,
+    ) -> Generation:
+        """Make a video that starts from an image, or runs from a first to a last one.
+
+        Args:
+            prompt: what to show.
+            image_urls: the first frame, or the first and the last one, as http(s) URLs.
+
+        The other arguments, and the errors, are those of `text2video`.
+        """
+        request = ImageToVideo(
+            prompt=prompt,
+            image_urls=image_urls,
+            model=model,
+            **_given(aspect_ratio, resolution, translation, callback_url, extra_body),
+        )
+        return await self._run(request, timeout)
+
+    async def ingredients2video(
+        self,
+        prompt: str,
+        image_urls: Sequence[str],
+        *,
+        model: str = DEFAULT_MODEL,
+        aspect_ratio: AspectRatio | None = None,
+        resolution: Resolution | None = None,
+        translation: bool | None = None,
+        callback_url: str | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        timeout: Timeout = None,
+    ) -> Generation:
+        """Make a video of the things that one to three images show.
+
+        The arguments and the errors are those of `image2video`.
+        """
+        request = IngredientsToVideo(
+            prompt=prompt,
+            image_urls=image_urls,
+            model=model,
+            **_given(aspect_ratio, resolution, translation, callback_url, extra_body),
+        )
+        return await self._run(request, timeout)
+
+    async def get_1080p(
+        self,
+        video_id: str,
+        *,
+        model: str = DEFAULT_MODEL,
+        callback_url: str | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        timeout: Timeout = None,
+    ) -> Generation:
+        """Make the 1080p version of a finished video.
+
+        Args:
+            video_id: the ``id`` of a `Video`, not a task id. The result's video has the same id.
+            model: the model's name.
+
+        The other arguments, and the errors, are those of `text2video`.
+        """
+        options = _given(None, None, None, callback_url, extra_body)
+        return await self._run(Get1080p(video_id=video_id, model=model, **options), timeout)
+
+    async def submit(self, request: VideoRequest) -> Task:
+        """Send a request, and return once it is accepted.
+
+        A submit that has begun is never cut: if the caller is cancelled meanwhile, what came of
+        it is in `unsettled` and in a warning.
+
+        Raises:
+            APIError: the service refused; nothing was bought.
+            ConnectionFailedError: the service could not be reached; nothing was bought.
+            SubmissionUncertainError: it may or may not have been accepted.
+        """
+        tracked = await self._submits.submit(read_request(request), deadline=float("inf"))
+        return Task(self, tracked)
+
+    async def wait(self, task_id: str, timeout: Timeout = None) -> Generation:
+        """Wait for a task by its id, whichever process submitted it.
+
+        Args:
+            task_id: as `Task.id`, an error or a log line gave it.
+            timeout: seconds to wait; without one, the client's.
+
+        Raises:
+            GenerationFailedError: the service failed the task.
+            TaskNotFoundError: the service does not know this id.
+            WaitTimeoutError: the time is over; the task goes on at the service.
+            PollingError: the service could not be asked for a long time.
+        """
+        return await self._await_end(self._tracker.attach(task_id), timeout)
+
+    # Many videos.
+
+    async def generate_many(
+        self, requests: Iterable[VideoRequest], *, timeout: Timeout = None
+    ) -> list[Outcome]:
+        """Make many videos at once, within the client's limits.
+
+        Args:
+            requests: what to make.
+            timeout: seconds to wait for each of them.
+
+        Returns:
+            One `Outcome` for each request, in the same order. A request that fails is an outcome
+            with its ``error``, and disturbs no other.
+        """
+        seconds = self._seconds(timeout)
+        wanted = [read_request(request) for request in requests]
+        return await run_all(lambda request: self._run(request, seconds), wanted)
+
+    @property
+    def unsettled(self) -> tuple[Unsettled, ...]:
+        """Submits whose callers were gone before they were told what came of them.
+
+        Each was sent and may have been paid for. One with a ``task_id`` leaves this list once
+        `wait` has brought its end.
+        """
+        return self._submits.unsettled
+
+    # Files.
+
+    async def download(self, video: Video | Generation, path: str | os.PathLike[str]) -> Path:
+        """Save a video's file as ``path``, whole or not at all.
+
+        Raises:
+            InvalidRequestError: the video has no ``video_url``.
+            DownloadError: it could not be fetched; the video stays paid for.
+        """
+        task_id = video.task_id if isinstance(video, Generation) else None
+        return await self._downloads.fetch(read_video_url(video), Path(path), task_id=task_id)
+
+    # The end.
+
+    async def aclose(self) -> None:
+        """Let open submits settle, end all waits, and close the connections.
+
+        Tasks that were accepted go on at the service.
+        """
+        await self._submits.aclose()
+        await self._tracker.aclose()
+        await self._downloads.aclose()
+        await self._api.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    # What the methods above share.
+
+    def _seconds(self, timeout: Timeout) -> float:
+        return self._timeout if timeout is None else read_timeout(timeout)
+
+    async def _run(self, request: VideoRequest, timeout: Timeout) -> Generation:
+        deadline = anyio.current_time() + self._seconds(timeout)
+        tracked = await self._submits.submit(request, deadline=deadline)
+        return await self._await_end(tracked, max(deadline - anyio.current_time(), 0.0))
+
+    async def _await_end(self, tracked: Tracked, timeout: Timeout) -> Generation:
+        try:
+            return await self._tracker.wait(tracked, self._seconds(timeout))
+        finally:
+            if tracked.over.is_set():
+                self._submits.settled(tracked.task_id)
+
+
+def _given(
+    aspect_ratio: AspectRatio | None,
+    resolution: Resolution | None,
+    translation: bool | None,
+    callback_url: str | None,
+    extra_body: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """The options that were given: what is left out is the service's to choose."""
+    options = {
+        "aspect_ratio": aspect_ratio,
+        "resolution": resolution,
+        "translation": translation,
+        "callback_url": callback_url,
+        "extra_body": None if extra_body is None else dict(extra_body),
+    }
+    return {name: value for name, value in options.items() if value is not None}

@@ -1,0 +1,162 @@
+"""What a poll of ``POST /veo/tasks`` says about the tasks that it asked for, and what follows.
+
+One strange id must not spoil its neighbours, and one bad poll must not fail a paid wait: a batch
+that is refused is halved until the guilty id is alone, and only many bad polls in a row, or two
+clear words about the token, end the waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import AccountError, APIError, InsufficientBalanceError, NoAPIError
+from ..policies import PollPolicy
+from .backoff import backoff
+from .reply import Answer, Failure, Reply, api_error, error_body, parse_object, undecodable
+from .tasks import Standing, advance, read_response
+
+ACCOUNT_STRIKES = 2
+"""How many polls in a row must blame the account before it is believed: a single one has been
+seen to be a passing fault of a gateway."""
+
+BAD_POLL_DELAY = 1.0
+BAD_POLL_CAP = 30.0
+"""The backoff between bad polls, in seconds; ten of them last about three minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The service answered; ids that are not in ``standings`` are unknown to it (yet)."""
+
+    standings: Mapping[str, Standing]
+
+
+@dataclass(frozen=True, slots=True)
+class Halve:
+    """The batch was refused because of one of its ids: ask again in halves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guilty:
+    """This one id is refused; nobody else is concerned."""
+
+    error: APIError
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """429: the limiter pauses everybody; it counts neither for nor against the service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A poll that says nothing: a cut, a timeout, a 5xx, unreadable bytes."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountTrouble:
+    """The token or the address is refused."""
+
+    error: APIError
+
+
+Reading = Looked | Halve | Guilty | Throttled | Bad | AccountTrouble
+
+
+def poll_body(ids: Sequence[str]) -> dict[str, Any]:
+    """The question for these ids. ``limit`` is explicit since the page default is 12."""
+    if len(ids) == 1:
+        return {"action": "retrieve", "id": ids[0]}
+    return {"action": "retrieve_batch", "ids": list(ids), "limit": len(ids)}
+
+
+def read_poll(answer: Answer, ids: Sequence[str], *, now: float) -> Reading:
+    """What the answer to `poll_body` says. ``now`` is Unix time in seconds."""
+    if isinstance(answer, Failure):
+        return Bad(answer.detail)
+    if 200 <= answer.status < 300:
+        return _read_items(answer, ids)
+    if answer.status == 429:
+        return Throttled()
+    error = api_error(answer, now=now, task_id=ids[0] if len(ids) == 1 else None)
+    if isinstance(error, NoAPIError | AccountError):
+        # Reading is free, so a word about the balance says nothing about a poll.
+        return (
+            Bad(str(error))
+            if isinstance(error, InsufficientBalanceError)
+            else AccountTrouble(error)
+        )
+    if answer.status not in (400, 404) or error_body(parse_object(answer)) is None:
+        return Bad(str(error))
+    if len(ids) > 1:
+        return Halve()
+    return Looked({}) if answer.status == 404 else Guilty(error)
+
+
+def _read_items(reply: Reply, ids: Sequence[str]) -> Reading:
+    fields = parse_object(reply)
+    if fields is None:
+        return Bad(str(undecodable(reply)))
+    if len(ids) == 1 and "items" not in fields:
+        items: object = [{"id": ids[0], **fields}] if fields else []
+    else:
+        items = fields.get("items")
+    if not isinstance(items, list):
+        return Bad(str(undecodable(reply)))
+    return Looked(_standings(items, frozenset(ids)))
+
+
+def _standings(items: list[Any], asked: frozenset[str]) -> dict[str, Standing]:
+    """Items may come in any order, repeat, or be none of ours (the vendor's tasks guide)."""
+    found: dict[str, Standing] = {}
+    for item in items:
+        task_id = item.get("id") if isinstance(item, dict) else None
+        if isinstance(task_id, str) and task_id in asked:
+            event = read_response(item.get("response"), task_id=task_id)
+            found[task_id] = advance(found[task_id], event) if task_id in found else event
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the polls have fared lately.
+
+    Attributes:
+        bad: how many in a row said nothing.
+        accused: how many in a row blamed the account.
+        since: when the last of them was noted, in monotonic seconds.
+    """
+
+    bad: int = 0
+    accused: int = 0
+    since: float = float("-inf")
+
+
+def examine(health: Health, reading: Reading, *, started: float, now: float) -> Health:
+    """The polls' health after one more reading.
+
+    Polls that were under way together when the service failed are one failure: one that
+    ``started`` before the last failure was noted does not count again.
+    """
+    if isinstance(reading, Looked | Halve | Guilty):
+        return Health()
+    if isinstance(reading, Throttled) or started < health.since:
+        return health
+    if isinstance(reading, AccountTrouble):
+        return Health(accused=health.accused + 1, since=now)
+    return Health(bad=health.bad + 1, since=now)
+
+
+def is_hopeless(health: Health, policy: PollPolicy) -> bool:
+    """Whether the waits must end now."""
+    return health.bad >= policy.bad_polls or health.accused >= ACCOUNT_STRIKES
+
+
+def quiet_time(health: Health, *, u: float) -> float:
+    """Seconds to leave the service alone after a bad poll."""
+    count = health.bad + health.accused
+    return backoff(count, first=BAD_POLL_DELAY, cap=BAD_POLL_CAP, u=u) if count else 0.0

@@ -1,0 +1,243 @@
+"""The law of money: what a submit's answer proves, and what may follow.
+
+A ``POST /veo/videos`` ends in exactly one of four ways:
+
+=========  ============================================  =====================================
+verdict    evidence                                      what follows
+=========  ============================================  =====================================
+accepted   an id, or a finished result                   track it
+not sent   positive evidence that no byte of the         send again, bounded by count and time
+           request reached the service
+refused    a 4xx with the service's error body, or 429   429: wait and send again, bounded;
+                                                         the rest: raise at once
+uncertain  everything else                               never simply send again
+=========  ============================================  =====================================
+
+There is no idempotency key, so a request that may have been accepted may have been billed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..errors import (
+    APIError,
+    APINotImplementedError,
+    BadRequestError,
+    ConnectionFailedError,
+    RateLimitError,
+    SubmissionUncertainError,
+    VeoError,
+)
+from ..models import VideoRequest
+from ..policies import RetryPolicy
+from .backoff import backoff
+from .reply import Answer, Failure, Reply, api_error, error_body, excerpt, parse_object
+from .tasks import PENDING, Standing, read_response
+
+NOT_SENT: Mapping[str, tuple[str, frozenset[str]]] = {
+    # httpcore raises these four before the first byte of a request: no connection, none in
+    # time, none free, or a proxy that refused to open the tunnel.
+    "httpx": (
+        "error",
+        frozenset(
+            {"httpx.ConnectError", "httpx.ConnectTimeout", "httpx.PoolTimeout", "httpx.ProxyError"}
+        ),
+    ),
+    # httpx_aiohttp maps "accepted, then dropped" to httpx.ConnectTimeout too, so only the aiohttp
+    # exception beneath proves anything.
+    "aiohttp": (
+        "cause",
+        frozenset(
+            {
+                "aiohttp.client_exceptions.ClientConnectorError",
+                "aiohttp.client_exceptions.ConnectionTimeoutError",
+            }
+        ),
+    ),
+}
+"""Per family of exceptions: where to look, and what proves that nothing was sent. A family that
+is not here proves nothing."""
+
+GATEWAY_TIMEOUT_STATUSES = frozenset({408, 499})
+"""A gateway's word about time, not the service's word about the request: it proves nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The service took the request. ``standing`` is terminal if the answer was the result."""
+
+    task_id: str | None
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """No byte of the request reached the service."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The service said no, and did not bill."""
+
+    error: APIError
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """It may have been accepted and billed."""
+
+    detail: str
+    trace_id: str | None = None
+    cause: BaseException | None = None
+
+
+Verdict = Accepted | NotSent | Refused | Uncertain
+
+
+def judge(answer: Answer, *, now: float) -> Verdict:
+    """What the answer to a submit proves. ``now`` is Unix time in seconds."""
+    if isinstance(answer, Failure):
+        return _judge_failure(answer)
+    fields = parse_object(answer)
+    if accepted := _acceptance(answer.status, fields):
+        return accepted
+    said = error_body(fields)
+    if answer.status == 429 or (_is_refusal(answer.status) and said):
+        return Refused(api_error(answer, now=now))
+    detail = f"HTTP {answer.status}: {(said and said.message) or excerpt(answer.body)}"
+    return Uncertain(detail, trace_id=said.trace_id if said else None)
+
+
+def _judge_failure(failure: Failure) -> Verdict:
+    where, proofs = NOT_SENT.get(failure.family, ("error", frozenset[str]()))
+    names = failure.cause if where == "cause" else failure.error
+    if proofs.isdisjoint(names):
+        return Uncertain(failure.detail, cause=failure.exception)
+    return NotSent(failure)
+
+
+def _is_refusal(status: int) -> bool:
+    return 400 <= status < 500 and status not in GATEWAY_TIMEOUT_STATUSES
+
+
+def _acceptance(status: int, fields: dict[str, Any] | None) -> Accepted | None:
+    task_id = fields.get("task_id") if fields else None
+    known = task_id if isinstance(task_id, str) and task_id else None
+    if 200 <= status < 300:
+        standing = read_response(fields, task_id=known)
+        return Accepted(known, standing) if known or standing.state == "succeeded" else None
+    # A server that failed after it gave an id: the task list knows how that task stands.
+    return Accepted(known, PENDING) if status >= 500 and known else None
+
+
+OTHER_SPELLING: Mapping[str, str] = {"get_1080p": "get1080p", "get1080p": "get_1080p"}
+"""The API guide and the vendor's OpenAPI document spell this action differently."""
+
+
+def wire_body(request: VideoRequest, *, action: str, asynchronous: bool) -> dict[str, Any]:
+    """The JSON body of a submit.
+
+    Nothing is sent that was not asked for, and ``async`` only where no callback already makes
+    the service answer at once (the API guide: with ``callback_url`` it answers immediately).
+    """
+    body = request.model_dump(mode="json", exclude_none=True, exclude={"extra_body"})
+    body["action"] = action
+    if asynchronous and request.callback_url is None:
+        body["async"] = True
+    return body | request.extra_body
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """What one submit has been through.
+
+    Attributes:
+        started: when it began, in monotonic seconds.
+        action: the spelling to send next.
+        unsent: how often it provably was not sent.
+        throttled: how often it was answered with 429.
+        lost: how often it ended uncertain (counts only where that is sent again).
+        misspelled: the refusal that the first spelling met, once the other one is tried.
+    """
+
+    started: float
+    action: str
+    unsent: int = 0
+    throttled: int = 0
+    lost: int = 0
+    misspelled: APIError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Send it again, after ``delay`` seconds."""
+
+    attempts: Attempts
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Give up with this error."""
+
+    error: VeoError
+
+
+def after(
+    verdict: NotSent | Refused | Uncertain,
+    attempts: Attempts,
+    *,
+    policy: RetryPolicy,
+    now: float,
+    u: float,
+) -> Again | Stop:
+    """What follows a submit that was not accepted. ``now`` is monotonic, ``u`` in [0, 1)."""
+    if isinstance(verdict, Refused):
+        return _after_refusal(verdict.error, attempts, policy, now)
+    if isinstance(verdict, NotSent):
+        count = attempts.unsent + 1
+        step, error = replace(attempts, unsent=count), unreachable(verdict.failure)
+    else:
+        count = attempts.lost + 1
+        step, error = replace(attempts, lost=count), uncertain(verdict)
+        if policy.on_uncertain != "resend":
+            return Stop(error)
+    delay = backoff(count, first=policy.backoff, cap=policy.max_backoff, u=u)
+    late = now + delay - attempts.started > policy.max_elapsed
+    return Stop(error) if count >= policy.attempts or late else Again(step, delay)
+
+
+def unreachable(failure: Failure) -> VeoError:
+    """The error for a request that never left this machine."""
+    return ConnectionFailedError(f"The service could not be reached: {failure.detail}.")
+
+
+def uncertain(verdict: Uncertain) -> SubmissionUncertainError:
+    """The error for a submit that may have been billed."""
+    return SubmissionUncertainError(
+        f"The submit was sent, but its answer proves nothing ({verdict.detail}).",
+        trace_id=verdict.trace_id,
+    )
+
+
+def _after_refusal(
+    error: APIError, attempts: Attempts, policy: RetryPolicy, now: float
+) -> Again | Stop:
+    if isinstance(error, RateLimitError):
+        # The pause itself is the limiter's, and is everybody's.
+        count = attempts.throttled + 1
+        over = now - attempts.started > policy.max_elapsed
+        if count >= policy.rate_limit_attempts or over:
+            return Stop(error)
+        return Again(replace(attempts, throttled=count))
+    if attempts.misspelled:
+        return Stop(attempts.misspelled)
+    other = OTHER_SPELLING.get(attempts.action)
+    if other and isinstance(error, BadRequestError | APINotImplementedError):
+        return Again(replace(attempts, action=other, misspelled=error))
+    return Stop(error)

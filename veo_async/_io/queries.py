@@ -1,0 +1,121 @@
+"""Questions about tasks. They cost nothing, so a passing failure is asked again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from datetime import datetime
+from typing import Any
+
+import anyio
+
+from .._core import queries
+from .._core.backoff import backoff
+from .._core.reply import Answer
+from ..errors import InvalidRequestError
+from ..models import TaskRecord
+from ..policies import PollPolicy
+from .api import API
+from .limiter import Limiter
+from .seams import Seams
+
+
+class Tasks:
+    """The account's task list: ``veo.tasks``."""
+
+    def __init__(self, api: API, limiter: Limiter, policy: PollPolicy, seams: Seams) -> None:
+        self._api = api
+        self._limiter = limiter
+        self._policy = policy
+        self._seams = seams
+
+    async def retrieve(self, task_id: str) -> TaskRecord:
+        """The record of one task, as it is now.
+
+        Raises:
+            TaskNotFoundError: the service does not know this id.
+            VeoError: the service refused or could not be asked.
+        """
+        _check_id(task_id)
+        answer = await self._ask({"action": "retrieve", "id": task_id})
+        return queries.read_one(answer, task_id, now=self._seams.wall())
+
+    async def retrieve_many(self, task_ids: Iterable[str]) -> list[TaskRecord]:
+        """The records of several tasks, in the order of the ids.
+
+        An id that the service does not know is left out; one that is given twice comes once.
+
+        Raises:
+            VeoError: the service refused or could not be asked.
+        """
+        wanted = list(dict.fromkeys(task_ids))
+        found: dict[str | None, TaskRecord] = {}
+        for task_id in wanted:
+            _check_id(task_id)
+        for ids in queries.chunks(wanted):
+            body = {"action": "retrieve_batch", "ids": list(ids), "limit": len(ids)}
+            page = queries.read_page(await self._ask(body), now=self._seams.wall())
+            found |= {record.id: record for record in page}
+        return [found[task_id] for task_id in wanted if task_id in found]
+
+    async def list(
+        self,
+        *,
+        created_at_min: float | datetime | None = None,
+        created_at_max: float | datetime | None = None,
+        type: str | None = "videos",
+    ) -> AsyncIterator[TaskRecord]:
+        """The account's tasks, newest first, read page by page as they are consumed.
+
+        Args:
+            created_at_min: only tasks since then: Unix seconds, or an aware ``datetime``.
+            created_at_max: only tasks until then.
+            type: only tasks of this kind; ``None`` for all.
+
+        Raises:
+            VeoError: the service refused or could not be asked.
+        """
+        window = {"created_at_min": _unix(created_at_min), "created_at_max": _unix(created_at_max)}
+        seen: set[str | None] = set()
+        offset = 0
+        while True:
+            body = queries.list_body(offset=offset, type=type, **window)
+            page = queries.read_page(await self._ask(body), now=self._seams.wall())
+            # A task that is created meanwhile pushes one that was read onto the next page; and
+            # what ``count`` counts is not documented, so the end is a page with nothing new.
+            fresh = [record for record in page if record.id not in seen]
+            if not fresh:
+                return
+            seen |= {record.id for record in fresh}
+            offset += len(page)
+            for record in fresh:
+                yield record
+
+    async def _ask(self, body: dict[str, Any]) -> Answer:
+        for attempt in range(1, queries.ATTEMPTS):
+            answer = await self._ask_once(body)
+            if not queries.is_passing(answer):
+                return answer
+            u = self._seams.luck.random()
+            await anyio.sleep(backoff(attempt, first=0.5, cap=8.0, u=u))
+        return await self._ask_once(body)
+
+    async def _ask_once(self, body: dict[str, Any]) -> Answer:
+        await self._limiter.enter("poll")
+        try:
+            return await self._api.post("/veo/tasks", body, timeout=self._policy.timeout)
+        finally:
+            self._limiter.leave("poll")
+
+
+def _check_id(task_id: str) -> None:
+    if not isinstance(task_id, str) or not task_id.strip():
+        raise InvalidRequestError("task_id must not be empty. Nothing was sent.", field="task_id")
+
+
+def _unix(moment: float | datetime | None) -> float | None:
+    if not isinstance(moment, datetime):
+        return moment
+    if moment.tzinfo is None:
+        problem = f"{moment!r} has no time zone, so it names no moment. Nothing was sent."
+        raise InvalidRequestError(problem, field="created_at")
+    return moment.timestamp()

@@ -1,0 +1,276 @@
+"""The submits: each POST that costs money runs in a task of its own and is never abandoned.
+
+Cancelling the caller (``task.cancel``, ``asyncio.timeout``, a web server, Ctrl-C; a shielded
+scope does not stop native cancellation) does not cut the POST. The caller stays up to ``settle``
+seconds for its answer, then goes; what the answer says is kept in `Submits.unsettled` and in a
+warning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import Context
+
+import anyio
+
+from .._core import submit as law
+from ..errors import ClientClosedError, SubmissionUncertainError, WaitTimeoutError
+from ..models import Unsettled, VideoRequest
+from ..policies import RetryPolicy
+from .api import API
+from .limiter import Limiter
+from .seams import Seams
+from .tracker import Tracked, Tracker
+
+logger = logging.getLogger("veo_async")
+
+
+class _Post:
+    """One POST under way.
+
+    Attributes:
+        verdict: what its answer proved, once it is over.
+        tracked: the task that it started, if it was accepted.
+        abandoned: whether its caller is gone, so that nobody else will tell what came of it.
+        release: gives back the place in flight, if there are places.
+    """
+
+    def __init__(
+        self, request: VideoRequest, *, sent_at: float, release: Callable[[], None] | None
+    ) -> None:
+        self.request = request
+        self.sent_at = sent_at
+        self.release = release
+        self.verdict: law.Verdict | None = None
+        self.tracked: Tracked | None = None
+        self.abandoned = False
+        self.over = anyio.Event()
+        self.task: asyncio.Task[None] | None = None
+
+    def unsettled(self) -> Unsettled:
+        error = None
+        if isinstance(self.verdict, law.Uncertain):
+            error = explain(self.verdict, self.request, self.sent_at)
+        task_id = self.tracked.task_id if self.tracked else None
+        return Unsettled(self.request, self.sent_at, task_id, error)
+
+
+class Submits:
+    """All submits of one client."""
+
+    def __init__(
+        self,
+        api: API,
+        limiter: Limiter,
+        tracker: Tracker,
+        *,
+        policy: RetryPolicy,
+        asynchronous: bool,
+        seams: Seams,
+    ) -> None:
+        self._api = api
+        self._limiter = limiter
+        self._tracker = tracker
+        self._policy = policy
+        self._asynchronous = asynchronous
+        self._seams = seams
+        self._spelling: str | None = None
+        self._open: set[_Post] = set()
+        self._left: list[_Post] = []
+        self._closed = False
+
+    @property
+    def unsettled(self) -> tuple[Unsettled, ...]:
+        """The submits whose callers were gone before they were told what came of them."""
+        return tuple(post.unsettled() for post in self._left)
+
+    def settled(self, task_id: str) -> None:
+        """Somebody knows the end of this task now."""
+        self._left = [p for p in self._left if not p.tracked or p.tracked.task_id != task_id]
+
+    async def submit(self, request: VideoRequest, *, deadline: float) -> Tracked:
+        """Send a request until it is accepted or refused, or the ``deadline`` (in monotonic
+        seconds) is over.
+
+        Raises:
+            VeoError: it was not accepted, or nobody can tell.
+        """
+        self._check_open()
+        if self._limiter.in_flight is None:
+            return await self._send_until_judged(request, None, deadline)
+        place = self._limiter.in_flight
+        with _before(deadline):
+            try:
+                place.acquire_nowait()
+            except anyio.WouldBlock:
+                with self._tracker.queued_for_place():
+                    await place.acquire()
+        return await self._send_until_judged(request, place.release, deadline)
+
+    async def _send_until_judged(
+        self, request: VideoRequest, release: Callable[[], None] | None, deadline: float
+    ) -> Tracked:
+        respelled = self._spelling if request.action in law.OTHER_SPELLING else None
+        action = respelled or request.action
+        attempts = law.Attempts(started=anyio.current_time(), action=action)
+        post: _Post | None = None
+        try:
+            while True:
+                with _before(deadline):
+                    await self._limiter.enter("submit")
+                post = self._begin(request, attempts.action, release)
+                step = self._next(post, attempts, await self._verdict(post, deadline))
+                if isinstance(step, Tracked):
+                    return step
+                attempts, post = step.attempts, None
+                with _before(deadline):
+                    await anyio.sleep(step.delay)
+        except BaseException:
+            # An abandoned POST keeps the place until it is over; an accepted one gave it on.
+            if release and not (post and (post.abandoned or post.tracked)):
+                release()
+            raise
+
+    def _next(
+        self, post: _Post, attempts: law.Attempts, verdict: law.Verdict
+    ) -> Tracked | law.Again:
+        if isinstance(verdict, law.Accepted):
+            assert post.tracked is not None  # `_conclude` has followed every accepted task
+            return post.tracked
+        now = anyio.current_time()
+        u = self._seams.luck.random()
+        step = law.after(verdict, attempts, policy=self._policy, now=now, u=u)
+        if isinstance(step, law.Again):
+            return step
+        if isinstance(step.error, SubmissionUncertainError):
+            step.error.request, step.error.sent_at = post.request, post.sent_at
+        raise step.error from _cause(verdict)
+
+    # The POST itself.
+
+    def _begin(
+        self, request: VideoRequest, action: str, release: Callable[[], None] | None
+    ) -> _Post:
+        """Start a POST. Nothing is awaited between the limiter's leave and this."""
+        try:
+            self._check_open()
+        except ClientClosedError:
+            self._limiter.leave("submit")
+            raise
+        post = _Post(request, sent_at=self._seams.wall(), release=release)
+        # An empty context: what the caller's context holds must not live on in our task.
+        loop = asyncio.get_running_loop()
+        post.task = loop.create_task(self._post(post, action), context=Context())
+        self._open.add(post)
+        post.task.add_done_callback(lambda task: self._conclude(post, action, task))
+        return post
+
+    async def _post(self, post: _Post, action: str) -> None:
+        body = law.wire_body(post.request, action=action, asynchronous=self._asynchronous)
+        timeout = self._policy.submit_timeout
+        answer = await self._api.post("/veo/videos", body, timeout=timeout)
+        post.verdict = law.judge(answer, now=self._seams.wall())
+
+    def _conclude(self, post: _Post, action: str, task: asyncio.Task[None]) -> None:
+        """The POST is over, whoever is still there to hear of it."""
+        self._limiter.leave("submit")
+        self._open.discard(post)
+        if post.verdict is None:
+            failed = None if task.cancelled() else task.exception()
+            post.verdict = law.Uncertain("it was cut before its answer came", cause=failed)
+        if isinstance(post.verdict, law.Accepted):
+            self._accept(post, post.verdict, action)
+        if post.abandoned:
+            self._tell(post)
+        post.over.set()
+
+    def _accept(self, post: _Post, accepted: law.Accepted, action: str) -> None:
+        if post.request.action in law.OTHER_SPELLING:
+            self._spelling = action
+        post.tracked = self._tracker.follow(accepted.task_id or "", accepted.standing)
+        if post.release:
+            self._tracker.hold_place(post.tracked, post.release)
+
+    # The caller.
+
+    async def _verdict(self, post: _Post, deadline: float) -> law.Verdict:
+        """What the POST came to; a caller that is cancelled or late stays until it settles."""
+        try:
+            with anyio.move_on_at(deadline + self._policy.settle):
+                await post.over.wait()
+        except BaseException:
+            self._abandon(post)
+            with anyio.move_on_after(self._policy.settle, shield=True):
+                await post.over.wait()
+            raise
+        if post.verdict is None:
+            self._abandon(post)
+            late = "no answer came within the time to wait; a later one appears in veo.unsettled"
+            raise explain(law.Uncertain(late), post.request, post.sent_at)
+        return post.verdict
+
+    def _abandon(self, post: _Post) -> None:
+        post.abandoned = True
+        self._left.append(post)
+        if post.verdict is not None:
+            self._tell(post)
+
+    def _tell(self, post: _Post) -> None:
+        """Say what became of a POST whose caller is gone."""
+        if post.tracked:
+            logger.warning(
+                "a submit was accepted after its caller had gone: task %s goes on and was paid "
+                "for; wait for it with veo.wait(%r)",
+                post.tracked.task_id,
+                post.tracked.task_id,
+            )
+            return
+        if isinstance(post.verdict, law.Uncertain):
+            logger.warning("a submit's caller was gone: %s", post.unsettled().error)
+        else:
+            self._left.remove(post)
+        if post.release:
+            post.release()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClientClosedError("The client is closed; nothing was sent.")
+
+    async def aclose(self) -> None:
+        """Let open POSTs settle; those that do not are cut, and told as uncertain."""
+        self._closed = True
+        tasks = [post.task for post in self._open if post.task]
+        if not tasks:
+            return
+        with anyio.move_on_after(self._policy.settle, shield=True):
+            await asyncio.wait(tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+@contextmanager
+def _before(deadline: float) -> Iterator[None]:
+    """Until the deadline, for what happens before anything is sent."""
+    with anyio.move_on_at(deadline) as scope:
+        yield
+    if scope.cancelled_caught:
+        raise WaitTimeoutError("The time to wait was over before the submit.", task_id=None)
+
+
+def _cause(verdict: law.Verdict) -> BaseException | None:
+    if isinstance(verdict, law.Uncertain):
+        return verdict.cause
+    return verdict.failure.exception if isinstance(verdict, law.NotSent) else None
+
+
+def explain(
+    verdict: law.Uncertain, request: VideoRequest, sent_at: float
+) -> SubmissionUncertainError:
+    """The error for a submit that may have been billed, with all that a person needs."""
+    error = law.uncertain(verdict)
+    error.request, error.sent_at = request, sent_at
+    return error

@@ -1,0 +1,401 @@
+"""The tracker: callers await a task id, and shared polls serve all of them.
+
+One polling task exists exactly while somebody waits: for a result, or for a place in flight that
+a task holds. A caller that leaves, late or cancelled, never cuts a poll that serves others, and
+every caller of one id is served by one question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import Context
+from copy import copy
+from weakref import WeakValueDictionary
+
+import anyio
+
+from .._core import polls, schedule
+from .._core.tasks import PENDING, Standing, advance
+from ..errors import (
+    ClientClosedError,
+    PollingError,
+    TaskNotFoundError,
+    VeoError,
+    WaitTimeoutError,
+)
+from ..models import Generation, TaskRecord
+from ..policies import PollPolicy
+from .api import API
+from .limiter import Limiter
+from .seams import Seams
+
+logger = logging.getLogger("veo_async")
+
+
+class Tracked:
+    """One task as this client knows it.
+
+    Attributes:
+        task_id: the service's id; empty for a result that came without one.
+        born: when this client first heard of it, in monotonic seconds.
+        standing: how it stood when last seen.
+        trouble: why waiting for it makes no sense any more; a later wait begins anew.
+        over: set once there is a result or trouble.
+        waiters: how many callers wait for it.
+        release: gives back the place in flight that it holds, if it holds one.
+        due: when to look next, in monotonic seconds.
+        alone: whether it is asked for by itself, since a batch with it was refused.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "alone",
+        "born",
+        "due",
+        "over",
+        "release",
+        "standing",
+        "task_id",
+        "trouble",
+        "waiters",
+    )
+
+    def __init__(self, task_id: str, *, born: float, due: float) -> None:
+        self.task_id = task_id
+        self.born = born
+        self.due = due
+        self.standing = PENDING
+        self.trouble: VeoError | None = None
+        self.over = anyio.Event()
+        self.waiters = 0
+        self.release: Callable[[], None] | None = None
+        self.alone = False
+
+    def result(self) -> Generation:
+        """The generation, or the error that the task ended with."""
+        error = self.trouble or self.standing.error
+        if error:
+            # A copy: many callers may raise it, and each leaves its traceback on it.
+            raise copy(error) from error.__cause__
+        assert self.standing.generation is not None  # a terminal standing has one or the other
+        return self.standing.generation
+
+
+class Tracker:
+    """All tasks that somebody has a hold of."""
+
+    def __init__(self, api: API, limiter: Limiter, policy: PollPolicy, seams: Seams) -> None:
+        self._api = api
+        self._limiter = limiter
+        self._policy = policy
+        self._seams = seams
+        self._tasks: WeakValueDictionary[str, Tracked] = WeakValueDictionary()
+        # Those that are waited for, or that hold a place; the others live as long as a caller
+        # holds their handle.
+        self._kept: dict[str, Tracked] = {}
+        self._agenda = schedule.Agenda()
+        self._portions: deque[list[str]] = deque()
+        self._queued_for_places = 0
+        self._open_polls = 0
+        self._health = polls.Health()
+        self._quiet_until = float("-inf")
+        self._next_poll = float("-inf")
+        self._wake = anyio.Event()
+        self._polling: asyncio.Task[None] | None = None
+        self._closed = False
+
+    # What callers do.
+
+    def follow(self, task_id: str, standing: Standing = PENDING) -> Tracked:
+        """The task with this id, at least as far as ``standing`` says."""
+        tracked = self._tasks.get(task_id)
+        if tracked is None or tracked.trouble:
+            now = anyio.current_time()
+            first = schedule.first_look(self._policy, u=self._seams.luck.random())
+            tracked = Tracked(task_id, born=now, due=now + first)
+            if task_id:
+                self._tasks[task_id] = tracked
+        self._learn(tracked, standing)
+        return tracked
+
+    def attach(self, task_id: str) -> Tracked:
+        """The task with this id, submitted who knows when: the first look is at once."""
+        known = self._tasks.get(task_id)
+        tracked = self.follow(task_id)
+        if tracked is not known:
+            tracked.due = anyio.current_time()
+        return tracked
+
+    def hold_place(self, tracked: Tracked, release: Callable[[], None]) -> None:
+        """Let the task hold a place in flight until it is over."""
+        if tracked.over.is_set():
+            release()
+            return
+        tracked.release = release
+        self._keep(tracked)
+
+    async def wait(self, tracked: Tracked, timeout: float) -> Generation:
+        """The result, awaited for up to ``timeout`` seconds.
+
+        Raises:
+            GenerationFailedError: the service failed the task.
+            WaitTimeoutError: the time is over; the task goes on.
+            VeoError: another reason why it cannot be known; its ``task_id`` says which task.
+        """
+        if not tracked.over.is_set():
+            self._check_open(tracked.task_id)
+            with self._waiting(tracked), anyio.move_on_after(timeout):
+                await tracked.over.wait()
+        if not tracked.over.is_set():
+            raise WaitTimeoutError(
+                f"Task {tracked.task_id} was not finished within {timeout:g} s"
+                f"{_odd(tracked.standing)}.",
+                task_id=tracked.task_id,
+            )
+        return tracked.result()
+
+    @contextmanager
+    def _waiting(self, tracked: Tracked) -> Iterator[None]:
+        tracked.waiters += 1
+        self._keep(tracked)
+        self._start()
+        try:
+            yield
+        finally:
+            tracked.waiters -= 1
+            self._let_go(tracked)
+
+    @contextmanager
+    def queued_for_place(self) -> Iterator[None]:
+        """While the caller waits for a place in flight, the tasks that hold them are polled."""
+        self._queued_for_places += 1
+        if self._queued_for_places == 1:
+            for tracked in self._kept.values():
+                self._agenda.add(tracked.task_id, tracked.due)
+        self._start()
+        try:
+            yield
+        finally:
+            self._queued_for_places -= 1
+            self._wake.set()
+
+    def _keep(self, tracked: Tracked) -> None:
+        self._kept[tracked.task_id] = tracked
+        self._agenda.add(tracked.task_id, tracked.due)
+        self._wake.set()
+
+    def _let_go(self, tracked: Tracked) -> None:
+        if not tracked.waiters and not tracked.release:
+            if self._kept.get(tracked.task_id) is tracked:
+                del self._kept[tracked.task_id]
+            self._wake.set()
+
+    def _is_watched(self, tracked: Tracked | None) -> bool:
+        if tracked is None or tracked.over.is_set():
+            return False
+        return bool(tracked.waiters or (tracked.release and self._queued_for_places))
+
+    # What is learned.
+
+    def learn(self, tracked: Tracked, record: TaskRecord) -> None:
+        """Take note of a record that somebody else asked for."""
+        self._learn(tracked, Standing(record.state, record.generation, record.error))
+
+    def _learn(self, tracked: Tracked, event: Standing) -> None:
+        if event.oddity and event.oddity != tracked.standing.oddity:
+            logger.warning("task %s: %s", tracked.task_id, event.oddity)
+        tracked.standing = advance(tracked.standing, event)
+        if tracked.standing.state != "pending":
+            self._end(tracked)
+
+    def _fail(self, tracked: Tracked, trouble: VeoError) -> None:
+        tracked.trouble = trouble
+        self._end(tracked)
+
+    def _end(self, tracked: Tracked) -> None:
+        tracked.over.set()
+        self._agenda.drop(tracked.task_id)
+        release, tracked.release = tracked.release, None
+        if release:
+            release()
+        self._let_go(tracked)
+
+    # The polling task.
+
+    def _start(self) -> None:
+        if self._polling is None or self._polling.done():
+            run = self._poll_while_watched()
+            # An empty context: what the caller's context holds must not live on in our task.
+            loop = asyncio.get_running_loop()
+            self._polling = loop.create_task(run, name="veo_async polls", context=Context())
+            self._polling.add_done_callback(self._polling_ended)
+
+    async def _poll_while_watched(self) -> None:
+        async with anyio.create_task_group() as group:
+            while self._open_polls or any(map(self._is_watched, self._kept.values())):
+                self._wake = anyio.Event()
+                pause = self._pause(anyio.current_time())
+                if pause > 0:
+                    with anyio.move_on_after(pause):
+                        await self._wake.wait()
+                    continue
+                await self._limiter.enter("poll")
+                ids = self._choose(anyio.current_time())
+                if ids:
+                    self._open_polls += 1
+                    group.start_soon(self._poll, ids)
+                else:
+                    self._limiter.leave("poll")
+
+    def _pause(self, now: float) -> float:
+        """Seconds until there is something to ask, and it may be asked."""
+        due = now if self._portions else self._agenda.next_due()
+        if due is None:
+            return float("inf")
+        return max(due, self._quiet_until, self._next_poll) - now
+
+    def _choose(self, now: float) -> list[str]:
+        """The ids of the next poll. Portions of a refused batch come before all others."""
+        ids = self._portions.popleft() if self._portions else self._due(now)
+        watched = [task_id for task_id in ids if self._is_watched(self._tasks.get(task_id))]
+        if watched:
+            self._next_poll = now + 1.0 / self._policy.per_second
+        return watched
+
+    def _due(self, now: float) -> list[str]:
+        ids = self._agenda.take(now, self._policy.batch_size)
+        alone = [task_id for task_id in ids if self._is_alone(task_id)]
+        self._portions.extend([task_id] for task_id in alone)
+        return [task_id for task_id in ids if task_id not in alone]
+
+    def _is_alone(self, task_id: str) -> bool:
+        tracked = self._tasks.get(task_id)
+        return tracked is not None and tracked.alone
+
+    async def _poll(self, ids: list[str]) -> None:
+        started = anyio.current_time()
+        try:
+            answer = await self._api.post(
+                "/veo/tasks", polls.poll_body(ids), timeout=self._policy.timeout
+            )
+        finally:
+            self._open_polls -= 1
+            self._limiter.leave("poll")
+        reading = polls.read_poll(answer, ids, now=self._seams.wall())
+        now = anyio.current_time()
+        self._health = polls.examine(self._health, reading, started=started, now=now)
+        if isinstance(reading, polls.Looked):
+            self._look(ids, reading)
+        elif isinstance(reading, polls.Halve):
+            self._halve(ids)
+        elif isinstance(reading, polls.Guilty):
+            self._for_each(ids, lambda tracked: self._fail(tracked, reading.error))
+        else:
+            self._quiet_until = now + polls.quiet_time(self._health, u=self._seams.luck.random())
+            self._for_each(ids, self._look_later)
+            self._give_up_if_hopeless(reading)
+        self._wake.set()
+
+    def _for_each(self, ids: list[str], act: Callable[[Tracked], None]) -> None:
+        for task_id in ids:
+            tracked = self._tasks.get(task_id)
+            if tracked is not None and not tracked.over.is_set():
+                act(tracked)
+
+    def _look(self, ids: list[str], looked: polls.Looked) -> None:
+        for task_id in ids:
+            tracked = self._tasks.get(task_id)
+            if tracked is None or tracked.over.is_set():
+                continue
+            event = looked.standings.get(task_id)
+            if event is None:
+                self._unknown(tracked)
+                continue
+            tracked.alone = False
+            self._learn(tracked, event)
+            if not tracked.over.is_set():
+                self._look_later(tracked)
+
+    def _unknown(self, tracked: Tracked) -> None:
+        """A task that was just submitted may not be listed yet; an old one never will be."""
+        age = anyio.current_time() - tracked.born
+        if age <= self._policy.unknown_grace:
+            self._look_later(tracked)
+            return
+        message = f"The service has not known task {tracked.task_id} for {age:.0f} s."
+        self._fail(tracked, TaskNotFoundError(message, task_id=tracked.task_id))
+
+    def _look_later(self, tracked: Tracked) -> None:
+        now = anyio.current_time()
+        u = self._seams.luck.random()
+        tracked.due = now + schedule.next_look(now - tracked.born, self._policy, u=u)
+        if self._is_watched(tracked):
+            self._agenda.add(tracked.task_id, tracked.due)
+
+    def _halve(self, ids: list[str]) -> None:
+        middle = len(ids) // 2
+        halves = [ids[:middle], ids[middle:]]
+        for half in halves:
+            if len(half) == 1:
+                self._for_each(half, _set_alone)
+        self._portions.extend(halves)
+
+    def _give_up_if_hopeless(self, reading: polls.Reading) -> None:
+        if not polls.is_hopeless(self._health, self._policy):
+            return
+        for tracked in list(self._kept.values()):
+            self._fail(tracked, _hopeless(reading, tracked.task_id))
+        self._health = polls.Health()
+        self._quiet_until = float("-inf")
+
+    def _polling_ended(self, task: asyncio.Task[None]) -> None:
+        """Whatever ended the polling, nobody is left waiting for it."""
+        failed = None if task.cancelled() else task.exception()
+        if failed is None and not self._closed:
+            return
+        for tracked in list(self._kept.values()):
+            error: VeoError = _closed(tracked.task_id)
+            if failed:
+                error = PollingError("The polling itself failed.", task_id=tracked.task_id)
+                error.__cause__ = failed
+            self._fail(tracked, error)
+
+    def _check_open(self, task_id: str) -> None:
+        if self._closed:
+            raise _closed(task_id)
+
+    async def aclose(self) -> None:
+        """End the polling; whoever still waits hears that the client was closed."""
+        self._closed = True
+        if self._polling and not self._polling.done():
+            self._polling.cancel()
+            await asyncio.wait([self._polling])
+
+
+def _set_alone(tracked: Tracked) -> None:
+    tracked.alone = True
+
+
+def _odd(standing: Standing) -> str:
+    return f" ({standing.oddity})" if standing.oddity else ""
+
+
+def _closed(task_id: str) -> ClientClosedError:
+    return ClientClosedError(
+        f"The client was closed while task {task_id} was awaited; it goes on at the service.",
+        task_id=task_id,
+        may_have_cost=True,
+    )
+
+
+def _hopeless(reading: polls.Reading, task_id: str) -> VeoError:
+    if isinstance(reading, polls.AccountTrouble):
+        error = copy(reading.error)
+        error.task_id, error.may_have_cost = task_id, True
+        return error
+    detail = reading.detail if isinstance(reading, polls.Bad) else "no answer"
+    return PollingError(f"The service could not be asked ({detail}).", task_id=task_id)
