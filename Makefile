@@ -8,7 +8,6 @@
 .PHONY: install check format test test-fast demo dist clean
 .DEFAULT_GOAL := test
 
-PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -59,7 +58,7 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 # an empty shell, and Debian's Python comes without ensurepip until python3-venv is installed.
 $(BIN)/python:
 	@old="no Python 3.11 or newer was found: install one, or name one with make PYTHON=..."; why=$$old; \
-	for python in "$(PYTHON)" python3.14 python3.13 python3.12 python3.11 python; do \
+	for python in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python); do \
 	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || continue; \
 	    if ! "$$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then \
 	        [ "$$why" = "$$old" ] && why="$$python has no venv module: install it (on Debian and Ubuntu: apt install python3-venv)"; \
