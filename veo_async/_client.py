@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -45,6 +45,8 @@ from .policies import PollPolicy, RateLimit, RetryPolicy
 __all__ = ["Task", "VeoClient"]
 
 Timeout = float | timedelta | None
+_Wait = Callable[[Tracked, Timeout], Awaitable[Generation]]
+_Look = Callable[[Tracked], Awaitable[TaskRecord]]
 
 
 class Task:
@@ -55,9 +57,10 @@ class Task:
             finished result that the service answered without one.
     """
 
-    def __init__(self, veo: VeoClient, tracked: Tracked) -> None:
-        self._veo = veo
+    def __init__(self, tracked: Tracked, *, wait: _Wait, look: _Look) -> None:
         self._tracked = tracked
+        self._wait = wait
+        self._look = look
         self.id = tracked.task_id
 
     @property
@@ -67,13 +70,11 @@ class Task:
 
     async def result(self, timeout: Timeout = None) -> Generation:
         """Wait for the result: see `VeoClient.wait`. Once there is one, it is had at once."""
-        return await self._veo._await_end(self._tracked, timeout)
+        return await self._wait(self._tracked, timeout)
 
     async def refresh(self) -> TaskRecord:
         """Ask the service now how the task stands, and remember it."""
-        record = await self._veo.tasks.retrieve(self.id)
-        self._veo._tracker.learn(self._tracked, record)
-        return record
+        return await self._look(self._tracked)
 
     def __repr__(self) -> str:
         return f"Task(id={self.id!r}, state={self.state!r})"
@@ -198,7 +199,11 @@ class VeoClient:
         request = TextToVideo(
             prompt=prompt,
             model=model,
-            **_given(aspect_ratio, resolution, translation, callback_url, extra_body),
+            aspect_ratio=aspect_ratio,
+            resolution=resolution,
+            translation=translation,
+            callback_url=callback_url,
+            extra_body=dict(extra_body or {}),
         )
         return await self._run(request, timeout)
 
@@ -227,7 +232,11 @@ class VeoClient:
             prompt=prompt,
             image_urls=image_urls,
             model=model,
-            **_given(aspect_ratio, resolution, translation, callback_url, extra_body),
+            aspect_ratio=aspect_ratio,
+            resolution=resolution,
+            translation=translation,
+            callback_url=callback_url,
+            extra_body=dict(extra_body or {}),
         )
         return await self._run(request, timeout)
 
@@ -252,7 +261,11 @@ class VeoClient:
             prompt=prompt,
             image_urls=image_urls,
             model=model,
-            **_given(aspect_ratio, resolution, translation, callback_url, extra_body),
+            aspect_ratio=aspect_ratio,
+            resolution=resolution,
+            translation=translation,
+            callback_url=callback_url,
+            extra_body=dict(extra_body or {}),
         )
         return await self._run(request, timeout)
 
@@ -273,8 +286,13 @@ class VeoClient:
 
         The other arguments, and the errors, are those of `text2video`.
         """
-        options = _given(None, None, None, callback_url, extra_body)
-        return await self._run(Get1080p(video_id=video_id, model=model, **options), timeout)
+        request = Get1080p(
+            video_id=video_id,
+            model=model,
+            callback_url=callback_url,
+            extra_body=dict(extra_body or {}),
+        )
+        return await self._run(request, timeout)
 
     async def submit(self, request: VideoRequest) -> Task:
         """Send a request, and return once it is accepted.
@@ -288,7 +306,7 @@ class VeoClient:
             SubmissionUncertainError: it may or may not have been accepted.
         """
         tracked = await self._submits.submit(read_request(request), deadline=float("inf"))
-        return Task(self, tracked)
+        return Task(tracked, wait=self._await_end, look=self._refresh)
 
     async def wait(self, task_id: str, timeout: Timeout = None) -> Generation:
         """Wait for a task by its id, whichever process submitted it.
@@ -385,20 +403,7 @@ class VeoClient:
             if tracked.over.is_set():
                 self._submits.settled(tracked.task_id)
 
-
-def _given(
-    aspect_ratio: AspectRatio | None,
-    resolution: Resolution | None,
-    translation: bool | None,
-    callback_url: str | None,
-    extra_body: Mapping[str, Any] | None,
-) -> dict[str, Any]:
-    """The options that were given: what is left out is the service's to choose."""
-    options = {
-        "aspect_ratio": aspect_ratio,
-        "resolution": resolution,
-        "translation": translation,
-        "callback_url": callback_url,
-        "extra_body": None if extra_body is None else dict(extra_body),
-    }
-    return {name: value for name, value in options.items() if value is not None}
+    async def _refresh(self, tracked: Tracked) -> TaskRecord:
+        record = await self.tasks.retrieve(tracked.task_id)
+        self._tracker.learn(tracked, record)
+        return record

@@ -7,7 +7,7 @@ a result keeps the fields it does not know, and reads as ``None`` what it cannot
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -22,8 +22,8 @@ __all__ = [
     "DEFAULT_MODEL",
     "SERVICE_ZONE",
     "Action",
-    "Get1080p",
     "Generation",
+    "Get1080p",
     "ImageToVideo",
     "IngredientsToVideo",
     "Outcome",
@@ -58,7 +58,8 @@ class _Request(Value):
 
     @model_validator(mode="after")
     def _nothing_said_twice(self) -> Self:
-        taken = self.model_fields_set | _OURS
+        said = {name for name in self.model_fields_set if getattr(self, name) is not None}
+        taken = said | _OURS
         twice = sorted(self.extra_body.keys() & taken)
         if twice:
             problem = f"extra_body must not set {', '.join(twice)} a second time. Nothing was sent."
@@ -84,7 +85,7 @@ def _listed(urls: object) -> object:
 
 
 ImageURLs = Annotated[
-    tuple[WebAddress, ...], BeforeValidator(_listed), Field(min_length=1, max_length=3)
+    Sequence[WebAddress], BeforeValidator(_listed), Field(min_length=1, max_length=3)
 ]
 """One to three image URLs (the vendor's OpenAPI document)."""
 
@@ -269,6 +270,16 @@ class TaskRecord(_Received):
     _state: State = PrivateAttr(default="pending")
     _generation: Generation | None = PrivateAttr(default=None)
     _error: GenerationFailedError | None = PrivateAttr(default=None)
+
+    def standing_at(
+        self,
+        state: State,
+        generation: Generation | None = None,
+        error: GenerationFailedError | None = None,
+    ) -> Self:
+        """This record with what its ``response`` was understood to mean."""
+        self._state, self._generation, self._error = state, generation, error
+        return self
 
     @property
     def state(self) -> State:

@@ -17,7 +17,7 @@ from ..models import (
 )
 
 
-def read_timeout(timeout: float | timedelta) -> float:
+def read_timeout(timeout: object) -> float:
     """A time to wait in seconds; infinity waits as long as it takes.
 
     Raises:

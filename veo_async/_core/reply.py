@@ -169,6 +169,11 @@ def error_body(fields: Mapping[str, Any] | None) -> ErrorBody | None:
     """The error in an object, or ``None`` if the object holds none."""
     if fields is None or not ("error" in fields or fields.get("success") is False):
         return None
+    return read_error(fields)
+
+
+def read_error(fields: Mapping[str, Any]) -> ErrorBody:
+    """The error in an object that is one, in any of its forms."""
     error = fields.get("error")
     if isinstance(error, str):
         error = {"code": error if error in BY_CODE else None, "message": error}
@@ -192,7 +197,7 @@ def api_error(
     the status. ``now`` is Unix time in seconds, for a ``Retry-After`` that is a date.
     """
     fields = parse_object(reply)
-    said = error_body(fields) or ErrorBody(None, None, None)
+    said = read_error(fields or {})
     known = BY_CODE.get(said.code or "", BY_STATUS.get(reply.status, APIError))
     cls = ServerError if reply.status >= 500 else known
     facts: dict[str, Any] = {

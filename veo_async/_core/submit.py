@@ -34,7 +34,7 @@ from ..errors import (
 from ..models import VideoRequest
 from ..policies import RetryPolicy
 from .backoff import backoff
-from .reply import Answer, Failure, Reply, api_error, error_body, excerpt, parse_object
+from .reply import Answer, Failure, api_error, error_body, excerpt, parse_object
 from .tasks import PENDING, Standing, read_response
 
 NOT_SENT: Mapping[str, tuple[str, frozenset[str]]] = {

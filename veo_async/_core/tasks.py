@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from ..errors import GenerationFailedError
 from ..models import Generation, State, TaskRecord, Video
-from .reply import error_body
+from .reply import read_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +100,11 @@ def _is_failed(response: Mapping[str, Any]) -> bool:
 
 
 def _failed(response: Mapping[str, Any], generation: Generation) -> Standing:
-    said = error_body({"error": None, **response})
+    said = read_error(response)
     error = GenerationFailedError(
-        (said and said.message) or "the service gave no reason",
+        said.message or "the service gave no reason",
         task_id=generation.task_id,
-        code=said and said.code,
+        code=said.code,
         trace_id=generation.trace_id,
         videos=tuple(video for video in generation.data if video.video_url),
     )
@@ -117,6 +117,4 @@ def read_record(item: object) -> TaskRecord | None:
         return None
     record = TaskRecord.model_validate(item)
     standing = read_response(record.response, task_id=record.id)
-    record._state, record._generation = standing.state, standing.generation
-    record._error = standing.error
-    return record
+    return record.standing_at(standing.state, standing.generation, standing.error)

@@ -100,7 +100,7 @@ class API:
         try:
             with anyio.fail_after(timeout):
                 answer: Answer = await self._exchange(request)
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - a transport may raise anything: the core judges
             # The exception may hold the request; it goes on without the token.
             request.headers["authorization"] = "[secret]"
             answer = self._failure(exc)

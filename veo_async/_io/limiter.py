@@ -63,7 +63,8 @@ class Limiter:
 
     async def _wait_for_turn(self, place: _Lane) -> None:
         async with place.turn:
-            while pause := rate.delay(self._pace, anyio.current_time()):
+            # A loop, since a 429 may come in during the sleep and lengthen the pause.
+            while pause := rate.delay(self._pace, anyio.current_time()):  # noqa: ASYNC110 - time, not an event, ends it
                 await anyio.sleep(pause)
             self._pace = rate.take(self._pace, anyio.current_time())
 

@@ -107,7 +107,7 @@ class Tasks:
             self._limiter.leave("poll")
 
 
-def _check_id(task_id: str) -> None:
+def _check_id(task_id: object) -> None:
     if not isinstance(task_id, str) or not task_id.strip():
         raise InvalidRequestError("task_id must not be empty. Nothing was sent.", field="task_id")
 

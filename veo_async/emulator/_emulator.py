@@ -171,12 +171,13 @@ class Emulator:
         host: str = "127.0.0.1",
         port: int = 0,
         *,
-        on_ready: Callable[[str], object] = lambda base_url: None,
+        on_ready: Callable[[str], object] = str,
     ) -> None:
         """Serve until cancelled.
 
         Args:
-            host, port: as for `serve`.
+            host: the address to listen on.
+            port: the port; 0 picks a free one.
             on_ready: called with the base URL once calls are taken.
         """
         async with self.serve(host=host, port=port) as base_url:

@@ -1,4 +1,4 @@
-"""Tasks that belong to the emulator, not to a caller: referenced, in an empty context, ended once."""
+"""Tasks that belong to the emulator, not to a caller: referenced, and ended with it."""
 
 from __future__ import annotations
 

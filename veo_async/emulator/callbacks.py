@@ -47,7 +47,7 @@ class Courier:
         if any(isinstance(effect, Early) for effect in effects):
             await delivery.post(self._client.get())
         elif not any(isinstance(effect, Never) for effect in effects):
-            self._background.start(delivery.run(self._client.get()))
+            _ = self._background.start(delivery.run(self._client.get()))
 
     def reset(self) -> None:
         self._background.cancel()

@@ -1,7 +1,7 @@
 """The control plane, for other processes: under a prefix that the real API cannot have.
 
-``GET bill`` · ``GET counters`` · ``GET``, ``POST`` (a rule or a list of rules) and ``DELETE faults``
-· ``POST reset``. It asks for no token: the emulator is meant for one's own machine.
+``GET bill`` · ``GET counters`` · ``GET``, ``POST`` (one rule, or a list) and ``DELETE faults`` ·
+``POST reset``. It asks for no token: the emulator is meant for one's own machine.
 """
 
 from __future__ import annotations
@@ -39,10 +39,8 @@ class Control:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(self._service, scope, receive, send)
-        act = self._acts.get((exchange.method, exchange.path_params["what"]))
+        act = self._acts.get((exchange.method, exchange.path_params["what"]), _nothing)
         try:
-            if act is None:
-                raise ServiceError("no_api")
             reply = Reply.of(act(await exchange.read()))
         except ServiceError as exc:
             reply = exchange.refusal(exc)
@@ -74,3 +72,7 @@ class Control:
         self._service.faults.clear()
         self._service.reset()
         return {}
+
+
+def _nothing(_: bytes) -> Any:
+    raise ServiceError("no_api")

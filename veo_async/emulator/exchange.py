@@ -22,7 +22,7 @@ MAX_BODY = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer before the faults. ``chunks`` gives the body of a file, whose ``length`` is known."""
+    """An answer before the faults; ``chunks`` gives a file of that ``length``."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -95,7 +95,7 @@ class Exchange:
             ServiceError: it is longer than any call should be.
             ConnectionCut: the caller is gone before it was sent.
         """
-        body = b""
+        body = bytearray()
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
@@ -104,7 +104,7 @@ class Exchange:
             if len(body) > MAX_BODY:
                 raise ServiceError("bad_request", "The body is too long.")
             if not message.get("more_body", False):
-                return body
+                return bytes(body)
 
     async def understood(self, call: Call) -> None:
         """It is known what the call asks."""
@@ -128,7 +128,7 @@ class Exchange:
                 await self._caller_gone()
                 raise ConnectionCut
             case Hang():
-                await anyio.sleep(effect.seconds)
+                await anyio.sleep(effect.seconds or 0.0)
             case Answer():
                 raise Instead(self._answer(effect))
 

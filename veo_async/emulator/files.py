@@ -9,6 +9,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -95,9 +96,8 @@ class Files:
         file = await self._run_sync(lambda: path.open("rb"))
         try:
             file.seek(start)
-            while length > 0 and (
-                chunk := await self._run_sync(lambda: file.read(min(length, CHUNK)))
-            ):
+            while length > 0:
+                chunk = await self._run_sync(partial(file.read, min(length, CHUNK)))
                 length -= len(chunk)
                 yield chunk
         finally:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 
 import httpx
+
+logger = logging.getLogger("veo_async.emulator")
 
 Fetch = Callable[[str], Awaitable[bytes]]
 """Gets the bytes behind an http(s) URL; whatever it raises makes the image a placeholder."""
@@ -64,6 +67,6 @@ class Images:
             return data
         try:
             return await self._fetch(url)
-        except Exception:
-            # The fetcher may be anybody's; whatever ails it, the picture shows a placeholder.
+        except Exception as exc:  # noqa: BLE001 - the fetcher may be anybody's
+            logger.info("an image could not be got: %s", type(exc).__name__)
             return None

@@ -91,7 +91,7 @@ class NoAPI(Endpoint):
 
 
 def router(service: Service) -> Router:
-    """The service as an ASGI app, without middleware: each call costs a fraction of a millisecond."""
+    """The service as an ASGI app; without middleware, to be quick."""
     return Router(
         [
             Route("/veo/videos", Videos(service), methods=["POST"]),

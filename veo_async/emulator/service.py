@@ -15,7 +15,7 @@ from .errors import ServiceError
 from .faults import Faults
 from .files import Files
 from .gate import Gate
-from .intake import check
+from .intake import check, invalid, required
 from .options import Account, Limits, Wire
 from .pace import Pace
 from .responses import Responses
@@ -95,7 +95,7 @@ class Service:
         """
         by = "id" if query.get("id") is not None else "trace_id"
         if query.get(by) is None:
-            raise ServiceError("bad_request", "id is required.")
+            raise required("id")
         return self._record(query[by], by)
 
     def _record(self, key: object, by: str) -> dict[str, Any]:
@@ -146,10 +146,10 @@ MAX_PAGE = 50
 
 def page_of(query: Mapping[str, Any]) -> tuple[int, int]:
     limit, offset = number(query, "limit", PAGE), number(query, "offset", 0)
-    if limit < 1 or offset < 0:
-        raise ServiceError(
-            "bad_request", "limit is invalid." if limit < 1 else "offset is invalid."
-        )
+    if limit < 1:
+        raise invalid("limit")
+    if offset < 0:
+        raise invalid("offset")
     return min(int(limit), MAX_PAGE), int(offset)
 
 
@@ -158,14 +158,14 @@ def number(query: Mapping[str, Any], field: str, default: float) -> float:
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 2**53:
-        raise ServiceError("bad_request", f"{field} is invalid.")
+        raise invalid(field)
     return value
 
 
 def texts(query: Mapping[str, Any], field: str) -> list[str]:
     values = query[field]
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise ServiceError("bad_request", f"{field} is invalid.")
+        raise invalid(field)
     return values
 
 

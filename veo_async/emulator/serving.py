@@ -7,6 +7,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from ipaddress import ip_address
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -26,7 +27,7 @@ class _Server(uvicorn.Server):
         self.listening = asyncio.Event()
 
     @contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+    def capture_signals(self) -> Iterator[None]:
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -42,7 +43,7 @@ class _Lines:
         self._transports: dict[object, asyncio.Transport] = {}
 
     def protocol(self) -> type[asyncio.Protocol]:
-        """uvicorn's protocol, which reports here."""
+        """The protocol of uvicorn, reporting here."""
         transports = self._transports
 
         class Reporting(H11Protocol):
@@ -92,9 +93,11 @@ def bound(host: str, port: int) -> socket.socket:
 
 def url_of(listener: socket.socket) -> str:
     """How a caller on this machine reaches it."""
-    host, port = listener.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    name, port = listener.getsockname()[:2]
+    host = ip_address(name)
+    if host.is_unspecified:
+        host = ip_address("127.0.0.1" if host.version == 4 else "::1")
+    return f"http://[{host}]:{port}" if host.version == 6 else f"http://{host}:{port}"
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""The state of the service: tasks, the bill, and who asked for what. Synchronous; time is passed in."""
+"""The state of the service: tasks and the bill. Synchronous; the time is passed in."""
 
 from __future__ import annotations
 

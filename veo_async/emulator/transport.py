@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import anyio
 import httpx
@@ -44,7 +44,7 @@ class EmulatorTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         connection = _Connection(request)
         self._open.add(connection)
-        self._background.start(connection.run(self._app))
+        _ = self._background.start(connection.run(self._app))
         try:
             return await connection.exchange(lambda: self._open.discard(connection))
         except BaseException:
@@ -87,8 +87,8 @@ class _Connection:
         )
 
     async def _upload(self) -> None:
-        assert isinstance(self._request.stream, httpx.AsyncByteStream)
-        async for chunk in self._request.stream:
+        stream = cast(httpx.AsyncByteStream, self._request.stream)
+        async for chunk in stream:
             try:
                 with anyio.fail_after(self._timeouts.get("write")):
                     read = await self._up.put(chunk)
