@@ -184,6 +184,12 @@ class Emulator:
             on_ready(base_url)
             await anyio.sleep_forever()
 
+    def close(self) -> None:
+        """Remove the files and end what was started, without waiting: for synchronous code."""
+        self._background.cancel()
+        self._courier.reset()
+        self._files.reset()
+
     async def aclose(self) -> None:
         """End what was started, and remove the files."""
         await self._background.aclose()

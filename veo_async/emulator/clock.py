@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import anyio
 
-TICK = 1e-6
-"""Moments closer than this are the same: Unix seconds in a float are exact to 2.4e-7."""
+TICK = 1e-3
+"""Moments closer than this are the same. Event loops fire timers up to a microsecond early, which
+a clock factor multiplies."""
 
 
 class Clock:

@@ -1,7 +1,7 @@
 """``GET`` and ``HEAD`` of files, with ranges (RFC 9110, section 14).
 
-Written out, because Starlette's own file response reads in threads whatever the run, and a
-virtual event loop cannot wait for threads.
+Written out rather than by Starlette's file response, so that a file is a `Reply` like any other and
+the same faults tear it, slow it down or replace it.
 """
 
 from __future__ import annotations

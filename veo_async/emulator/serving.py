@@ -5,34 +5,19 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from ipaddress import ip_address
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from .background import Background
 from .exchange import ConnectionCut
 
 GRACE = 1
 """Seconds for open calls when the server stops."""
-
-
-class _Server(uvicorn.Server):
-    """Leaves the signals to the program that it runs in, and tells when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listening.set()
 
 
 class _Lines:
@@ -40,6 +25,7 @@ class _Lines:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._calls = Background()
         self._transports: dict[object, asyncio.Transport] = {}
 
     def protocol(self) -> type[asyncio.Protocol]:
@@ -58,13 +44,25 @@ class _Lines:
         return Reporting
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # In a task of its own, which ends with the service and not with the connection.
+        call = self._calls.start(self._run(scope, receive, send))
         try:
-            await self._app(scope, receive, send)
+            await call
         except ConnectionCut as cut:
             if cut.refusal is None or not cut.refusal.silent:
                 self._cut(scope["client"], reset=cut.reset)
             while (await receive())["type"] != "http.disconnect":
                 pass
+        except asyncio.CancelledError:
+            self._cut(scope["client"], reset=False)
+            await receive()
+
+    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+    async def aclose(self) -> None:
+        """End the open calls; their callers see the connection end."""
+        await self._calls.aclose()
 
     def _cut(self, client: object, *, reset: bool) -> None:
         transport = self._transports.get(tuple(client) if isinstance(client, list) else client)
@@ -101,8 +99,8 @@ def url_of(listener: socket.socket) -> str:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[asyncio.Task[None]]:
-    """Serve until the block ends. Yields the task that serves."""
+async def serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
+    """Serve until the block ends."""
     lines = _Lines(app)
     config = uvicorn.Config(
         lines,
@@ -115,11 +113,16 @@ async def serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[asynci
         server_header=False,
         timeout_graceful_shutdown=GRACE,
     )
-    server = _Server(config)
-    serve = asyncio.create_task(server.serve(sockets=[listener]))
+    server = uvicorn.Server(config)
+    config.load()
+    # Its own `serve` would take the signals from the program that this runs in.
+    server.lifespan = config.lifespan_class(config)
+    await server.startup(sockets=[listener])
+    loop = asyncio.create_task(server.main_loop())
     try:
-        await server.listening.wait()
-        yield serve
+        yield
     finally:
         server.should_exit = True
-        await serve
+        await loop
+        await lines.aclose()
+        await server.shutdown(sockets=[listener])

@@ -87,7 +87,7 @@ class _Connection:
         )
 
     async def _upload(self) -> None:
-        stream = cast(httpx.AsyncByteStream, self._request.stream)
+        stream = cast("httpx.AsyncByteStream", self._request.stream)
         async for chunk in stream:
             try:
                 with anyio.fail_after(self._timeouts.get("write")):
