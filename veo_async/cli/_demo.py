@@ -1,0 +1,114 @@
+"""The whole job on the emulator: six prompts at once, one of them again in 1080p, seven files."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from ..models import Get1080p, ImageToVideo, TextToVideo
+from . import _pictures
+from ._exits import OK
+from ._options import Seams, Shared
+from ._outputs import places, refuse_unwritable
+from ._progress import Progress, progress
+from ._screen import Screen
+from ._session import Session, offline, run
+from ._text import plain, slug
+from ._videos import End, made, told
+
+if TYPE_CHECKING:
+    from ..emulator import Emulator
+
+CLOCK_FACTOR = 25.0
+"""A video takes the emulator about 100 seconds of its own time, so about four of ours."""
+
+FOR_REAL = (
+    "For real: export ACEDATACLOUD_API_TOKEN, and then "
+    'veo-async text2video "A coffee mug on a marble counter" --out mug.mp4'
+)
+
+Scene = TextToVideo | ImageToVideo
+
+
+def demonstrate(out: Path, options: Shared, seams: Seams) -> int:
+    """Run the demo, and return the exit code."""
+
+    async def work(screen: Screen) -> int:
+        refuse_unwritable(out, folder=True)
+        out.mkdir(parents=True, exist_ok=True)
+        async with offline(screen, seams, clock_factor=CLOCK_FACTOR) as session:
+            emulator = cast("Emulator", session.emulator)
+            async with progress(screen) as shown:
+                ends = await _all(session, scenes(emulator), shown, out)
+            billed = len(emulator.bill)
+        if options.json:
+            return max(told(end, screen) for end in ends)
+        for line in closing(ends, billed):
+            screen.print(line)
+        return max((screen.error(end.error) for end in ends if end.error), default=OK)
+
+    return run(work, options, seams)
+
+
+def scenes(emulator: Emulator) -> list[Scene]:
+    """What the demo asks for. The pictures it starts from are put on the emulator."""
+    morning = emulator.add_image(_pictures.boat(evening=False))
+    evening = emulator.add_image(_pictures.boat(evening=True))
+    balloon = emulator.add_image(_pictures.balloon())
+    return [
+        TextToVideo(prompt="A coffee mug on a marble counter"),
+        TextToVideo(prompt="A fox trots through fresh snow at dawn", model="veo3"),
+        ImageToVideo(
+            prompt="A paper boat drifts from morning into evening", image_urls=[morning, evening]
+        ),
+        TextToVideo(prompt="Rain on a neon street, seen from a tram", aspect_ratio="9:16"),
+        ImageToVideo(prompt="A red balloon rises over green hills", image_urls=[balloon]),
+        TextToVideo(prompt="A lighthouse turns its beam through the fog", model="veo31-fast"),
+    ]
+
+
+async def _all(session: Session, wanted: list[Scene], shown: Progress, out: Path) -> list[End]:
+    """All of them at once; the first one again in 1080p, as soon as it is there."""
+
+    async def one(number: int, name: str, request: Scene | Get1080p) -> End:
+        file = out / f"{number:02}-{slug(name)}.mp4"
+        label = f"{number:02} {name}"
+        return await made(session, request, shown, label=label, places=partial(places, out=file))
+
+    async def first_and_again() -> list[End]:
+        first = await one(1, wanted[0].prompt, wanted[0])
+        if first.error:
+            return [first]
+        again = Get1080p(video_id=first.row.videos[0]["id"] or "")
+        name = f"1080p {wanted[0].prompt}"
+        return [first, await one(len(wanted) + 1, name, again)]
+
+    others = (one(number, it.prompt, it) for number, it in enumerate(wanted[1:], start=2))
+    (first, *again), *rest = await asyncio.gather(first_and_again(), *others)
+    return [first, *rest, *again]
+
+
+def closing(ends: Iterable[End], billed: int) -> Iterator[str]:
+    """What the demo says at the end: what lies where, what it cost, and how to go on."""
+    yield f"{'file':<70}  {'pixels':<9}  {'seconds':>7}  {'bytes':>9}  task id"
+    for end in ends:
+        for file in end.row.files:
+            width, height, seconds = measured(Path(file))
+            pixels, size = f"{width}x{height}", Path(file).stat().st_size
+            task_id = plain(end.row.task_id or "")
+            yield f"{plain(file):<70}  {pixels:<9}  {seconds:>7.1f}  {size:>9}  {task_id}"
+    yield ""
+    yield f"{billed} videos billed by the emulator: 0 real money."
+    yield FOR_REAL
+
+
+def measured(file: Path) -> tuple[int, int, float]:
+    """Width and height in pixels and length in seconds, as the file itself says."""
+    import av
+
+    with av.open(file) as container:
+        stream = container.streams.video[0]
+        return stream.width, stream.height, (container.duration or 0) / av.time_base

@@ -1,0 +1,122 @@
+"""The exit codes: one table for ``--help``, for people and for scripts.
+
+A class that is not in `CODES` ends as its nearest parent does. If several items end differently,
+the highest code wins, so that a script which looks at one number sees what matters most.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+from veo_async.errors import (
+    AccountError,
+    APINotImplementedError,
+    BadRequestError,
+    DownloadError,
+    InvalidRequestError,
+    MissingExtraError,
+    NoAPIError,
+    PollingError,
+    SubmissionUncertainError,
+    TaskNotFoundError,
+    VeoError,
+    WaitTimeoutError,
+)
+
+from ._text import plain
+
+OK: Final = 0
+FAILED: Final = 1
+USAGE: Final = 2
+UNCERTAIN: Final = 3
+ACCOUNT: Final = 4
+BUG: Final = 70
+INTERRUPTED: Final = 130
+
+MEANINGS: Final[Mapping[int, str]] = {
+    OK: "all is well",
+    FAILED: "some failed",
+    USAGE: "bad usage or bad input: nothing was bought",
+    UNCERTAIN: "some are uncertain or still running: look before you pay again",
+    ACCOUNT: "the token or the balance needs attention",
+    BUG: "a bug in veo-async: --debug shows the traceback",
+    INTERRUPTED: "interrupted: what was submitted goes on at the service",
+}
+
+CODES: Final[Mapping[type[BaseException], int]] = {
+    VeoError: FAILED,
+    OSError: FAILED,
+    InvalidRequestError: USAGE,
+    MissingExtraError: USAGE,
+    BadRequestError: USAGE,
+    APINotImplementedError: USAGE,
+    NoAPIError: USAGE,
+    TaskNotFoundError: USAGE,
+    SubmissionUncertainError: UNCERTAIN,
+    WaitTimeoutError: UNCERTAIN,
+    PollingError: UNCERTAIN,
+    AccountError: ACCOUNT,
+    KeyboardInterrupt: INTERRUPTED,
+}
+
+STATES: Final[Mapping[type[BaseException], str]] = {
+    SubmissionUncertainError: "uncertain",
+    WaitTimeoutError: "pending",
+    PollingError: "pending",
+}
+"""How a task stands although its result is an error; any other error means ``failed``."""
+
+ADVICE: Final[Mapping[type[BaseException], str]] = {
+    WaitTimeoutError: "It was paid for and goes on: veo-async wait {task_id}",
+    PollingError: "It was paid for and goes on: veo-async wait {task_id}",
+    SubmissionUncertainError: (
+        "It may have been accepted and billed, so it was not sent again; look for it: "
+        "veo-async tasks --since 15m"
+    ),
+    DownloadError: "The video is not lost: veo-async download {task_id} PATH",
+}
+"""What to do next in words of the command line, where the library speaks of its methods."""
+
+
+T = TypeVar("T")
+
+
+def _nearest(table: Mapping[type[BaseException], T], error: BaseException, default: T) -> T:
+    return next((table[cls] for cls in type(error).__mro__ if cls in table), default)
+
+
+def code_of(error: BaseException) -> int:
+    """The exit code of a command that ends with this error."""
+    code = _nearest(CODES, error, BUG)
+    # A wait that ends before anything was accepted leaves nothing to look up.
+    free = isinstance(error, VeoError) and not error.may_have_cost
+    return FAILED if code == UNCERTAIN and free else code
+
+
+def state_of(error: BaseException) -> str:
+    """The word for how an item stands whose result is this error."""
+    return _nearest(STATES, error, "failed") if code_of(error) == UNCERTAIN else "failed"
+
+
+def message_of(error: BaseException) -> str:
+    """What happened and what to do next, for a person at a command line."""
+    if code_of(error) == BUG:
+        return f"{type(error).__name__}: {error} ({MEANINGS[BUG]})"
+    advice = _nearest(ADVICE, error, "")
+    task_id: str | None = getattr(error, "task_id", None)
+    if not advice or (task_id is None and "{task_id}" in advice):
+        return str(error)
+    return f"{error.args[0]} {advice.format(task_id=quoted(task_id or ''))}"
+
+
+def quoted(task_id: str) -> str:
+    """An id of the service's, safe in a command that a person may copy into a shell."""
+    return shlex.quote(plain(task_id))
+
+
+def table() -> str:
+    """The codes and their meanings, as every ``--help`` shows them."""
+    lines = (f"  {code:<3}  {meaning}" for code, meaning in MEANINGS.items())
+    return "\b\nExit codes:\n" + "\n".join(lines)

@@ -1,0 +1,84 @@
+"""The commands that buy a video."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from ..models import Get1080p, ImageToVideo, IngredientsToVideo, TextToVideo, VideoRequest
+from . import _rows
+from ._exits import OK
+from ._options import Generating, Seams, Submitting
+from ._outputs import places, refuse_unwritable
+from ._progress import Progress, progress
+from ._rows import Row
+from ._screen import Screen
+from ._session import Session, offline, online, run
+from ._text import plain
+from ._videos import End, ended, made, submitted, told
+
+REQUESTS: dict[str, type[TextToVideo | ImageToVideo | IngredientsToVideo | Get1080p]] = {
+    "text2video": TextToVideo,
+    "image2video": ImageToVideo,
+    "ingredients2video": IngredientsToVideo,
+    "get_1080p": Get1080p,
+}
+
+FIELDS = ("model", "callback_url", "aspect_ratio", "resolution", "translation")
+"""The options that are fields of a request; those not given are left to the library."""
+
+
+def generate(action: str, options: Submitting, seams: Seams, **fields: Any) -> int:
+    """Buy one video, and return the exit code."""
+    chosen = {name: getattr(options, name, None) for name in FIELDS}
+    given = {name: value for name, value in chosen.items() if value is not None}
+
+    async def work(screen: Screen) -> int:
+        request = REQUESTS[action](**fields, **given)
+        if options.out is not None:
+            refuse_unwritable(options.out)
+        if isinstance(options, Generating) and options.emulator:
+            opened = offline(screen, seams)
+        else:
+            opened = online(screen, options, seams)
+        async with opened as session:
+            return await _one(session, request, options)
+
+    return run(work, options, seams)
+
+
+async def _one(session: Session, request: VideoRequest, options: Submitting) -> int:
+    async with progress(session.screen) as shown:
+        if options.no_wait:
+            end = await _submit(session, request, shown)
+        else:
+            end = await made(
+                session,
+                request,
+                shown,
+                label=label_of(request),
+                timeout=options.timeout,
+                places=partial(places, out=options.out) if options.out else None,
+            )
+    if options.no_wait and end.row.task_id and not options.json:
+        session.screen.print(plain(end.row.task_id))
+        return OK
+    return told(end, session.screen)
+
+
+async def _submit(session: Session, request: VideoRequest, shown: Progress) -> End:
+    """Submit, and wait for nothing else."""
+    line = shown.add(label_of(request))
+
+    async def work() -> End:
+        task = await submitted(session, request, shown, line)
+        return End(Row(task_id=task.id, state=task.state))
+
+    end = await ended(work(), shown, line)
+    return replace(end, row=_rows.asked(end.row, request))
+
+
+def label_of(request: VideoRequest) -> str:
+    """What a person calls this request."""
+    return request.video_id if isinstance(request, Get1080p) else request.prompt

@@ -1,0 +1,168 @@
+"""The options that several commands share, each written once.
+
+`takes` adds the fields of a dataclass to a command's parameters, and hands the command one
+object in their place.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
+
+import typer
+
+from ._exits import table
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+    from veo_async.testing import Emulator
+
+TOKEN_NOTE = (
+    "The token is read from the environment variable ACEDATACLOUD_API_TOKEN only: "
+    "an option would show it in the process list."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Seams:
+    """What a test hands over: the event loop, the emulator, and options for every client."""
+
+    loop_factory: Callable[[], AbstractEventLoop] | None = None
+    emulator: Callable[..., Emulator] | None = None
+    client: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Shared:
+    """What every command takes."""
+
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a line on standard output.")
+    ] = False
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the log, and the traceback of an error.")
+    ] = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Calling(Shared):
+    """What every command takes that calls the service."""
+
+    base_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Another address of the API [env: ACEDATACLOUD_API_BASE_URL]."
+        ),
+    ] = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Waiting(Calling):
+    """What every command takes that waits for a video."""
+
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", help="How long to wait; the task goes on after that [default: 3600]."
+        ),
+    ] = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Submitting(Waiting):
+    """What every command takes that buys a video."""
+
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="The model; any name is passed on [default: veo3-fast]."),
+    ] = None
+    callback_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where the service posts the result, too.")
+    ] = None
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Download to this file, or into this folder if it exists."
+        ),
+    ] = None
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Submit only, and print the task id.")
+    ] = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Generating(Submitting):
+    """What every command takes that makes a video from a prompt."""
+
+    aspect_ratio: Annotated[
+        str | None, typer.Option("--aspect-ratio", "-a", metavar="W:H", help="16:9, 9:16, ...")
+    ] = None
+    resolution: Annotated[
+        str | None, typer.Option("--resolution", "-r", help="1080p, 4k or gif.")
+    ] = None
+    translation: Annotated[
+        bool | None,
+        typer.Option(
+            "--translation/--no-translation",
+            help="Whether the service translates the prompt to English first.",
+        ),
+    ] = None
+    emulator: Annotated[
+        bool, typer.Option("--emulator", help="Stay offline: an emulator answers, for free.")
+    ] = False
+
+
+OptionsT = TypeVar("OptionsT", bound=Shared)
+
+
+def takes(options: type[OptionsT]) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Give a command the fields of `options` as parameters.
+
+    The command itself is called with its own parameters, and with ``options`` and ``seams``.
+    """
+
+    def decorate(function: Callable[..., int]) -> Callable[..., int]:
+        names = [field.name for field in dataclasses.fields(options)]
+
+        @functools.wraps(function)
+        def command(ctx: typer.Context, **given: Any) -> int:
+            chosen = options(**{name: given.pop(name) for name in names})
+            return function(**given, options=chosen, seams=ctx.obj)
+
+        # typer reads the signature; what it cannot know as an option has to be gone from it.
+        command.__signature__ = _signature(function, options)  # type: ignore[attr-defined]
+        return command
+
+    return decorate
+
+
+def _signature(function: Callable[..., int], options: type[Shared]) -> inspect.Signature:
+    hints = get_type_hints(options, include_extras=True)
+    context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    own = inspect.signature(function, eval_str=True).parameters.values()
+    shared = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=hints[field.name],
+        )
+        for field in dataclasses.fields(options)
+    ]
+    kept = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in own
+        if parameter.name not in {"options", "seams"}
+    ]
+    return inspect.Signature([context, *kept, *shared])
+
+
+def epilog(*examples: str) -> str:
+    """What stands below a command's options: examples that work, and the exit codes."""
+    lines = "\n".join(f"  {example}" for example in examples)
+    return f"\b\nExample:\n{lines}\n\n{table()}\n\n{TOKEN_NOTE}"

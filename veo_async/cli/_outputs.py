@@ -1,0 +1,44 @@
+"""Where files go. Names come from the caller, or from slugs: nothing from the network names a path."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import typer
+
+from ..models import Generation, Video
+from ._text import slug
+
+
+def refuse_unwritable(path: Path, *, folder: bool = False) -> None:
+    """Find out before a video is paid for that its file could not be written.
+
+    Raises:
+        typer.BadParameter: there is something in the way.
+    """
+    existing = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
+    if existing == path and not folder and path.is_file():
+        existing = path.absolute().parent
+    if not existing.is_dir():
+        raise typer.BadParameter(f"{existing} is not a folder.", param_hint="--out")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise typer.BadParameter(f"{existing} cannot be written to.", param_hint="--out")
+
+
+def file_at(out: Path, name: str | None) -> Path:
+    """The file `out`; or, if that is a folder, a file of that name, made safe, in it."""
+    return out / f"{slug(name or '')}.mp4" if out.is_dir() else out
+
+
+def places(generation: Generation, out: Path) -> list[tuple[Video, Path]]:
+    """Each video with its place: the file `out`, or one named by the task in the folder `out`.
+
+    A second video of a generation goes to ``name-2.mp4``, and so on.
+    """
+    first = file_at(out, generation.task_id)
+    videos = [video for video in generation.data if video.video_url]
+    return [
+        (video, first if number == 1 else first.with_stem(f"{first.stem}-{number}"))
+        for number, video in enumerate(videos, start=1)
+    ]

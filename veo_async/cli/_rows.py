@@ -1,0 +1,157 @@
+"""What a command prints about one task: the same fields from every command.
+
+With ``--json`` a row is one object on one line, with every field of `Row` and no other; fields
+are added, never renamed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any, TypedDict
+
+from ..models import Generation, TaskRecord, Video, VideoRequest
+from ._exits import message_of, state_of
+from ._text import plain
+
+
+class VideoRow(TypedDict):
+    """One video of a task."""
+
+    id: str | None
+    video_url: str | None
+    created_at: str | None
+    complete_at: str | None
+    state: str | None
+
+
+class ErrorRow(TypedDict):
+    """Why there is no result; `may_have_cost` says whether money may have been spent."""
+
+    type: str
+    message: str
+    may_have_cost: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One task, or the attempt to start one.
+
+    Attributes:
+        task_id, trace_id: the service's ids, where they are known.
+        state: ``succeeded``, ``failed``, ``pending`` (it goes on at the service) or ``uncertain``.
+        action, model, prompt: what was asked for, where it is known.
+        created_at, finished_at: when, as the service's task list says; ISO 8601 with a zone.
+        videos: its videos.
+        files: where they were saved.
+        error: why there is no result.
+    """
+
+    task_id: str | None = None
+    trace_id: str | None = None
+    state: str
+    action: str | None = None
+    model: str | None = None
+    prompt: str | None = None
+    created_at: str | None = None
+    finished_at: str | None = None
+    videos: Sequence[VideoRow] = ()
+    files: Sequence[str] = ()
+    error: ErrorRow | None = None
+
+    def as_json(self) -> str:
+        """One line of ASCII, so that nothing in it can break a line or move a cursor."""
+        return json.dumps(asdict(self))
+
+    def as_text(self) -> str:
+        """A few lines for a person: what is known, and nothing else."""
+        return "\n".join(f"{name:<9}  {plain(value)}" for name, value in self._facts() if value)
+
+    def as_line(self) -> str:
+        """One line of a table for a person; what may be long or wide stands last."""
+        when = self.created_at or ""
+        cells = (f"{self.task_id or '':<36}", f"{self.state:<9}", f"{when:<25}")
+        asked = (f"{self.action or '':<17}", self.model or "", self.prompt or "")
+        return "  ".join(plain(cell) for cell in (*cells, *asked)).rstrip()
+
+    def _facts(self) -> Iterator[tuple[str, str]]:
+        yield "state", self.state
+        yield "task_id", self.task_id or ""
+        for video in self.videos:
+            yield "video_id", video["id"] or ""
+            yield "video_url", video["video_url"] or ""
+        yield from (("file", file) for file in self.files)
+        yield "error", self.error["message"] if self.error else ""
+
+
+def of_result(generation: Generation) -> Row:
+    """The row of a task that succeeded."""
+    return Row(
+        task_id=generation.task_id,
+        trace_id=generation.trace_id,
+        state="succeeded",
+        videos=[_video(video) for video in generation.data],
+    )
+
+
+def of_error(error: Exception, task_id: str | None = None) -> Row:
+    """The row of a task without a result."""
+    return Row(
+        task_id=getattr(error, "task_id", None) or task_id,
+        trace_id=getattr(error, "trace_id", None),
+        state=state_of(error),
+        videos=[_video(video) for video in getattr(error, "videos", ())],
+        error=error_row(error),
+    )
+
+
+def asked(row: Row, request: VideoRequest) -> Row:
+    """The row with what was asked for."""
+    return replace(row, **{name: getattr(request, name, None) for name in _ASKED})
+
+
+def of_record(record: TaskRecord) -> Row:
+    """The row of a task as the account's list shows it."""
+    asked = record.request or {}
+    return Row(
+        task_id=record.id,
+        trace_id=record.trace_id,
+        state=record.state,
+        created_at=_time(record.created_at),
+        finished_at=_time(record.finished_at),
+        videos=[_video(video) for video in record.generation.data] if record.generation else [],
+        error=error_row(record.error) if record.error else None,
+        **{name: _text(asked.get(name)) for name in _ASKED},
+    )
+
+
+_ASKED = ("action", "model", "prompt")
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _video(video: Video) -> VideoRow:
+    return {
+        "id": video.id,
+        "video_url": video.video_url,
+        "created_at": _time(video.created_at),
+        "complete_at": _time(video.complete_at),
+        "state": video.state,
+    }
+
+
+def error_row(error: Exception) -> ErrorRow:
+    """What a row says about an error."""
+    return {
+        "type": type(error).__name__,
+        "message": message_of(error),
+        "may_have_cost": bool(getattr(error, "may_have_cost", False)),
+    }

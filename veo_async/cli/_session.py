@@ -1,0 +1,135 @@
+"""What every command does around its own work: a loop, a client, Ctrl-C, and one line per error."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from .._client import VeoClient
+from ..policies import PollPolicy
+from ._exits import INTERRUPTED, message_of, quoted
+from ._options import Calling, Seams, Shared
+from ._screen import Screen
+
+if TYPE_CHECKING:
+    from ..emulator import Emulator
+
+CLOCK_FACTOR = 60.0
+"""With ``--emulator`` a minute of the service passes in a second."""
+
+OFFLINE_POLL = PollPolicy(first=0.2, min_interval=0.1, max_interval=0.5)
+"""Looks that suit a service whose minute is a second."""
+
+
+def run(work: Callable[[Screen], Coroutine[Any, Any, int]], options: Shared, seams: Seams) -> int:
+    """Do a command's work to its end, whatever that is.
+
+    The first Ctrl-C cancels the work, which may take as long as the client needs to learn what
+    became of an open submit; the second stops at once.
+    """
+    screen = Screen(options)
+    try:
+        with (
+            screen.listening(),
+            _termination_as_interrupt(),
+            asyncio.Runner(loop_factory=seams.loop_factory) as runner,
+        ):
+            return runner.run(work(screen))
+    except KeyboardInterrupt:
+        screen.note("veo-async: interrupted", "red")
+        return INTERRUPTED
+    except typer.TyperException:
+        raise
+    except Exception as error:
+        return screen.error(error)
+
+
+@contextlib.contextmanager
+def _termination_as_interrupt() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does, since a submit that is cut is a paid video lost."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A client, the screen, and the tasks that are known to go on at the service."""
+
+    veo: VeoClient
+    screen: Screen
+    emulator: Emulator | None = None
+    running: dict[str, None] = field(default_factory=dict)
+
+    def tell_what_goes_on(self) -> None:
+        """Say how to go on with all that was submitted and whose end nobody here has seen."""
+        unsettled = self.veo.unsettled
+        ids = {**self.running, **{entry.task_id: None for entry in unsettled if entry.task_id}}
+        for task_id in ids:
+            command = f"veo-async wait {quoted(task_id)}"
+            self.screen.note(f"veo-async: still running, go on with: {command}", "yellow")
+        for entry in unsettled:
+            if entry.error is not None:
+                self.screen.note(f"veo-async: uncertain: {message_of(entry.error)}", "yellow")
+
+
+@contextlib.asynccontextmanager
+async def online(screen: Screen, options: Calling, seams: Seams) -> AsyncIterator[Session]:
+    """A session with the service, as the options and the environment say."""
+    veo = VeoClient(**{"base_url": options.base_url, **seams.client})
+    async with _session(veo, screen) as opened:
+        yield opened
+
+
+def emulator_class(seams: Seams) -> Callable[..., Emulator]:
+    """What makes an emulator.
+
+    Raises:
+        MissingExtraError: its libraries are not installed.
+    """
+    if seams.emulator is not None:
+        return seams.emulator
+    from ..testing import Emulator
+
+    return Emulator
+
+
+@contextlib.asynccontextmanager
+async def offline(screen: Screen, seams: Seams, **emulation: Any) -> AsyncIterator[Session]:
+    """A session with an emulator of its own; `emulation` are the emulator's options."""
+    emulation = {"clock_factor": CLOCK_FACTOR, "epoch": time.time(), **emulation}
+    async with emulator_class(seams)(**emulation) as emulator:
+        veo = VeoClient(
+            "offline",
+            base_url=emulator.base_url,
+            transport=emulator.transport(),
+            **{"poll": OFFLINE_POLL, **seams.client},
+        )
+        async with _session(veo, screen, emulator) as opened:
+            yield opened
+
+
+@contextlib.asynccontextmanager
+async def _session(
+    veo: VeoClient, screen: Screen, emulator: Emulator | None = None
+) -> AsyncIterator[Session]:
+    opened = Session(veo, screen, emulator)
+    try:
+        yield opened
+    finally:
+        # A submit that is open until now is told of once it has settled.
+        await veo.aclose()
+        opened.tell_what_goes_on()

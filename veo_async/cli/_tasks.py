@@ -1,0 +1,141 @@
+"""The commands about tasks that exist: they are free."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ..errors import TaskNotFoundError, WaitTimeoutError
+from ..models import TaskRecord, Video
+from . import _rows
+from ._exits import OK
+from ._options import Calling, Seams, Waiting
+from ._outputs import file_at, places, refuse_unwritable
+from ._progress import Progress, progress
+from ._screen import Screen
+from ._session import Session, online, run
+from ._rows import Row
+from ._videos import End, ended, finished, saved, told
+from ._when import moment
+
+
+def wait_for(task_ids: list[str], out: Path | None, options: Waiting, seams: Seams) -> int:
+    """Wait for all of them, whatever becomes of each; the highest exit code wins."""
+
+    async def work(screen: Screen) -> int:
+        if out is not None:
+            refuse_unwritable(out, folder=True)
+            out.mkdir(parents=True, exist_ok=True)
+        async with online(screen, options, seams) as session, progress(screen) as shown:
+            distinct = dict.fromkeys(task_ids)
+            return max(
+                await asyncio.gather(
+                    *(_wait(session, task_id, out, options, shown) for task_id in distinct)
+                )
+            )
+
+    return run(work, options, seams)
+
+
+async def _wait(
+    session: Session, task_id: str, out: Path | None, options: Waiting, shown: Progress
+) -> int:
+    line = shown.add(task_id)
+    shown.show(line, "waiting")
+    work = finished(
+        session,
+        task_id,
+        session.veo.wait(task_id, timeout=options.timeout),
+        shown,
+        line,
+        places=None if out is None else partial(places, out=out),
+    )
+    return told(await ended(work, shown, line, task_id=task_id), session.screen)
+
+
+def list_tasks(
+    task_ids: list[str],
+    *,
+    since: str | None,
+    until: str | None,
+    limit: int,
+    options: Calling,
+    seams: Seams,
+) -> int:
+    """Show tasks as they stand; a task that failed is no failure of this command."""
+    now = datetime.now(UTC)
+    created_at_min = moment(since, now=now, option="--since") if since else None
+    created_at_max = moment(until, now=now, option="--until") if until else None
+
+    async def work(screen: Screen) -> int:
+        async with online(screen, options, seams) as session:
+            if task_ids:
+                records = _named(session, task_ids)
+            else:
+                records = session.veo.tasks.list(
+                    created_at_min=created_at_min, created_at_max=created_at_max
+                )
+            shown = await _show(records, limit if not task_ids else None, screen)
+        unknown = [task_id for task_id in dict.fromkeys(task_ids) if task_id not in shown]
+        ends = [screen.error(_unknown(task_id)) for task_id in unknown]
+        return max(ends, default=OK)
+
+    return run(work, options, seams)
+
+
+async def _named(session: Session, task_ids: list[str]) -> AsyncIterator[TaskRecord]:
+    for record in await session.veo.tasks.retrieve_many(task_ids):
+        yield record
+
+
+def _unknown(task_id: str) -> TaskNotFoundError:
+    return TaskNotFoundError(f"The service does not know the task {task_id!r}.", task_id=task_id)
+
+
+async def _show(
+    records: AsyncIterator[TaskRecord], limit: int | None, screen: Screen
+) -> set[str | None]:
+    """Print records as they come, and return their ids."""
+    shown: set[str | None] = set()
+    async with contextlib.aclosing(records) as reading:
+        async for record in reading:
+            screen.listed(_rows.of_record(record))
+            shown.add(record.id)
+            if len(shown) == limit:
+                break
+    return shown
+
+
+def download_to(source: str, path: Path, options: Calling, seams: Seams) -> int:
+    """Download what a task made, or what lies at a URL."""
+
+    async def work(screen: Screen) -> int:
+        refuse_unwritable(path)
+        async with online(screen, options, seams) as session, progress(screen) as shown:
+            line = shown.add(source)
+            shown.show(line, "downloading")
+            if source.startswith(("http://", "https://")):
+                from_url = Path(urlsplit(source).path).stem
+                wanted = [(Video(video_url=source), file_at(path, from_url))]
+                saving = saved(session, Row(state="succeeded"), wanted)
+            else:
+                saving = _from_task(session, source, path)
+            end = await ended(saving, shown, line)
+        return told(end, screen)
+
+    return run(work, options, seams)
+
+
+async def _from_task(session: Session, task_id: str, path: Path) -> End:
+    """The videos of a task, by fresh URLs; it is not waited for."""
+    record = await session.veo.tasks.retrieve(task_id)
+    if record.error is not None:
+        raise record.error
+    if record.generation is None:
+        raise WaitTimeoutError("The task is not finished.", task_id=task_id)
+    return await saved(session, _rows.of_record(record), places(record.generation, path))

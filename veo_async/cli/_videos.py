@@ -1,0 +1,118 @@
+"""One video from its request to its file, and how its end is told. Every end is a value here."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .._client import Task
+from ..errors import VeoError
+from ..models import Generation, Video, VideoRequest
+from . import _rows
+from ._exits import OK
+from ._progress import Line, Progress
+from ._rows import Row
+from ._screen import Screen
+from ._session import Session
+
+Places = Callable[[Generation], list[tuple[Video, Path]]]
+"""Says which videos of a result are saved where."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How one task ended: the row for it, and the error if something went wrong."""
+
+    row: Row
+    error: Exception | None = None
+
+
+def told(end: End, screen: Screen) -> int:
+    """Print how a task ended, and return the exit code for it."""
+    if end.error is None:
+        screen.result(end.row)
+        return OK
+    screen.failure(end.row)
+    return screen.error(end.error)
+
+
+async def ended(
+    work: Awaitable[End],
+    shown: Progress,
+    line: Line,
+    *,
+    task_id: str | None = None,
+) -> End:
+    """Do the work, and show how it ended."""
+    try:
+        end = await work
+    except (VeoError, OSError) as error:
+        end = End(_rows.of_error(error, task_id), error)
+    shown.end(line, end.row.state, ", ".join(end.row.files))
+    return end
+
+
+async def submitted(session: Session, request: VideoRequest, shown: Progress, line: Line) -> Task:
+    """Send a request."""
+    shown.show(line, "submitting")
+    task = await session.veo.submit(request)
+    shown.show(line, "running", task.id)
+    return task
+
+
+async def made(
+    session: Session,
+    request: VideoRequest,
+    shown: Progress,
+    *,
+    label: str,
+    timeout: float | None = None,
+    places: Places | None = None,
+) -> End:
+    """Buy one video, from its request to its file."""
+    line = shown.add(label)
+
+    async def work() -> End:
+        task = await submitted(session, request, shown, line)
+        waiting = task.result(timeout=timeout)
+        return await finished(session, task.id, waiting, shown, line, places=places)
+
+    end = await ended(work(), shown, line)
+    return replace(end, row=_rows.asked(end.row, request))
+
+
+async def finished(
+    session: Session,
+    task_id: str,
+    waiting: Awaitable[Generation],
+    shown: Progress,
+    line: Line,
+    *,
+    places: Places | None,
+) -> End:
+    """Wait for a task, which goes on at the service if that is cut short, and save its videos."""
+    session.running[task_id] = None
+    try:
+        generation = await waiting
+    except VeoError:
+        # The error itself says how to go on, where that makes sense.
+        del session.running[task_id]
+        raise
+    del session.running[task_id]
+    row = _rows.of_result(generation)
+    if places is None:
+        return End(row)
+    shown.show(line, "downloading")
+    return await saved(session, row, places(generation))
+
+
+async def saved(session: Session, row: Row, wanted: list[tuple[Video, Path]]) -> End:
+    """Download the videos one by one; an error leaves those that were saved in the row."""
+    for video, place in wanted:
+        try:
+            file = await session.veo.download(video, place)
+        except (VeoError, OSError) as error:
+            return End(replace(row, error=_rows.error_row(error)), error)
+        row = replace(row, files=(*row.files, str(file)))
+    return End(row)
