@@ -1,0 +1,259 @@
+"""Which addresses may be spoken to: the API's own, and those that files are fetched from.
+
+The law: ``base_url`` is the user's choice, so it must only keep the token secret: https, unless
+it is this machine itself. A file's address was chosen by somebody on the network, so it must be
+https and lead to the public internet, in every spelling and after every redirect; only when
+``base_url`` is this machine itself may files come from this machine as well.
+
+The text is read by the strict rules here and written anew from what was understood, so that the
+library that connects cannot understand it differently.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import Literal, NoReturn
+from urllib.parse import quote, urljoin
+
+from ..errors import InvalidRequestError
+
+MAX_LENGTH = 8192
+"""Characters in an address; the longest signed URLs of the large CDNs stay under 4096."""
+
+Place = Literal["public", "loopback", "inside"]
+"""Where an address leads: to the internet, to this machine, or into a network (or nowhere)."""
+
+IPAddress = IPv4Address | IPv6Address
+
+# RFC 3986, appendix B, with an authority.
+_PARTS = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#]*)([^?#]*)(\?[^#]*)?(?:#.*)?", re.IGNORECASE)
+_AUTHORITY = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9_.-]+))(?::([0-9]{0,5}))?", re.IGNORECASE)
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+_NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
+_HEX_OCTAL_OR_DECIMAL = re.compile(r"0x([0-9a-f]*)|(0[0-7]*)|[1-9][0-9]*")
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+
+# IANA's registries of special-purpose addresses, as far as `ipaddress` (which differs between
+# versions of Python) does not know them: protocol assignments, the 6to4 relay.
+_SPECIAL_IPV4 = [ipaddress.IPv4Network(net) for net in ("192.0.0.0/24", "192.88.99.0/24")]
+# 2000::/3 is all that IANA has given out as global unicast; within it protocol assignments
+# (Teredo among them) and documentation are none.
+_GLOBAL_IPV6 = ipaddress.IPv6Network("2000::/3")
+_SPECIAL_IPV6 = [ipaddress.IPv6Network(net) for net in ("2001::/23", "2001:db8::/32", "3fff::/20")]
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
+
+
+class AddressError(ValueError):
+    """An address that is not spoken to. It never crosses the face, and never echoes the address,
+    which may hold a password."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address as it was understood; ``str()`` writes it in its one canonical form."""
+
+    scheme: str
+    host: str
+    port: int | None
+    path: str
+    query: str
+
+    @property
+    def place(self) -> Place:
+        """Where it leads, as far as its text tells: a name may still resolve to anything."""
+        return _place_of_host(self.host)
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port is None else f":{self.port}"
+        return f"{self.scheme}://{host}{port}{self.path}{self.query}"
+
+
+def read_base_url(text: object) -> Address:
+    """The API's base URL, without a trailing slash.
+
+    Raises:
+        InvalidRequestError: it is no URL, is not https although it leads to another machine, or
+            holds a password, a query or a fragment. The message does not repeat it.
+    """
+    try:
+        address = _read(text.strip() if isinstance(text, str) else text)
+        if address.scheme != "https" and address.place != "loopback":
+            _refuse("must start with https://, except on this machine itself")
+        if address.query or "#" in str(text):
+            _refuse("must have neither a query nor a fragment")
+    except AddressError as exc:
+        raise InvalidRequestError(
+            f"base_url (or ACEDATACLOUD_API_BASE_URL) {exc}. Nothing was sent.", field="base_url"
+        ) from None
+    return Address(
+        address.scheme, address.host, address.port, address.path.rstrip("/"), address.query
+    )
+
+
+def read_file_address(text: object, *, loopback_ok: bool) -> Address:
+    """The address of a file, if it may be fetched.
+
+    Args:
+        text: what the service, a caller or a redirect said.
+        loopback_ok: whether the API itself is on this machine, so that files may be there too,
+            also without TLS.
+
+    Raises:
+        AddressError: it may not be fetched.
+    """
+    address = _read(text)
+    place = address.place
+    if place == "inside" or (place == "loopback" and not loopback_ok):
+        _refuse("leads to a private or reserved address instead of the internet")
+    if address.scheme != "https" and place != "loopback":
+        _refuse("must start with https://")
+    return address
+
+
+def next_hop(current: Address, location: str, *, loopback_ok: bool) -> Address:
+    """Where a redirect leads from ``current``, under the same rules and never back to http.
+
+    Raises:
+        AddressError: the redirect must not be followed.
+    """
+    try:
+        _refuse_odd_characters(location)
+        address = read_file_address(_joined(current, location), loopback_ok=loopback_ok)
+        if current.scheme == "https" and address.scheme != "https":
+            _refuse("leads from https back to http")
+    except AddressError as exc:
+        raise AddressError(f"redirects to one that {exc}") from None
+    return address
+
+
+def _joined(current: Address, location: str) -> str:
+    try:
+        return urljoin(str(current), location)
+    except ValueError:
+        _refuse("is not a valid URL")
+
+
+def may_connect(ip: str, *, loopback_ok: bool) -> bool:
+    """Whether a file may be fetched from this address that a name was resolved to."""
+    try:
+        place = _place_of_ip(ipaddress.ip_address(ip))
+    except ValueError:
+        return False
+    return place == "public" or (place == "loopback" and loopback_ok)
+
+
+def shown(url: object) -> str:
+    """The address for a message: without what may be a key to the file, and short."""
+    parts = _PARTS.fullmatch(str(url))
+    if parts is None:
+        return "(no URL)"
+    text = f"{parts[1]}://{parts[2].rpartition('@')[2]}{parts[3]}"
+    clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:200])
+    return clean + ("..." if parts[4] or len(text) > 200 else "")
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise AddressError(reason)
+
+
+def _refuse_odd_characters(text: str) -> None:
+    # These are what URL parsers disagree about: some drop them, some take "\" for "/".
+    if any(c <= " " or c in "\\\x7f" for c in text):
+        _refuse("holds white space, a control character or a backslash")
+
+
+def _read(text: object) -> Address:
+    if not isinstance(text, str) or len(text) > MAX_LENGTH:
+        _refuse(f"must be a URL of at most {MAX_LENGTH} characters")
+    _refuse_odd_characters(text)
+    parts = _PARTS.fullmatch(text)
+    if parts is None or parts[1].lower() not in ("http", "https"):
+        _refuse("must be a complete https:// URL")
+    if "@" in parts[2]:
+        _refuse("must hold no user name or password")
+    host, port = _read_authority(parts[2])
+    return Address(
+        parts[1].lower(), host, port, _encoded(parts[3] or "/"), _encoded(parts[4] or "")
+    )
+
+
+def _read_authority(text: str) -> tuple[str, int | None]:
+    found = _AUTHORITY.fullmatch(text)
+    if found is None or (found[3] and not 0 < int(found[3]) < 65536):
+        _refuse("has no valid host and port (write the host in ASCII)")
+    host = _read_ipv6(found[1]) if found[1] else _read_host(found[2].lower())
+    return host, int(found[3]) if found[3] else None
+
+
+def _read_ipv6(text: str) -> str:
+    try:
+        return str(IPv6Address(text))
+    except ValueError:
+        _refuse("has no valid IPv6 address as its host")
+
+
+def _read_host(text: str) -> str:
+    host = text.removesuffix(".")
+    labels = host.split(".")
+    if len(host) > 253 or not all(map(_LABEL.fullmatch, labels)):
+        _refuse("has no valid host name")
+    # The URL standard (https://url.spec.whatwg.org/#ends-in-a-number-checker): whatever ends in a
+    # number is an IPv4 address, as every resolver reads "127.1" and "0x7f000001".
+    return str(_read_ipv4(labels)) if _NUMBER.fullmatch(labels[-1]) else host
+
+
+def _read_ipv4(labels: list[str]) -> IPv4Address:
+    *heads, last = map(_read_number, labels)
+    free = 4 - len(heads)
+    if free < 1 or max(heads, default=0) > 255 or last >= 256**free:
+        _refuse("has no valid IPv4 address as its host")
+    return IPv4Address(last + sum(head << (24 - 8 * i) for i, head in enumerate(heads)))
+
+
+def _read_number(label: str) -> int:
+    found = _HEX_OCTAL_OR_DECIMAL.fullmatch(label)
+    if found is None:
+        _refuse("has no valid IPv4 address as its host")
+    if found[1] is not None:
+        return int(found[1] or "0", 16)
+    return int(label, 8 if found[2] else 10)
+
+
+def _encoded(text: str) -> str:
+    try:
+        return quote(text, safe=_PRINTABLE)
+    except UnicodeEncodeError:
+        _refuse("holds half of a surrogate pair")
+
+
+def _place_of_host(host: str) -> Place:
+    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761, section 6.3
+        return "loopback"
+    try:
+        return _place_of_ip(ipaddress.ip_address(host))
+    except ValueError:
+        return "public"
+
+
+def _place_of_ip(ip: IPAddress) -> Place:
+    if isinstance(ip, IPv6Address):
+        return _place_of_ipv6(ip)
+    if ip.is_loopback:
+        return "loopback"
+    special = ip.is_multicast or any(ip in net for net in _SPECIAL_IPV4)
+    return "public" if ip.is_global and not special else "inside"
+
+
+def _place_of_ipv6(ip: IPv6Address) -> Place:
+    if ip.ipv4_mapped:
+        return _place_of_ip(ip.ipv4_mapped)
+    if ip.is_loopback:
+        return "loopback"
+    if inner := ip.sixtofour or (IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None):
+        return "public" if _place_of_ip(inner) == "public" else "inside"
+    special = any(ip in net for net in _SPECIAL_IPV6)
+    return "public" if ip in _GLOBAL_IPV6 and not special else "inside"
