@@ -1,0 +1,161 @@
+"""The README is a program: each of its blocks and commands is run here."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shlex
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+from typer.main import get_group
+
+import veo_async
+from veo_async import errors
+from veo_async.cli import main as veo_async_command
+from veo_async.cli._app import app
+from veo_async.emulator import Seconds, VideoFormat
+from veo_async.testing import Emulator
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PYTHON = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+SHELL = re.findall(r"^```shell\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+COMMANDS = [line for block in SHELL for line in block.splitlines() if line]
+
+
+async def no_image(url: str) -> bytes:
+    """Fetch nothing: the emulator then draws a placeholder."""
+    raise OSError(f"{url} is not on this machine")
+
+
+def small_emulator() -> Emulator:
+    """Make a service whose videos are quick to make and small."""
+    return Emulator(
+        pace=Seconds(mean=0.1, sigma=0.1),
+        video=VideoFormat(seconds=0.2, fps=5, short_side=64),
+        fetch=no_image,
+    )
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """The service on a port, in a thread of its own, where the environment says that it is."""
+    emulator, ready, ended = small_emulator(), Event(), Event()
+
+    async def serve() -> None:
+        async with emulator, emulator.serve() as base_url:
+            monkeypatch.setenv("ACEDATACLOUD_API_BASE_URL", base_url)
+            ready.set()
+            await asyncio.to_thread(ended.wait)
+
+    thread = Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    assert ready.wait(10)
+    monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", "a-token")
+    yield emulator
+    ended.set()
+    thread.join(10)
+
+
+def fast_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let clients look more often than is polite to a service that works for minutes."""
+    poll = veo_async.PollPolicy(first=0.05, min_interval=0.05)
+    monkeypatch.setattr("veo_async._client.PollPolicy", lambda: poll)
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.split("await veo.")[-1][:12])
+def test_python_blocks_run(
+    block: str, service: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every Python block of the README runs to its end against the service."""
+    monkeypatch.chdir(tmp_path)
+    fast_client(monkeypatch)
+
+    exec(compile(block, "README.md", "exec"), {"__name__": "__main__"})
+
+    if "download" in block:
+        assert list(tmp_path.glob("*.mp4"))
+        assert service.bill
+
+
+def test_the_first_example_has_ten_lines() -> None:
+    """The first example, blank lines aside, is about ten lines long and is the one-liner's."""
+    lines = [line for line in PYTHON[0].splitlines() if line.strip()]
+
+    assert len(lines) <= 10
+
+
+def test_every_shell_line_is_of_a_kind_that_is_tested() -> None:
+    """A new kind of command in the README needs a test of its own."""
+    words = {shlex.split(line)[0] for line in COMMANDS}
+
+    assert words == {"make", "pip", "export", "veo-async"}
+
+
+@pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("make ")])
+def test_make_verbs_exist(line: str) -> None:
+    """Every ``make`` command of the README is one that the Makefile knows.
+
+    ``make test`` runs this very test, and ``make demo`` what the command line's tests run.
+    """
+    verb = line.split()[1]
+
+    dry = subprocess.run(["make", "-n", verb], cwd=ROOT, capture_output=True, check=False)
+
+    assert dry.returncode == 0, dry.stderr
+
+
+@pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("veo-async ")])
+def test_command_lines_run(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every ``veo-async`` command of the README does what it says, here with ``--emulator``."""
+    monkeypatch.chdir(tmp_path)
+
+    code = veo_async_command([*shlex.split(line)[1:], "--emulator"])
+
+    assert code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["mug.mp4"]
+
+
+def test_extras_exist() -> None:
+    """Every extra that the README names is one that can be installed."""
+    named = set(re.findall(r"^The library itself.*?(?=^#)", README, re.DOTALL | re.MULTILINE))
+    extras = set(re.findall(r"`(\w+)` \(", "".join(named)))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    assert extras
+    assert extras <= set(project["optional-dependencies"])
+
+
+def test_variables_are_the_ones_that_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable that the README exports is the one that the client reads."""
+    line = next(c for c in COMMANDS if c.startswith("export "))
+    monkeypatch.setenv(line.split()[1].split("=")[0], "a-token")
+
+    assert "VeoClient" in repr(veo_async.VeoClient())
+
+
+def test_the_table_of_commands_is_complete() -> None:
+    """The README's table names each command of the command line, and no other."""
+    named = re.findall(r"^\| `veo-async ([\w-]+)", README, re.MULTILINE)
+    commands = [str(command.name) for command in get_group(app).commands.values()]
+
+    assert sorted(named) == sorted(commands)
+
+
+def test_every_error_in_the_table_exists() -> None:
+    """The README's table of errors names classes that can be imported, with their attributes."""
+    table = README.partition("## Errors")[2].partition("\n## ")[0]
+
+    for name in re.findall(r"`(\w+Error)`", table):
+        assert issubclass(getattr(errors, name), errors.VeoError)
+
+
+def test_links_lead_somewhere() -> None:
+    """Pictures and relative links of the README are files of the repository."""
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (ROOT / target).is_file(), target
