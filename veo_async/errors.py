@@ -70,8 +70,14 @@ __all__ = [
 
 def _revive(cls: type[VeoError], args: tuple[Any, ...], state: dict[str, Any]) -> VeoError:
     error = cls.__new__(cls, *args)
+    # Past our own classes: ImportError and TimeoutError keep facts outside of __dict__.
+    super(VeoError, error).__init__(*args)
     error.__dict__.update(state)
     return error
+
+
+def _resume(task_id: str | None) -> str:
+    return f"The task was paid for and may still finish: go on waiting with veo.wait({task_id!r})."
 
 
 class VeoError(Exception):
@@ -122,6 +128,10 @@ class MissingExtraError(VeoError, ImportError):
 class ClientClosedError(VeoError):
     """The client was closed. A task with an id goes on: wait for it with another client."""
 
+    def __str__(self) -> str:
+        advice = f"With another client, call veo.wait({self.task_id!r})."
+        return f"{self.message} {advice}" if self.task_id else self.message
+
 
 class APIError(VeoError):
     """The service answered with an error. Unknown codes arrive as this class itself.
@@ -150,11 +160,15 @@ class APIError(VeoError):
         self.trace_id = trace_id
         self.body = body
 
+    advice = "Nothing was bought; the code and the trace_id tell the vendor's support more."
+
     def __str__(self) -> str:
         facts = {"HTTP": self.status_code, "code": self.code, "trace_id": self.trace_id}
         known = ", ".join(f"{name} {value}" for name, value in facts.items() if value is not None)
         text = f"{self.message} ({known})" if known else self.message
-        return f"{text} {self.advice}" if self.advice else text
+        # An answer about a task that is awaited says nothing about the money for that task.
+        advice = _resume(self.task_id) if self.may_have_cost else self.advice
+        return f"{text} {advice}"
 
 
 class BadRequestError(APIError):
@@ -230,7 +244,7 @@ class RateLimitError(APIError):
 class ServerError(APIError):
     """The service failed on its side."""
 
-    advice = "Try again later."
+    advice = "Nothing was bought; try again later."
 
 
 class ConnectionFailedError(VeoError):
@@ -266,7 +280,8 @@ class GenerationFailedError(VeoError):
     def __str__(self) -> str:
         return (
             f"The generation failed: {self.message} (code {self.code}, task_id {self.task_id}, "
-            f"trace_id {self.trace_id}). The service's bill says whether it was charged."
+            f"trace_id {self.trace_id}). The service's bill says whether it was charged; waiting "
+            "longer changes nothing."
         )
 
 
@@ -311,10 +326,7 @@ class _Resumable(VeoError):
     def __str__(self) -> str:
         if self.task_id is None:
             return f"{self.message} Nothing was accepted, so nothing was bought."
-        return (
-            f"{self.message} The task was paid for and may still finish: go on waiting with "
-            f"veo.wait({self.task_id!r})."
-        )
+        return f"{self.message} {_resume(self.task_id)}"
 
 
 class WaitTimeoutError(_Resumable, TimeoutError):
@@ -330,6 +342,11 @@ class PollingError(_Resumable):
 
 class TaskNotFoundError(VeoError):
     """The service does not know this task id, also after a time of grace."""
+
+    advice = (
+        "Check the id, and that the token is of the account that submitted it. If a submit "
+        "answered this id, it may have been paid for: look for it with veo.tasks.list()."
+    )
 
     def __init__(self, message: str, *, task_id: str | None) -> None:
         super().__init__(message, task_id=task_id)
@@ -356,14 +373,8 @@ class DownloadError(VeoError):
         self.url = url
         self.path = path
 
-    def __str__(self) -> str:
-        return (
-            f"{self.message} The video itself is not lost: its address is {self.url}, and "
-            "veo.tasks.retrieve(task_id) gives a fresh one."
-        )
-
 
 class UndecodableReplyError(APIError):
     """The answer is not what the service documents. ``body`` holds an excerpt of it."""
 
-    advice = "This is no documented answer: if it stays, report it with this text."
+    advice = "Nothing was bought; if this stays, report it with this text."
