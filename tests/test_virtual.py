@@ -20,6 +20,7 @@ import anyio.from_thread
 import anyio.to_thread
 import pytest
 
+from veo_async import _virtual
 from veo_async.testing import DeadlockError, VirtualEventLoop
 
 DAY = 86_400.0
@@ -364,6 +365,65 @@ def test_a_circle_of_timers_is_a_deadlock() -> None:
 
     with pytest.raises(DeadlockError, match="horizon of 86400 virtual seconds"):
         run(poll_for_ever(), partial(VirtualEventLoop, horizon=DAY))
+
+
+@pytest.mark.asyncio
+async def test_a_busy_wait_takes_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who turns the loop until time has passed gets what it waits for, as on any other loop."""
+    monkeypatch.setattr(_virtual, "BUSY_TURNS", 100)
+
+    while now() < 7200:
+        timer = asyncio.create_task(asyncio.sleep(3600))
+        while not timer.done():  # noqa: ASYNC110 - the busy wait is the thing under test
+            await asyncio.sleep(0)
+
+    assert now() == 7200
+
+
+@pytest.mark.asyncio
+async def test_a_cancelled_task_may_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """anyio delivers a cancellation at every turn; time passes for the task that resists it."""
+    monkeypatch.setattr(_virtual, "BUSY_TURNS", 100)
+    cancelled = 0
+
+    with anyio.move_on_after(1):
+        timer = asyncio.create_task(asyncio.sleep(10))
+        while not timer.done():
+            try:
+                await asyncio.wait([timer])
+            except asyncio.CancelledError:
+                cancelled += 1
+
+    assert cancelled > 1
+    assert now() == 10
+
+
+def test_a_busy_wait_for_nothing_is_a_deadlock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no timer is set, where a socket is watched or a thread works, it ends with an error."""
+    monkeypatch.setattr(_virtual, "BUSY_TURNS", 100)
+    release = threading.Event()
+
+    async def spin(meanwhile: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.create_task(meanwhile)
+        async with asyncio.timeout(3600):
+            while not task.cancelled():  # noqa: ASYNC110 - the busy wait is the thing under test
+                await asyncio.sleep(0)
+
+    async def listen() -> None:
+        with sockets() as (ours, _):
+            await asyncio.get_running_loop().sock_recv(ours, 100)
+
+    async def spin_without_a_timer() -> None:
+        while True:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+    with pytest.raises(DeadlockError, match="renew themselves for ever, 1000 times"):
+        run(spin_without_a_timer())
+    with pytest.raises(DeadlockError, match="renew themselves for ever, 1000 times"):
+        run(spin(listen()))
+    with pytest.raises(DeadlockError, match="renew themselves for ever, 1000 times"):
+        run(spin(anyio.to_thread.run_sync(release.wait, abandon_on_cancel=True)))
+    release.set()
 
 
 def test_a_deadlock_leaves_the_loop_usable() -> None:
