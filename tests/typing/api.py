@@ -64,7 +64,7 @@ async def every_action(veo: VeoClient) -> None:
 
 async def what_is_wrong_before_it_runs(veo: VeoClient) -> None:
     await veo.text2video()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    await veo.text2video("a prompt", "veo3")  # type: ignore[misc]  # pyright: ignore[reportCallIssue]
+    await veo.text2video("a prompt", "veo3")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await veo.text2video("a prompt", aspect_ratio="2:1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     VeoClient(mode="fast")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
