@@ -34,10 +34,13 @@ def main(argv: Sequence[str] | None = None, *, seams: Seams | None = None) -> in
         import rich as rich
 
         from ._app import run
+
+        return run(argv, seams)
+    except KeyboardInterrupt:
+        return 130
     except ImportError as exc:
         if exc.name not in NEEDED:
             raise
         error = MissingExtraError(feature="The command line", extra="cli")
-        print(f"veo-async: {error}", file=sys.stderr)
+        print(f"veo-async: error: {error}", file=sys.stderr)
         return 2
-    return run(argv, seams)

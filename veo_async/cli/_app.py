@@ -6,11 +6,11 @@ import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
-from ._exits import BUG, INTERRUPTED, OK, USAGE, table
+from ._exits import OK, USAGE, table
 from ._options import (
     TOKEN_NOTE,
     Calling,
@@ -42,7 +42,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-Prompt = Annotated[str, typer.Argument(help="What to show.", show_default=False)]
+Prompt = Annotated[str, typer.Argument(metavar="PROMPT", help="What to show.")]
 Images = Annotated[
     list[str] | None,
     typer.Option(
@@ -54,13 +54,17 @@ Images = Annotated[
 ]
 
 
+# typer has no public name for its usage errors but that of a child of theirs.
+USAGE_ERROR = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
+
+
 def run(argv: Sequence[str] | None, seams: Seams | None) -> int:
     """Run one command; a mistake in its usage is one line, too."""
     with contextlib.suppress(AttributeError):
         # Prompts are in any language, and standard output may be in ASCII.
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        return app(
+        code: int = app(
             list(sys.argv[1:] if argv is None else argv),
             prog_name="veo-async",
             standalone_mode=False,
@@ -70,17 +74,15 @@ def run(argv: Sequence[str] | None, seams: Seams | None) -> int:
         message = plain(error.format_message())
         print(f"veo-async: error: {message} (see veo-async --help)", file=sys.stderr)
         return USAGE
-
-
-# typer gives its usage errors no public name but this child of theirs.
-USAGE_ERROR = typer.BadParameter.__mro__[1]
+    return code
 
 
 @app.callback(invoke_without_command=True)
 def _main(
     ctx: typer.Context,
+    *,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-) -> int | None:
+) -> None:
     if version:
         from importlib.metadata import version as installed
 
@@ -94,14 +96,14 @@ def _main(
 @app.command(epilog=epilog("veo-async demo", "veo-async demo --out videos"))
 @takes(Shared)
 def demo(
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="The folder for the videos.")
-    ] = Path("out/demo"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder for the videos.")] = Path(
+        "out/demo"
+    ),
     *,
     options: Shared,
     seams: Seams,
 ) -> int:
-    """Make seven videos with the emulator: the whole job, offline and for free."""
+    """Make seven videos with the emulator, offline and free."""
     from ._demo import demonstrate
 
     return demonstrate(out, options, seams)
@@ -124,10 +126,8 @@ def text2video(prompt: Prompt, *, options: Generating, seams: Seams) -> int:
     )
 )
 @takes(Generating)
-def image2video(
-    prompt: Prompt, image: Images = None, *, options: Generating, seams: Seams
-) -> int:
-    """Generate a video that starts from an image, or runs from a first to a last one."""
+def image2video(prompt: Prompt, image: Images = None, *, options: Generating, seams: Seams) -> int:
+    """Generate a video from a first (and a last) image."""
     from ._generate import generate
 
     return generate("image2video", options, seams, prompt=prompt, image_urls=image or [])
@@ -143,7 +143,7 @@ def image2video(
 def ingredients2video(
     prompt: Prompt, image: Images = None, *, options: Generating, seams: Seams
 ) -> int:
-    """Generate a video of the things that one to three images show."""
+    """Generate a video of things that images show."""
     from ._generate import generate
 
     return generate("ingredients2video", options, seams, prompt=prompt, image_urls=image or [])
@@ -154,7 +154,9 @@ def ingredients2video(
 )
 @takes(Submitting)
 def get_1080p(
-    video_id: Annotated[str, typer.Argument(help="The id of a video, not of a task.")],
+    video_id: Annotated[
+        str, typer.Argument(metavar="VIDEO_ID", help="The id of a video, not of a task.")
+    ],
     *,
     options: Submitting,
     seams: Seams,
@@ -176,7 +178,7 @@ def wait(
     options: Waiting,
     seams: Seams,
 ) -> int:
-    """Wait for tasks that were submitted before, from anywhere; it costs nothing."""
+    """Wait for tasks that were submitted before; free."""
     from ._tasks import wait_for
 
     return wait_for(task_ids, out, options, seams)
@@ -202,7 +204,7 @@ def tasks(
     options: Calling,
     seams: Seams,
 ) -> int:
-    """List the account's tasks, newest first, or show some by their ids."""
+    """List the account's tasks, or show some of them."""
     from ._tasks import list_tasks
 
     return list_tasks(
@@ -210,15 +212,15 @@ def tasks(
     )
 
 
-@app.command(
-    epilog=epilog("veo-async download dd01fc69-e1f7-4b68-aa8c-463f6b748d11 mug.mp4")
-)
+@app.command(epilog=epilog("veo-async download dd01fc69-e1f7-4b68-aa8c-463f6b748d11 mug.mp4"))
 @takes(Calling)
 def download(
     source: Annotated[
         str, typer.Argument(metavar="TASK_ID|URL", help="A finished task, or a video's URL.")
     ],
-    path: Annotated[Path, typer.Argument(help="The file, or a folder that exists.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="The file, or a folder that exists.")
+    ],
     *,
     options: Calling,
     seams: Seams,
@@ -245,7 +247,7 @@ def emulator(
     options: Shared,
     seams: Seams,
 ) -> int:
-    """Serve the emulated service on a port of this machine until Ctrl-C."""
+    """Serve the emulated service until Ctrl-C."""
     from ._emulate import serve
 
     return serve(

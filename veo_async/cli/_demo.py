@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ..models import Get1080p, ImageToVideo, TextToVideo
-from . import _pictures
 from ._exits import OK
 from ._options import Seams, Shared
-from ._outputs import places, refuse_unwritable
+from ._outputs import places, prepare_folder
 from ._progress import Progress, progress
 from ._screen import Screen
 from ._session import Session, offline, run
@@ -37,9 +36,8 @@ def demonstrate(out: Path, options: Shared, seams: Seams) -> int:
     """Run the demo, and return the exit code."""
 
     async def work(screen: Screen) -> int:
-        refuse_unwritable(out, folder=True)
-        out.mkdir(parents=True, exist_ok=True)
-        async with offline(screen, seams, clock_factor=CLOCK_FACTOR) as session:
+        prepare_folder(out)
+        async with offline(screen, options, seams, clock_factor=CLOCK_FACTOR) as session:
             emulator = cast("Emulator", session.emulator)
             async with progress(screen) as shown:
                 ends = await _all(session, scenes(emulator), shown, out)
@@ -55,6 +53,8 @@ def demonstrate(out: Path, options: Shared, seams: Seams) -> int:
 
 def scenes(emulator: Emulator) -> list[Scene]:
     """What the demo asks for. The pictures it starts from are put on the emulator."""
+    from . import _pictures  # Pillow comes with the emulator's extra, which is there by now.
+
     morning = emulator.add_image(_pictures.boat(evening=False))
     evening = emulator.add_image(_pictures.boat(evening=True))
     balloon = emulator.add_image(_pictures.balloon())
@@ -87,7 +87,7 @@ async def _all(session: Session, wanted: list[Scene], shown: Progress, out: Path
         return [first, await one(len(wanted) + 1, name, again)]
 
     others = (one(number, it.prompt, it) for number, it in enumerate(wanted[1:], start=2))
-    (first, *again), *rest = await asyncio.gather(first_and_again(), *others)
+    (first, *again), rest = await asyncio.gather(first_and_again(), asyncio.gather(*others))
     return [first, *rest, *again]
 
 

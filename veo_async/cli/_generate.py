@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
 from typing import Any
+
+import typer
 
 from ..models import Get1080p, ImageToVideo, IngredientsToVideo, TextToVideo, VideoRequest
 from . import _rows
@@ -38,14 +41,20 @@ def generate(action: str, options: Submitting, seams: Seams, **fields: Any) -> i
         request = REQUESTS[action](**fields, **given)
         if options.out is not None:
             refuse_unwritable(options.out)
-        if isinstance(options, Generating) and options.emulator:
-            opened = offline(screen, seams)
-        else:
-            opened = online(screen, options, seams)
-        async with opened as session:
+        async with _opened(screen, options, seams) as session:
             return await _one(session, request, options)
 
     return run(work, options, seams)
+
+
+def _opened(
+    screen: Screen, options: Submitting, seams: Seams
+) -> AbstractAsyncContextManager[Session]:
+    if not (isinstance(options, Generating) and options.emulator):
+        return online(screen, options, seams)
+    if options.base_url is not None:
+        raise typer.BadParameter("it cannot go together with --base-url.", param_hint="--emulator")
+    return offline(screen, options, seams)
 
 
 async def _one(session: Session, request: VideoRequest, options: Submitting) -> int:
@@ -58,7 +67,6 @@ async def _one(session: Session, request: VideoRequest, options: Submitting) -> 
                 request,
                 shown,
                 label=label_of(request),
-                timeout=options.timeout,
                 places=partial(places, out=options.out) if options.out else None,
             )
     if options.no_wait and end.row.task_id and not options.json:

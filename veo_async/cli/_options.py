@@ -68,7 +68,8 @@ class Waiting(Calling):
     timeout: Annotated[
         float | None,
         typer.Option(
-            metavar="SECONDS", help="How long to wait; the task goes on after that [default: 3600]."
+            metavar="SECONDS",
+            help="How long to wait for what was accepted; it goes on after that [default: 3600].",
         ),
     ] = None
 
@@ -79,7 +80,9 @@ class Submitting(Waiting):
 
     model: Annotated[
         str | None,
-        typer.Option("--model", "-m", help="The model; any name is passed on [default: veo3-fast]."),
+        typer.Option(
+            "--model", "-m", help="The model; any name is passed on [default: veo3-fast]."
+        ),
     ] = None
     callback_url: Annotated[
         str | None, typer.Option(metavar="URL", help="Where the service posts the result, too.")

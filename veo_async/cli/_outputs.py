@@ -1,8 +1,9 @@
-"""Where files go. Names come from the caller, or from slugs: nothing from the network names a path."""
+"""Where files go: by the caller's names or by slugs. Nothing from the network names a path."""
 
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import typer
@@ -11,15 +12,34 @@ from ..models import Generation, Video
 from ._text import slug
 
 
-def refuse_unwritable(path: Path, *, folder: bool = False) -> None:
+def refuse_unwritable(path: Path) -> None:
     """Find out before a video is paid for that its file could not be written.
 
     Raises:
         typer.BadParameter: there is something in the way.
     """
-    existing = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
-    if existing == path and not folder and path.is_file():
-        existing = path.absolute().parent
+    try:
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError:
+        is_folder = False
+    except OSError as problem:  # such as a name that is too long
+        raise typer.BadParameter(f"{path}: {problem.strerror}.", param_hint="--out") from None
+    _refuse_in(path if is_folder else path.absolute().parent)
+
+
+def prepare_folder(path: Path) -> None:
+    """Make a folder, if it is not there.
+
+    Raises:
+        typer.BadParameter: there is something in the way.
+    """
+    _refuse_in(path)
+    path.mkdir(parents=True, exist_ok=True)
+
+
+def _refuse_in(folder: Path) -> None:
+    above = (folder, *folder.absolute().parents)
+    existing = next(place for place in above if os.path.lexists(place))
     if not existing.is_dir():
         raise typer.BadParameter(f"{existing} is not a folder.", param_hint="--out")
     if not os.access(existing, os.W_OK | os.X_OK):

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from ..models import Generation, TaskRecord, Video, VideoRequest
 from ._exits import message_of, state_of
@@ -109,7 +109,8 @@ def of_error(error: Exception, task_id: str | None = None) -> Row:
 
 def asked(row: Row, request: VideoRequest) -> Row:
     """The row with what was asked for."""
-    return replace(row, **{name: getattr(request, name, None) for name in _ASKED})
+    prompt = getattr(request, "prompt", None)
+    return replace(row, action=request.action, model=request.model, prompt=prompt)
 
 
 def of_record(record: TaskRecord) -> Row:
@@ -123,11 +124,10 @@ def of_record(record: TaskRecord) -> Row:
         finished_at=_time(record.finished_at),
         videos=[_video(video) for video in record.generation.data] if record.generation else [],
         error=error_row(record.error) if record.error else None,
-        **{name: _text(asked.get(name)) for name in _ASKED},
+        action=_text(asked.get("action")),
+        model=_text(asked.get("model")),
+        prompt=_text(asked.get("prompt")),
     )
-
-
-_ASKED = ("action", "model", "prompt")
 
 
 def _text(value: object) -> str | None:

@@ -63,12 +63,13 @@ class Screen:
     @contextlib.contextmanager
     def holding(self) -> Iterator[None]:
         """Keep results back from a terminal on which a live view is drawn meanwhile."""
-        self._held = held = [] if sys.stdout.isatty() else None
+        held: list[str] = []
+        self._held = held if sys.stdout.isatty() else None
         try:
             yield
         finally:
             self._held = None
-            for line in held or ():
+            for line in held:
                 self.print(line)
 
     def note(self, text: str, style: str = "") -> None:

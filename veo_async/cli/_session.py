@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -15,8 +17,8 @@ import typer
 
 from .._client import VeoClient
 from ..policies import PollPolicy
-from ._exits import INTERRUPTED, message_of, quoted
-from ._options import Calling, Seams, Shared
+from ._exits import FAILED, INTERRUPTED, message_of, quoted
+from ._options import Calling, Seams, Shared, Waiting
 from ._screen import Screen
 
 if TYPE_CHECKING:
@@ -43,13 +45,24 @@ def run(work: Callable[[Screen], Coroutine[Any, Any, int]], options: Shared, sea
             asyncio.Runner(loop_factory=seams.loop_factory) as runner,
         ):
             return runner.run(work(screen))
+    except BrokenPipeError:
+        _drop_the_rest()
+        return FAILED
     except KeyboardInterrupt:
         screen.note("veo-async: interrupted", "red")
         return INTERRUPTED
-    except typer.TyperException:
+    except typer.BadParameter:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a bug is one line, too, with an exit code of its own
         return screen.error(error)
+
+
+def _drop_the_rest() -> None:
+    """Nobody reads standard output any more, so what is buffered for it must go nowhere: else the
+    interpreter would complain at its end (the way that Python's documentation shows)."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 @contextlib.contextmanager
@@ -89,9 +102,16 @@ class Session:
 @contextlib.asynccontextmanager
 async def online(screen: Screen, options: Calling, seams: Seams) -> AsyncIterator[Session]:
     """A session with the service, as the options and the environment say."""
-    veo = VeoClient(**{"base_url": options.base_url, **seams.client})
-    async with _session(veo, screen) as opened:
+    chosen = {"base_url": options.base_url, **_timeout(options), **seams.client}
+    async with _session(VeoClient(**chosen), screen) as opened:
         yield opened
+
+
+def _timeout(options: Shared) -> dict[str, float]:
+    """How long to wait. The client is told at once, so that it refuses nonsense before a submit."""
+    if isinstance(options, Waiting) and options.timeout is not None:
+        return {"timeout": options.timeout}
+    return {}
 
 
 def emulator_class(seams: Seams) -> Callable[..., Emulator]:
@@ -108,17 +128,21 @@ def emulator_class(seams: Seams) -> Callable[..., Emulator]:
 
 
 @contextlib.asynccontextmanager
-async def offline(screen: Screen, seams: Seams, **emulation: Any) -> AsyncIterator[Session]:
+async def offline(
+    screen: Screen, options: Shared, seams: Seams, **emulation: Any
+) -> AsyncIterator[Session]:
     """A session with an emulator of its own; `emulation` are the emulator's options."""
     emulation = {"clock_factor": CLOCK_FACTOR, "epoch": time.time(), **emulation}
     async with emulator_class(seams)(**emulation) as emulator:
-        veo = VeoClient(
-            "offline",
-            base_url=emulator.base_url,
-            transport=emulator.transport(),
-            **{"poll": OFFLINE_POLL, **seams.client},
-        )
-        async with _session(veo, screen, emulator) as opened:
+        chosen = {
+            "api_token": "offline",
+            "base_url": emulator.base_url,
+            "transport": emulator.transport(),
+            "poll": OFFLINE_POLL,
+            **_timeout(options),
+            **seams.client,
+        }
+        async with _session(VeoClient(**chosen), screen, emulator) as opened:
             yield opened
 
 

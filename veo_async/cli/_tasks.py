@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from functools import partial
@@ -15,11 +14,11 @@ from ..models import TaskRecord, Video
 from . import _rows
 from ._exits import OK
 from ._options import Calling, Seams, Waiting
-from ._outputs import file_at, places, refuse_unwritable
+from ._outputs import file_at, places, prepare_folder, refuse_unwritable
 from ._progress import Progress, progress
+from ._rows import Row
 from ._screen import Screen
 from ._session import Session, online, run
-from ._rows import Row
 from ._videos import End, ended, finished, saved, told
 from ._when import moment
 
@@ -29,28 +28,22 @@ def wait_for(task_ids: list[str], out: Path | None, options: Waiting, seams: Sea
 
     async def work(screen: Screen) -> int:
         if out is not None:
-            refuse_unwritable(out, folder=True)
-            out.mkdir(parents=True, exist_ok=True)
+            prepare_folder(out)
         async with online(screen, options, seams) as session, progress(screen) as shown:
             distinct = dict.fromkeys(task_ids)
-            return max(
-                await asyncio.gather(
-                    *(_wait(session, task_id, out, options, shown) for task_id in distinct)
-                )
-            )
+            waits = (_wait(session, task_id, out, shown) for task_id in distinct)
+            return max(await asyncio.gather(*waits))
 
     return run(work, options, seams)
 
 
-async def _wait(
-    session: Session, task_id: str, out: Path | None, options: Waiting, shown: Progress
-) -> int:
+async def _wait(session: Session, task_id: str, out: Path | None, shown: Progress) -> int:
     line = shown.add(task_id)
     shown.show(line, "waiting")
     work = finished(
         session,
         task_id,
-        session.veo.wait(task_id, timeout=options.timeout),
+        session.veo.wait(task_id),
         shown,
         line,
         places=None if out is None else partial(places, out=out),
@@ -69,8 +62,8 @@ def list_tasks(
 ) -> int:
     """Show tasks as they stand; a task that failed is no failure of this command."""
     now = datetime.now(UTC)
-    created_at_min = moment(since, now=now, option="--since") if since else None
-    created_at_max = moment(until, now=now, option="--until") if until else None
+    created_at_min = moment(since, now=now, option="--since") if since is not None else None
+    created_at_max = moment(until, now=now, option="--until") if until is not None else None
 
     async def work(screen: Screen) -> int:
         async with online(screen, options, seams) as session:
@@ -102,12 +95,11 @@ async def _show(
 ) -> set[str | None]:
     """Print records as they come, and return their ids."""
     shown: set[str | None] = set()
-    async with contextlib.aclosing(records) as reading:
-        async for record in reading:
-            screen.listed(_rows.of_record(record))
-            shown.add(record.id)
-            if len(shown) == limit:
-                break
+    async for record in records:
+        screen.listed(_rows.of_record(record))
+        shown.add(record.id)
+        if len(shown) == limit:
+            break
     return shown
 
 

@@ -67,7 +67,6 @@ async def made(
     shown: Progress,
     *,
     label: str,
-    timeout: float | None = None,
     places: Places | None = None,
 ) -> End:
     """Buy one video, from its request to its file."""
@@ -75,8 +74,7 @@ async def made(
 
     async def work() -> End:
         task = await submitted(session, request, shown, line)
-        waiting = task.result(timeout=timeout)
-        return await finished(session, task.id, waiting, shown, line, places=places)
+        return await finished(session, task.id, task.result(), shown, line, places=places)
 
     end = await ended(work(), shown, line)
     return replace(end, row=_rows.asked(end.row, request))

@@ -1,0 +1,95 @@
+"""The exit codes: one table, complete and documented."""
+
+from __future__ import annotations
+
+import pytest
+
+from veo_async.cli import _exits
+from veo_async.cli._exits import code_of, message_of, state_of
+from veo_async.errors import (
+    ContentRefusedError,
+    DownloadError,
+    GenerationFailedError,
+    InsufficientBalanceError,
+    InvalidRequestError,
+    InvalidTokenError,
+    MissingExtraError,
+    NoTokenError,
+    PollingError,
+    RateLimitError,
+    SubmissionUncertainError,
+    TaskNotFoundError,
+    VeoError,
+    WaitTimeoutError,
+)
+
+CASES = [
+    (ContentRefusedError("no"), 1, "failed"),
+    (RateLimitError("slow down"), 1, "failed"),
+    (GenerationFailedError("no luck", task_id="t"), 1, "failed"),
+    (DownloadError("cut", task_id="t"), 1, "failed"),
+    (VeoError("some error of tomorrow"), 1, "failed"),
+    (OSError(28, "No space left on device"), 1, "failed"),
+    (InvalidRequestError("empty", field="prompt"), 2, "failed"),
+    (MissingExtraError(feature="This", extra="cli"), 2, "failed"),
+    (TaskNotFoundError("unknown", task_id="t"), 2, "failed"),
+    (SubmissionUncertainError("cut"), 3, "uncertain"),
+    (WaitTimeoutError("late", task_id="t"), 3, "pending"),
+    (PollingError("no answer", task_id="t"), 3, "pending"),
+    (WaitTimeoutError("late", task_id=None), 1, "failed"),
+    (NoTokenError("none"), 4, "failed"),
+    (InvalidTokenError("wrong"), 4, "failed"),
+    (InsufficientBalanceError("broke"), 4, "failed"),
+    (KeyboardInterrupt(), 130, "failed"),
+    (ZeroDivisionError("oops"), 70, "failed"),
+]
+
+
+@pytest.mark.parametrize("error, code, state", CASES, ids=lambda value: type(value).__name__)
+def test_code_and_state(error: BaseException, code: int, state: str) -> None:
+    """An error ends a command with the code of its class, and its item in the matching state."""
+    assert code_of(error) == code
+    assert state_of(error) == state
+
+
+def test_every_code_is_explained() -> None:
+    """The table in the help explains each code that a command can end with, and no other."""
+    used = {*_exits.CODES.values(), _exits.OK, _exits.BUG}
+
+    assert used == set(_exits.MEANINGS)
+    for code, meaning in _exits.MEANINGS.items():
+        assert f"{code:<3}  {meaning}" in _exits.table()
+
+
+def test_codes_that_promise_that_nothing_was_bought() -> None:
+    """Codes 2 and 4 say that no money was spent, so no such error may say otherwise."""
+    promising = [error for error, code, _ in CASES if code in {_exits.USAGE, _exits.ACCOUNT}]
+
+    assert promising
+    for error in promising:
+        assert isinstance(error, VeoError)
+        assert not error.may_have_cost
+
+
+@pytest.mark.parametrize(
+    "error, words",
+    [
+        (WaitTimeoutError("Too late.", task_id="a1"), "Too late. It was paid for and goes on: "),
+        (PollingError("No answer.", task_id="a1"), "veo-async wait a1"),
+        (SubmissionUncertainError("It was cut."), "veo-async tasks --since 15m"),
+        (DownloadError("It was cut.", task_id="a1"), "veo-async download a1 PATH"),
+        (DownloadError("It was cut.", url="https://cdn.example/v.mp4"), "https://cdn.example/v.mp4"),
+        (WaitTimeoutError("Too late.", task_id=None), "nothing was bought"),
+        (ZeroDivisionError("oops"), "ZeroDivisionError: oops (a bug in veo-async: --debug"),
+    ],
+)
+def test_message(error: BaseException, words: str) -> None:
+    """A message says what to do next at a command line."""
+    assert words in message_of(error)
+
+
+def test_an_id_from_the_service_is_safe_to_copy() -> None:
+    """The commands in a message are for copying, so a hostile id is quoted."""
+    error = WaitTimeoutError("Too late.", task_id="$(reboot)\n; rm -r ~")
+
+    assert message_of(error).endswith("veo-async wait '$(reboot)\\n; rm -r ~'")
