@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -124,6 +125,12 @@ def excerpt(body: bytes) -> str:
     return f"{shown}..." if len(body) > EXCERPT else shown or "(empty)"
 
 
+def gist(reply: Reply) -> str:
+    """What an answer that settles nothing says, for an error of ours to quote."""
+    said = read_error(parse_object(reply) or {})
+    return f"HTTP {reply.status}: {said.message or excerpt(reply.body)}"
+
+
 def undecodable(reply: Reply) -> UndecodableReplyError:
     """The error for an answer that is not what was asked for."""
     shown = excerpt(reply.body)
@@ -223,7 +230,8 @@ def retry_after(reply: Reply, *, now: float) -> float | None:
         due = _unix(value)
         if due is None:
             return None
-        seconds = due - (service_time(reply) or now)
+        told = service_time(reply)
+        seconds = due - (now if told is None else told)
     return None if math.isnan(seconds) else min(max(seconds, 0.0), LONGEST_PAUSE)
 
 
@@ -234,6 +242,8 @@ def service_time(reply: Reply) -> float | None:
 
 def _unix(text: str) -> float | None:
     try:
-        return parsedate_to_datetime(text).timestamp()
+        moment = parsedate_to_datetime(text)
+        # Without a zone it is UTC, as all times of HTTP are (RFC 9110), not this machine's zone.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, IndexError, OverflowError):
         return None

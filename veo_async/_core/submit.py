@@ -34,7 +34,7 @@ from ..errors import (
 from ..models import VideoRequest
 from ..policies import RetryPolicy
 from .backoff import backoff
-from .reply import Answer, Failure, api_error, error_body, excerpt, parse_object
+from .reply import Answer, Failure, api_error, error_body, gist, parse_object, read_error
 from .tasks import PENDING, Standing, read_response
 
 NOT_SENT: Mapping[str, tuple[str, frozenset[str]]] = {
@@ -61,8 +61,9 @@ NOT_SENT: Mapping[str, tuple[str, frozenset[str]]] = {
 """Per family of exceptions: where to look, and what proves that nothing was sent. A family that
 is not here proves nothing."""
 
-GATEWAY_TIMEOUT_STATUSES = frozenset({408, 499})
-"""A gateway's word about time, not the service's word about the request: it proves nothing."""
+GATEWAY_STATUSES = frozenset({408, 429, 499})
+"""A gateway's word about time, not the service's word about the request. 408 and 499 prove
+nothing; 429 proves a refusal, unless it bears the id of a task all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +105,13 @@ def judge(answer: Answer, *, now: float) -> Verdict:
     if isinstance(answer, Failure):
         return _judge_failure(answer)
     fields = parse_object(answer)
+    if _is_refusal(answer.status) and error_body(fields):
+        return Refused(api_error(answer, now=now))
     if accepted := _acceptance(answer.status, fields):
         return accepted
-    said = error_body(fields)
-    if answer.status == 429 or (_is_refusal(answer.status) and said):
+    if answer.status == 429:
         return Refused(api_error(answer, now=now))
-    detail = f"HTTP {answer.status}: {(said and said.message) or excerpt(answer.body)}"
-    return Uncertain(detail, trace_id=said.trace_id if said else None)
+    return Uncertain(gist(answer), trace_id=read_error(fields or {}).trace_id)
 
 
 def _judge_failure(failure: Failure) -> Verdict:
@@ -122,7 +123,7 @@ def _judge_failure(failure: Failure) -> Verdict:
 
 
 def _is_refusal(status: int) -> bool:
-    return 400 <= status < 500 and status not in GATEWAY_TIMEOUT_STATUSES
+    return 400 <= status < 500 and status not in GATEWAY_STATUSES
 
 
 def _acceptance(status: int, fields: dict[str, Any] | None) -> Accepted | None:
@@ -131,8 +132,8 @@ def _acceptance(status: int, fields: dict[str, Any] | None) -> Accepted | None:
     if 200 <= status < 300:
         standing = read_response(fields, task_id=known)
         return Accepted(known, standing) if known or standing.state == "succeeded" else None
-    # A server that failed after it gave an id: the task list knows how that task stands.
-    return Accepted(known, PENDING) if status >= 500 and known else None
+    # Something failed after the id was given: the task list knows how that task stands.
+    return Accepted(known, PENDING) if known else None
 
 
 OTHER_SPELLING: Mapping[str, str] = {"get_1080p": "get1080p", "get1080p": "get_1080p"}
@@ -198,7 +199,7 @@ def after(
 ) -> Again | Stop:
     """What follows a submit that was not accepted. ``now`` is monotonic, ``u`` in [0, 1)."""
     if isinstance(verdict, Refused):
-        return _after_refusal(verdict.error, attempts, policy, now)
+        return _after_refusal(verdict.error, attempts, policy, now, u)
     if isinstance(verdict, NotSent):
         count = attempts.unsent + 1
         step, error = replace(attempts, unsent=count), unreachable(verdict.failure)
@@ -226,18 +227,20 @@ def uncertain(verdict: Uncertain) -> SubmissionUncertainError:
 
 
 def _after_refusal(
-    error: APIError, attempts: Attempts, policy: RetryPolicy, now: float
+    error: APIError, attempts: Attempts, policy: RetryPolicy, now: float, u: float
 ) -> Again | Stop:
     if isinstance(error, RateLimitError):
-        # The pause itself is the limiter's, and is everybody's.
         count = attempts.throttled + 1
-        over = now - attempts.started > policy.max_elapsed
+        # The pause after a 429 is the limiter's, and is everybody's.
+        heard = error.status_code == 429
+        delay = 0.0 if heard else backoff(count, first=policy.backoff, cap=policy.max_backoff, u=u)
+        over = now + delay - attempts.started > policy.max_elapsed
         if count >= policy.rate_limit_attempts or over:
             return Stop(error)
-        return Again(replace(attempts, throttled=count))
+        return Again(replace(attempts, throttled=count), delay)
+    if not isinstance(error, BadRequestError | APINotImplementedError):
+        return Stop(error)
     if attempts.misspelled:
         return Stop(attempts.misspelled)
     other = OTHER_SPELLING.get(attempts.action)
-    if other and isinstance(error, BadRequestError | APINotImplementedError):
-        return Again(replace(attempts, action=other, misspelled=error))
-    return Stop(error)
+    return Again(replace(attempts, action=other, misspelled=error)) if other else Stop(error)
