@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import AccountError, APIError, InsufficientBalanceError, NoAPIError
 from ..policies import PollPolicy
 from .backoff import backoff
-from .reply import Answer, Failure, Reply, api_error, error_body, parse_object, undecodable
+from .reply import Answer, Failure, Reply, api_error, error_body, gist, parse_object
 from .tasks import Standing, advance, read_response
 
 ACCOUNT_STRIKES = 2
@@ -82,32 +82,35 @@ def read_poll(answer: Answer, ids: Sequence[str], *, now: float) -> Reading:
         return _read_items(answer, ids)
     if answer.status == 429:
         return Throttled()
-    error = api_error(answer, now=now, task_id=ids[0] if len(ids) == 1 else None)
-    if isinstance(error, NoAPIError | AccountError):
-        # Reading is free, so a word about the balance says nothing about a poll.
-        return (
-            Bad(str(error))
-            if isinstance(error, InsufficientBalanceError)
-            else AccountTrouble(error)
-        )
+    alone = ids[0] if len(ids) == 1 else None
+    error = api_error(answer, now=now, task_id=alone, may_have_cost=True)
+    # Reading is free, so a word about the balance says nothing about a poll.
+    blames_account = isinstance(error, NoAPIError | AccountError)
+    if blames_account and not isinstance(error, InsufficientBalanceError):
+        return AccountTrouble(error)
     if answer.status not in (400, 404) or error_body(parse_object(answer)) is None:
-        return Bad(str(error))
-    if len(ids) > 1:
+        return Bad(gist(answer))
+    if alone is None:
         return Halve()
     return Looked({}) if answer.status == 404 else Guilty(error)
 
 
 def _read_items(reply: Reply, ids: Sequence[str]) -> Reading:
     fields = parse_object(reply)
-    if fields is None:
-        return Bad(str(undecodable(reply)))
-    if len(ids) == 1 and "items" not in fields:
-        items: object = [{"id": ids[0], **fields}] if fields else []
-    else:
-        items = fields.get("items")
+    items = None if fields is None else fields.get("items")
+    if len(ids) == 1 and items is None:
+        items = _single(fields, ids[0])
     if not isinstance(items, list):
-        return Bad(str(undecodable(reply)))
+        return Bad(gist(reply))
     return Looked(_standings(items, frozenset(ids)))
+
+
+def _single(fields: dict[str, Any] | None, task_id: str) -> list[Any] | None:
+    """The record that a single retrieve answers; an unknown one may come back as ``{}``."""
+    if not fields:
+        return None if fields is None else []
+    is_record = "id" in fields or "response" in fields
+    return [{"id": task_id} | fields] if is_record else None
 
 
 def _standings(items: list[Any], asked: frozenset[str]) -> dict[str, Standing]:
@@ -126,8 +129,8 @@ class Health:
     """How the polls have fared lately.
 
     Attributes:
-        bad: how many in a row said nothing.
-        accused: how many in a row blamed the account.
+        bad: how many in a row were of no use.
+        accused: how many in a row, up to the last one, blamed the account.
         since: when the last of them was noted, in monotonic seconds.
     """
 
@@ -147,7 +150,7 @@ def examine(health: Health, reading: Reading, *, started: float, now: float) -> 
     if isinstance(reading, Throttled) or started < health.since:
         return health
     if isinstance(reading, AccountTrouble):
-        return Health(accused=health.accused + 1, since=now)
+        return Health(bad=health.bad + 1, accused=health.accused + 1, since=now)
     return Health(bad=health.bad + 1, since=now)
 
 
@@ -158,5 +161,6 @@ def is_hopeless(health: Health, policy: PollPolicy) -> bool:
 
 def quiet_time(health: Health, *, u: float) -> float:
     """Seconds to leave the service alone after a bad poll."""
-    count = health.bad + health.accused
-    return backoff(count, first=BAD_POLL_DELAY, cap=BAD_POLL_CAP, u=u) if count else 0.0
+    if not health.bad:
+        return 0.0
+    return backoff(health.bad, first=BAD_POLL_DELAY, cap=BAD_POLL_CAP, u=u)
