@@ -63,9 +63,10 @@ def read_one(answer: Answer, task_id: str, *, now: float) -> TaskRecord:
         said = error_body(parse_object(answer))
         if said and said.code != "no_api":
             raise unknown
-    record = read_record(_fields(answer, now=now))
+    fields = _fields(answer, now=now)
+    record = read_record(fields)
     if record is None:
-        raise unknown
+        raise undecodable(_reply(answer)) if fields else unknown
     return record
 
 
