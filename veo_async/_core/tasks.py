@@ -76,16 +76,15 @@ def read_response(response: object, *, task_id: str | None) -> Standing:
     """
     if not isinstance(response, dict) or not response:
         return PENDING
-    fields = (
-        response if isinstance(response.get("task_id"), str) else {**response, "task_id": task_id}
-    )
+    # The id that was asked for wins: it is the one to wait for again.
+    fields = {**response, "task_id": task_id or response.get("task_id")}
     generation = Generation.model_validate(fields)
     entries = {_entry(video) for video in generation.data}
     if entries == {"failed"} or _is_failed(response):
         return _failed(response, generation)
     success = response.get("success")
     if success is not True or "running" in entries:
-        odd = None if success in (True, None) else f"success is {success!r} without an error"
+        odd = None if success in (True, None) else f"success is {success!r}"[:100]
         return Standing("pending", oddity=odd)
     if "ready" in entries:
         return Standing("succeeded", generation=generation)
