@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
 from .errors import InvalidRequestError
 
@@ -90,12 +91,12 @@ WebAddress = Annotated[Text, AfterValidator(_web_address)]
 """An http(s) URL that the service can fetch or post to."""
 
 
-def _jsonable(fields: dict[str, Any]) -> dict[str, Any]:
+def _jsonable(fields: dict[str, Any]) -> Any:
+    """What the service will read: a copy, so that the caller's later changes stay outside."""
     try:
-        json.dumps(fields, allow_nan=False, ensure_ascii=False).encode()
+        return from_json(json.dumps(fields, allow_nan=False, ensure_ascii=False).encode())
     except (TypeError, ValueError, RecursionError) as exc:
         raise ValueError(f"must be plain JSON: {exc}") from None
-    return fields
 
 
 JSONFields = Annotated[dict[str, Any], AfterValidator(_jsonable)]

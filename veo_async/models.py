@@ -67,8 +67,8 @@ class _Request(Value):
         return self
 
     def __hash__(self) -> int:
-        # extra_body is a dictionary, so the generated hash over all fields would fail.
-        return hash(self.model_dump_json())
+        # Without extra_body: a dictionary has no hash, and its order makes no difference.
+        return hash(self.model_dump_json(exclude={"extra_body"}))
 
 
 class _Generating(_Request):
@@ -241,8 +241,15 @@ class Generation(_Received):
 
     @property
     def video(self) -> Video:
-        """The first of ``data`` that has a file."""
-        return next(video for video in self.data if video.video_url)
+        """The first of ``data`` that has a file.
+
+        Raises:
+            InvalidRequestError: none has one, so this is not the result of a finished task.
+        """
+        for video in self.data:
+            if video.video_url:
+                return video
+        raise InvalidRequestError("This generation has no video_url.", field="video")
 
     def _repr_html_(self) -> str:
         return "".join(video._repr_html_() for video in self.data)

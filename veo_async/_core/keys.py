@@ -11,7 +11,8 @@ from ..models import VideoRequest
 
 def digest(request: VideoRequest) -> str:
     """A hash of what the caller chose, the same in every process and version."""
-    chosen = request.model_dump(mode="json", exclude_none=True, exclude_defaults=False)
+    chosen = request.model_dump(mode="json", exclude_none=True, exclude={"extra_body"})
+    chosen["extra_body"] = request.extra_body  # here a null is sent, so it makes a difference
     text = json.dumps(chosen, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
