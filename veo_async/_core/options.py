@@ -16,6 +16,9 @@ from ..models import (
     VideoRequest,
 )
 
+FOREVER = 1e9
+"""Seconds, about 30 years: who waits longer waits without a limit."""
+
 
 def read_timeout(timeout: object) -> float:
     """A time to wait in seconds; infinity waits as long as it takes.
@@ -24,10 +27,10 @@ def read_timeout(timeout: object) -> float:
         InvalidRequestError: it is negative or no number.
     """
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    if not isinstance(seconds, int | float) or math.isnan(seconds) or seconds < 0:
+    if not isinstance(seconds, int | float) or not seconds >= 0:  # so that NaN is refused too
         problem = f"timeout must be seconds, 0 or more, not {timeout!r}. Nothing was sent."
         raise InvalidRequestError(problem, field="timeout")
-    return float(seconds)
+    return float(seconds) if seconds < FOREVER else math.inf
 
 
 def read_mode(mode: str) -> str:
@@ -63,8 +66,7 @@ def read_video_url(video: Video | Generation) -> str:
     Raises:
         InvalidRequestError: there is no file.
     """
-    ready = [video] if isinstance(video, Video) else list(video.data)
-    for candidate in ready:
-        if candidate.video_url:
-            return candidate.video_url
-    raise InvalidRequestError("This has no video_url to download.", field="video")
+    chosen = video.video if isinstance(video, Generation) else video
+    if not chosen.video_url:
+        raise InvalidRequestError("This video has no video_url to download.", field="video")
+    return chosen.video_url

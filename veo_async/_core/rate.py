@@ -82,7 +82,7 @@ def throttled(pace: Pace, *, now: float, retry_after: float | None, u: float) ->
     strikes = pace.strikes + 1
     pause = backoff(strikes, first=FIRST_PAUSE, cap=LONGEST_PAUSE, u=u)
     learned = min(max(pace.learned * BRAKE, FIRST_SPACING), SLOWEST) if pace.adaptive else 0.0
-    until = now + (pause if retry_after is None else retry_after)
+    until = now + (retry_after or pause)  # "at once" is no answer to the one who was just refused
     return replace(pace, paused_until=until, strikes=strikes, learned=learned)
 
 
