@@ -77,6 +77,8 @@ def _revive(cls: type[VeoError], args: tuple[Any, ...], state: dict[str, Any]) -
 
 
 def _resume(task_id: str | None) -> str:
+    if task_id is None:
+        return "It may have been paid for: look for it with veo.tasks.list()."
     return f"The task was paid for and may still finish: go on waiting with veo.wait({task_id!r})."
 
 
@@ -360,6 +362,8 @@ class DownloadError(VeoError):
             ``veo.tasks.retrieve(task_id)``.
         path: where it was to be saved; nothing incomplete is left at that name.
     """
+
+    advice = "The video itself is not lost: it stays paid for."
 
     def __init__(
         self,
