@@ -8,16 +8,16 @@
     assert len(emulator.bill) == 1  # paid once
 
 or on a port: ``async with emulator.serve() as base_url: ...``. Its answers are shaped by hand after
-the vendor's documents, so it is a witness of the wire that does not depend on the client's models.
+the vendor's documents, so it is a witness of the wire that owes nothing to the client's models.
 
 How the parts go together::
 
-    transport, serving     a connection: in process, on a port
-    routes, endpoint       paths            downloads  files with ranges     control  other processes
-    exchange               one call, and what the `faults` make of it (their `effects`)
-    service                what is asked:   gate, intake (refusals)   state (tasks, bill)
-                                            responses (wire)          callbacks (calls of its own)
-    files                  rendered once:   images, scene, painting, rendering
+    transport, serving    the connection: in process, or on a port
+    routes, endpoint      the paths; downloads: files with ranges; control: other processes
+    exchange              one call, and what the faults with their effects make of it
+    service               what is asked: gate and intake refuse, state keeps tasks and the bill,
+                          responses write the wire, callbacks are calls of the service's own
+    files                 rendered once: images, scene, painting, rendering
 
 What it does **not** do:
 

@@ -129,7 +129,7 @@ class Exchange:
                 raise ConnectionCut
             case Hang():
                 await anyio.sleep(effect.seconds or 0.0)
-            case Answer():
+            case _:
                 raise Instead(self._answer(effect))
 
     async def _caller_gone(self) -> None:
@@ -147,7 +147,7 @@ class Exchange:
 
     def refusal(self, error: ServiceError, status: int | None = None) -> Reply:
         """The documented error body; its trace id is the task's, if the call was carried out."""
-        trace_id = self.trace_id or self._service.backend.new_id()
+        trace_id = self.trace_id or self._service.backend.trace_of_refusal()
         document = self._service.responses.error(error, trace_id)
         return Reply.of(document, status or error.status, error.headers)
 

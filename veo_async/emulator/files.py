@@ -11,7 +11,7 @@ import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any
 
 import anyio.to_thread
 
@@ -20,19 +20,15 @@ from .images import Images
 from .options import VideoFormat
 from .state import Task
 
-T = TypeVar("T")
-
 CHUNK = 256 << 10
 """Bytes of a file in one read."""
 
 
-class RunSync(Protocol):
-    """Calls a blocking function without blocking the event loop."""
-
-    def __call__(self, function: Callable[[], T], /) -> Awaitable[T]: ...
+RunSync = Callable[[Callable[[], Any]], Awaitable[Any]]
+"""Calls a blocking function without blocking the event loop, and gives what it returns."""
 
 
-async def in_thread(function: Callable[[], T], /) -> T:
+async def in_thread(function: Callable[[], Any]) -> Any:
     return await anyio.to_thread.run_sync(function)
 
 

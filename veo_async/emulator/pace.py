@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +25,23 @@ class Plan:
     looks: int = 0
 
 
-class Pace(Protocol):
-    """Makes the plan of a task from its request and a seeded source of luck."""
+class Pace:
+    """Makes the plan of a task from its request and a seeded source of luck.
 
-    def plan(self, request: Mapping[str, Any], luck: Random) -> Plan: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Immediate:
-    """Every task is finished as soon as it is accepted."""
+    Derive from it for a pace of your own, such as one that depends on the model.
+    """
 
     def plan(self, request: Mapping[str, Any], luck: Random) -> Plan:
         return Plan()
 
 
-@dataclass(frozen=True, slots=True)
-class Looks:
+@dataclass(frozen=True)
+class Immediate(Pace):
+    """Every task is finished as soon as it is accepted."""
+
+
+@dataclass(frozen=True)
+class Looks(Pace):
     """A task is pending for its first ``count`` looks (retrieves by id), whatever the time.
 
     A synchronous answer and a callback cannot look: they come at once.
@@ -52,8 +53,8 @@ class Looks:
         return Plan(looks=self.count)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seconds:
+@dataclass(frozen=True, kw_only=True)
+class Seconds(Pace):
     """A task takes a time of the log-normal distribution, in seconds of service time.
 
     Args:

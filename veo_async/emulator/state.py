@@ -80,9 +80,9 @@ class Backend:
 
     def __init__(self, *, seed: int | str, pace: Pace, wire: Wire, failure: float) -> None:
         self._wire, self._pace, self._failure = wire, pace, failure
-        # Three sources of luck, so that another pace or a fault does not change the ids.
-        self._ids, self._durations, self._ends = (
-            Random(f"{seed}/{use}") for use in ("ids", "durations", "ends")
+        # Each use has luck of its own, so that another pace or a refusal does not change the ids.
+        self._ids, self._refusals, self._durations, self._ends = (
+            Random(f"{seed}/{use}") for use in ("ids", "refusals", "durations", "ends")
         )
         self.bill: list[Charge] = []
         self.tasks: dict[str, Task] = {}
@@ -92,8 +92,9 @@ class Backend:
         self._running: list[tuple[float, int]] = []
         self._looked_at: set[Task] = set()
 
-    def new_id(self) -> str:
-        return str(uuid.UUID(int=self._ids.getrandbits(128), version=4))
+    def trace_of_refusal(self) -> str:
+        """The trace id of a call that started no task."""
+        return _uuid(self._refusals)
 
     def source_of(self, request: Mapping[str, Any], now: float) -> Task | None:
         """The task whose video a 1080p request names.
@@ -134,8 +135,8 @@ class Backend:
         fails = self._ends.random() < self._failure
         as_stored = normalised(request) if self._wire.stored == "normalised" else request
         return Task(
-            id=self.new_id(),
-            trace_id=self.new_id(),
+            id=_uuid(self._ids),
+            trace_id=_uuid(self._ids),
             record_id=f"{self._ids.getrandbits(96):024x}",
             video_id=source.video_id if source else f"{self._ids.getrandbits(128):032x}",
             request=as_stored,
@@ -162,6 +163,10 @@ class Backend:
         high = bisect_right(self._in_order, until, key=_created)
         newest_first = reversed(self._in_order[low:high])
         return (task for task in newest_first if now >= task.listed_from - TICK)
+
+
+def _uuid(luck: Random) -> str:
+    return str(uuid.UUID(int=luck.getrandbits(128), version=4))
 
 
 def _created(task: Task) -> float:

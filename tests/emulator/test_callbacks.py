@@ -1,0 +1,217 @@
+"""The service's own calls, to a receiver in the same process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from tests.samples import SAMPLES
+from veo_async.emulator import (
+    Early,
+    Emulator,
+    Fail,
+    Garble,
+    Immediate,
+    Late,
+    Looks,
+    Never,
+    Repeat,
+    Seconds,
+)
+
+from .calls import ASYNC, calling
+from .test_samples import shape
+
+URL = "https://example.com/hook?x=1"
+
+
+@dataclass
+class Receiver:
+    """Notes what is posted to it, and when."""
+
+    status: int = 204
+    calls: list[httpx.Request] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+
+    def transport(self) -> httpx.MockTransport:
+        """What carries the emulator's callbacks to it."""
+        return httpx.MockTransport(self._receive)
+
+    async def _receive(self, request: httpx.Request) -> httpx.Response:
+        self.calls.append(request)
+        self.times.append(anyio.current_time())
+        return httpx.Response(self.status)
+
+
+def options(receiver: Receiver, **more: Any) -> dict[str, Any]:
+    """An emulator whose tasks take a minute and whose callbacks go to this receiver."""
+    pace = Seconds(mean=60, sigma=0)
+    return {"pace": pace, "callback_transport": receiver.transport(), **more}
+
+
+@pytest.mark.asyncio
+async def test_the_result_is_posted_when_it_is_finished() -> None:
+    """The body is that of a synchronous answer, JSON, to the URL that was given."""
+    receiver = Receiver()
+    async with calling(**options(receiver)) as caller:
+        answer = await caller.submit(callback_url=URL)
+        at_once = len(receiver.calls)
+        await anyio.sleep(61)
+
+        (call,) = receiver.calls
+        assert at_once == 0
+        assert receiver.times == [pytest.approx(60)]
+        assert (call.method, str(call.url)) == ("POST", URL)
+        assert call.headers["content-type"] == "application/json"
+        document = httpx.Response(200, content=call.content).json()
+        assert document["task_id"] == answer.json()["task_id"]
+        assert document == (await caller.record(document["task_id"]))["response"]
+        assert sorted(shape(document)) == sorted(shape(SAMPLES["callback_result"].json()))
+        assert caller.emulator.counters["callback"] == 1
+
+
+@pytest.mark.asyncio
+async def test_a_failure_is_posted_with_its_task_id() -> None:
+    """The task id is all that a receiver has to match by, so it is there in any case."""
+    receiver = Receiver()
+    async with calling(**options(receiver, pace=Immediate())) as caller:
+        caller.fault(Fail())
+        task_id = (await caller.submit(callback_url=URL)).json()["task_id"]
+        await anyio.sleep(1)
+
+        document = httpx.Response(200, content=receiver.calls[0].content).json()
+        assert document["task_id"] == task_id
+        assert document["success"] is False
+        assert document["error"]["code"] == "api_error"
+
+
+@pytest.mark.asyncio
+async def test_with_async_and_a_callback_url_it_is_posted_too() -> None:
+    """``async`` does not take the callback away."""
+    receiver = Receiver()
+    async with calling(**options(receiver)) as caller:
+        await caller.submit(**{"async": True, "callback_url": URL})
+        await anyio.sleep(61)
+
+        assert len(receiver.calls) == 1
+
+
+@pytest.mark.asyncio
+async def test_with_looks_it_is_posted_at_once() -> None:
+    """A callback cannot look, so the task is finished right away."""
+    receiver = Receiver()
+    async with calling(**options(receiver, pace=Looks(5))) as caller:
+        task_id = (await caller.submit(callback_url=URL)).json()["task_id"]
+        await anyio.sleep(0.1)
+
+        assert len(receiver.calls) == 1
+        assert "response" in await caller.record(task_id)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "effects, times",
+    [
+        ([Late(seconds=30)], [90]),
+        ([Repeat(times=3, every=5)], [60, 65, 70]),
+        ([Late(seconds=1), Repeat()], [61, 62]),
+        ([Never()], []),
+        ([Early()], [0]),
+    ],
+)
+@pytest.mark.parametrize("on", ["submit", "callback"])
+async def test_odd_deliveries(effects: list[Any], times: list[float], on: str) -> None:
+    """Late, repeated, early and lost callbacks, by a rule on the submit or on the callback."""
+    receiver = Receiver()
+    async with calling(**options(receiver)) as caller:
+        for effect in effects:
+            caller.fault(effect, on=on)
+        await caller.submit(callback_url=URL)
+        await anyio.sleep(120)
+
+        assert receiver.times == [pytest.approx(time) for time in times]
+
+
+@pytest.mark.asyncio
+async def test_an_early_callback_comes_before_the_answer() -> None:
+    """`Early`: when the id is answered, the receiver has heard of it, and the task is finished."""
+    receiver = Receiver()
+    async with calling(**options(receiver)) as caller:
+        caller.fault(Early())
+
+        task_id = (await caller.submit(callback_url=URL)).json()["task_id"]
+
+        assert len(receiver.calls) == 1
+        assert (await caller.record(task_id))["response"]["success"] is True
+
+
+@pytest.mark.asyncio
+async def test_a_garbled_callback() -> None:
+    """`Garble` on the callback leaves the answer to the submit alone."""
+    receiver = Receiver()
+    async with calling(**options(receiver)) as caller:
+        caller.fault(Garble(body="{", media_type="application/json"), on="callback")
+        answer = await caller.submit(callback_url=URL)
+        await anyio.sleep(61)
+
+        assert list(answer.json()) == ["task_id"]
+        assert receiver.calls[0].content == b"{"
+
+
+@pytest.mark.asyncio
+async def test_what_the_receiver_answers_does_not_matter() -> None:
+    """A receiver that fails gets no second callback, and the task is finished all the same."""
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("nobody there")
+
+    failing = Receiver(status=500)
+    for transport in (failing.transport(), httpx.MockTransport(refuse)):
+        async with calling(pace=Immediate(), callback_transport=transport) as caller:
+            task_id = (await caller.submit(callback_url=URL)).json()["task_id"]
+            await anyio.sleep(3600)
+
+            assert (await caller.record(task_id))["response"]["success"] is True
+    assert len(failing.calls) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_reset_or_a_close_ends_what_waits() -> None:
+    """After `reset`, `close` or `aclose` no callback of an older task comes."""
+    receiver = Receiver()
+    async with calling(**options(receiver)) as caller:
+        await caller.submit(callback_url=URL)
+        await anyio.sleep(1)
+        caller.emulator.reset()
+        await caller.submit(callback_url=URL)
+        await anyio.sleep(1)
+        caller.emulator.close()
+        await caller.submit(callback_url=URL)
+        await anyio.sleep(1)
+    await anyio.sleep(3600)
+
+    assert receiver.calls == []
+
+
+@pytest.mark.asyncio
+async def test_a_close_in_mid_delivery() -> None:
+    """Closing ends a delivery that hangs."""
+
+    async def hang(request: httpx.Request) -> httpx.Response:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    emulator = Emulator(pace=Immediate(), callback_transport=httpx.MockTransport(hang))
+    async with httpx.AsyncClient(
+        transport=emulator.transport(), base_url=emulator.base_url
+    ) as http:
+        http.headers["authorization"] = "Bearer any"
+        await http.post("/veo/videos", json={**ASYNC, "callback_url": URL})
+        await anyio.sleep(1)
+
+        with anyio.fail_after(5):
+            await emulator.aclose()

@@ -1,0 +1,68 @@
+"""The control plane, which other processes use."""
+
+from __future__ import annotations
+
+import pytest
+
+from veo_async.emulator import Drop, Fault
+
+from .calls import ASYNC, calling, error_of
+
+
+@pytest.mark.asyncio
+async def test_the_bill_and_the_counters() -> None:
+    """Another process reads what was accepted and what was asked; reading is not counted."""
+    async with calling() as caller:
+        task_id = await caller.task_id()
+
+        bill = (await caller.http.get("/__emulator__/bill")).json()
+        counters = (await caller.http.get("/__emulator__/counters")).json()
+
+        assert [charge["task_id"] for charge in bill] == [task_id]
+        assert bill[0]["request"] == ASYNC
+        assert counters == {"submit": 1, "200": 1}
+
+
+@pytest.mark.asyncio
+async def test_rules() -> None:
+    """Rules are added one by one or as a list, read with how often they struck, and cleared."""
+    one = Fault(effect=Drop(), nth=1)
+    async with calling() as caller:
+        first = await caller.http.post("/__emulator__/faults", content=one.model_dump_json())
+        await caller.http.post("/__emulator__/faults", json=[one.model_dump()])
+        with pytest.raises(Exception, match="disconnected"):
+            await caller.submit()
+
+        rules = (await caller.http.get("/__emulator__/faults")).json()
+        assert [rule["struck"] for rule in first.json()] == [0]
+        assert [rule["struck"] for rule in rules] == [1, 1]
+        assert list(caller.emulator.faults) == [one, one]
+        assert (await caller.http.delete("/__emulator__/faults")).json() == []
+        assert list(caller.emulator.faults) == []
+
+
+@pytest.mark.asyncio
+async def test_reset() -> None:
+    """A reset forgets the bill, the counters and the rules."""
+    async with calling() as caller:
+        await caller.task_id()
+        caller.fault(Drop(), nth=9)
+
+        await caller.http.post("/__emulator__/reset")
+
+        assert caller.emulator.bill == []
+        assert caller.emulator.counters == {}
+        assert len(caller.emulator.faults) == 0
+
+
+@pytest.mark.asyncio
+async def test_what_it_cannot_do() -> None:
+    """A rule that is none is ``bad_request`` with the reason; anything else is ``no_api``."""
+    async with calling() as caller:
+        wrong = await caller.http.post("/__emulator__/faults", json={"effect": {"kind": "magic"}})
+
+        assert error_of(wrong) == (400, "bad_request")
+        assert "magic" in wrong.json()["error"]["message"]
+        for method, what in (("GET", "reset"), ("POST", "bill"), ("GET", "magic")):
+            answer = await caller.http.request(method, f"/__emulator__/{what}")
+            assert error_of(answer) == (404, "no_api")
