@@ -130,7 +130,8 @@ class Emulator:
     @property
     def counters(self) -> Counter[str | int]:
         """Calls by kind (``submit``, ``retrieve``, ``retrieve_batch``, ``list``, ``file``,
-        ``callback``) and answers by status (``200``, ...)."""
+        ``callback``) and answers by status (``200``, ...). ``leaked_token`` counts calls for files
+        that bore a token, which they must not."""
         return self._service.counters
 
     def now(self) -> float:

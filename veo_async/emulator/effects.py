@@ -66,7 +66,7 @@ class Answer(_Effect):
         status: the status; ``None`` is the documented one of the code.
         code, message: the documented error body.
         body: any other body, as text.
-        headers: more headers, such as ``{"retry-after": "3"}``; a null drops one.
+        headers: more headers, such as ``{"retry-after": "3"}``.
     """
 
     kind: Literal["answer"] = "answer"

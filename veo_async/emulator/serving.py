@@ -65,7 +65,7 @@ class _Lines:
         await self._calls.aclose()
 
     def _cut(self, client: object, *, reset: bool) -> None:
-        transport = self._transports.get(tuple(client) if isinstance(client, list) else client)
+        transport = self._transports.get(client)
         if transport is None:
             return
         if reset:
@@ -109,6 +109,7 @@ async def serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
         lifespan="off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # they would change the address by which a line is found
         date_header=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE,
