@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from veo_async import TaskRecord
+from veo_async._core import reconcile
+from veo_async._core.likeness import comparable
+from veo_async._core.reconcile import (
+    Absent,
+    Adopt,
+    CannotTell,
+    Case,
+    Found,
+    Look,
+    LookAgain,
+    Lost,
+    Missing,
+    Receipt,
+    Sight,
+    Unclear,
+    decide,
+    reach,
+    read_look,
+    search,
+    window,
+)
+
+T0 = 1_753_435_158.0
+MUG = {"action": "text2video", "model": "veo3-fast", "prompt": "a mug"}
+CUP = {**MUG, "prompt": "a cup"}
+RAIN = {**MUG, "prompt": "rain"}
+LOST = Lost(MUG, begun=T0, ended=T0 + 10)
+EARLIER = Receipt("earlier", CUP, begun=T0 - 60, ended=T0 - 59)
+LATER = Receipt("later", RAIN, begun=T0 + 11, ended=T0 + 12)
+
+
+def record(
+    task_id: str, request: dict[str, Any] | None, at: float | None, **more: Any
+) -> TaskRecord:
+    """Make a record as the list shows it."""
+    fields = {"id": task_id, "request": request, "created_at": at, **more}
+    return TaskRecord.model_validate(fields)
+
+
+def look(
+    *records: TaskRecord,
+    receipts: Sequence[Receipt] = (),
+    offset: float | None = 0.0,
+    complete: bool = True,
+    at: float = T0 + 20,
+) -> Look:
+    """Read a look at these records."""
+    stored = [(r, comparable(r.request or {})) for r in records]
+    return read_look(stored, receipts, at=at, offset=offset, complete=complete)
+
+
+CONTROL = record("earlier", CUP, T0 - 59.5)
+CAUGHT_UP = record("later", RAIN, T0 + 11.5)
+
+
+@pytest.mark.parametrize(
+    "sight, seen",
+    [
+        pytest.param(Found(("t",)), look(record("t", MUG, T0 + 1)), id="it is there"),
+        pytest.param(
+            Found(("t", "u")), look(record("t", MUG, T0), record("u", MUG, T0 + 2)), id="equals"
+        ),
+        pytest.param(
+            Found(("t",)),
+            look(record("t", {**MUG, "async": True, "x": None}, T0 + 40)),
+            id="accepted after we gave up",
+        ),
+        pytest.param(
+            Missing(caught_up=False),
+            look(record("mine", MUG, T0 + 1), receipts=[Receipt("mine", MUG, T0, T0 + 1)]),
+            id="an equal one that is ours already",
+        ),
+        pytest.param(Missing(caught_up=False), look(), id="an empty list"),
+        pytest.param(
+            Missing(caught_up=False),
+            look(CONTROL, record("s", RAIN, T0 + 1), receipts=[EARLIER]),
+            id="a stranger that is another request, and a control",
+        ),
+        pytest.param(
+            Missing(caught_up=True),
+            look(CONTROL, CAUGHT_UP, receipts=[EARLIER, LATER]),
+            id="the list shows what came later",
+        ),
+        pytest.param(
+            Missing(caught_up=False),
+            look(record("s", {"action": "image2video"}, T0), record("o", CUP, T0 - 1e4)),
+            id="of another action, or out of every window",
+        ),
+    ],
+)
+def test_what_can_be_told(sight: Sight, seen: Look) -> None:
+    """A record of ours in the window is found; a list that provably lacks it misses it."""
+    assert search(LOST, seen) == sight
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(look(offset=None), id="the service's clock was never seen"),
+        pytest.param(look(record("t", MUG, T0), offset=None), id="not even for an equal one"),
+        pytest.param(look(complete=False), id="not read to its end"),
+        pytest.param(look(receipts=[EARLIER]), id="ours is not listed: the list lags"),
+        pytest.param(
+            look(record("earlier", CUP, T0 + 600), receipts=[EARLIER]), id="the clocks disagree"
+        ),
+        pytest.param(
+            look(record("earlier", {**CUP, "prompt": "Translated"}, T0 - 59), receipts=[EARLIER]),
+            id="requests are stored in another form",
+        ),
+        pytest.param(look(record("s", RAIN, T0 + 1)), id="a stranger and no control"),
+        pytest.param(
+            look(CONTROL, record("s", None, T0), receipts=[EARLIER]), id="a stranger unknown"
+        ),
+        pytest.param(
+            look(CONTROL, record("s", {**MUG, "seed": 7}, T0), receipts=[EARLIER]),
+            id="perhaps a default was added",
+        ),
+        pytest.param(
+            look(CONTROL, record("s", MUG, None), receipts=[EARLIER]), id="an equal one of no time"
+        ),
+        pytest.param(look(record("s", MUG, T0 + 600)), id="an equal one, if the clocks disagree"),
+    ],
+)
+def test_what_cannot_be_told(seen: Look) -> None:
+    """Whatever is in doubt proves nothing."""
+    assert isinstance(search(LOST, seen), Unclear)
+
+
+def test_an_equal_one_outside_of_the_window_is_another_where_a_control_times_the_list() -> None:
+    """Once a control shows that the clocks agree, an equal record of another time is another."""
+    seen = look(CONTROL, record("s", MUG, T0 - 300), receipts=[EARLIER])
+
+    assert search(LOST, seen) == Missing(caught_up=False)
+
+
+def test_added_defaults_are_learned_from_a_control() -> None:
+    """What the service adds to a control of the same action, it added to the lost one too."""
+    added = {"aspect_ratio": "16:9"}
+    control = record("earlier", {**CUP, **added}, T0 - 59)
+
+    same = look(control, record("t", {**MUG, **added}, T0), receipts=[EARLIER])
+    other = look(control, record("t", {**MUG, "aspect_ratio": "9:16"}, T0), receipts=[EARLIER])
+
+    assert search(LOST, same) == Found(("t",))
+    assert search(LOST, other) == Missing(caught_up=False)
+
+
+def test_defaults_of_another_action_say_nothing() -> None:
+    """A control of another action shows no defaults of this one."""
+    image = {"action": "image2video", "prompt": "x"}
+    receipt = Receipt("earlier", image, T0 - 60, T0 - 59)
+    control = record("earlier", {**image, "aspect_ratio": "16:9"}, T0 - 59)
+    stranger = record("t", {**MUG, "aspect_ratio": "16:9"}, T0)
+
+    assert isinstance(search(LOST, look(control, stranger, receipts=[receipt])), Unclear)
+
+
+def test_the_trace_id_is_the_best_evidence() -> None:
+    """The trace id of the failed answer finds the record, whatever else is unknown."""
+    lost = Lost(MUG, T0, T0 + 10, trace_id="trace")
+    seen = look(record("t", None, None, trace_id="trace"), offset=None)
+    other = look(record("t", None, None, trace_id="other"))
+
+    assert search(lost, seen) == Found(("t",))
+    assert isinstance(search(lost, other), Unclear)
+
+
+def test_windows_are_in_the_services_time() -> None:
+    """A window runs from the send to a grace after the end, shifted by the clocks' offset."""
+    assert window(LOST, 100.0) == (T0 + 95, T0 + 145)
+    assert window(EARLIER, 0.0, slack=0.0) == (T0 - 60, T0 - 29)
+
+
+def test_a_look_reaches_over_all_windows_and_further_without_a_task_of_ours() -> None:
+    """Without any task of ours near in time the clocks may disagree, so more is read."""
+    late = Lost(MUG, T0 + 50, T0 + 60)
+    receipts = [EARLIER]
+
+    assert reach([LOST, late], receipts, 0.0) == (T0 - 5, T0 + 95)
+    assert reach([LOST], (), None) == (T0 - 900, T0 + 940)
+
+
+def test_repeated_records_count_once() -> None:
+    """A record that a shifting page shows twice is one record."""
+    twice = record("t", MUG, T0)
+
+    assert search(LOST, look(twice, twice)) == Found(("t",))
+
+
+MISSED = Missing(caught_up=True)
+NOT_CAUGHT_UP = Missing(caught_up=False)
+UNCLEAR = Unclear("why")
+
+
+def run(*sights: tuple[float, Sight], honours_async: bool = True) -> list[reconcile.Decision]:
+    """Decide after each of these looks, at these seconds after the end of the POST."""
+    case, decisions = Case(LOST), []
+    for after, sight in sights:
+        case, decision = decide(case, sight, at=LOST.ended + after, honours_async=honours_async)
+        decisions.append(decision)
+    return decisions
+
+
+def test_a_found_record_is_adopted_at_once() -> None:
+    """The first look that finds it ends the search."""
+    assert run((1, Found(("t", "u")))) == [Adopt("t")]
+
+
+def test_one_look_never_proves_absence() -> None:
+    """Two looks a grace period apart must agree, however late the first one is."""
+    assert run((1000, MISSED)) == [LookAgain(LOST.ended + 1250)]
+    assert run((1, MISSED), (31, MISSED))[-1] == Absent()
+
+
+def test_looks_less_than_a_grace_period_apart_are_one() -> None:
+    """A second look that comes early decides nothing."""
+    first, second = run((1, MISSED), (15, MISSED))
+
+    assert first == LookAgain(LOST.ended + 31)
+    assert second == LookAgain(LOST.ended + 31)
+
+
+def test_a_look_that_proves_nothing_begins_anew() -> None:
+    """The two looks that agree have no doubtful one between them."""
+    *_, last = run((1, MISSED), (20, UNCLEAR), (31, MISSED))
+
+    assert last == LookAgain(LOST.ended + 61)
+
+
+def test_a_list_that_was_not_seen_to_be_up_to_date_needs_longer() -> None:
+    """Without a later task of ours in the list, it must have had time to catch up."""
+    first, second, third = run((1, NOT_CAUGHT_UP), (31, NOT_CAUGHT_UP), (120, NOT_CAUGHT_UP))
+
+    assert first == second == LookAgain(LOST.ended + 120)
+    assert third == Absent()
+
+
+def test_a_service_that_was_not_seen_to_answer_at_once_needs_longest() -> None:
+    """It may store a request only when its video is ready."""
+    decisions = run((1, MISSED), (120, MISSED), (900, MISSED), honours_async=False)
+
+    assert decisions == [LookAgain(LOST.ended + 900), LookAgain(LOST.ended + 900), Absent()]
+
+
+def test_doubt_ends_in_cannot_tell() -> None:
+    """What stays doubtful for as long as the list may need is given up, and not sent again."""
+    first, last = run((1, UNCLEAR), (120, UNCLEAR))
+
+    assert first == LookAgain(LOST.ended + 6)
+    assert last == CannotTell("why")
+
+
+def test_looks_come_more_rarely_with_time() -> None:
+    """The delay between doubtful looks grows with the age of the loss."""
+    assert run((100, UNCLEAR)) == [LookAgain(LOST.ended + 125)]
+
+
+def test_times_of_records_are_read_as_unix_seconds() -> None:
+    """The list's own times are Unix seconds (the vendor's tasks guide)."""
+    made = record("t", MUG, 1753435158.509).created_at
+
+    assert made == datetime(2025, 7, 25, 9, 19, 18, 509000, tzinfo=UTC)
