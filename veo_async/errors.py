@@ -19,15 +19,15 @@
     │   │   ├── DisabledError                    400 disabled
     │   │   └── InsufficientBalanceError         403 used_up
     │   ├── RateLimitError                     wait (retry_after)  429 too_many_requests
-    │   └── ServerError                        try later           500 api_error, any 5xx
+    │   ├── ServerError                        try later           500 api_error, any 5xx
+    │   └── UndecodableReplyError              report a bug: no such answer is documented
     ├── ConnectionFailedError                try later: nothing was bought
     ├── GenerationFailedError                the service gave up on this video
     ├── SubmissionUncertainError             look it up: it may have been paid for
     ├── WaitTimeoutError (TimeoutError)      resume: wait for the same task_id again
     ├── PollingError                         resume: wait for the same task_id again
     ├── TaskNotFoundError                    check the task_id
-    ├── DownloadError                        download again: the video stays paid for
-    └── UndecodableReplyError                report a bug: no such answer is documented
+    └── DownloadError                        download again: the video stays paid for
 
 Statuses and codes are those of the API guide and of the vendor's OpenAPI document.
 Every error says whether money may have been spent (``may_have_cost``), and every one can be
