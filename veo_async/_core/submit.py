@@ -38,8 +38,15 @@ from .reply import Answer, Failure, api_error, error_body, gist, parse_object, r
 from .tasks import PENDING, Standing, read_response
 
 NOT_SENT: Mapping[str, tuple[str, frozenset[str]]] = {
-    # httpcore raises these four before the first byte of a request: no connection, none in
-    # time, none free, or a proxy that refused to open the tunnel.
+    # httpcore 1.0, all places that raise these (read in its source):
+    # ConnectError, ConnectTimeout: `connect_tcp` and `start_tls` of the network backend alone, so
+    #   a refused certificate is one. A cut after the handshake is a ReadError or a
+    #   RemoteProtocolError, and a WriteError is swallowed to read the answer first.
+    # PoolTimeout: while a request waits for its connection.
+    # ProxyError: a CONNECT that was not answered with 2xx, or a SOCKS proxy that refused. A CONNECT
+    #   that is cut or not answered raises what any cut request raises, so it is uncertain.
+    # With http2=True, which is never our default, httpcore sends a request again whose stream the
+    # server's GOAWAY left out: not processed, by RFC 9113, 6.8, although bytes of it were read.
     "httpx": (
         "error",
         frozenset(
@@ -47,13 +54,20 @@ NOT_SENT: Mapping[str, tuple[str, frozenset[str]]] = {
         ),
     ),
     # httpx_aiohttp maps "accepted, then dropped" to httpx.ConnectTimeout too, so only the aiohttp
-    # exception beneath proves anything.
+    # exception beneath proves anything. aiohttp 3.14, all places that raise these:
+    # ClientConnectorError and its children (name, TLS, certificate, proxy): the connector, before
+    #   it has a connection to give. A cut raises the parent, ClientOSError.
+    # ConnectionTimeoutError: around `connector.connect` alone.
+    # ClientHttpProxyError: the connector, for a CONNECT that was not answered with 200.
+    # A POST is never sent again by aiohttp itself (it is not among its IDEMPOTENT_METHODS); a
+    # session with middlewares that do so must not be used.
     "aiohttp": (
         "cause",
         frozenset(
             {
                 "aiohttp.client_exceptions.ClientConnectorError",
                 "aiohttp.client_exceptions.ConnectionTimeoutError",
+                "aiohttp.client_exceptions.ClientHttpProxyError",
             }
         ),
     ),
