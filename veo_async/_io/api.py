@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import platform
+import sys
 import zlib
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -18,10 +20,13 @@ from typing import Any
 import anyio
 import httpx
 
+from .._core.redact import REPLACEMENT, Redactor
 from .._core.reply import Answer, Failure, Reply
 
 CONNECT_TIMEOUT = 10.0
-"""Seconds to open a connection: a failure to connect is proof that nothing was sent."""
+"""Seconds to open a connection, and as many for TLS on it: a failure to connect is proof that
+nothing was sent. A call that has less time gives each a third of it, so that this proof comes
+before the call itself is over, which proves nothing."""
 
 KEEPALIVE = 2.0
 """Seconds that an idle connection is kept: an older one may be closed by the other side just
@@ -64,6 +69,7 @@ class API:
         observe: Callable[[Answer], None],
     ) -> None:
         self._token = token
+        self._redactor = Redactor(token)
         self._base_url = base_url
         self._family = family_of(transport)
         self._observe = observe
@@ -77,12 +83,13 @@ class API:
                 max_keepalive_connections=concurrency,
                 keepalive_expiry=KEEPALIVE,
             ),
-            timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT),
             follow_redirects=False,
             cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
             headers={
                 "accept": "application/json",
-                "accept-encoding": "gzip, deflate",
+                # Not deflate: some servers send it without zlib's header, and what cannot be
+                # read is uncertain.
+                "accept-encoding": "gzip",
                 "content-type": "application/json",
                 "user-agent": USER_AGENT,
             },
@@ -91,19 +98,21 @@ class API:
     async def post(self, path: str, body: dict[str, Any], *, timeout: float) -> Answer:
         """Post a JSON object; ``timeout`` seconds are for the whole call. Never raises but for
         cancellation."""
+        outer = sys.exception()
         request = self._http.build_request(
             "POST",
             self._base_url + path,
             content=json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
             headers={"authorization": f"Bearer {self._token}"},
+            timeout=httpx.Timeout(None, connect=min(CONNECT_TIMEOUT, timeout / 3)),
         )
         try:
             with anyio.fail_after(timeout):
                 answer: Answer = await self._exchange(request)
         except Exception as exc:  # noqa: BLE001 - a transport may raise anything: the core judges
             # The exception may hold the request; it goes on without the token.
-            request.headers["authorization"] = "[secret]"
-            answer = self._failure(exc)
+            request.headers["authorization"] = REPLACEMENT
+            answer = self._failure(exc, outer)
         self._observe(answer)
         return answer
 
@@ -112,30 +121,25 @@ class API:
         try:
             body = await read_body(response)
         finally:
-            # A cancelled call must still give its connection back.
-            with anyio.CancelScope(shield=True):
+            # A cancelled call must still give its connection back; and once an answer was read,
+            # it counts, however its connection ends.
+            with anyio.CancelScope(shield=True), suppress(Exception):
                 await response.aclose()
-        headers = {name.lower(): self._strike(value) for name, value in response.headers.items()}
-        return Reply(response.status_code, headers, self._strike_bytes(body))
+        headers = {
+            name.lower(): self._redactor.text(value) for name, value in response.headers.items()
+        }
+        return Reply(response.status_code, headers, self._redactor.body(body))
 
-    def _failure(self, exc: Exception) -> Failure:
-        text = self._strike(str(exc))
+    def _failure(self, exc: Exception, outer: BaseException | None) -> Failure:
+        error, cause = _lineage(exc), _lineage(exc.__cause__)
+        text = self._redactor.text(str(exc))
         return Failure(
             family=self._family,
-            error=_lineage(exc),
-            cause=_lineage(exc.__cause__),
+            error=error,
+            cause=cause,
             detail=f"{type(exc).__name__}: {text}" if text else type(exc).__name__,
-            exception=exc,
+            exception=self._redactor.exception(exc, outer=outer),
         )
-
-    def _strike(self, text: str) -> str:
-        return text.replace(self._token, "[secret]")
-
-    def _strike_bytes(self, body: bytes) -> bytes:
-        quoted = json.dumps(self._token)[1:-1]
-        for spelling in {self._token, quoted, quoted.replace("/", r"\/")}:
-            body = body.replace(spelling.encode(), b"[secret]")
-        return body
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -170,26 +174,29 @@ async def read_body(response: httpx.Response, limit: int = MAX_BODY) -> bytes:
         BodyTooLarge: there is more.
         UnknownEncoding: it is compressed in a way that was not offered.
     """
+    body = bytearray()
+    inflate = _inflater(response)
+    async for chunk in _chunks(response):
+        body += inflate(chunk, limit + 1 - len(body))
+        if len(body) > limit:
+            raise BodyTooLarge(f"the answer is longer than {limit} bytes")
+    return bytes(body)
+
+
+async def _chunks(response: httpx.Response) -> AsyncIterator[bytes]:
     if response.is_stream_consumed:
-        return response.content  # a transport that answers from memory has read it already
-    parts: list[bytes] = []
-    async for part in _inflated(response, limit):
-        limit -= len(part)
-        if limit < 0:
-            raise BodyTooLarge(f"the answer is longer than {MAX_BODY} bytes")
-        parts.append(part)
-    return b"".join(parts)
-
-
-async def _inflated(response: httpx.Response, limit: int) -> AsyncIterator[bytes]:
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
-    if encoding == "identity":
-        async for chunk in response.aiter_raw():
-            yield chunk
+        yield response.content  # a transport that answers from memory
         return
+    async for chunk in response.aiter_raw():
+        yield chunk
+
+
+def _inflater(response: httpx.Response) -> Callable[[bytes, int], bytes]:
+    """What inflates a piece of the body, up to so many bytes."""
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding == "identity" or response.is_stream_consumed:
+        return lambda chunk, _: chunk
     if encoding not in ("gzip", "deflate"):
         raise UnknownEncoding(f"the answer is encoded as {encoding[:40]!r}")
-    # 32 lets zlib tell gzip from deflate by the first bytes; what is inflated at once is bounded.
-    inflate = zlib.decompressobj(32 + zlib.MAX_WBITS)
-    async for chunk in response.aiter_raw():
-        yield inflate.decompress(chunk, limit + 1)
+    # 32 lets zlib tell gzip from deflate by the first bytes.
+    return zlib.decompressobj(32 + zlib.MAX_WBITS).decompress

@@ -1,0 +1,73 @@
+"""Keeping the token out of all that is shown: texts, bodies, headers and exceptions."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Iterator
+
+REPLACEMENT = "[secret]"
+
+SHORTEST = 8
+"""Characters of a token that is struck. A shorter one is nobody's secret (the vendor's have 32),
+and striking it would tear words that must be read, such as ``task_id``."""
+
+
+class Redactor:
+    """Strikes one token, in every spelling that JSON and URLs have for it."""
+
+    def __init__(self, token: str) -> None:
+        pattern = "".join(map(_spellings, token)) if len(token) >= SHORTEST else r"(?!)"
+        self._text = re.compile(pattern)
+        self._bytes = re.compile(pattern.encode())
+
+    def text(self, text: str) -> str:
+        """The text without the token."""
+        return self._text.sub(REPLACEMENT, text)
+
+    def body(self, body: bytes) -> bytes:
+        """The bytes without the token."""
+        return self._bytes.sub(REPLACEMENT.encode(), body)
+
+    def exception(
+        self, exc: BaseException, *, outer: BaseException | None = None
+    ) -> BaseException | None:
+        """The exception, to raise another one from, or ``None`` if it tells the token.
+
+        Its frames forget their variables: some reporters print these, and those of a transport
+        hold the headers of the request. aiohttp keeps the headers in errors themselves.
+
+        Args:
+            exc: what a transport raised.
+            outer: what the caller was handling already; it is left alone.
+        """
+        links = list(_chain(exc, outer))
+        for link in links:
+            traceback.clear_frames(link.__traceback__)
+        told = any(self._text.search(f"{link} {link!r} {vars(link)}") for link in links)
+        return None if told else exc
+
+
+def _spellings(character: str) -> str:
+    # JSON may escape any character by its number, and some with a backslash; an answer that
+    # quotes another one escapes the backslashes again. The bound keeps the search linear.
+    plain = re.escape(character)
+    if not character.isalnum():
+        plain = rf"\\{{0,4}}{plain}"
+    number = f"{ord(character):02x}"
+    return rf"(?:{plain}|(?i:\\{{1,4}}u00{number}|%{number}))"
+
+
+def _chain(exc: BaseException, outer: BaseException | None) -> Iterator[BaseException]:
+    """The exception and all that it came from, each once."""
+    seen = [outer]
+    rest: list[BaseException | None] = [exc]
+    while rest:
+        link = rest.pop()
+        if link is None or any(link is known for known in seen):
+            continue
+        seen.append(link)
+        rest += [link.__cause__, link.__context__]
+        if isinstance(link, BaseExceptionGroup):
+            rest += link.exceptions
+        yield link
