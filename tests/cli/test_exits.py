@@ -7,6 +7,7 @@ import pytest
 from veo_async.cli import _exits
 from veo_async.cli._exits import code_of, message_of, state_of
 from veo_async.errors import (
+    BadRequestError,
     ContentRefusedError,
     DownloadError,
     GenerationFailedError,
@@ -17,8 +18,10 @@ from veo_async.errors import (
     NoTokenError,
     PollingError,
     RateLimitError,
+    ServerError,
     SubmissionUncertainError,
     TaskNotFoundError,
+    TokenExpiredError,
     VeoError,
     WaitTimeoutError,
 )
@@ -32,7 +35,11 @@ CASES = [
     (OSError(28, "No space left on device"), 1, "failed"),
     (InvalidRequestError("empty", field="prompt"), 2, "failed"),
     (MissingExtraError(feature="This", extra="cli"), 2, "failed"),
-    (TaskNotFoundError("unknown", task_id="t"), 2, "failed"),
+    (TaskNotFoundError("unknown", task_id="t"), 1, "failed"),
+    (BadRequestError("no such option"), 2, "failed"),
+    (BadRequestError("odd id", task_id="t", may_have_cost=True), 3, "pending"),
+    (ServerError("down", task_id="t", may_have_cost=True), 3, "pending"),
+    (TokenExpiredError("over", task_id="t", may_have_cost=True), 4, "pending"),
     (SubmissionUncertainError("cut"), 3, "uncertain"),
     (WaitTimeoutError("late", task_id="t"), 3, "pending"),
     (PollingError("no answer", task_id="t"), 3, "pending"),
@@ -61,9 +68,9 @@ def test_every_code_is_explained() -> None:
         assert f"{code:<3}  {meaning}" in _exits.table()
 
 
-def test_codes_that_promise_that_nothing_was_bought() -> None:
-    """Codes 2 and 4 say that no money was spent, so no such error may say otherwise."""
-    promising = [error for error, code, _ in CASES if code in {_exits.USAGE, _exits.ACCOUNT}]
+def test_the_code_that_promises_that_nothing_was_bought() -> None:
+    """Code 2 says that no money was spent, so no such error may say otherwise."""
+    promising = [error for error, code, _ in CASES if code == _exits.USAGE]
 
     assert promising
     for error in promising:
@@ -78,7 +85,12 @@ def test_codes_that_promise_that_nothing_was_bought() -> None:
         (PollingError("No answer.", task_id="a1"), "veo-async wait a1"),
         (SubmissionUncertainError("It was cut."), "veo-async tasks --since 15m"),
         (DownloadError("It was cut.", task_id="a1"), "veo-async download a1 PATH"),
-        (DownloadError("It was cut.", url="https://cdn.example/v.mp4"), "https://cdn.example/v.mp4"),
+        (DownloadError("It was cut."), "stays paid for"),
+        (TaskNotFoundError("It is unknown.", task_id="a1"), "account that submitted it: veo-async"),
+        (
+            TokenExpiredError("Over.", code="token_expired", task_id="a1", may_have_cost=True),
+            "Over. (code token_expired) It was paid for and goes on: veo-async wait a1",
+        ),
         (WaitTimeoutError("Too late.", task_id=None), "nothing was bought"),
         (ZeroDivisionError("oops"), "ZeroDivisionError: oops (a bug in veo-async: --debug"),
     ],

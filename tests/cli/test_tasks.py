@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Shell, interrupting, tiny_emulator
-from veo_async.emulator import Answer, Emulator, Fail, Fault, Looks, Seconds
+from veo_async.emulator import Answer, Emulator, Fail, Fault, Seconds
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
@@ -46,13 +46,25 @@ def test_wait_ends_with_the_highest_code(veo: Shell) -> None:
 
     ran = veo("wait", fine, failed, UNKNOWN, "--json")
 
-    assert ran.code == 2
+    assert ran.code == 1
     assert {row["task_id"]: row["state"] for row in ran.rows} == {
         fine: "succeeded",
         failed: "failed",
         UNKNOWN: "failed",
     }
     assert len([line for line in ran.err.splitlines() if "error:" in line]) == 2
+
+
+def test_wait_without_an_account(veo: Shell) -> None:
+    """A token that is refused meanwhile is code 4; the task goes on, and how to is said."""
+    (task_id,) = veo.submitted("a mug")
+    veo.emulator.faults.add(Fault(on="tasks", effect=Answer(code="token_expired")))
+
+    ran = veo("wait", task_id, "--json")
+
+    assert ran.code == 4
+    assert ran.rows[0]["state"] == "pending"
+    assert ran.err.splitlines()[-1].endswith(f"veo-async wait {task_id}")
 
 
 def test_wait_in_vain(veo: Shell) -> None:
@@ -68,7 +80,7 @@ def test_wait_in_vain(veo: Shell) -> None:
 def test_interrupted_wait(veo: Shell) -> None:
     """Ctrl-C tells of every task that is still running, and of no other."""
     first, second = veo.submitted("a mug", "a cup")
-    veo.emulator._service.backend.tasks[first].finish(veo.emulator.now())
+    veo.emulator._service.backend.tasks[first].finish_at = 0.0
 
     ran = veo("wait", first, second, loop=interrupting(10.0))
 
@@ -139,11 +151,10 @@ def test_list_by_id(veo: Shell) -> None:
 
     ran = veo("tasks", second, UNKNOWN, first, "--json")
 
-    assert ran.code == 2
+    assert ran.code == 1
     assert [row["task_id"] for row in ran.rows] == [second, first]
-    assert ran.err.splitlines() == [
-        f"veo-async: error: The service does not know the task '{UNKNOWN}'."
-    ]
+    assert len(ran.err.splitlines()) == 1
+    assert f"does not know the task '{UNKNOWN}'" in ran.err
 
 
 @pytest.mark.parametrize("option", ["--since", "--until"])
@@ -184,7 +195,7 @@ def test_download_by_url(veo: Shell, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "source, code, words",
     [
-        (UNKNOWN, 2, "not know"),
+        (UNKNOWN, 1, "not know"),
         ("http://127.0.0.1:1/files/none.mp4", 1, "none.mp4"),
         ("https://10.0.0.1/private.mp4", 1, "private"),
         (" ", 2, "task_id"),

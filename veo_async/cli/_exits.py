@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 from veo_async.errors import (
     AccountError,
+    APIError,
     APINotImplementedError,
     BadRequestError,
     DownloadError,
@@ -53,7 +54,6 @@ CODES: Final[Mapping[type[BaseException], int]] = {
     BadRequestError: USAGE,
     APINotImplementedError: USAGE,
     NoAPIError: USAGE,
-    TaskNotFoundError: USAGE,
     SubmissionUncertainError: UNCERTAIN,
     WaitTimeoutError: UNCERTAIN,
     PollingError: UNCERTAIN,
@@ -65,19 +65,25 @@ STATES: Final[Mapping[type[BaseException], str]] = {
     SubmissionUncertainError: "uncertain",
     WaitTimeoutError: "pending",
     PollingError: "pending",
+    APIError: "pending",
 }
-"""How a task stands although its result is an error; any other error means ``failed``."""
+"""How an item stands that may have cost something although there is no result; ``failed``
+otherwise. An answer about a task that is awaited says nothing about that task."""
 
 ADVICE: Final[Mapping[type[BaseException], str]] = {
-    WaitTimeoutError: "It was paid for and goes on: veo-async wait {task_id}",
-    PollingError: "It was paid for and goes on: veo-async wait {task_id}",
     SubmissionUncertainError: (
         "It may have been accepted and billed, so it was not sent again; look for it: "
         "veo-async tasks --since 15m"
     ),
+    TaskNotFoundError: (
+        "Check the id, and that the token is of the account that submitted it: veo-async tasks"
+    ),
     DownloadError: "The video is not lost: veo-async download {task_id} PATH",
 }
 """What to do next in words of the command line, where the library speaks of its methods."""
+
+GO_ON: Final = "It was paid for and goes on: veo-async wait {task_id}"
+"""The same for whatever is pending."""
 
 
 T = TypeVar("T")
@@ -87,28 +93,33 @@ def _nearest(table: Mapping[type[BaseException], T], error: BaseException, defau
     return next((table[cls] for cls in type(error).__mro__ if cls in table), default)
 
 
+def state_of(error: BaseException) -> str:
+    """The word for how an item stands whose result is this error."""
+    cost = isinstance(error, VeoError) and error.may_have_cost
+    return _nearest(STATES, error, "failed") if cost else "failed"
+
+
 def code_of(error: BaseException) -> int:
     """The exit code of a command that ends with this error."""
     code = _nearest(CODES, error, BUG)
+    if state_of(error) != "failed":
+        # What goes on at the service has not failed, and no code may promise that it was free.
+        return UNCERTAIN if code in {FAILED, USAGE} else code
     # A wait that ends before anything was accepted leaves nothing to look up.
-    free = isinstance(error, VeoError) and not error.may_have_cost
-    return FAILED if code == UNCERTAIN and free else code
-
-
-def state_of(error: BaseException) -> str:
-    """The word for how an item stands whose result is this error."""
-    return _nearest(STATES, error, "failed") if code_of(error) == UNCERTAIN else "failed"
+    return FAILED if code == UNCERTAIN else code
 
 
 def message_of(error: BaseException) -> str:
     """What happened and what to do next, for a person at a command line."""
     if code_of(error) == BUG:
         return f"{type(error).__name__}: {error} ({MEANINGS[BUG]})"
-    advice = _nearest(ADVICE, error, "")
+    advice = GO_ON if state_of(error) == "pending" else _nearest(ADVICE, error, "")
     task_id: str | None = getattr(error, "task_id", None)
     if not advice or (task_id is None and "{task_id}" in advice):
         return str(error)
-    return f"{error.args[0]} {advice.format(task_id=quoted(task_id or ''))}"
+    facts = {"code": getattr(error, "code", None), "trace_id": getattr(error, "trace_id", None)}
+    known = "".join(f" ({name} {value})" for name, value in facts.items() if value)
+    return f"{error.args[0]}{known} {advice.format(task_id=quoted(task_id or ''))}"
 
 
 def quoted(task_id: str) -> str:
