@@ -22,8 +22,9 @@ from ._io.downloads import Downloads
 from ._io.limiter import Limiter
 from ._io.queries import Tasks
 from ._io.seams import Seams
-from ._io.submits import Submits
+from ._io.submits import Post, Submits
 from ._io.tracker import Tracked, Tracker
+from .errors import GenerationFailedError
 from .models import (
     DEFAULT_MODEL,
     AspectRatio,
@@ -45,6 +46,7 @@ from .policies import PollPolicy, RateLimit, RetryPolicy
 __all__ = ["Task", "VeoClient"]
 
 Timeout = float | timedelta | None
+_Renew = Callable[[Tracked], Tracked]
 _Wait = Callable[[Tracked, Timeout], Awaitable[Generation]]
 _Look = Callable[[Tracked], Awaitable[TaskRecord]]
 
@@ -57,8 +59,9 @@ class Task:
             finished result that the service answered without one.
     """
 
-    def __init__(self, tracked: Tracked, *, wait: _Wait, look: _Look) -> None:
+    def __init__(self, tracked: Tracked, *, renew: _Renew, wait: _Wait, look: _Look) -> None:
         self._tracked = tracked
+        self._renew = renew
         self._wait = wait
         self._look = look
         self.id = tracked.task_id
@@ -70,10 +73,12 @@ class Task:
 
     async def result(self, timeout: Timeout = None) -> Generation:
         """Wait for the result: see `VeoClient.wait`. Once there is one, it is had at once."""
+        self._tracked = self._renew(self._tracked)
         return await self._wait(self._tracked, timeout)
 
     async def refresh(self) -> TaskRecord:
         """Ask the service now how the task stands, and remember it."""
+        self._tracked = self._renew(self._tracked)
         return await self._look(self._tracked)
 
     def __repr__(self) -> str:
@@ -305,8 +310,11 @@ class VeoClient:
             ConnectionFailedError: the service could not be reached; nothing was bought.
             SubmissionUncertainError: it may or may not have been accepted.
         """
-        tracked = await self._submits.submit(read_request(request), deadline=float("inf"))
-        return Task(tracked, wait=self._await_end, look=self._refresh)
+        wanted = read_request(request)
+        with self._submits.keeping() as begun:
+            tracked = await self._submits.submit(wanted, deadline=float("inf"), begun=begun)
+        renew = self._tracker.renew
+        return Task(tracked, renew=renew, wait=self._await_end, look=self._refresh)
 
     async def wait(self, task_id: str, timeout: Timeout = None) -> Generation:
         """Wait for a task by its id, whichever process submitted it.
@@ -340,7 +348,8 @@ class VeoClient:
         """
         seconds = self._seconds(timeout)
         wanted = [read_request(request) for request in requests]
-        return await run_all(lambda request: self._run(request, seconds), wanted)
+        with self._submits.keeping() as begun:
+            return await run_all(lambda request: self._make(request, seconds, begun), wanted)
 
     @property
     def unsettled(self) -> tuple[Unsettled, ...]:
@@ -370,8 +379,11 @@ class VeoClient:
 
         Tasks that were accepted go on at the service.
         """
-        await self._submits.aclose()
-        await self._tracker.aclose()
+        try:
+            await self._submits.aclose()
+        finally:
+            await self._tracker.aclose()
+        self._limiter.close()
         await self._downloads.aclose()
         await self._api.aclose()
 
@@ -392,16 +404,22 @@ class VeoClient:
         return self._timeout if timeout is None else read_timeout(timeout)
 
     async def _run(self, request: VideoRequest, timeout: Timeout) -> Generation:
+        with self._submits.keeping() as begun:
+            return await self._make(request, timeout, begun)
+
+    async def _make(self, request: VideoRequest, timeout: Timeout, begun: list[Post]) -> Generation:
         deadline = anyio.current_time() + self._seconds(timeout)
-        tracked = await self._submits.submit(request, deadline=deadline)
+        tracked = await self._submits.submit(request, deadline=deadline, begun=begun)
         return await self._await_end(tracked, max(deadline - anyio.current_time(), 0.0))
 
     async def _await_end(self, tracked: Tracked, timeout: Timeout) -> Generation:
         try:
-            return await self._tracker.wait(tracked, self._seconds(timeout))
-        finally:
-            if tracked.over.is_set():
-                self._submits.settled(tracked.task_id)
+            generation = await self._tracker.wait(tracked, self._seconds(timeout))
+        except GenerationFailedError:
+            self._submits.settled(tracked.task_id)
+            raise
+        self._submits.settled(tracked.task_id)
+        return generation
 
     async def _refresh(self, tracked: Tracked) -> TaskRecord:
         record = await self.tasks.retrieve(tracked.task_id)

@@ -331,11 +331,13 @@ class Unsettled:
         request: what was sent.
         sent_at: Unix time in seconds when it was sent, on this machine's clock.
         task_id: the id that the service answered; wait for it with `VeoClient.wait`.
-        error: why there is no id: the submit is uncertain. With neither an id nor an error, the
-            answer is still awaited.
+        error: why there is no id: the submit is uncertain.
+        result: the video, if it has come by now. With no id, error or result, the answer is still
+            awaited.
     """
 
     request: VideoRequest
     sent_at: float
     task_id: str | None = None
     error: VeoError | None = None
+    result: Generation | None = None

@@ -28,10 +28,16 @@ def _jitter(policy: PollPolicy, u: float) -> float:
     return 1.0 + policy.jitter * (2.0 * u - 1.0)
 
 
-class Agenda:
-    """Ids by the time they are due: O(log n) to add and to take, O(1) to drop.
+FEW = 64
+"""So few entries too many are not worth the work of throwing them out."""
 
-    An id stands here at most once; adding it again moves it.
+
+class Agenda:
+    """Ids by the time they are due: O(log n) to add and to take, O(1) to drop,
+    all on average over many calls.
+
+    An id stands here at most once; adding it again moves it. What was moved or dropped stays in
+    the heap for a while, but never more than half of it.
     """
 
     def __init__(self) -> None:
@@ -47,10 +53,17 @@ class Agenda:
         serial = next(self._serial)
         self._entry[task_id] = serial
         heapq.heappush(self._heap, (due, serial, task_id))
+        self._tidy()
 
     def drop(self, task_id: str) -> None:
         """Forget ``task_id``; it need not be here."""
         self._entry.pop(task_id, None)
+        self._tidy()
+
+    def _tidy(self) -> None:
+        if len(self._heap) > 2 * len(self._entry) + FEW:
+            self._heap = [item for item in self._heap if self._entry.get(item[2]) == item[1]]
+            heapq.heapify(self._heap)
 
     def next_due(self) -> float | None:
         """When the first id is due, or ``None`` if there is none."""

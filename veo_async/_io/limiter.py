@@ -14,6 +14,7 @@ import anyio
 
 from .._core import rate
 from .._core.reply import Answer, Failure, retry_after
+from ..errors import ClientClosedError
 from ..policies import RateLimit
 from .seams import Seams
 
@@ -47,12 +48,17 @@ class Limiter:
         self._lanes = _lanes(limit.concurrency)
         self._pace = rate.Pace.of(limit)
         self._seams = seams
+        self._closed = False
         self.in_flight = (
             anyio.Semaphore(limit.in_flight, fast_acquire=True) if limit.in_flight else None
         )
 
     async def enter(self, lane: Lane) -> None:
-        """Wait until a call of this lane may go, and count it as open until `leave`."""
+        """Wait until a call of this lane may go, and count it as open until `leave`.
+
+        Raises:
+            ClientClosedError: no call may go any more.
+        """
         place = self._lanes[lane]
         await place.calls.acquire()
         try:
@@ -66,11 +72,17 @@ class Limiter:
             # A loop, since a 429 may come in during the sleep and lengthen the pause.
             while pause := rate.delay(self._pace, anyio.current_time()):  # noqa: ASYNC110 - time, not an event, ends it
                 await anyio.sleep(pause)
+            if self._closed:
+                raise ClientClosedError("The client is closed; nothing was sent.")
             self._pace = rate.take(self._pace, anyio.current_time())
 
     def leave(self, lane: Lane) -> None:
         """The call has ended."""
         self._lanes[lane].calls.release()
+
+    def close(self) -> None:
+        """Let no call go any more."""
+        self._closed = True
 
     def note(self, answer: Answer) -> None:
         """Learn from an answer, whoever asked: a 429 pauses everybody."""

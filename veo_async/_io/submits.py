@@ -3,7 +3,9 @@
 Cancelling the caller (``task.cancel``, ``asyncio.timeout``, a web server, Ctrl-C; a shielded
 scope does not stop native cancellation) does not cut the POST. The caller stays up to ``settle``
 seconds for its answer, then goes; what the answer says is kept in `Submits.unsettled` and in a
-warning.
+warning. Nor is it cut when the event loop cancels all its tasks, as ``asyncio.run`` does at its
+end: the loop does not know the POST's own task, only a guard that holds the loop's end up while
+the POST settles.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
+from math import inf
 
 import anyio
 
@@ -28,8 +31,8 @@ from .tracker import Tracked, Tracker
 logger = logging.getLogger("veo_async")
 
 
-class _Post:
-    """One POST under way.
+class Post:
+    """One POST, under way or over.
 
     Attributes:
         verdict: what its answer proved, once it is over.
@@ -54,8 +57,14 @@ class _Post:
         error = None
         if isinstance(self.verdict, law.Uncertain):
             error = explain(self.verdict, self.request, self.sent_at)
-        task_id = self.tracked.task_id if self.tracked else None
-        return Unsettled(self.request, self.sent_at, task_id, error)
+        if self.tracked is None:
+            return Unsettled(self.request, self.sent_at, error=error)
+        return Unsettled(
+            self.request,
+            self.sent_at,
+            task_id=self.tracked.task_id or None,
+            result=self.tracked.standing.generation,
+        )
 
 
 class Submits:
@@ -78,8 +87,9 @@ class Submits:
         self._asynchronous = asynchronous
         self._seams = seams
         self._spelling: str | None = None
-        self._open: set[_Post] = set()
-        self._left: list[_Post] = []
+        self._open: set[Post] = set()
+        self._guards: set[asyncio.Task[None]] = set()
+        self._left: list[Post] = []
         self._closed = False
 
     @property
@@ -89,18 +99,36 @@ class Submits:
 
     def settled(self, task_id: str) -> None:
         """Somebody knows the end of this task now."""
-        self._left = [p for p in self._left if not p.tracked or p.tracked.task_id != task_id]
+        self._left = [
+            post
+            for post in self._left
+            if not (task_id and post.tracked and post.tracked.task_id == task_id)
+        ]
 
-    async def submit(self, request: VideoRequest, *, deadline: float) -> Tracked:
+    @contextmanager
+    def keeping(self) -> Iterator[list[Post]]:
+        """For a caller that is told of its submits at the end of the block: if it is cancelled
+        before, they are kept in `unsettled`."""
+        begun: list[Post] = []
+        try:
+            yield begun
+        except Exception:
+            raise  # an error tells
+        except BaseException:
+            for post in begun:
+                self._keep(post)
+            raise
+
+    async def submit(self, request: VideoRequest, *, deadline: float, begun: list[Post]) -> Tracked:
         """Send a request until it is accepted or refused, or the ``deadline`` (in monotonic
-        seconds) is over.
+        seconds) is over. Each POST is noted in ``begun``, which `keeping` gave.
 
         Raises:
             VeoError: it was not accepted, or nobody can tell.
         """
         self._check_open()
         if self._limiter.in_flight is None:
-            return await self._send_until_judged(request, None, deadline)
+            return await self._send_until_judged(request, None, deadline, begun)
         place = self._limiter.in_flight
         with _before(deadline):
             try:
@@ -108,20 +136,25 @@ class Submits:
             except anyio.WouldBlock:
                 with self._tracker.queued_for_place():
                     await place.acquire()
-        return await self._send_until_judged(request, place.release, deadline)
+        return await self._send_until_judged(request, place.release, deadline, begun)
 
     async def _send_until_judged(
-        self, request: VideoRequest, release: Callable[[], None] | None, deadline: float
+        self,
+        request: VideoRequest,
+        release: Callable[[], None] | None,
+        deadline: float,
+        begun: list[Post],
     ) -> Tracked:
         respelled = self._spelling if request.action in law.OTHER_SPELLING else None
         action = respelled or request.action
         attempts = law.Attempts(started=anyio.current_time(), action=action)
-        post: _Post | None = None
+        post: Post | None = None
         try:
             while True:
                 with _before(deadline):
                     await self._limiter.enter("submit")
                 post = self._begin(request, attempts.action, release)
+                begun.append(post)
                 step = self._next(post, attempts, await self._verdict(post, deadline))
                 if isinstance(step, Tracked):
                     return step
@@ -135,7 +168,7 @@ class Submits:
             raise
 
     def _next(
-        self, post: _Post, attempts: law.Attempts, verdict: law.Verdict
+        self, post: Post, attempts: law.Attempts, verdict: law.Verdict
     ) -> Tracked | law.Again:
         if isinstance(verdict, law.Accepted):
             assert post.tracked is not None  # `_conclude` has followed every accepted task
@@ -153,28 +186,47 @@ class Submits:
 
     def _begin(
         self, request: VideoRequest, action: str, release: Callable[[], None] | None
-    ) -> _Post:
+    ) -> Post:
         """Start a POST. Nothing is awaited between the limiter's leave and this."""
         try:
             self._check_open()
         except ClientClosedError:
             self._limiter.leave("submit")
             raise
-        post = _Post(request, sent_at=self._seams.wall(), release=release)
-        # An empty context: what the caller's context holds must not live on in our task.
+        post = Post(request, sent_at=self._seams.wall(), release=release)
+        # An empty context: what the caller's context holds must not live on in our tasks.
         loop = asyncio.get_running_loop()
         post.task = loop.create_task(self._post(post, action), context=Context())
+        asyncio._unregister_task(post.task)  # noqa: SLF001 - documented for those who extend asyncio
+        post.task.add_done_callback(
+            lambda task: self._conclude(post, action, task), context=Context()
+        )
         self._open.add(post)
-        post.task.add_done_callback(lambda task: self._conclude(post, action, task))
+        guard = loop.create_task(self._guard(post), context=Context())
+        self._guards.add(guard)
+        guard.add_done_callback(self._guards.discard, context=Context())
         return post
 
-    async def _post(self, post: _Post, action: str) -> None:
+    async def _guard(self, post: Post) -> None:
+        """Stay as long as the POST; when all tasks are cancelled, until it settles."""
+        assert post.task is not None
+        deadline = inf
+        while not post.over.is_set():
+            try:
+                with anyio.move_on_at(deadline) as patience:
+                    await post.over.wait()
+                if patience.cancelled_caught:
+                    post.task.cancel()
+            except asyncio.CancelledError:
+                deadline = min(deadline, anyio.current_time() + self._policy.settle)
+
+    async def _post(self, post: Post, action: str) -> None:
         body = law.wire_body(post.request, action=action, asynchronous=self._asynchronous)
         timeout = self._policy.submit_timeout
         answer = await self._api.post("/veo/videos", body, timeout=timeout)
         post.verdict = law.judge(answer, now=self._seams.wall())
 
-    def _conclude(self, post: _Post, action: str, task: asyncio.Task[None]) -> None:
+    def _conclude(self, post: Post, action: str, task: asyncio.Task[None]) -> None:
         """The POST is over, whoever is still there to hear of it."""
         self._limiter.leave("submit")
         self._open.discard(post)
@@ -184,10 +236,10 @@ class Submits:
         if isinstance(post.verdict, law.Accepted):
             self._accept(post, post.verdict, action)
         if post.abandoned:
-            self._tell(post)
+            self._end_alone(post)
         post.over.set()
 
-    def _accept(self, post: _Post, accepted: law.Accepted, action: str) -> None:
+    def _accept(self, post: Post, accepted: law.Accepted, action: str) -> None:
         if post.request.action in law.OTHER_SPELLING:
             self._spelling = action
         post.tracked = self._tracker.follow(accepted.task_id or "", accepted.standing)
@@ -196,7 +248,7 @@ class Submits:
 
     # The caller.
 
-    async def _verdict(self, post: _Post, deadline: float) -> law.Verdict:
+    async def _verdict(self, post: Post, deadline: float) -> law.Verdict:
         """What the POST came to; a caller that is cancelled or late stays until it settles."""
         try:
             with anyio.move_on_at(deadline + self._policy.settle):
@@ -206,34 +258,46 @@ class Submits:
             with anyio.move_on_after(self._policy.settle, shield=True):
                 await post.over.wait()
             raise
-        if post.verdict is None:
+        if not post.over.is_set():
             self._abandon(post)
             late = "no answer came within the time to wait; a later one appears in veo.unsettled"
             raise explain(law.Uncertain(late), post.request, post.sent_at)
+        assert post.verdict is not None  # `_conclude` gives one to each
         return post.verdict
 
-    def _abandon(self, post: _Post) -> None:
+    def _abandon(self, post: Post) -> None:
         post.abandoned = True
-        self._left.append(post)
-        if post.verdict is not None:
-            self._tell(post)
-
-    def _tell(self, post: _Post) -> None:
-        """Say what became of a POST whose caller is gone."""
-        if post.tracked:
-            logger.warning(
-                "a submit was accepted after its caller had gone: task %s goes on and was paid "
-                "for; wait for it with veo.wait(%r)",
-                post.tracked.task_id,
-                post.tracked.task_id,
-            )
-            return
-        if isinstance(post.verdict, law.Uncertain):
-            logger.warning("a submit's caller was gone: %s", post.unsettled().error)
+        if post.over.is_set():
+            self._end_alone(post)
         else:
+            self._left.append(post)
+
+    def _end_alone(self, post: Post) -> None:
+        """A POST is over whose caller is gone: nobody else keeps what came of it."""
+        if post in self._left:
             self._left.remove(post)
-        if post.release:
+        self._keep(post)
+        if post.release and not post.tracked:
             post.release()
+
+    def _keep(self, post: Post) -> None:
+        """Keep and say what became of a POST that may have been paid for."""
+        item = post.unsettled()
+        if post in self._left or not (post.tracked or item.error):
+            return
+        self._left.append(post)
+        if item.task_id:
+            logger.warning(
+                "the caller of a submit was gone before its end: task %s was accepted and paid "
+                "for; wait for it with veo.wait(%r)",
+                item.task_id,
+                item.task_id,
+            )
+        else:
+            logger.warning(
+                "the caller of a submit was gone before its end; veo.unsettled shows it: %s",
+                item.error or "the video is there",
+            )
 
     def _check_open(self) -> None:
         if self._closed:
@@ -243,13 +307,14 @@ class Submits:
         """Let open POSTs settle; those that do not are cut, and told as uncertain."""
         self._closed = True
         tasks = [post.task for post in self._open if post.task]
-        if not tasks:
-            return
-        with anyio.move_on_after(self._policy.settle, shield=True):
+        if tasks:
+            with anyio.move_on_after(self._policy.settle, shield=True):
+                await asyncio.wait(tasks)
+            for task in tasks:
+                task.cancel()
             await asyncio.wait(tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        if self._guards:
+            await asyncio.wait(self._guards)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from copy import copy
@@ -99,6 +99,8 @@ class Tracker:
         self._kept: dict[str, Tracked] = {}
         self._agenda = schedule.Agenda()
         self._portions: deque[list[str]] = deque()
+        # Ids in an open poll or in a portion: another question about them would be one too many.
+        self._asked: set[str] = set()
         self._queued_for_places = 0
         self._open_polls = 0
         self._health = polls.Health()
@@ -114,7 +116,7 @@ class Tracker:
         """The task with this id, at least as far as ``standing`` says."""
         tracked = self._tasks.get(task_id)
         if tracked is None or tracked.trouble:
-            now = anyio.current_time()
+            now = _now()
             first = schedule.first_look(self._policy, u=self._seams.luck.random())
             tracked = Tracked(task_id, born=now, due=now + first)
             if task_id:
@@ -127,12 +129,17 @@ class Tracker:
         known = self._tasks.get(task_id)
         tracked = self.follow(task_id)
         if tracked is not known:
-            tracked.due = anyio.current_time()
+            tracked.due = _now()
         return tracked
 
+    def renew(self, tracked: Tracked) -> Tracked:
+        """The same task; if there was trouble, waiting for it begins anew."""
+        return self.follow(tracked.task_id, tracked.standing) if tracked.trouble else tracked
+
     def hold_place(self, tracked: Tracked, release: Callable[[], None]) -> None:
-        """Let the task hold a place in flight until it is over."""
-        if tracked.over.is_set():
+        """Let the task hold a place in flight until it is over: one place, even if the service
+        gives one id twice."""
+        if tracked.over.is_set() or tracked.release:
             release()
             return
         tracked.release = release
@@ -175,7 +182,7 @@ class Tracker:
         self._queued_for_places += 1
         if self._queued_for_places == 1:
             for tracked in self._kept.values():
-                self._agenda.add(tracked.task_id, tracked.due)
+                self._schedule(tracked)
         self._start()
         try:
             yield
@@ -185,14 +192,20 @@ class Tracker:
 
     def _keep(self, tracked: Tracked) -> None:
         self._kept[tracked.task_id] = tracked
-        self._agenda.add(tracked.task_id, tracked.due)
+        self._schedule(tracked)
         self._wake.set()
 
+    def _schedule(self, tracked: Tracked) -> None:
+        if tracked.task_id not in self._asked:
+            self._agenda.add(tracked.task_id, tracked.due)
+
     def _let_go(self, tracked: Tracked) -> None:
-        if not tracked.waiters and not tracked.release:
-            if self._kept.get(tracked.task_id) is tracked:
+        # Another `Tracked` may bear the id by now, if there was trouble with this one.
+        if self._kept.get(tracked.task_id) is tracked and not self._is_watched(tracked):
+            self._agenda.drop(tracked.task_id)
+            if not tracked.waiters and not tracked.release:
                 del self._kept[tracked.task_id]
-            self._wake.set()
+        self._wake.set()
 
     def _is_watched(self, tracked: Tracked | None) -> bool:
         if tracked is None or tracked.over.is_set():
@@ -213,12 +226,13 @@ class Tracker:
             self._end(tracked)
 
     def _fail(self, tracked: Tracked, trouble: VeoError) -> None:
-        tracked.trouble = trouble
-        self._end(tracked)
+        # One that is over stays here until its waiters have run: its end must not be spoilt.
+        if not tracked.over.is_set():
+            tracked.trouble = trouble
+            self._end(tracked)
 
     def _end(self, tracked: Tracked) -> None:
         tracked.over.set()
-        self._agenda.drop(tracked.task_id)
         release, tracked.release = tracked.release, None
         if release:
             release()
@@ -232,24 +246,30 @@ class Tracker:
             # An empty context: what the caller's context holds must not live on in our task.
             loop = asyncio.get_running_loop()
             self._polling = loop.create_task(run, name="veo_async polls", context=Context())
-            self._polling.add_done_callback(self._polling_ended)
+            self._polling.add_done_callback(self._polling_ended, context=Context())
 
     async def _poll_while_watched(self) -> None:
         async with anyio.create_task_group() as group:
-            while self._open_polls or any(map(self._is_watched, self._kept.values())):
+            while self._open_polls or self._somebody_waits():
                 self._wake = anyio.Event()
-                pause = self._pause(anyio.current_time())
+                pause = self._pause(_now())
                 if pause > 0:
                     with anyio.move_on_after(pause):
                         await self._wake.wait()
                     continue
                 await self._limiter.enter("poll")
-                ids = self._choose(anyio.current_time())
+                ids = self._choose(_now())
                 if ids:
                     self._open_polls += 1
                     group.start_soon(self._poll, ids)
                 else:
                     self._limiter.leave("poll")
+            # Portions that nobody waits for any more.
+            self._portions.clear()
+            self._asked.clear()
+
+    def _somebody_waits(self) -> bool:
+        return any(map(self._is_watched, self._kept.values()))
 
     def _pause(self, now: float) -> float:
         """Seconds until there is something to ask, and it may be asked."""
@@ -262,6 +282,8 @@ class Tracker:
         """The ids of the next poll. Portions of a refused batch come before all others."""
         ids = self._portions.popleft() if self._portions else self._due(now)
         watched = [task_id for task_id in ids if self._is_watched(self._tasks.get(task_id))]
+        self._asked.difference_update(ids)
+        self._asked.update(watched)
         if watched:
             self._next_poll = now + 1.0 / self._policy.per_second
         return watched
@@ -269,24 +291,30 @@ class Tracker:
     def _due(self, now: float) -> list[str]:
         ids = self._agenda.take(now, self._policy.batch_size)
         alone = [task_id for task_id in ids if self._is_alone(task_id)]
-        self._portions.extend([task_id] for task_id in alone)
+        self._ask_in_portions([task_id] for task_id in alone)
         return [task_id for task_id in ids if task_id not in alone]
 
     def _is_alone(self, task_id: str) -> bool:
         tracked = self._tasks.get(task_id)
         return tracked is not None and tracked.alone
 
+    def _ask_in_portions(self, portions: Iterable[list[str]]) -> None:
+        for portion in portions:
+            self._portions.append(portion)
+            self._asked.update(portion)
+
     async def _poll(self, ids: list[str]) -> None:
-        started = anyio.current_time()
+        started = _now()
         try:
             answer = await self._api.post(
                 "/veo/tasks", polls.poll_body(ids), timeout=self._policy.timeout
             )
         finally:
             self._open_polls -= 1
+            self._asked.difference_update(ids)
             self._limiter.leave("poll")
         reading = polls.read_poll(answer, ids, now=self._seams.wall())
-        now = anyio.current_time()
+        now = _now()
         self._health = polls.examine(self._health, reading, started=started, now=now)
         if isinstance(reading, polls.Looked):
             self._look(ids, reading)
@@ -322,7 +350,7 @@ class Tracker:
 
     def _unknown(self, tracked: Tracked) -> None:
         """A task that was just submitted may not be listed yet; an old one never will be."""
-        age = anyio.current_time() - tracked.born
+        age = _now() - tracked.born
         if age <= self._policy.unknown_grace:
             self._look_later(tracked)
             return
@@ -330,11 +358,11 @@ class Tracker:
         self._fail(tracked, TaskNotFoundError(message, task_id=tracked.task_id))
 
     def _look_later(self, tracked: Tracked) -> None:
-        now = anyio.current_time()
+        now = _now()
         u = self._seams.luck.random()
         tracked.due = now + schedule.next_look(now - tracked.born, self._policy, u=u)
         if self._is_watched(tracked):
-            self._agenda.add(tracked.task_id, tracked.due)
+            self._schedule(tracked)
 
     def _halve(self, ids: list[str]) -> None:
         middle = len(ids) // 2
@@ -342,25 +370,34 @@ class Tracker:
         for half in halves:
             if len(half) == 1:
                 self._for_each(half, _set_alone)
-        self._portions.extend(halves)
+        self._ask_in_portions(halves)
 
     def _give_up_if_hopeless(self, reading: polls.Reading) -> None:
         if not polls.is_hopeless(self._health, self._policy):
             return
         for tracked in list(self._kept.values()):
             self._fail(tracked, _hopeless(reading, tracked.task_id))
-        self._health = polls.Health()
+        # Polls that are still under way belong to the same failure.
+        self._health = polls.Health(since=_now())
         self._quiet_until = float("-inf")
 
     def _polling_ended(self, task: asyncio.Task[None]) -> None:
         """Whatever ended the polling, nobody is left waiting for it."""
         failed = None if task.cancelled() else task.exception()
-        if failed is None and not self._closed:
-            return
+        if task.cancelled() or failed or self._closed:
+            self._fail_all(failed)
+        elif self._somebody_waits():
+            self._start()  # somebody who came while it was ending
+
+    def _fail_all(self, failed: BaseException | None) -> None:
+        self._open_polls = 0
+        self._portions.clear()
+        self._asked.clear()
         for tracked in list(self._kept.values()):
             error: VeoError = _closed(tracked.task_id)
-            if failed:
-                error = PollingError("The polling itself failed.", task_id=tracked.task_id)
+            if not self._closed:
+                problem = f"The polling itself ended ({failed or 'it was cancelled'})."
+                error = PollingError(problem, task_id=tracked.task_id)
                 error.__cause__ = failed
             self._fail(tracked, error)
 
@@ -374,6 +411,11 @@ class Tracker:
         if self._polling and not self._polling.done():
             self._polling.cancel()
             await asyncio.wait([self._polling])
+
+
+def _now() -> float:
+    # The loop's own, since anyio's clock may not be read in a callback before anyio 4.12.
+    return asyncio.get_running_loop().time()
 
 
 def _set_alone(tracked: Tracked) -> None:
