@@ -17,6 +17,7 @@ from socket import SHUT_WR, SO_LINGER, SOL_SOCKET, create_server, socket
 from typing import Any, NoReturn
 
 import anyio
+import pytest
 from anyio.abc import ByteStream
 from anyio.streams.tls import TLSStream
 
@@ -131,7 +132,8 @@ class Line:
                 await self._stream.receive()
 
     async def hang(self) -> NoReturn:
-        """Do nothing any more, until the server is closed."""
+        """Do nothing any more, until the server is closed; see `Server.on_hang`."""
+        self._server.on_hang()
         await anyio.sleep_forever()
         raise AssertionError
 
@@ -172,12 +174,14 @@ class Server:
         connections: how many were accepted.
         bytes_read: how many bytes of requests were read, in all.
         requests: those that were read to their end.
+        on_hang: what happens when a script hangs, such as that time passes.
     """
 
     port: int
     connections: int = 0
     bytes_read: int = 0
     requests: list[Request] = field(default_factory=list)
+    on_hang: Callable[[], object] = lambda: None
 
     @property
     def url(self) -> str:
@@ -193,6 +197,21 @@ class Server:
     def posts(self) -> int:
         """How many submits were read to their end."""
         return sum(r.method == "POST" and r.target == "/veo/videos" for r in self.requests)
+
+
+class Clock:
+    """The running loop's time, which can be made to skip ahead: timeouts on real sockets without
+    waiting for them, however slow the machine is."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._ahead = 0.0
+        loop = asyncio.get_running_loop()
+        real = loop.time
+        monkeypatch.setattr(loop, "time", lambda: real() + self._ahead)
+
+    def skip(self, seconds: float) -> None:
+        """So many seconds have passed."""
+        self._ahead += seconds
 
 
 @asynccontextmanager
