@@ -20,7 +20,7 @@ from ._io.api import API
 from ._io.batch import run_all
 from ._io.downloads import Downloads
 from ._io.limiter import Limiter
-from ._io.queries import Tasks
+from ._io.queries import Queries, Tasks
 from ._io.seams import Seams
 from ._io.submits import Post, Submits
 from ._io.tracker import Tracked, Tracker
@@ -162,7 +162,7 @@ class VeoClient:
             random=seams.luck,
             run_sync=seams.run_sync,
         )
-        self.tasks = Tasks(self._api, self._limiter, poll, seams)
+        self.tasks = Tasks(Queries(self._api, self._limiter, poll, seams))
         """The account's task list."""
 
     def __repr__(self) -> str:

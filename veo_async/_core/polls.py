@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import AccountError, APIError, InsufficientBalanceError, NoAPIError
 from ..policies import PollPolicy
 from .backoff import backoff
+from .queries import batch_body
 from .reply import Answer, Failure, Reply, api_error, error_body, gist, parse_object
 from .tasks import Standing, advance, read_response
 
@@ -68,10 +69,8 @@ Reading = Looked | Halve | Guilty | Throttled | Bad | AccountTrouble
 
 
 def poll_body(ids: Sequence[str]) -> dict[str, Any]:
-    """The question for these ids. ``limit`` is explicit since the page default is 12."""
-    if len(ids) == 1:
-        return {"action": "retrieve", "id": ids[0]}
-    return {"action": "retrieve_batch", "ids": list(ids), "limit": len(ids)}
+    """The question for these ids."""
+    return {"action": "retrieve", "id": ids[0]} if len(ids) == 1 else batch_body(ids)
 
 
 def read_poll(answer: Answer, ids: Sequence[str], *, now: float) -> Reading:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import TaskNotFoundError
 from ..models import TaskRecord
@@ -25,6 +25,14 @@ def list_body(
     window = {"type": type, "created_at_min": created_at_min, "created_at_max": created_at_max}
     chosen = {name: value for name, value in window.items() if value is not None}
     return {"action": "retrieve_batch", "offset": offset, "limit": PAGE} | chosen
+
+
+By = Literal["ids", "trace_ids"]
+
+
+def batch_body(ids: Sequence[str], *, by: By = "ids") -> dict[str, Any]:
+    """The question for these ids. ``limit`` is explicit since the page default is 12."""
+    return {"action": "retrieve_batch", by: list(ids), "limit": len(ids)}
 
 
 def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:

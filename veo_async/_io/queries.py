@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,14 +19,73 @@ from .limiter import Limiter
 from .seams import Seams
 
 
-class Tasks:
-    """The account's task list: ``veo.tasks``."""
+class Queries:
+    """Asks the service about tasks."""
 
     def __init__(self, api: API, limiter: Limiter, policy: PollPolicy, seams: Seams) -> None:
         self._api = api
         self._limiter = limiter
         self._policy = policy
         self._seams = seams
+
+    async def one(self, task_id: str) -> TaskRecord:
+        """The record of this id."""
+        answer = await self._ask({"action": "retrieve", "id": task_id})
+        return queries.read_one(answer, task_id, now=self._seams.wall())
+
+    async def many(self, ids: Sequence[str], *, by: queries.By = "ids") -> list[TaskRecord]:
+        """The records of these ids or trace ids, in any order, as far as they are known."""
+        records: list[TaskRecord] = []
+        for part in queries.chunks(ids):
+            answer = await self._ask(queries.batch_body(part, by=by))
+            records += queries.read_page(answer, now=self._seams.wall())
+        return records
+
+    async def pages(
+        self, *, created_at_min: float | None, created_at_max: float | None, type: str | None = None
+    ) -> AsyncIterator[list[TaskRecord]]:
+        """The account's tasks of a window, page by page, each record once."""
+        seen: set[str | None] = set()
+        offset = 0
+        while True:
+            body = queries.list_body(
+                offset=offset,
+                type=type,
+                created_at_min=created_at_min,
+                created_at_max=created_at_max,
+            )
+            page = queries.read_page(await self._ask(body), now=self._seams.wall())
+            # A task that is created meanwhile pushes one that was read onto the next page; and
+            # what ``count`` counts is not documented, so the end is a page with nothing new.
+            fresh = [record for record in page if record.id not in seen]
+            if not fresh:
+                return
+            seen |= {record.id for record in fresh}
+            offset += len(page)
+            yield fresh
+
+    async def _ask(self, body: dict[str, Any]) -> Answer:
+        for attempt in range(1, queries.ATTEMPTS):
+            answer = await self._ask_once(body)
+            if not queries.is_passing(answer):
+                return answer
+            u = self._seams.luck.random()
+            await anyio.sleep(backoff(attempt, first=0.5, cap=8.0, u=u))
+        return await self._ask_once(body)
+
+    async def _ask_once(self, body: dict[str, Any]) -> Answer:
+        await self._limiter.enter("poll")
+        try:
+            return await self._api.post("/veo/tasks", body, timeout=self._policy.timeout)
+        finally:
+            self._limiter.leave("poll")
+
+
+class Tasks:
+    """The account's task list: ``veo.tasks``."""
+
+    def __init__(self, asked: Queries) -> None:
+        self._queries = asked
 
     async def retrieve(self, task_id: str) -> TaskRecord:
         """The record of one task, as it is now.
@@ -36,8 +95,7 @@ class Tasks:
             VeoError: the service refused or could not be asked.
         """
         _check_id(task_id)
-        answer = await self._ask({"action": "retrieve", "id": task_id})
-        return queries.read_one(answer, task_id, now=self._seams.wall())
+        return await self._queries.one(task_id)
 
     async def retrieve_many(self, task_ids: Iterable[str]) -> list[TaskRecord]:
         """The records of several tasks, in the order of the ids.
@@ -48,13 +106,9 @@ class Tasks:
             VeoError: the service refused or could not be asked.
         """
         wanted = list(dict.fromkeys(task_ids))
-        found: dict[str | None, TaskRecord] = {}
         for task_id in wanted:
             _check_id(task_id)
-        for ids in queries.chunks(wanted):
-            body = {"action": "retrieve_batch", "ids": list(ids), "limit": len(ids)}
-            page = queries.read_page(await self._ask(body), now=self._seams.wall())
-            found |= {record.id: record for record in page}
+        found = {record.id: record for record in await self._queries.many(wanted)}
         return [found[task_id] for task_id in wanted if task_id in found]
 
     async def list(
@@ -74,37 +128,11 @@ class Tasks:
         Raises:
             VeoError: the service refused or could not be asked.
         """
-        window = {"created_at_min": _unix(created_at_min), "created_at_max": _unix(created_at_max)}
-        seen: set[str | None] = set()
-        offset = 0
-        while True:
-            body = queries.list_body(offset=offset, type=type, **window)
-            page = queries.read_page(await self._ask(body), now=self._seams.wall())
-            # A task that is created meanwhile pushes one that was read onto the next page; and
-            # what ``count`` counts is not documented, so the end is a page with nothing new.
-            fresh = [record for record in page if record.id not in seen]
-            if not fresh:
-                return
-            seen |= {record.id for record in fresh}
-            offset += len(page)
-            for record in fresh:
+        first, last = _unix(created_at_min), _unix(created_at_max)
+        pages = self._queries.pages(created_at_min=first, created_at_max=last, type=type)
+        async for page in pages:
+            for record in page:
                 yield record
-
-    async def _ask(self, body: dict[str, Any]) -> Answer:
-        for attempt in range(1, queries.ATTEMPTS):
-            answer = await self._ask_once(body)
-            if not queries.is_passing(answer):
-                return answer
-            u = self._seams.luck.random()
-            await anyio.sleep(backoff(attempt, first=0.5, cap=8.0, u=u))
-        return await self._ask_once(body)
-
-    async def _ask_once(self, body: dict[str, Any]) -> Answer:
-        await self._limiter.enter("poll")
-        try:
-            return await self._api.post("/veo/tasks", body, timeout=self._policy.timeout)
-        finally:
-            self._limiter.leave("poll")
 
 
 def _check_id(task_id: object) -> None:
