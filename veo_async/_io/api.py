@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import httpx
@@ -187,7 +187,9 @@ async def _chunks(response: httpx.Response) -> AsyncIterator[bytes]:
     if response.is_stream_consumed:
         yield response.content  # a transport that answers from memory
         return
-    async for chunk in response.aiter_raw():
+    # Not `aiter_raw`, which closes the connection as a part of reading the last piece: an error
+    # there would lose an answer that was read.
+    async for chunk in cast("httpx.AsyncByteStream", response.stream):
         yield chunk
 
 
