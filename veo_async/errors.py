@@ -6,6 +6,7 @@
     ├── InvalidRequestError (ValueError)     fix the call: nothing was sent
     ├── MissingExtraError (ImportError)      install the extra that it names
     ├── ClientClosedError                    use a client that is still open
+    ├── JournalError                         see to the journal: the message says how
     ├── APIError                             the service answered with an error
     │   ├── BadRequestError                    fix the call        400 bad_request
     │   ├── APINotImplementedError             fix the call        400 api_not_implemented
@@ -52,6 +53,7 @@ __all__ = [
     "InsufficientBalanceError",
     "InvalidRequestError",
     "InvalidTokenError",
+    "JournalError",
     "MissingExtraError",
     "NoAPIError",
     "NoTokenError",
@@ -133,6 +135,33 @@ class ClientClosedError(VeoError):
     def __str__(self) -> str:
         advice = f"With another client, call veo.wait({self.task_id!r})."
         return f"{self.message} {advice}" if self.task_id else self.message
+
+
+class JournalError(VeoError):
+    """The journal of a batch cannot be used, or does not agree with what is asked of it.
+
+    Nothing is submitted whose intent could not be recorded. A task with an id was bought all the
+    same: the error says how to go on waiting for it.
+
+    Attributes:
+        path: the journal's file.
+        key: the key of the item that this is about, if it is about one.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str | None = None,
+        key: str | None = None,
+        task_id: str | None = None,
+    ) -> None:
+        super().__init__(message, task_id=task_id, may_have_cost=task_id is not None)
+        self.path = path
+        self.key = key
+
+    def __str__(self) -> str:
+        return f"{self.message} {_resume(self.task_id)}" if self.task_id else self.message
 
 
 class APIError(VeoError):
