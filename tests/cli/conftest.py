@@ -23,6 +23,7 @@ TINY = VideoFormat(seconds=0.4, fps=5, short_side=64)
 
 
 async def inline(function: Callable[[], T], /) -> T:
+    """Call at once what would run in a thread."""
     return function()
 
 
@@ -89,7 +90,9 @@ class Shell:
 
         async def do() -> T:
             transport = self.emulator.transport()
-            async with VeoClient("elsewhere", base_url=self.emulator.base_url, transport=transport) as veo:
+            async with VeoClient(
+                "elsewhere", base_url=self.emulator.base_url, transport=transport
+            ) as veo:
                 return await work(veo)
 
         with asyncio.Runner(loop_factory=VirtualEventLoop) as runner:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from tests.cli.conftest import Shell, interrupting, tiny_emulator
 from veo_async import RetryPolicy
-from veo_async.emulator import Answer, Emulator, Fail, Fault, Hang, Seconds
+from veo_async.emulator import Answer, Emulator, Fail, Fault, Hang, Seconds, Wire
 from veo_async.models import DEFAULT_MODEL
 
 IMAGE = "https://example.com/mug.png"
@@ -146,9 +147,7 @@ def test_get_1080p(veo: Shell) -> None:
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_no_wait(
-    capsys: pytest.CaptureFixture[str], veo: Shell, as_json: bool
-) -> None:
+def test_no_wait(capsys: pytest.CaptureFixture[str], veo: Shell, as_json: bool) -> None:
     """Without waiting, the output is the task id and nothing else, fit for a shell variable."""
     slow = Shell(tiny_emulator(pace=Seconds(mean=100)), capsys)
 
@@ -161,6 +160,39 @@ def test_no_wait(
     else:
         assert ran.out == f"{task_id}\n"
     assert "wait" not in ran.err
+
+
+def test_no_wait_for_what_is_there(veo: Shell) -> None:
+    """A service that answers with the finished video is believed; the video is told."""
+    veo.emulator._service.wire = Wire(honour_async=False)
+
+    as_text, as_json = (veo("text2video", "a mug", "--no-wait", *more) for more in ([], ["--json"]))
+
+    first, second = veo.emulator._service.backend.tasks
+    assert as_text.out == f"{first}\n"
+    assert as_json.rows[0]["state"] == "succeeded"
+    assert f"{second}.mp4" in as_json.rows[0]["videos"][0]["video_url"]
+
+
+def test_no_wait_without_an_id(veo: Shell) -> None:
+    """A finished video that comes without a task id is told as a result."""
+    url = "https://cdn.example/v.mp4"
+    body = json.dumps({"success": True, "data": [{"id": "v", "video_url": url}]})
+    veo.emulator.faults.add(Fault(effect=Answer(at="accepted", status=200, body=body)))
+
+    ran = veo("text2video", "a mug", "--no-wait")
+
+    assert ran.code == 0
+    assert url in ran.out
+
+
+def test_no_wait_refused(veo: Shell) -> None:
+    """A refused submit is an error, waited for or not."""
+    veo.emulator.faults.add(Fault(effect=Answer(code="used_up")))
+
+    ran = veo("text2video", "a mug", "--no-wait")
+
+    assert (ran.code, ran.out) == (4, "")
 
 
 def test_offline(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -184,6 +216,7 @@ def test_offline(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         (["image2video", "a", "-i", "file:///mug.png"], "the API takes URLs only"),
         (["get-1080p", ""], "video_id"),
         (["text2video", "a", "--callback-url", "localhost"], "callback_url"),
+        (["text2video", "a", "--no-wait", "-o", "a.mp4"], "--no-wait"),
         (["text2video", "a", "--emulator", "--base-url", "https://x.example"], "--base-url"),
         (["text2video", "a", "--out", "/dev/null/x"], "--out"),
         (["text2video", "a", "--base-url", "http://x.example"], "base_url"),
@@ -281,7 +314,9 @@ def test_download_fails(veo: Shell, tmp_path: Path, as_json: bool) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("prompt", ["[/bold]", "[red]x", "\x1b[2J\x1b[H", "two\nlines", "\u202eevil"])
+@pytest.mark.parametrize(
+    "prompt", ["[/bold]", "[red]x", "\x1b[2J\x1b[H", "two\nlines", "\u202eevil"]
+)
 def test_hostile_prompts(veo: Shell, prompt: str) -> None:
     """A prompt is text: no markup, no escape sequence, no line of its own."""
     ran = veo("text2video", prompt)
@@ -305,8 +340,8 @@ def test_bug(veo: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert short.code == long.code == 70
     assert short.err.splitlines()[1:] == [
-        r"veo-async: error: ZeroDivisionError: oops\nsecond line "
-        "(a bug in veo-async: --debug shows the traceback)"
+        r"veo-async: error: ZeroDivisionError: oops\nsecond line (a bug in veo-async: --debug "
+         "shows the traceback)"
     ]
     assert "Traceback" in long.err
     assert "test_generate.py" in long.err
@@ -347,6 +382,19 @@ def test_interrupted_without_an_answer(veo: Shell) -> None:
 
     assert ran.code == 130
     assert "veo-async tasks --since" in ran.err
+
+
+def test_interrupted_with_a_video(veo: Shell) -> None:
+    """A finished video that comes without a task id, and too late, is told by its address."""
+    url = "https://cdn.example/v.mp4"
+    body = json.dumps({"success": True, "data": [{"id": "v", "video_url": url}]})
+    veo.emulator.faults.add(Fault(effect=Hang(at="read", seconds=5)))
+    veo.emulator.faults.add(Fault(effect=Answer(at="accepted", status=200, body=body)))
+
+    ran = veo("text2video", "a mug", loop=interrupting(1.0))
+
+    assert ran.code == 130
+    assert f"veo-async: finished: {url}" in ran.err
 
 
 def test_interrupted_twice(veo: Shell) -> None:

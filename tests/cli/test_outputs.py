@@ -49,7 +49,11 @@ def test_prepare_folder(tmp_path: Path) -> None:
 def test_places(tmp_path: Path) -> None:
     """A file is taken as it is, a folder gets files named by the task, made safe; every video of
     the result has a place, and one without an address has none."""
-    videos = [Video(video_url="https://cdn.example/1"), Video(), Video(video_url="https://cdn.example/2")]
+    videos = [
+        Video(video_url="https://cdn.example/1"),
+        Video(),
+        Video(video_url="https://cdn.example/2"),
+    ]
     result = Generation(success=True, task_id="../A 1", data=tuple(videos))
 
     in_folder = [path.name for _, path in places(result, tmp_path)]

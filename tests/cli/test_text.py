@@ -65,6 +65,6 @@ def test_slug_is_safe(text: str) -> None:
     name = slug(text)
 
     assert name
-    assert not set(name) & set("./\\:*?\"<>| \x00")
+    assert not set(name) & set('./\\:*?"<>| \x00')
     assert not name.startswith("-")
     assert len(name.encode()) <= SLUG_BYTES

@@ -86,8 +86,11 @@ async def _all(session: Session, wanted: list[Scene], shown: Progress, out: Path
         name = f"1080p {wanted[0].prompt}"
         return [first, await one(len(wanted) + 1, name, again)]
 
-    others = (one(number, it.prompt, it) for number, it in enumerate(wanted[1:], start=2))
-    (first, *again), rest = await asyncio.gather(first_and_again(), asyncio.gather(*others))
+    async def others() -> list[End]:
+        numbered = enumerate(wanted[1:], start=2)
+        return await asyncio.gather(*(one(number, it.prompt, it) for number, it in numbered))
+
+    (first, *again), rest = await asyncio.gather(first_and_again(), others())
     return [first, *rest, *again]
 
 

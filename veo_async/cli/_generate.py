@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -40,11 +41,17 @@ def generate(action: str, options: Submitting, seams: Seams, **fields: Any) -> i
     async def work(screen: Screen) -> int:
         request = REQUESTS[action](**fields, **given)
         if options.out is not None:
-            refuse_unwritable(options.out)
+            _refuse_out(options.out, options)
         async with _opened(screen, options, seams) as session:
             return await _one(session, request, options)
 
     return run(work, options, seams)
+
+
+def _refuse_out(out: Path, options: Submitting) -> None:
+    if options.no_wait:
+        raise typer.BadParameter("it cannot go together with --out.", param_hint="--no-wait")
+    refuse_unwritable(out)
 
 
 def _opened(
@@ -69,7 +76,7 @@ async def _one(session: Session, request: VideoRequest, options: Submitting) -> 
                 label=label_of(request),
                 places=partial(places, out=options.out) if options.out else None,
             )
-    if options.no_wait and end.row.task_id and not options.json:
+    if options.no_wait and end.error is None and end.row.task_id and not options.json:
         session.screen.print(plain(end.row.task_id))
         return OK
     return told(end, session.screen)
@@ -81,7 +88,9 @@ async def _submit(session: Session, request: VideoRequest, shown: Progress) -> E
 
     async def work() -> End:
         task = await submitted(session, request, shown, line)
-        return End(Row(task_id=task.id, state=task.state))
+        if task.state == "pending":
+            return End(Row(task_id=task.id, state=task.state))
+        return End(_rows.of_result(await task.result()))
 
     end = await ended(work(), shown, line)
     return replace(end, row=_rows.asked(end.row, request))

@@ -97,6 +97,8 @@ class Session:
         for entry in unsettled:
             if entry.error is not None:
                 self.screen.note(f"veo-async: uncertain: {message_of(entry.error)}", "yellow")
+            if entry.result is not None and entry.task_id is None:
+                self.screen.note(f"veo-async: finished: {entry.result.video.video_url}", "yellow")
 
 
 @contextlib.asynccontextmanager

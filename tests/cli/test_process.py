@@ -1,0 +1,118 @@
+"""What only a real process and a real terminal can show."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Shell
+
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-c", "import sys; from veo_async.cli import main; sys.exit(main())"]
+HOSTILE = "[/bold][red]\x1b[2J\x1b[31mred\x07\ntwo\r\u202elines " + "long " * 40
+
+
+def environment() -> dict[str, str]:
+    """The environment of a person at a terminal, on a checkout that is not installed."""
+    kept = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "CI"}}
+    return {**kept, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
+
+
+@pytest.mark.slow
+def test_ctrl_c() -> None:
+    """Ctrl-C ends the process with 130, without a traceback, and with the way to go on."""
+    with subprocess.Popen(
+        [*COMMAND, "text2video", "a mug", "--emulator"],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert process.stdout is not None
+        task_id = None
+        while task_id is None:
+            task_id = re.search(r"running \((\S+)\)", process.stderr.readline())
+
+        process.send_signal(signal.SIGINT)
+
+        out, err = process.stdout.read(), process.stderr.read()
+    assert process.returncode == 130
+    assert out == ""
+    assert err.splitlines() == [
+        f"veo-async: still running, go on with: veo-async wait {task_id[1]}",
+        "veo-async: interrupted",
+    ]
+
+
+@pytest.mark.slow
+def test_live_view() -> None:
+    """On a real terminal a hostile prompt leaves one row of the table and the result behind."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [*COMMAND, "text2video", HOSTILE, "--emulator"],
+        env=environment(),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        drawn = read_all(ours)
+    os.close(ours)
+
+    row, *results = screen_after(drawn)
+    assert process.returncode == 0
+    assert drawn.count("\x1b[1A") + drawn.count("\x1b[2K") > 3
+    assert "\x1b[2J" not in drawn
+    assert row.startswith(r"[/bold][red]\x1b[2J\x1b[31m")
+    assert "succeeded" in row
+    assert [line.split()[0] for line in results] == ["state", "task_id", "video_id", "video_url"]
+
+
+def read_all(terminal: int) -> str:
+    """All that a process writes until it closes its terminal."""
+    chunks = []
+    try:
+        while chunk := os.read(terminal, 65536):
+            chunks.append(chunk)
+    except OSError:  # what Linux answers in place of an end of file
+        pass
+    return b"".join(chunks).decode()
+
+
+def screen_after(drawn: str) -> list[str]:
+    """The lines that a terminal shows at the end, with the few sequences that rich uses."""
+    lines, line, column = [""], 0, 0
+    for part in re.findall(r"\x1b\[[?0-9;]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", drawn):
+        if part == "\r":
+            column = 0
+        elif part == "\n":
+            line += 1
+            lines += [""] * (line + 1 - len(lines))
+        elif part.endswith("A") and part.startswith("\x1b"):
+            line -= int(part[2:-1])
+        elif part == "\x1b[2K":
+            lines[line] = ""
+        elif not part.startswith("\x1b"):
+            lines[line] = lines[line][:column].ljust(column) + part
+            column += len(part)
+    return [shown.rstrip() for shown in lines if shown.strip()]
+
+
+def test_in_another_thread(veo: Shell) -> None:
+    """A program may run a command in a thread, where no signal can be handled."""
+    codes = []
+    thread = threading.Thread(target=lambda: codes.append(veo("text2video", "a mug").code))
+
+    thread.start()
+    thread.join()
+
+    assert codes == [0]
