@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -19,8 +19,16 @@ from tests.support.service import (
     finished,
     looked,
     other_tasks,
+    refused,
 )
-from veo_async import RateLimit, TextToVideo, VeoClient, VeoError
+from veo_async import (
+    RateLimit,
+    RetryPolicy,
+    SubmissionUncertainError,
+    TextToVideo,
+    VeoClient,
+    VeoError,
+)
 from veo_async.testing import VirtualEventLoop
 
 LIMIT = RateLimit(concurrency=2, in_flight=2)
@@ -29,9 +37,13 @@ LIMIT = RateLimit(concurrency=2, in_flight=2)
 class SteppingLoop(VirtualEventLoop):
     """A loop that calls back before one of its turns."""
 
-    turn = 1
+    turn = 0
     at_turn = 0
     then: Callable[[], object] | None = None
+
+    def call_at_turn(self, turn: int, then: Callable[[], object]) -> None:
+        """Call back before the turn that is so many turns ahead."""
+        self.at_turn, self.then = self.turn + turn, then
 
     def _run_once(self) -> None:
         self.turn += 1
@@ -72,6 +84,12 @@ def known_ids(veo: VeoClient, ends: list[object]) -> set[str | None]:
     return told
 
 
+def ends_of(task: asyncio.Task[Any]) -> list[object]:
+    """What the caller got: a result, an error, or several of them."""
+    end = None if task.cancelled() else task.exception() or task.result()
+    return end if isinstance(end, list) else [end]
+
+
 async def check_nothing_is_lost(veo: VeoClient, shop: Shop, ends: list[object], most: int) -> None:
     """The law of money, and everything that was borrowed is given back."""
     assert len(shop.submits) == len(shop.bill) <= most
@@ -89,21 +107,36 @@ async def check_nothing_is_lost(veo: VeoClient, shop: Shop, ends: list[object], 
     assert len(veo._tracker._agenda) == 0
 
 
+def on_a_stepping_loop(main: Callable[[SteppingLoop], Coroutine[Any, Any, None]]) -> None:
+    """Run a program on a loop of its own, to its very end."""
+
+    async def started() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SteppingLoop)
+        await main(loop)
+
+    with asyncio.Runner(loop_factory=SteppingLoop) as runner:
+        runner.run(started())
+
+
+def job_of(veo: VeoClient, job: str) -> Coroutine[Any, Any, Any]:
+    """One video, or three."""
+    if job == "one":
+        return veo.text2video("a mug")
+    return veo.generate_many([TextToVideo(prompt=prompt) for prompt in "abc"])
+
+
+MOST = {"one": 1, "three": 3}
+
+
 def run_cancelled_at(turn: int, job: str, *, times: int) -> bool:
     """Run the job, cancel it at this turn of the loop, and check; whether it came so far."""
     shop = Shop()
     came_so_far = False
 
-    async def main() -> None:
-        nonlocal came_so_far
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, SteppingLoop)
+    async def main(loop: SteppingLoop) -> None:
         veo = client(shop, rate_limit=LIMIT)
-        jobs: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {
-            "one": lambda: veo.text2video("a mug"),
-            "three": lambda: veo.generate_many([TextToVideo(prompt=p) for p in "abc"]),
-        }
-        task = asyncio.create_task(jobs[job]())
+        task = asyncio.create_task(job_of(veo, job))
 
         def cancel() -> None:
             nonlocal came_so_far
@@ -112,15 +145,12 @@ def run_cancelled_at(turn: int, job: str, *, times: int) -> bool:
             if times > 1:
                 loop.call_later(0.05, task.cancel)
 
-        loop.at_turn, loop.then = loop.turn + turn, cancel
+        loop.call_at_turn(turn, cancel)
         await asyncio.wait([task])
-        end = None if task.cancelled() else task.exception() or task.result()
         await asyncio.sleep(2.0)  # a POST outlives a caller that was cancelled twice
-        ends = end if isinstance(end, list) else [end]
-        await check_nothing_is_lost(veo, shop, ends, {"one": 1, "three": 3}[job])
+        await check_nothing_is_lost(veo, shop, ends_of(task), MOST[job])
 
-    with asyncio.Runner(loop_factory=SteppingLoop) as runner:
-        runner.run(main())
+    on_a_stepping_loop(main)
     return came_so_far
 
 
@@ -135,3 +165,295 @@ def test_cancelled_at_any_turn_loses_nothing(job: str, times: int) -> None:
         turn += 1
 
     assert turn > 20
+
+
+def run_closed_at(turn: int, job: str) -> bool:
+    """Run the job, close the client at this turn, and check; whether it came so far."""
+    shop = Shop()
+    came_so_far = False
+
+    async def main(loop: SteppingLoop) -> None:
+        nonlocal came_so_far
+        veo = client(shop, rate_limit=LIMIT)
+        task = asyncio.create_task(job_of(veo, job))
+        now = asyncio.Event()
+        loop.call_at_turn(turn, now.set)
+        await asyncio.wait([task, asyncio.create_task(now.wait())], return_when="FIRST_COMPLETED")
+        came_so_far = not task.done()
+
+        await veo.aclose()
+
+        await asyncio.wait([task])
+        await asyncio.sleep(0.0)
+        assert set(shop.bill) <= known_ids(veo, ends_of(task))
+        assert len(shop.submits) == len(shop.bill) <= MOST[job]
+        assert [task.get_name() for task in other_tasks()] == [] or not now.is_set()
+
+    on_a_stepping_loop(main)
+    return came_so_far
+
+
+@pytest.mark.parametrize("job", ["one", "three"])
+def test_closed_at_any_turn_loses_nothing(job: str) -> None:
+    """Whenever the client is closed: an open submit settles, whoever waits hears the id of what
+    was billed, and no task of ours is left."""
+    turn = 1
+
+    while run_closed_at(turn, job):
+        turn += 1
+
+    assert turn > 20
+
+
+def run_ended_at(turn: int, job: str) -> bool:
+    """Let the program end at this turn while the job runs beside it, and check afterwards."""
+    shop = Shop()
+    kept: list[VeoClient] = []
+    tasks: list[asyncio.Task[Any]] = []
+
+    async def main(loop: SteppingLoop) -> None:
+        kept.append(client(shop, rate_limit=LIMIT))
+        tasks.append(asyncio.create_task(job_of(kept[0], job)))
+        now = asyncio.Event()
+        loop.call_at_turn(turn, now.set)
+        ended = asyncio.create_task(now.wait())
+        await asyncio.wait([*tasks, ended], return_when="FIRST_COMPLETED")
+
+    on_a_stepping_loop(main)
+    assert set(shop.bill) <= known_ids(kept[0], ends_of(tasks[0]))
+    assert len(shop.submits) == len(shop.bill) <= MOST[job]
+    return tasks[0].cancelled()
+
+
+@pytest.mark.parametrize("job", ["one", "three"])
+def test_the_end_of_the_program_at_any_turn_loses_nothing(job: str) -> None:
+    """`asyncio.run` cancels all tasks at its end; a POST that has begun settles all the same."""
+    turn = 1
+
+    while run_ended_at(turn, job):
+        turn += 1
+
+    assert turn > 20
+
+
+async def by_timeout(work: Coroutine[Any, Any, Any]) -> None:
+    """The standard library's timeout."""
+    async with asyncio.timeout(0.7):
+        await work
+
+
+async def by_wait_for(work: Coroutine[Any, Any, Any]) -> None:
+    """Its older relative."""
+    await asyncio.wait_for(work, 0.7)
+
+
+async def by_fail_after(work: Coroutine[Any, Any, Any]) -> None:
+    """The timeout of anyio."""
+    with anyio.fail_after(0.7):
+        await work
+
+
+async def by_scope(work: Coroutine[Any, Any, Any]) -> None:
+    """A scope of anyio's that somebody cancels."""
+    with anyio.CancelScope() as scope:
+        asyncio.get_running_loop().call_later(0.7, scope.cancel)
+        await work
+
+
+async def by_cancelling_at(work: Coroutine[Any, Any, Any], *times: float) -> None:
+    """A task that is cancelled natively, at each of these times."""
+    task = asyncio.create_task(work)
+    for moment in times:
+        asyncio.get_running_loop().call_later(moment, task.cancel)
+    await asyncio.wait([task])
+
+
+async def by_cancel(work: Coroutine[Any, Any, Any]) -> None:
+    """Once."""
+    await by_cancelling_at(work, 0.7)
+
+
+async def by_cancelling_twice(work: Coroutine[Any, Any, Any]) -> None:
+    """As an impatient user presses Ctrl-C."""
+    await by_cancelling_at(work, 0.7, 0.8)
+
+
+async def by_cancelling_twice_at_once(work: Coroutine[Any, Any, Any]) -> None:
+    """In one turn of the loop."""
+    await by_cancelling_at(work, 0.7, 0.7)
+
+
+async def by_task_group(work: Coroutine[Any, Any, Any]) -> None:
+    """A neighbour's failure."""
+
+    async def fail() -> None:
+        await asyncio.sleep(0.7)
+        raise RuntimeError("another task failed")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(fail)
+        await work
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "cancel",
+    [
+        by_timeout,
+        by_wait_for,
+        by_fail_after,
+        by_scope,
+        by_cancel,
+        by_cancelling_twice,
+        by_cancelling_twice_at_once,
+        by_task_group,
+    ],
+)
+async def test_cancelled_within_its_post(
+    cancel: Callable[[Coroutine[Any, Any, Any]], Coroutine[Any, Any, None]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A POST that is billed already is not cut: the id is in `unsettled` and in a warning, and the
+    next call gets its slot and its place."""
+    shop = Shop()
+
+    async with client(shop, rate_limit=RateLimit(concurrency=1, in_flight=1)) as veo:
+        with suppress(TimeoutError, ExceptionGroup):
+            await cancel(veo.text2video("a mug"))
+        await asyncio.sleep(1.0)
+        left = [(item.task_id, item.error) for item in veo.unsettled]
+        following = await veo.text2video("another mug")
+
+        assert (await veo.wait("task-1")).task_id == "task-1"
+        assert not veo.unsettled
+
+    assert left == [("task-1", None)]
+    assert [(r.levelname, "veo.wait('task-1')" in r.message) for r in caplog.records] == [
+        ("WARNING", True)
+    ]
+    assert shop.bill == ["task-1", following.task_id]
+    assert len(shop.submits) == 2
+
+
+@pytest.mark.asyncio
+async def test_the_caller_stays_until_its_post_settles_but_not_for_ever() -> None:
+    """A cancelled caller stays up to `settle` seconds; what comes later is still kept."""
+
+    async def sell_slowly(body: Body) -> httpx.Response:
+        await anyio.sleep(60.0)
+        return accepted()
+
+    async with client(Service(submit=sell_slowly), retry=RetryPolicy(settle=5.0)) as veo:
+        task = asyncio.create_task(veo.text2video("a mug"))
+        await asyncio.sleep(1.0)
+        task.cancel()
+        await asyncio.wait([task])
+        gone_at = asyncio.get_running_loop().time()
+        [waiting] = veo.unsettled
+        await asyncio.sleep(60.0)
+        [settled] = veo.unsettled
+
+    assert gone_at == pytest.approx(6.0)
+    assert (waiting.task_id, waiting.error) == (None, None)
+    assert settled.task_id == "task-1"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("task_id", ["task-1", None])
+async def test_a_video_that_comes_after_its_caller_is_kept(
+    task_id: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An answer that holds the result keeps it in `unsettled`, also when it bears no id."""
+
+    async def make(body: Body) -> httpx.Response:
+        await anyio.sleep(60.0)
+        return httpx.Response(200, json=finished(task_id))
+
+    async with client(Service(submit=make), mode="sync") as veo:
+        with anyio.move_on_after(1.0):
+            await veo.text2video("a mug")
+        await asyncio.sleep(60.0)
+
+        [item] = veo.unsettled
+
+    assert item.task_id == task_id
+    assert item.result is not None
+    assert item.result.video.video_url == "https://files.example/1.mp4"
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("status", [400, 500])
+async def test_a_refusal_after_the_caller_went_is_no_news(
+    status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Only what may have been paid for is kept: a refusal is forgotten, a 5xx is not."""
+
+    async def refuse(body: Body) -> httpx.Response:
+        await anyio.sleep(1.0)
+        return refused(status, "bad_request" if status == 400 else "api_error")
+
+    limit = RateLimit(concurrency=1, in_flight=1)
+    async with client(Service(submit=refuse), rate_limit=limit) as veo:
+        with anyio.move_on_after(0.5):
+            await veo.text2video("a mug")
+        left = veo.unsettled
+        with pytest.raises(VeoError):
+            await veo.text2video("the slot and the place are free again")
+
+    assert [type(item.error) for item in left] == [SubmissionUncertainError] * (status == 500)
+    assert len(caplog.records) == len(left)
+
+
+@pytest.mark.asyncio
+async def test_uncertain_submits_of_a_run_that_is_cancelled_are_kept() -> None:
+    """What `generate_many` would have told in its outcomes is in `unsettled` if it is cancelled:
+    uncertain submits, accepted ones and finished ones."""
+
+    async def sell(body: Body) -> httpx.Response:
+        return {
+            "lost": httpx.Response(502, text="<html>"),
+            "refused": refused(400, "bad_request"),
+            "running": accepted("task-r"),
+            "done": httpx.Response(200, json=finished("task-d")),
+        }[body["prompt"]]
+
+    async def show(body: Body) -> httpx.Response:
+        return looked(body)
+
+    wanted = [TextToVideo(prompt=prompt) for prompt in ("lost", "refused", "running", "done")]
+    async with client(Service(submit=sell, tasks=show)) as veo:
+        with anyio.move_on_after(30.0):
+            await veo.generate_many(wanted)
+        left = {item.request.model_dump()["prompt"]: item for item in veo.unsettled}
+
+    assert left.keys() == {"lost", "running", "done"}
+    assert isinstance(left["lost"].error, SubmissionUncertainError)
+    assert left["running"].task_id == "task-r"
+    assert left["done"].result is not None
+
+
+@pytest.mark.asyncio
+async def test_a_cut_guard_cuts_its_post_only_after_it_had_time() -> None:
+    """When all tasks are cancelled, and cancelled again, a POST still has `settle` seconds; then
+    it is cut, and told as uncertain."""
+
+    async def hang(body: Body) -> httpx.Response:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    veo = client(Service(submit=hang))
+    with anyio.move_on_after(1.0):
+        await veo.text2video("a mug")
+
+    for _ in range(3):
+        for task in other_tasks():
+            task.cancel()
+        await asyncio.sleep(3.0)
+    waiting = veo.unsettled[0].error
+    await asyncio.sleep(2.0)
+
+    assert waiting is None
+    assert "cut before its answer" in str(veo.unsettled[0].error)
+    assert not other_tasks()
+    await veo.aclose()

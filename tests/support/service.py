@@ -113,4 +113,4 @@ def client_of(service: Emulator, **options: Any) -> VeoClient:
 
 def other_tasks() -> set[asyncio.Task[Any]]:
     """All tasks of the running loop but the one that asks."""
-    return asyncio.all_tasks() - {asyncio.current_task()}  # type: ignore[arg-type]
+    return asyncio.all_tasks() - {asyncio.current_task()}
