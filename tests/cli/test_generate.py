@@ -339,10 +339,12 @@ def test_bug(veo: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     short, long = veo("text2video", "a mug"), veo("text2video", "a mug", "--debug")
 
     assert short.code == long.code == 70
-    assert short.err.splitlines()[1:] == [
-        r"veo-async: error: ZeroDivisionError: oops\nsecond line (a bug in veo-async: --debug "
-         "shows the traceback)"
-    ]
+    first, last = short.err.splitlines()
+    assert first.endswith("a mug: submitting")
+    assert last == (
+        r"veo-async: error: ZeroDivisionError: oops\nsecond line "
+        "(a bug in veo-async: --debug shows the traceback)"
+    )
     assert "Traceback" in long.err
     assert "test_generate.py" in long.err
 

@@ -96,13 +96,14 @@ async def _all(session: Session, wanted: list[Scene], shown: Progress, out: Path
 
 def closing(ends: Iterable[End], billed: int) -> Iterator[str]:
     """What the demo says at the end: what lies where, what it cost, and how to go on."""
-    yield f"{'file':<70}  {'pixels':<9}  {'seconds':>7}  {'bytes':>9}  task id"
-    for end in ends:
-        for file in end.row.files:
-            width, height, seconds = measured(Path(file))
-            pixels, size = f"{width}x{height}", Path(file).stat().st_size
-            task_id = plain(end.row.task_id or "")
-            yield f"{plain(file):<70}  {pixels:<9}  {seconds:>7.1f}  {size:>9}  {task_id}"
+    saved = [(end, file) for end in ends for file in end.row.files]
+    width = max((len(plain(file)) for _, file in saved), default=0)
+    yield f"{'file':<{width}}  {'pixels':<9}  {'seconds':>7}  {'bytes':>9}  task id"
+    for end, file in saved:
+        across, down, seconds = measured(Path(file))
+        pixels, size = f"{across}x{down}", Path(file).stat().st_size
+        task_id = plain(end.row.task_id or "")
+        yield f"{plain(file):<{width}}  {pixels:<9}  {seconds:>7.1f}  {size:>9}  {task_id}"
     yield ""
     yield f"{billed} videos billed by the emulator: 0 real money."
     yield FOR_REAL
