@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import sys
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +15,7 @@ import pytest
 from httpx_aiohttp import AiohttpTransport
 
 from tests.support.sockets import Line, serve
+from veo_async import VeoClient
 from veo_async._core.reply import Answer, Failure, Reply
 from veo_async._core.submit import NotSent, Uncertain, judge
 from veo_async._io.api import (
@@ -26,6 +28,7 @@ from veo_async._io.api import (
     family_of,
     read_body,
 )
+from veo_async.errors import InvalidRequestError
 
 TOKEN = "a-secret-token"
 PIECE = 64 * 1024
@@ -126,6 +129,34 @@ def kind(answer: Answer) -> str:
     """The name of the exception that a call ended with."""
     assert isinstance(answer, Failure)
     return answer.error[0]
+
+
+# Options.
+
+
+@pytest.mark.parametrize(
+    "variable, value, field, told",
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:1", "proxy", "socksio"),
+        ("HTTPS_PROXY", "gopher://user:hidden@127.0.0.1:1", "proxy", "scheme"),
+        ("NO_PROXY", "fe80::/10", "proxy", "port"),
+        ("SSL_CERT_FILE", "/nowhere/ca.pem", "verify", "No such file"),
+    ],
+)
+def test_an_environment_that_httpx_refuses_is_told(
+    variable: str, value: str, field: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No exception of httpx's own crosses the face; the message names what to look at."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setitem(sys.modules, "socksio", None)  # as where it is not installed
+
+    with pytest.raises(InvalidRequestError, match=told) as caught:
+        VeoClient(TOKEN)
+
+    assert caught.value.field == field
+    assert variable in str(caught.value)
+    assert "hidden" not in str(caught.value)
 
 
 # What is sent.

@@ -12,7 +12,7 @@ import pytest
 import respx
 
 from tests.samples import SAMPLES, load, named
-from veo_async import RetryPolicy, TextToVideo, VeoClient
+from veo_async import PollPolicy, RetryPolicy, TextToVideo, VeoClient
 from veo_async.errors import (
     AccountError,
     APIError,
@@ -79,7 +79,7 @@ async def test_many_tasks_are_asked_for_together(service: respx.MockRouter) -> N
     service.post(VIDEOS).side_effect = [httpx.Response(200, json={"task_id": id_}) for id_ in ids]
     tasks = service.post(TASKS).respond(json={"items": records[::-1], "count": 2})
 
-    async with VeoClient() as veo:
+    async with VeoClient(poll=PollPolicy(jitter=0)) as veo:
         outcomes = await veo.generate_many([TextToVideo(prompt="one"), TextToVideo(prompt="two")])
 
     assert [outcome.result and outcome.result.task_id for outcome in outcomes] == ids

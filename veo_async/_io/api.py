@@ -22,6 +22,7 @@ import httpx
 
 from .._core.redact import REPLACEMENT, Redactor
 from .._core.reply import Answer, Failure, Reply
+from ..errors import InvalidRequestError
 
 CONNECT_TIMEOUT = 10.0
 """Seconds to open a connection, and as many for TLS on it: a failure to connect is proof that
@@ -73,7 +74,7 @@ class API:
         self._base_url = base_url
         self._family = family_of(transport)
         self._observe = observe
-        self._http = httpx.AsyncClient(
+        self._http = _client(
             transport=transport,
             proxy=proxy,
             verify=verify,
@@ -144,6 +145,19 @@ class API:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+
+def _client(**options: Any) -> httpx.AsyncClient:
+    """httpx's client, or an error that says which option it does not take."""
+    try:
+        return httpx.AsyncClient(**options)
+    except Exception as exc:  # it has no error of its own for this
+        # Certificates are files; a proxy may be malformed, or need a library that is not there.
+        field, variables = "proxy", "HTTPS_PROXY, ALL_PROXY and NO_PROXY"
+        if isinstance(exc, OSError):
+            field, variables = "verify", "SSL_CERT_FILE"
+        problem = f"{field} (or {variables} in the environment) cannot be used: {exc}"
+        raise InvalidRequestError(f"{problem}. Nothing was sent.", field=field) from exc
 
 
 def family_of(transport: httpx.AsyncBaseTransport | None) -> str:
