@@ -116,3 +116,30 @@ def test_in_another_thread(veo: Shell) -> None:
     thread.join()
 
     assert codes == [0]
+
+
+def test_help_is_light() -> None:
+    """The help imports nothing that only a command needs, so that it answers at once.
+
+    The package's root is replaced, since what that imports is not the command line's affair.
+    """
+    script = """
+import sys, types
+root = types.ModuleType("veo_async")
+root.__path__ = [sys.argv[1]]
+sys.modules["veo_async"] = root
+from veo_async.cli import main
+main(["text2video", "--help"])
+heavy = {"anyio", "asyncio", "av", "httpx", "PIL", "pydantic", "rich.console", "starlette"}
+sys.exit(" ".join(heavy & set(sys.modules)))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", script, str(ROOT / "veo_async")],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "Example:" in ran.stdout
