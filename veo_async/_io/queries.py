@@ -57,12 +57,13 @@ class Queries:
             page = queries.read_page(await self._ask(body), now=self._seams.wall())
             # A task that is created meanwhile pushes one that was read onto the next page; and
             # what ``count`` counts is not documented, so the end is a page with nothing new.
-            fresh = [record for record in page if record.id not in seen]
+            # A page itself may show a record twice (the vendor's tasks guide).
+            fresh = {record.id: record for record in page if record.id not in seen}
             if not fresh:
                 return
-            seen |= {record.id for record in fresh}
+            seen |= fresh.keys()
             offset += len(page)
-            yield fresh
+            yield list(fresh.values())
 
     async def _ask(self, body: dict[str, Any]) -> Answer:
         for attempt in range(1, queries.ATTEMPTS):
