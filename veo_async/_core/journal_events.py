@@ -1,0 +1,115 @@
+"""What a journal records about an item. `journal` says which event is legal when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..errors import VeoError
+from ..models import Generation, VideoRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Intended:
+    """A POST is about to be sent. Record it before.
+
+    Attributes:
+        request: what is asked for.
+        sent_at: when it will be sent, in Unix seconds on this machine's clock.
+        offset: by how many seconds the service's clock runs ahead, if that is known.
+        action: the spelling of the action that is sent.
+        callback_url: the callback address of this very submit, if it has one of its own.
+    """
+
+    name: ClassVar[str] = "intended"
+    key: str
+    stage: str
+    request: VideoRequest
+    sent_at: float
+    offset: float | None = None
+    action: str | None = None
+    callback_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The service has the task: it said so, or the task list shows it."""
+
+    name: ClassVar[str] = "accepted"
+    key: str
+    stage: str
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """The intended POST bought nothing and may be sent again: it was provably not sent, or was
+    refused for now, or is provably absent from the task list."""
+
+    name: ClassVar[str] = "withdrawn"
+    key: str
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The service said no."""
+
+    name: ClassVar[str] = "refused"
+    key: str
+    stage: str
+    error: VeoError
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """The POST is over (at ``ended_at``, in Unix seconds), and its answer proves nothing."""
+
+    name: ClassVar[str] = "uncertain"
+    key: str
+    stage: str
+    ended_at: float
+    trace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The result is here."""
+
+    name: ClassVar[str] = "succeeded"
+    key: str
+    stage: str
+    generation: Generation
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """There will be no result."""
+
+    name: ClassVar[str] = "failed"
+    key: str
+    stage: str
+    error: VeoError
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The file is whole and has its name."""
+
+    name: ClassVar[str] = "saved"
+    key: str
+    stage: str
+    path: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """The user asks again for what was refused or failed."""
+
+    name: ClassVar[str] = "retried"
+    key: str
+
+
+StageEvent = Intended | Accepted | Withdrawn | Refused | Uncertain | Succeeded | Failed | Saved
+Event = StageEvent | Retried
