@@ -131,7 +131,7 @@ sys.modules["veo_async"] = root
 from veo_async.cli import main
 main(["--help"])
 heavy = {"anyio", "asyncio", "av", "httpx", "PIL", "pydantic", "rich.console", "starlette"}
-sys.exit(" ".join(heavy & set(sys.modules)))
+sys.exit(" ".join(heavy & set(sys.modules)) or 0)
 """
     ran = subprocess.run(
         [sys.executable, "-c", script, str(ROOT / "veo_async")],
