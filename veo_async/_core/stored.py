@@ -21,15 +21,23 @@ _REQUEST: TypeAdapter[VideoRequest] = TypeAdapter(VideoRequest)
 
 
 def dumps(value: Any) -> str:
-    """The one way in which a JSON value is written.
+    """The one way in which a value is written as JSON.
 
     Raises:
         JournalError: it cannot be written.
     """
     try:
-        return json.dumps(value, separators=(",", ":"), sort_keys=True)
+        return json.dumps(value, separators=(",", ":"), sort_keys=True, default=_plain)
     except (TypeError, ValueError, RecursionError) as exc:
         raise JournalError(f"It cannot be written as JSON: {exc}.") from exc
+
+
+def _plain(value: object) -> object:
+    """What JSON has no form for: our models; of the rest, such as a path, the text is kept."""
+    if not isinstance(value, BaseModel):
+        return str(value)
+    received = isinstance(value, Generation | Video)  # a request needs its defaults
+    return value.model_dump(mode="json", exclude_unset=received)
 
 
 def loads_object(text: str) -> dict[str, Any]:
@@ -87,7 +95,7 @@ def _clip(fields: dict[str, Any], name: str) -> str:
 
 def write_generation(generation: Generation) -> str:
     """A result with the wire's own field names, the unknown ones included."""
-    return dumps(_plain(generation))
+    return dumps(generation)
 
 
 def read_generation(text: str | None) -> Generation | None:
@@ -97,7 +105,7 @@ def read_generation(text: str | None) -> Generation | None:
 
 def write_error(error: VeoError) -> str:
     """An error: the name of its class and its attributes. What it was raised from is left out."""
-    return dumps({"class": type(error).__name__, "facts": _plain(vars(error))})
+    return dumps({"class": type(error).__name__, "facts": vars(error)})
 
 
 def read_error(text: str | None) -> VeoError | None:
@@ -133,15 +141,3 @@ def _give_types_back(error: VeoError, text: str) -> None:
             error.videos = tuple(Video.model_validate(video) for video in error.videos)
     except (TypeError, ValueError) as exc:
         raise _damaged(text) from exc
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON has it; what JSON has not, such as a path, becomes its text."""
-    if isinstance(value, BaseModel):
-        received = isinstance(value, Generation | Video)  # a request needs its defaults
-        return _plain(value.model_dump(mode="json", exclude_unset=received))
-    if isinstance(value, dict):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
