@@ -32,6 +32,7 @@ from veo_async import (
 from veo_async.testing import VirtualEventLoop
 
 LIMIT = RateLimit(concurrency=2, in_flight=2)
+AT_ONCE = RetryPolicy(on_uncertain="raise")
 
 
 class SteppingLoop(VirtualEventLoop):
@@ -394,7 +395,7 @@ async def test_a_refusal_after_the_caller_went_is_no_news(
         return refused(status, "bad_request" if status == 400 else "api_error")
 
     limit = RateLimit(concurrency=1, in_flight=1)
-    async with client(Service(submit=refuse), rate_limit=limit) as veo:
+    async with client(Service(submit=refuse), rate_limit=limit, retry=AT_ONCE) as veo:
         with anyio.move_on_after(0.5):
             await veo.text2video("a mug")
         left = veo.unsettled
@@ -422,7 +423,7 @@ async def test_uncertain_submits_of_a_run_that_is_cancelled_are_kept() -> None:
         return looked(body)
 
     wanted = [TextToVideo(prompt=prompt) for prompt in ("lost", "refused", "running", "done")]
-    async with client(Service(submit=sell, tasks=show)) as veo:
+    async with client(Service(submit=sell, tasks=show), retry=AT_ONCE) as veo:
         with anyio.move_on_after(30.0):
             await veo.generate_many(wanted)
         left = {item.request.model_dump()["prompt"]: item for item in veo.unsettled}
@@ -442,7 +443,7 @@ async def test_a_cut_guard_cuts_its_post_only_after_it_had_time() -> None:
         await anyio.sleep_forever()
         raise AssertionError
 
-    veo = client(Service(submit=hang))
+    veo = client(Service(submit=hang), retry=AT_ONCE)
     with anyio.move_on_after(1.0):
         await veo.text2video("a mug")
 

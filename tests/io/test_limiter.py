@@ -267,6 +267,19 @@ async def test_who_queues_for_a_place_has_the_holders_polled() -> None:
 
 
 @pytest.mark.asyncio
+async def test_who_queues_behind_an_open_submit_is_served() -> None:
+    """A place may be taken by a submit that is not yet accepted; its task is polled then too,
+    though nobody waits for it."""
+    service = emulator(pace=Seconds(mean=30.0))
+    async with service, client_of(service, rate_limit=RateLimit(in_flight=1)) as veo:
+        submits = [veo.submit(TextToVideo(prompt=f"p{number}")) for number in range(4)]
+        with anyio.fail_after(600.0):
+            await asyncio.gather(*submits)
+
+    assert len(service.bill) == 4
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("end", ["failed", "unknown", "polling", "refused", "finished"])
 async def test_a_place_comes_back_however_its_holder_ends(end: str) -> None:
     """A place is free again after a failure, an unknown id, hopeless polls, a refusal or a result

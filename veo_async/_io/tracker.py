@@ -139,11 +139,13 @@ class Tracker:
     def hold_place(self, tracked: Tracked, release: Callable[[], None]) -> None:
         """Let the task hold a place in flight until it is over: one place, even if the service
         gives one id twice."""
-        if tracked.over.is_set() or tracked.release:
+        if tracked.over.is_set() or tracked.release or self._closed:
             release()
             return
         tracked.release = release
         self._keep(tracked)
+        if self._is_watched(tracked):
+            self._start()  # for who queued for a place while this one was not yet accepted
 
     async def wait(self, tracked: Tracked, timeout: float) -> Generation:
         """The result, awaited for up to ``timeout`` seconds.
@@ -411,6 +413,7 @@ class Tracker:
         if self._polling and not self._polling.done():
             self._polling.cancel()
             await asyncio.wait([self._polling])
+        self._fail_all(None)  # also those that hold a place, since somebody may queue for it
 
 
 def _now() -> float:
