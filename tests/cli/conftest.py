@@ -19,6 +19,9 @@ from veo_async.testing import VirtualEventLoop
 
 T = TypeVar("T")
 
+TERMINAL_VARIABLES = ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS")
+"""What changes how rich draws, wherever the tests run."""
+
 TINY = VideoFormat(seconds=0.4, fps=5, short_side=64)
 
 
@@ -119,6 +122,8 @@ def veo(
     emulator: Emulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Shell:
     """A shell whose environment names the emulator."""
+    for name in TERMINAL_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", "made-up-token")
     monkeypatch.setenv("ACEDATACLOUD_API_BASE_URL", emulator.base_url)
     return Shell(emulator, capsys)

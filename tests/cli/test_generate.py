@@ -277,7 +277,7 @@ def test_uncertain(veo: Shell) -> None:
     """A submit whose answer is lost is code 3, and the way to look for it is named."""
     veo.emulator.faults.add(Fault(effect=Answer(at="accepted", status=502, body="<html>")))
 
-    ran = veo("text2video", "a mug", "--json")
+    ran = veo("text2video", "a mug", "--json", retry=RetryPolicy(on_uncertain="raise"))
 
     assert ran.code == 3
     assert ran.rows[0]["state"] == "uncertain"

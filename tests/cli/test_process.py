@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Shell
+from tests.cli.conftest import TERMINAL_VARIABLES, Shell
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-c", "import sys; from veo_async.cli import main; sys.exit(main())"]
@@ -22,7 +22,8 @@ HOSTILE = "[/bold][red]\x1b[2J\x1b[31mred\x07\ntwo\r\u202elines " + "long " * 40
 
 def environment() -> dict[str, str]:
     """The environment of a person at a terminal, on a checkout that is not installed."""
-    kept = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "CI"}}
+    outer = {*TERMINAL_VARIABLES, "CI"}
+    kept = {name: value for name, value in os.environ.items() if name not in outer}
     return {**kept, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
 
 

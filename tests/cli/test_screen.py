@@ -14,6 +14,7 @@ from veo_async.cli._options import Shared
 from veo_async.cli._rows import Row
 from veo_async.cli._screen import Screen
 from veo_async.emulator import Answer, Fault
+from veo_async.policies import RetryPolicy
 
 
 class Terminal(io.StringIO):
@@ -129,7 +130,9 @@ def test_token_in_no_output(veo: Shell) -> None:
     """Not even with --debug, and not even if the service repeats it, is the token shown."""
     veo.emulator.faults.add(Fault(effect=Answer(code="api_error", message="for made-up-token")))
 
-    ran = veo("text2video", "a mug", "--debug", "--json")
+    policy = RetryPolicy(on_uncertain="raise")
+
+    ran = veo("text2video", "a mug", "--debug", "--json", retry=policy)
 
     assert ran.code == 3
     assert "made-up-token" not in ran.out + ran.err
