@@ -208,23 +208,26 @@ async def test_a_429_without_a_time_backs_off() -> None:
 async def test_the_pace_recovers_step_by_step() -> None:
     """A 429 spaces the calls that follow; good answers narrow the space until none is left, and
     neither an error nor a lost answer does."""
-    limit = limiter(per_second=None)
+    limit = limiter()
     limit.note(busy("1"))
-    first = await times_of(limit, 3)
+    await times_of(limit, 1)
+    first = await times_of(limit, 2)
     limit.note(Failure("httpx", ()))
     limit.note(Reply(500, {}, b""))
+    await times_of(limit, 1)
+    errors = await times_of(limit, 2)
     for _ in range(20):
         limit.note(GOOD)
     await times_of(limit, 1)
     later = await times_of(limit, 2)
-    for _ in range(200):
+    for _ in range(5000):
         limit.note(GOOD)
     await times_of(limit, 1)
-    last = await times_of(limit, 3)
+    last = await times_of(limit, 2)
 
-    assert first[2] - first[1] == pytest.approx(0.05, abs=1e-3)
-    assert 0.0 < later[1] - later[0] < 0.04
-    assert last[2] == last[0]
+    gaps = [times[1] - times[0] for times in (first, errors, later, last)]
+    assert gaps[0] == pytest.approx(gaps[1])
+    assert gaps[1] > gaps[2] > gaps[3] == 0.0
 
 
 @pytest.mark.asyncio
