@@ -175,6 +175,21 @@ async def test_a_poll_outlives_its_last_waiter() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_bad_poll_that_nobody_waits_for_is_nothing() -> None:
+    """A failure that comes when all waiters are gone concerns nobody."""
+    board = Board()
+    board.instead = [httpx.Response(502), httpx.ReadError("cut")]
+    board.finish("t0")
+    async with client(board, poll=PollPolicy(bad_polls=1)) as veo:
+        await ends_of(veo, "t0", timeout=0.5)
+        await asyncio.sleep(60.0)
+        await ends_of(veo, "t0", timeout=0.5)
+        await asyncio.sleep(60.0)
+
+        assert (await veo.wait("t0")).task_id == "t0"
+
+
+@pytest.mark.asyncio
 async def test_a_late_waiter_is_served_at_once() -> None:
     """A task that is known to be over is not asked for again."""
     board = Board()

@@ -1,0 +1,372 @@
+from __future__ import annotations
+
+import asyncio
+import warnings
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import veo_async
+from tests.support.service import (
+    BASE_URL,
+    Body,
+    Service,
+    accepted,
+    client,
+    client_of,
+    emulator,
+    finished,
+    looked,
+    other_tasks,
+)
+from veo_async import (
+    ClientClosedError,
+    DownloadError,
+    Generation,
+    Get1080p,
+    ImageToVideo,
+    IngredientsToVideo,
+    InvalidRequestError,
+    TextToVideo,
+    VeoClient,
+    Video,
+    VideoRequest,
+    WaitTimeoutError,
+)
+from veo_async.emulator import Fault, Hang, Immediate, Seconds, VideoFormat
+from veo_async.errors import NoTokenError
+from veo_async.testing import VirtualEventLoop
+
+PICTURES = ["https://pictures.example/1.png", "https://pictures.example/2.png"]
+TINY = VideoFormat(seconds=0.2, fps=5, short_side=32)
+
+
+def shop() -> Service:
+    """A service that accepts everything and has it ready at the first look."""
+
+    async def sell(body: Body) -> httpx.Response:
+        return accepted()
+
+    async def show(body: Body) -> httpx.Response:
+        return looked(body, **{"task-1": finished()})
+
+    return Service(submit=sell, tasks=show)
+
+
+def names_in(folder: Path) -> list[str]:
+    """The names of the files there."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.asyncio
+async def test_each_method_sends_its_action() -> None:
+    """Four methods, four actions; what is not given is not sent, and `extra_body` is added."""
+    service = shop()
+    async with client(service) as veo:
+        await veo.text2video("a mug")
+        await veo.image2video("it turns", PICTURES[:1], model="veo3", aspect_ratio="9:16")
+        await veo.ingredients2video("both", PICTURES, resolution="1080p", translation=True)
+        await veo.get_1080p("video-1", extra_body={"new_field": [1]})
+
+    assert service.submits == [
+        {"action": "text2video", "prompt": "a mug", "model": "veo3-fast", "async": True},
+        {
+            "action": "image2video",
+            "prompt": "it turns",
+            "image_urls": PICTURES[:1],
+            "model": "veo3",
+            "aspect_ratio": "9:16",
+            "async": True,
+        },
+        {
+            "action": "ingredients2video",
+            "prompt": "both",
+            "image_urls": PICTURES,
+            "model": "veo3-fast",
+            "resolution": "1080p",
+            "translation": True,
+            "async": True,
+        },
+        {
+            "action": "get_1080p",
+            "video_id": "video-1",
+            "model": "veo3-fast",
+            "async": True,
+            "new_field": [1],
+        },
+    ]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "request_",
+    [
+        TextToVideo(prompt="a mug"),
+        ImageToVideo(prompt="a mug", image_urls=PICTURES),
+        IngredientsToVideo(prompt="a mug", image_urls=PICTURES),
+    ],
+    ids=lambda request: request.action,
+)
+async def test_a_request_is_submitted_and_awaited(request_: VideoRequest) -> None:
+    """`submit` returns a handle with the id; its state is what was last seen."""
+    service = emulator(pace=Seconds(mean=10.0))
+    async with service, client_of(service) as veo:
+        task = await veo.submit(request_)
+        before, shown = task.state, repr(task)
+        result = await task.result()
+
+    assert (before, task.state) == ("pending", "succeeded")
+    assert shown == f"Task(id={task.id!r}, state='pending')"
+    assert result.task_id == task.id == service.bill[0].task_id
+
+
+@pytest.mark.asyncio
+async def test_the_1080p_version_is_a_task_of_its_own() -> None:
+    """Its task id is new, its video bears its source's id."""
+    service = emulator(pace=Immediate())
+    async with service, client_of(service) as veo:
+        source = await veo.text2video("a mug")
+        better = await (await veo.submit(Get1080p(video_id=source.video.id or ""))).result()
+
+    assert better.task_id != source.task_id
+    assert better.video.id == source.video.id
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "options, field",
+    [
+        ({"prompt": ""}, "prompt"),
+        ({"prompt": "a mug", "model": " "}, "model"),
+        ({"prompt": "a mug", "callback_url": "/tmp/hook"}, "callback_url"),
+        ({"prompt": "a mug", "aspect_ratio": "2:1"}, "aspect_ratio"),
+        ({"prompt": "a mug", "extra_body": {"prompt": "another"}}, "extra_body"),
+        ({"prompt": "a mug", "timeout": -1}, "timeout"),
+        ({"prompt": "a mug", "timeout": float("nan")}, "timeout"),
+    ],
+)
+async def test_what_cannot_be_right_is_not_sent(options: dict[str, Any], field: str) -> None:
+    """The error names the field; nothing was asked and nothing was bought."""
+    service = shop()
+    async with client(service) as veo:
+        with pytest.raises(InvalidRequestError) as error:
+            await veo.text2video(**options)
+
+    assert error.value.field == field
+    assert not service.submits
+
+
+@pytest.mark.asyncio
+async def test_a_request_is_one_of_ours() -> None:
+    """A dictionary is no request: its fields would not be checked."""
+    async with client(shop()) as veo:
+        with pytest.raises(InvalidRequestError, match="TextToVideo"):
+            await veo.submit({"action": "text2video", "prompt": "a mug"})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "options, field",
+    [
+        ({"mode": "later"}, "mode"),
+        ({"timeout": -1}, "timeout"),
+        ({"base_url": "http://api.example"}, "base_url"),
+    ],
+)
+def test_what_cannot_be_right_makes_no_client(options: dict[str, Any], field: str) -> None:
+    """Options are checked when the client is made."""
+    with pytest.raises(InvalidRequestError) as error:
+        VeoClient("any-token", **options)
+
+    assert error.value.field == field
+
+
+def test_a_missing_token_names_the_variable() -> None:
+    """So that a newcomer knows what to do."""
+    with pytest.raises(NoTokenError, match="ACEDATACLOUD_API_TOKEN"):
+        VeoClient()
+
+
+@pytest.mark.asyncio
+async def test_token_and_address_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both have a variable; what is given in code comes first."""
+    service = emulator(token="from-env", pace=Immediate())
+    monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", "from-env")
+    monkeypatch.setenv("ACEDATACLOUD_API_BASE_URL", BASE_URL)
+    async with service, VeoClient(transport=service.transport()) as veo:
+        await veo.text2video("a mug")
+    given = VeoClient("given", base_url="http://127.0.0.1:2", transport=shop())
+
+    assert repr(veo) == f"VeoClient(base_url='{BASE_URL}', mode='async')"
+    assert repr(given) == "VeoClient(base_url='http://127.0.0.1:2', mode='async')"
+    await given.aclose()
+
+
+@pytest.mark.asyncio
+async def test_a_wait_has_a_time_limit_of_its_own() -> None:
+    """Without one a wait ends after the client's, which is an hour; a ``timedelta`` serves too."""
+    service = emulator(pace=Seconds(mean=1e4, sigma=0.0))
+    loop = asyncio.get_running_loop()
+    async with service, client_of(service) as veo:
+        task = await veo.submit(TextToVideo(prompt="a mug"))
+        for timeout, seconds in ((None, 3600.0), (timedelta(minutes=2), 120.0), (0, 0.0)):
+            began = loop.time()
+            with pytest.raises(WaitTimeoutError) as error:
+                await veo.wait(task.id, timeout=timeout)
+            assert loop.time() - began == pytest.approx(seconds)
+            assert error.value.task_id == task.id
+            assert isinstance(error.value, TimeoutError)
+    async with service, client_of(service, timeout=timedelta(seconds=5)) as veo:
+        began = loop.time()
+        with pytest.raises(WaitTimeoutError):
+            await veo.text2video("a mug")
+
+        assert loop.time() - began == pytest.approx(5.0)
+
+
+@pytest.mark.asyncio
+async def test_a_wait_without_end_waits() -> None:
+    """Infinity is a time limit too."""
+    service = emulator(pace=Seconds(mean=1e4, sigma=0.0))
+    async with service, client_of(service) as veo:
+        assert (await veo.text2video("a mug", timeout=float("inf"))).success
+
+
+def test_a_client_may_be_made_outside_of_a_loop() -> None:
+    """It opens nothing before its first call, so a module may make it."""
+    veo = client(shop())
+
+    async def main() -> Generation:
+        async with veo:
+            return await veo.text2video("a mug")
+
+    with asyncio.Runner(loop_factory=VirtualEventLoop) as runner:
+        assert runner.run(main()).success
+
+
+@pytest.mark.asyncio
+async def test_a_client_needs_no_with() -> None:
+    """It works without, and `aclose` may be called twice, and before any use."""
+    unused = client(shop())
+    await unused.aclose()
+    veo = client(shop())
+    result = await veo.text2video("a mug")
+    await veo.aclose()
+    await veo.aclose()
+
+    assert result.success
+    assert not other_tasks()
+
+
+@pytest.mark.asyncio
+async def test_the_client_returns_itself_and_closes_at_the_end() -> None:
+    """Also when the block fails."""
+    veo = client(shop())
+    with suppress(ZeroDivisionError):
+        async with veo as entered:
+            assert entered is veo
+            raise ZeroDivisionError
+
+    with pytest.raises(ClientClosedError, match="nothing was sent"):
+        await veo.text2video("a mug")
+
+
+@pytest.mark.asyncio
+async def test_a_closed_client_does_nothing() -> None:
+    """Each method says that the client is closed; what is known already can still be read."""
+    service = shop()
+    veo = client(service)
+    task = await veo.submit(TextToVideo(prompt="a mug"))
+    done = await task.result()
+    await veo.aclose()
+    asked = len(service.submits) + len(service.questions)
+
+    with pytest.raises(ClientClosedError):
+        await veo.submit(TextToVideo(prompt="a mug"))
+    with pytest.raises(ClientClosedError) as error:
+        await veo.wait("task-2")
+    with pytest.raises(ClientClosedError):
+        await task.refresh()
+    [outcome] = await veo.generate_many([TextToVideo(prompt="a mug")])
+
+    assert error.value.task_id == "task-2"
+    assert isinstance(outcome.error, ClientClosedError)
+    assert await task.result() == done
+    assert len(service.submits) + len(service.questions) == asked
+
+
+@pytest.mark.asyncio
+async def test_two_closings_at_once_are_one() -> None:
+    """Both return once everything has ended, and neither cuts what the other lets settle."""
+    service = emulator(pace=Immediate())
+    service.faults.add(Fault(effect=Hang(at="accepted", seconds=5.0)))
+    async with service:
+        veo = client_of(service)
+        caller = asyncio.create_task(veo.submit(TextToVideo(prompt="a mug")))
+        await asyncio.sleep(1.0)
+
+        await asyncio.gather(veo.aclose(), veo.aclose())
+
+        assert (await caller).id == service.bill[0].task_id
+
+
+@pytest.mark.asyncio
+async def test_a_finished_video_is_downloaded(tmp_path: Path) -> None:
+    """From a video, or from a generation, whose first file it is."""
+    service = emulator(pace=Immediate(), video=TINY)
+    async with service, client_of(service) as veo:
+        result = await veo.text2video("a mug")
+        first = await veo.download(result.video, tmp_path / "video.mp4")
+        second = await veo.download(result, str(tmp_path / "generation.mp4"))
+
+    assert first == tmp_path / "video.mp4"
+    assert first.read_bytes()[4:8] == b"ftyp"
+    assert first.read_bytes() == second.read_bytes()
+    assert names_in(tmp_path) == ["generation.mp4", "video.mp4"]
+
+
+@pytest.mark.asyncio
+async def test_a_video_without_an_address_is_not_downloaded(tmp_path: Path) -> None:
+    """The error names what is missing, before anything is asked."""
+    async with client(shop()) as veo:
+        with pytest.raises(InvalidRequestError, match="video_url") as error:
+            await veo.download(Video(id="video-1"), tmp_path / "video.mp4")
+
+    assert error.value.field == "video"
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.asyncio
+async def test_a_file_that_is_gone_names_its_task(tmp_path: Path) -> None:
+    """The video stays paid for; the error says which task gives a fresh address."""
+    service = emulator(pace=Immediate(), video=TINY)
+    async with service, client_of(service) as veo:
+        result = await veo.text2video("a mug")
+        service.reset()
+        with pytest.raises(DownloadError) as error:
+            await veo.download(result, tmp_path / "video.mp4")
+
+    assert error.value.task_id == result.task_id
+    assert error.value.may_have_cost
+
+
+@pytest.mark.asyncio
+async def test_nothing_warns_in_a_whole_life() -> None:
+    """No coroutine is left unawaited and no resource open, whatever was refused on the way."""
+    service = emulator(balance=1, pace=Seconds(mean=20.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        async with service, client_of(service) as veo:
+            outcomes = await veo.generate_many([TextToVideo(prompt=p) for p in "abc"])
+
+    assert [outcome.result is not None for outcome in outcomes].count(True) == 1
+    assert len(service.bill) == 1
+
+
+def test_the_root_exports_what_it_names() -> None:
+    """At most about thirty-five names, all of them there."""
+    assert all(hasattr(veo_async, name) for name in veo_async.__all__)
+    assert len(veo_async.__all__) <= 38
