@@ -18,7 +18,8 @@ import anyio.to_thread
 class RunSync(Protocol):
     """Runs a blocking function where it does not hold up the event loop."""
 
-    def __call__(self, function: Callable[..., Any], /, *args: Any) -> Awaitable[Any]: ...
+    def __call__(self, function: Callable[..., Any], /, *args: Any) -> Awaitable[Any]:
+        """Call ``function`` with ``args``, and return what it returns."""
 
 
 async def in_thread(function: Callable[..., Any], /, *args: Any) -> Any:
