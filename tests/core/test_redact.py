@@ -16,6 +16,7 @@ PRINTABLE = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
 
 SPELLINGS = {
     "as it is": TOKEN,
+    "lower": TOKEN.lower(),
     "JSON": json.dumps(TOKEN)[1:-1],
     "JSON with escaped slashes": json.dumps(TOKEN)[1:-1].replace("/", r"\/"),
     "JSON in JSON": json.dumps(json.dumps(TOKEN)),

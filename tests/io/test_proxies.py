@@ -26,7 +26,9 @@ ACCEPTED = b'{"task_id": "t-1"}'
 NAMED = "https://api.example"
 """The service by a name that only a proxy knows how to reach."""
 
-HURRY = RetryPolicy(attempts=3, backoff=0.001, max_backoff=0.002, submit_timeout=60.0)
+HURRY = RetryPolicy(
+    on_uncertain="raise", attempts=3, backoff=0.001, max_backoff=0.002, submit_timeout=60.0
+)
 
 Transport = Literal["httpx", "aiohttp"]
 each_transport = pytest.mark.parametrize("transport", ["httpx", "aiohttp"])

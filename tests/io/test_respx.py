@@ -35,6 +35,9 @@ RECORD = load("retrieve_succeeded").json()
 MUG = load("text2video_request").json()["prompt"]
 
 
+TELL = RetryPolicy(on_uncertain="raise")
+
+
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[respx.MockRouter]:
     """The service, mocked, and the token in the environment."""
@@ -233,7 +236,7 @@ async def test_a_500_is_uncertain(service: respx.MockRouter) -> None:
     """It is sent once; the error holds the trace id to look for."""
     videos = service.post(VIDEOS).mock(return_value=answer("error_api_error"))
 
-    async with VeoClient() as veo:
+    async with VeoClient(retry=TELL) as veo:
         with pytest.raises(SubmissionUncertainError) as caught:
             await veo.text2video(MUG)
 
@@ -254,7 +257,7 @@ async def test_mocked_failures_mean_what_real_ones_do(
     """What respx raises in place of the default transport counts as its own."""
     videos = service.post(VIDEOS).mock(side_effect=failure)
 
-    async with VeoClient() as veo:
+    async with VeoClient(retry=TELL) as veo:
         with pytest.raises(error):
             await veo.text2video(MUG)
 

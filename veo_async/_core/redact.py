@@ -18,8 +18,9 @@ class Redactor:
 
     def __init__(self, token: str) -> None:
         pattern = "".join(map(_spellings, token)) if len(token) >= SHORTEST else r"(?!)"
-        self._text = re.compile(pattern)
-        self._bytes = re.compile(pattern.encode())
+        # In either case, since names of headers and encodings are made lower.
+        self._text = re.compile(pattern, re.IGNORECASE)
+        self._bytes = re.compile(pattern.encode(), re.IGNORECASE)
 
     def text(self, text: str) -> str:
         """The text without the token."""
@@ -55,7 +56,7 @@ def _spellings(character: str) -> str:
     if not character.isalnum():
         plain = rf"\\{{0,4}}{plain}"
     number = f"{ord(character):02x}"
-    return rf"(?:{plain}|(?i:\\{{1,4}}u00{number}|%{number}))"
+    return rf"(?:{plain}|\\{{1,4}}u00{number}|%{number})"
 
 
 def _chain(exc: BaseException, outer: BaseException | None) -> Iterator[BaseException]:

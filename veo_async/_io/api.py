@@ -213,6 +213,7 @@ def _inflater(response: httpx.Response) -> Callable[[bytes, int], bytes]:
     if encoding == "identity" or response.is_stream_consumed:
         return lambda chunk, _: chunk
     if encoding not in ("gzip", "deflate"):
-        raise UnknownEncoding(f"the answer is encoded as {encoding[:40]!r}")
+        shown = repr(encoding) if len(encoding) <= 40 else "something long"
+        raise UnknownEncoding(f"the answer is encoded as {shown}")
     # 32 lets zlib tell gzip from deflate by the first bytes.
     return zlib.decompressobj(32 + zlib.MAX_WBITS).decompress
