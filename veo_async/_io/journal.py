@@ -153,23 +153,26 @@ class Journal:
             loop = asyncio.get_running_loop()
             # An empty context: what the caller's context holds must not live on in our task.
             self._writer = loop.create_task(self._write(), context=Context())
+            self._writer.add_done_callback(self._cut)
         return self._next, entry
 
     async def _write(self) -> None:
-        try:
-            while self._next.entries:
-                self._current, self._next = self._next, _Transaction()
-                await self._commit(self._current)
-        except BaseException as exc:
-            # Whoever cuts the writer cuts all that is queued: nobody may wait for ever.
-            for transaction in (self._current, self._next):
-                if transaction:
-                    self._fail(transaction.entries, exc)
-                    self._finish(transaction)
-            self._next = _Transaction()
-            raise
-        finally:
-            self._current = self._writer = None
+        while self._next.entries:
+            self._current, self._next = self._next, _Transaction()
+            await self._commit(self._current)
+        self._current = self._writer = None
+
+    def _cut(self, writer: asyncio.Task[None]) -> None:
+        """Whoever cuts the writer, even before it began, cuts all that is queued: nobody may wait
+        for ever."""
+        cause = asyncio.CancelledError() if writer.cancelled() else writer.exception()
+        if cause is None:
+            return
+        for transaction in (self._current, self._next):
+            if transaction:
+                self._fail(transaction.entries, cause)
+                self._finish(transaction)
+        self._current, self._next, self._writer = None, _Transaction(), None
 
     async def _commit(self, transaction: _Transaction) -> None:
         for entry in transaction.entries:

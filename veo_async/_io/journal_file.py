@@ -154,6 +154,10 @@ class JournalFile:
             raise self._error("is a folder. Name a file in it.")
         if not self.path.parent.is_dir():
             raise self._error("lies in a folder that does not exist. Create the folder first.")
+        # The log lies beside the file. SQLite would speak of a disk that failed.
+        for place in (self.path.parent, self.path):
+            if place.exists() and not os.access(place, os.W_OK):
+                raise self._error("cannot be opened. Make the file and its folder writable.")
 
     def _prepare(self, db: sqlite3.Connection) -> None:
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
