@@ -42,7 +42,7 @@ class _Entry:
 @dataclass(slots=True, eq=False)
 class _Transaction:
     entries: list[_Entry] = field(default_factory=list)
-    over: anyio.Event = field(default_factory=anyio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Journal:

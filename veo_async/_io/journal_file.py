@@ -104,18 +104,25 @@ class JournalFile:
             self._db = sqlite3.connect(
                 self.path, timeout=0, isolation_level=None, check_same_thread=False
             )
-            self._prepare(self._db)
-            return _count_bought(self._db)
+            try:
+                self._prepare(self._db)
+                return _count_bought(self._db)
+            except BaseException:
+                self._close()
+                raise
 
     def close(self) -> None:
         """Write the log into the database and close it. It may be repeated."""
         with self._lock:
             self._closed = True
-            if self._db:
-                # With the last connection SQLite removes the log. Where it cannot, the log
-                # stays, and the next owner reads it.
-                self._db.close()
-                self._db = None
+            self._close()
+
+    def _close(self) -> None:
+        if self._db:
+            # With the last connection SQLite removes the log. Where it cannot, the log stays,
+            # and the next owner reads it.
+            self._db.close()
+            self._db = None
 
     def apply(self, events: Sequence[tuple[Event, float]]) -> list[JournalError | None]:
         """Record events, each with its time, in one durable transaction.
