@@ -9,6 +9,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import aiohttp
 import anyio
 import httpx
 import pytest
@@ -225,6 +226,18 @@ async def test_an_answer_is_a_value_and_is_observed() -> None:
     assert (answer.status, json.loads(answer.body)) == (429, {"a": 1})
     assert answer.headers["retry-after"] == "7"
     assert observed == [answer]
+
+
+@pytest.mark.asyncio
+async def test_an_answer_comes_without_the_token() -> None:
+    """Whoever reads it, wherever it repeats the token."""
+    transport = Transport(Stream(f'{{"seen": "{TOKEN}"}}'.encode()), headers=[("X-Seen", TOKEN)])
+
+    answer = await ask(transport)
+
+    assert isinstance(answer, Reply)
+    assert answer.headers["x-seen"] == "[secret]"
+    assert answer.body == b'{"seen": "[secret]"}'
 
 
 @pytest.mark.asyncio
@@ -462,6 +475,26 @@ async def test_a_transport_may_declare_its_exceptions() -> None:
     answer = await ask(transport)
 
     assert isinstance(judge(answer, now=0.0), NotSent)
+
+
+@pytest.mark.parametrize(
+    "cause, proof",
+    [
+        (aiohttp.ConnectionTimeoutError(), True),
+        (aiohttp.SocketTimeoutError(), False),
+        (aiohttp.ServerDisconnectedError(), False),
+        (aiohttp.ClientOSError(), False),
+        (None, False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_only_the_cause_proves_anything_of_aiohttp(cause: Exception | None, proof: bool) -> None:
+    """All of these are an ``httpx.ConnectTimeout`` to httpx_aiohttp, or an heir of what is a
+    proof; a timeout while reading is none, whoever's session has set one."""
+    lineage = tuple(f"{cls.__module__}.{cls.__qualname__}" for cls in type(cause).__mro__)
+    failure = Failure("aiohttp", ("httpx.ConnectTimeout",), lineage if cause else ())
+
+    assert isinstance(judge(failure, now=0.0), NotSent) is proof
 
 
 @pytest.mark.asyncio
