@@ -291,6 +291,26 @@ async def test_a_post_that_is_too_late_is_uncertain_and_kept() -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("turns", range(12))
+async def test_an_answer_in_the_last_moment_is_not_lost(turns: int) -> None:
+    """If the answer comes just when the time to settle is over, the id is in the error or in
+    `unsettled`."""
+
+    async def sell(body: Body) -> httpx.Response:
+        await anyio.sleep(15.0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return accepted()
+
+    async with client(Service(submit=sell), retry=AT_ONCE) as veo:
+        with pytest.raises((WaitTimeoutError, SubmissionUncertainError)) as error:
+            await veo.text2video("a mug", timeout=5.0)
+        await asyncio.sleep(1.0)
+
+        assert "task-1" in {error.value.task_id, *(item.task_id for item in veo.unsettled)}
+
+
+@pytest.mark.asyncio
 async def test_time_that_runs_out_in_the_wait_names_the_task() -> None:
     """The whole call has one time limit; the error says how to go on."""
     service = emulator(pace=Seconds(mean=100.0, sigma=0.0))
@@ -433,6 +453,7 @@ async def test_closing_waits_for_an_open_post() -> None:
 
     await veo.aclose()
 
+    assert other_tasks() <= {caller}
     with pytest.raises(ClientClosedError) as error:
         await caller
     assert now() == pytest.approx(8.0)
@@ -479,9 +500,10 @@ async def test_closing_sends_nothing_that_still_queues(queue: str) -> None:
 @pytest.mark.asyncio
 async def test_a_close_that_is_cancelled_can_be_done_again() -> None:
     """Cancelling `aclose` cuts no POST, ends the polling, and leaves the rest to the next call."""
-    shop = Counter(accepted(), seconds=5.0)
-    veo = client(shop)
+    shop = Counter(accepted("never-finished"), seconds=5.0)
+    veo = client(shop, rate_limit=RateLimit(in_flight=1))
     caller = asyncio.create_task(veo.submit(MUG))
+    queued = asyncio.create_task(veo.submit(MUG))
     await asyncio.sleep(1.0)
     closing = asyncio.create_task(veo.aclose())
     await asyncio.sleep(1.0)
@@ -489,9 +511,13 @@ async def test_a_close_that_is_cancelled_can_be_done_again() -> None:
     await asyncio.wait([closing])
 
     task = await caller
+    with pytest.raises(ClientClosedError):
+        await queued
+    asked = len(shop.questions)
     await veo.aclose()
 
-    assert task.id == "task-1"
+    assert task.id == "never-finished"
+    assert asked == 0
     assert not other_tasks()
 
 

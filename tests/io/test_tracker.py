@@ -24,6 +24,7 @@ from tests.support.service import (
 from veo_async import (
     APIError,
     ClientClosedError,
+    Generation,
     GenerationFailedError,
     PollingError,
     PollPolicy,
@@ -32,6 +33,7 @@ from veo_async import (
     VeoClient,
     WaitTimeoutError,
 )
+from veo_async._core.tasks import Standing
 from veo_async.errors import InvalidTokenError, NoAPIError
 from veo_async.testing import VirtualEventLoop
 
@@ -247,6 +249,19 @@ async def test_one_guilty_id_hurts_no_other(guilty: str) -> None:
 
 
 @pytest.mark.asyncio
+async def test_who_was_asked_alone_is_asked_with_others_again() -> None:
+    """A batch that was refused once costs single questions once, not for ever."""
+    board = Board()
+    board.instead = [refused(400, "bad_request")]
+    async with client(board) as veo:
+        await ends_of(veo, "t0", "t1", timeout=30.0)
+
+    kinds = [body["action"] for body in board.questions]
+    assert kinds[:3] == ["retrieve_batch", "retrieve", "retrieve"]
+    assert set(kinds[3:]) == {"retrieve_batch"}
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("answer", ["404", "empty", "missing"])
 async def test_an_unknown_id_has_a_time_of_grace(answer: str) -> None:
     """An id that the service does not show (yet) is pending for a while, then not found; it hurts
@@ -379,6 +394,31 @@ async def test_polls_that_fail_together_count_once() -> None:
     assert [end.task_id for end in ends] == ids
     assert {type(end) for end in failed} == {InvalidTokenError}
     assert [end.task_id for end in later] == ["n1"]
+
+
+@pytest.mark.asyncio
+async def test_a_poll_that_fails_after_the_others_counts_with_them() -> None:
+    """When a failure has ended the waits, polls that were under way with it do not count against
+    those who wait anew."""
+    board = Board()
+    ids = [f"n{number}" for number in range(60)]
+    board.finish(*ids)
+    answers = iter([1.0, 2.0])
+
+    async def show(body: Body) -> httpx.Response:
+        seconds = next(answers, None)
+        if seconds is None:
+            return await board._show(body)
+        await anyio.sleep(seconds)
+        return httpx.Response(502)
+
+    service = Service(tasks=show)
+    async with client(service, poll=PollPolicy(bad_polls=1)) as veo:
+        ends = await ends_of(veo, *ids)
+        again = await ends_of(veo, *ids)
+
+    assert {type(end) for end in ends} == {PollingError}
+    assert [end.task_id for end in again] == ids
 
 
 @pytest.mark.asyncio
@@ -520,16 +560,36 @@ async def test_a_refresh_of_an_old_handle_disturbs_no_newer_wait() -> None:
 @pytest.mark.asyncio
 async def test_trouble_does_not_spoil_a_result_of_the_same_moment() -> None:
     """A result whose waiter has not run yet stands, whatever happens in the same turn."""
-    board = Board()
-    board.finish("t0")
-    async with client(board) as veo:
+    async with client(Board()) as veo:
         waiting = asyncio.create_task(veo.wait("t0"))
         await asyncio.sleep(0.5)
-        tracked = veo._tracker._kept["t0"]
-        await tracked.over.wait()
+        result = Generation(success=True, task_id="t0")
+        tracked = veo._tracker.follow("t0", Standing("succeeded", generation=result))
         veo._tracker._fail(tracked, PollingError("too late", task_id="t0"))
 
-        assert (await waiting).task_id == "t0"
+        assert await waiting is result
+
+
+@pytest.mark.asyncio
+async def test_a_wait_that_begins_in_the_turn_of_the_trouble_is_served() -> None:
+    """Who waits anew before all others have heard of the trouble is not forgotten with them."""
+    board = Board()
+    board.finish("t0")
+    board.instead = [httpx.Response(502)]
+
+    async def at_once_again() -> Generation:
+        await veo._tracker.attach("t0").over.wait()
+        return await veo.wait("t0", timeout=60.0)
+
+    async with client(board, poll=PollPolicy(bad_polls=1)) as veo:
+        first = asyncio.create_task(at_once_again())
+        second = asyncio.create_task(veo.wait("t0"))
+        tracked = veo._tracker.attach("t0")
+        await asyncio.wait([first, second])
+
+        assert tracked.trouble
+        assert isinstance(second.exception(), PollingError)
+        assert first.result().task_id == "t0"
 
 
 @pytest.mark.asyncio
@@ -641,5 +701,9 @@ async def test_portions_that_nobody_waits_for_are_dropped() -> None:
 
         assert len(board.questions) == asked
         assert not veo._tracker._portions
+        await ends_of(veo, "t0", "t1", timeout=0.5)
+        await asyncio.sleep(60.0)
+        assert not veo._tracker._portions
+        assert not veo._tracker._asked
         board.finish("t1")
         assert (await veo.wait("t1")).task_id == "t1"

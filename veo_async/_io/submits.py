@@ -213,7 +213,7 @@ class Submits:
         deadline = inf
         while not post.over.is_set():
             try:
-                with anyio.move_on_at(deadline) as patience:
+                with anyio.CancelScope(deadline=deadline) as patience:
                     await post.over.wait()
                 if patience.cancelled_caught:
                     post.task.cancel()
@@ -251,7 +251,7 @@ class Submits:
     async def _verdict(self, post: Post, deadline: float) -> law.Verdict:
         """What the POST came to; a caller that is cancelled or late stays until it settles."""
         try:
-            with anyio.move_on_at(deadline + self._policy.settle):
+            with anyio.CancelScope(deadline=deadline + self._policy.settle):
                 await post.over.wait()
         except BaseException:
             self._abandon(post)
@@ -320,7 +320,7 @@ class Submits:
 @contextmanager
 def _before(deadline: float) -> Iterator[None]:
     """Until the deadline, for what happens before anything is sent."""
-    with anyio.move_on_at(deadline) as scope:
+    with anyio.CancelScope(deadline=deadline) as scope:
         yield
     if scope.cancelled_caught:
         raise WaitTimeoutError("The time to wait was over before the submit.", task_id=None)

@@ -413,7 +413,6 @@ class Tracker:
         if self._polling and not self._polling.done():
             self._polling.cancel()
             await asyncio.wait([self._polling])
-        self._fail_all(None)  # also those that hold a place, since somebody may queue for it
 
 
 def _now() -> float:
