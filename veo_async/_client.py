@@ -15,12 +15,15 @@ import httpx
 
 from ._core.addresses import read_base_url
 from ._core.credentials import BASE_URL_VARIABLE, DEFAULT_BASE_URL, TOKEN_VARIABLE, read_token
+from ._core.likeness import Fields
 from ._core.options import read_mode, read_request, read_timeout, read_video_url
+from ._core.reply import Answer
 from ._io.api import API
 from ._io.batch import run_all
 from ._io.downloads import Downloads
 from ._io.limiter import Limiter
 from ._io.queries import Queries, Tasks
+from ._io.reconciler import Reconciler
 from ._io.seams import Seams
 from ._io.submits import Post, Submits
 from ._io.tracker import Tracked, Tracker
@@ -130,7 +133,7 @@ class VeoClient:
     ) -> None:
         token = read_token(api_token or os.environ.get(TOKEN_VARIABLE))
         address = read_base_url(base_url or os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL)
-        seams = _seams or Seams()
+        seams = (_seams or Seams()).steadied()
         limit, poll, retry = rate_limit or RateLimit(), poll or PollPolicy(), retry or RetryPolicy()
         self._mode = read_mode(mode)
         self._timeout = read_timeout(timeout)
@@ -143,13 +146,16 @@ class VeoClient:
             transport=transport,
             proxy=proxy,
             verify=verify,
-            observe=self._limiter.note,
+            observe=self._observe,
         )
+        queries = Queries(self._api, self._limiter, poll, seams)
+        self._reconciler = Reconciler(queries, seams, is_under_way=self._is_under_way)
         self._tracker = Tracker(self._api, self._limiter, poll, seams)
         self._submits = Submits(
             self._api,
             self._limiter,
             self._tracker,
+            self._reconciler,
             policy=retry,
             asynchronous=self._mode == "async",
             seams=seams,
@@ -162,7 +168,7 @@ class VeoClient:
             random=seams.luck,
             run_sync=seams.run_sync,
         )
-        self.tasks = Tasks(Queries(self._api, self._limiter, poll, seams))
+        self.tasks = Tasks(queries)
         """The account's task list."""
 
     def __repr__(self) -> str:
@@ -382,6 +388,7 @@ class VeoClient:
         try:
             await self._submits.aclose()
         finally:
+            await self._reconciler.aclose()
             await self._tracker.aclose()
         self._limiter.close()
         await self._downloads.aclose()
@@ -399,6 +406,13 @@ class VeoClient:
         await self.aclose()
 
     # What the methods above share.
+
+    def _observe(self, answer: Answer) -> None:
+        self._limiter.note(answer)
+        self._reconciler.note(answer)
+
+    def _is_under_way(self, fields: Fields) -> bool:
+        return self._submits.is_under_way(fields)
 
     def _seconds(self, timeout: Timeout) -> float:
         return self._timeout if timeout is None else read_timeout(timeout)

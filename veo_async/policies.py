@@ -71,10 +71,12 @@ class RetryPolicy(Value):
     ``on_uncertain="resend"``.
 
     Args:
-        on_uncertain: what to do when a submit may or may not have been accepted: ``raise``
-            `SubmissionUncertainError`, or ``resend`` it at the risk of paying twice.
-        attempts: how often a submit is sent that provably never left this machine, or whose
-            outcome is uncertain under ``resend``.
+        on_uncertain: what to do when a submit may or may not have been accepted. ``reconcile``
+            looks for it in the account's task list: it is adopted if it is there, sent again if
+            it provably is not, and raised as `SubmissionUncertainError` if nobody can tell.
+            ``raise`` raises that at once. ``resend`` sends it again at the risk of paying twice.
+        attempts: how often a submit is sent that provably never left this machine, or that was
+            provably not accepted, or whose outcome is uncertain under ``resend``.
         rate_limit_attempts: how often a submit is sent that was answered with 429.
         max_elapsed: how long one submit may be retried in all.
         backoff: the first delay; it doubles from one attempt to the next.
@@ -84,7 +86,7 @@ class RetryPolicy(Value):
         settle: how long a cancelled caller stays for the answer to a submit that has begun.
     """
 
-    on_uncertain: Literal["raise", "resend"] = "raise"
+    on_uncertain: Literal["reconcile", "raise", "resend"] = "reconcile"
     attempts: Count = 5
     rate_limit_attempts: Count = 30
     max_elapsed: Seconds = 900.0

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from tests.support.wire import bounded
 from veo_async._core.rate import (
-    FIRST_SPACING,
+    BRAKE,
     FREE,
     LONGEST_PAUSE,
+    RECOVERY,
     SLOWEST,
     Pace,
     delay,
@@ -178,16 +179,41 @@ def refuse(pace: Pace, times: int) -> Pace:
     return pace
 
 
-def test_spacing_widens_within_bounds() -> None:
-    """Each refusal doubles the spacing, from a twentieth of a second up to five seconds."""
-    assert refuse(FREE_PACE, 1).learned == FIRST_SPACING
-    assert refuse(FREE_PACE, 2).learned == 2 * FIRST_SPACING
-    assert refuse(FREE_PACE, 100).learned == SLOWEST
+def sent(count: int, *, per_second: float) -> Pace:
+    """The pace after so many requests at this rate."""
+    pace = FREE_PACE
+    for number in range(count):
+        pace = take(pace, number / per_second)
+    return pace
 
 
-def test_learned_spacing_spaces() -> None:
+def test_the_first_refusal_learns_from_how_fast_it_went() -> None:
+    """A 429 leaves a part of the rate of the last full second, or of the present one."""
+    refused = throttled(sent(100, per_second=40), now=2.4, retry_after=1.0, u=0.0)
+    at_once = throttled(sent(30, per_second=1e9), now=0.1, retry_after=1.0, u=0.0)
+
+    assert refused.learned == 40 * BRAKE
+    assert at_once.learned == 30 * BRAKE
+
+
+def test_a_rate_of_long_ago_is_none() -> None:
+    """A burst after a silence is judged by itself."""
+    pace = take(sent(100, per_second=100), 60.0)
+
+    assert throttled(pace, now=60.0, retry_after=1.0, u=0.0).learned == max(BRAKE, SLOWEST)
+
+
+def test_rate_sinks_within_bounds() -> None:
+    """Each refusal takes its part, down to the slowest rate."""
+    first = refuse(sent(100, per_second=100), 1)
+
+    assert refuse(first, 1).learned == (first.learned or 0) * BRAKE
+    assert refuse(first, 100).learned == SLOWEST
+
+
+def test_learned_rate_spaces() -> None:
     """What was learned holds beside the caller's own rate: the slower one counts."""
-    learned = refuse(FREE_PACE, 2)
+    learned = replace(FREE_PACE, learned=10.0)
     slower = replace(learned, interval=1.0)
 
     assert delay(take(learned, 100.0), 100.0) == pytest.approx(0.1)
@@ -195,15 +221,14 @@ def test_learned_spacing_spaces() -> None:
 
 
 def test_pace_recovers_step_by_step() -> None:
-    """Good answers narrow the spacing little by little until it is none."""
+    """Good answers win the rate back little by little, until nothing limits it."""
     pace, steps = refuse(FREE_PACE, 3), 0
     while pace.learned:
         following = succeeded(pace)
-        assert following.learned < pace.learned
+        assert following.learned is None or following.learned == pace.learned + RECOVERY
         pace, steps = following, steps + 1
 
-    assert 100 < steps < 200
-    assert pace.learned == 0.0 < FREE
+    assert steps == (FREE - SLOWEST) / RECOVERY
     assert succeeded(pace) is pace
 
 
@@ -211,6 +236,6 @@ def test_pace_that_is_not_adaptive_learns_nothing() -> None:
     """``adaptive=False`` keeps the pauses and leaves the spacing to the caller."""
     pace = refuse(Pace.of(RateLimit(adaptive=False)), 3)
 
-    assert pace.learned == 0.0
+    assert pace.learned is None
     assert pace.strikes == 3
     assert succeeded(pace) == replace(pace, strikes=0)

@@ -15,20 +15,17 @@ FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 """The pause after a 429 that does not say how long to wait, in seconds: from, to."""
 
-SLOWEST = 5.0
-"""The widest spacing that repeated 429s lead to, in seconds."""
+BRAKE = 0.75
+"""The part of the rate that is left after a 429."""
 
-BRAKE = 2.0
-"""What a 429 multiplies the spacing by."""
+RECOVERY = 0.25
+"""Requests a second that a good answer wins back: at a limit of 50 a second, a fiftieth of the
+answers is then a 429; where a tenth of all answers is one by chance, nine a second still go."""
 
-FIRST_SPACING = 0.05
-"""The spacing after the first 429, in seconds: 20 requests a second."""
-
-RECOVERY = 0.98
-"""What a good answer multiplies the spacing by: 35 of them win back what one 429 took."""
-
-FREE = 0.005
-"""Spacing below this is no spacing: 200 requests a second."""
+SLOWEST = 0.5
+FREE = 500.0
+"""The learned rate in requests a second: it is never below the first, and beyond the second it
+limits nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +35,13 @@ class Pace:
     Attributes:
         interval: seconds between two requests by the caller's own limit; 0 is no limit.
         slack: by how many seconds a request may be early, which is what a burst is.
-        adaptive: whether a 429 changes the spacing.
+        adaptive: whether a 429 changes the rate.
         arrival: the theoretical arrival time of the next request, in monotonic seconds.
         paused_until: nobody sends before this time.
         strikes: pauses in a row without a good answer between them.
-        learned: seconds between two requests as the 429s taught.
+        learned: requests a second as the 429s taught; ``None`` until there was one.
+        second, sent: since when the present second runs, and how many requests went in it.
+        speed: how many went in the second before.
     """
 
     interval: float
@@ -51,7 +50,10 @@ class Pace:
     arrival: float = float("-inf")
     paused_until: float = float("-inf")
     strikes: int = 0
-    learned: float = 0.0
+    learned: float | None = None
+    second: float = float("-inf")
+    sent: int = 0
+    speed: int = 0
 
     @classmethod
     def of(cls, limit: RateLimit) -> Pace:
@@ -67,8 +69,11 @@ def delay(pace: Pace, now: float) -> float:
 
 def take(pace: Pace, now: float) -> Pace:
     """The pace after a request that goes now."""
-    spacing = max(pace.interval, pace.learned)
-    return replace(pace, arrival=max(pace.arrival, now) + spacing) if spacing else pace
+    if now >= pace.second + 1.0:
+        speed = pace.sent if now < pace.second + 2.0 else 0
+        pace = replace(pace, second=now, sent=0, speed=speed)
+    spacing = max(pace.interval, 1.0 / pace.learned if pace.learned else 0.0)
+    return replace(pace, arrival=max(pace.arrival, now) + spacing, sent=pace.sent + 1)
 
 
 def throttled(pace: Pace, *, now: float, retry_after: float | None, u: float) -> Pace:
@@ -81,14 +86,17 @@ def throttled(pace: Pace, *, now: float, retry_after: float | None, u: float) ->
         return replace(pace, paused_until=max(pace.paused_until, now + (retry_after or 0.0)))
     strikes = pace.strikes + 1
     pause = backoff(strikes, first=FIRST_PAUSE, cap=LONGEST_PAUSE, u=u)
-    learned = min(max(pace.learned * BRAKE, FIRST_SPACING), SLOWEST) if pace.adaptive else 0.0
     until = now + (retry_after or pause)  # "at once" is no answer to the one who was just refused
-    return replace(pace, paused_until=until, strikes=strikes, learned=learned)
+    pace = replace(pace, paused_until=until, strikes=strikes)
+    if not pace.adaptive:
+        return pace
+    rate = pace.learned or float(max(pace.speed, pace.sent))
+    return replace(pace, learned=max(rate * BRAKE, SLOWEST))
 
 
 def succeeded(pace: Pace) -> Pace:
     """The pace after a good answer."""
     if not (pace.strikes or pace.learned):
         return pace
-    learned = pace.learned * RECOVERY
-    return replace(pace, strikes=0, learned=learned if learned >= FREE else 0.0)
+    learned = (pace.learned or FREE) + RECOVERY
+    return replace(pace, strikes=0, learned=learned if learned < FREE else None)

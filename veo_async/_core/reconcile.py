@@ -257,7 +257,8 @@ class LookAgain:
     at: float
 
 
-Decision = Adopt | Absent | CannotTell | LookAgain
+Conclusion = Adopt | Absent | CannotTell
+Decision = Conclusion | LookAgain
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,6 +203,14 @@ class Stop:
     error: VeoError
 
 
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """Look for it in the task list first; ``if_absent`` follows once it provably is not there."""
+
+    error: SubmissionUncertainError
+    if_absent: Again | Stop
+
+
 def after(
     verdict: NotSent | Refused | Uncertain,
     attempts: Attempts,
@@ -210,20 +218,26 @@ def after(
     policy: RetryPolicy,
     now: float,
     u: float,
-) -> Again | Stop:
+) -> Again | Stop | LookUp:
     """What follows a submit that was not accepted. ``now`` is monotonic, ``u`` in [0, 1)."""
     if isinstance(verdict, Refused):
         return _after_refusal(verdict.error, attempts, policy, now, u)
     if isinstance(verdict, NotSent):
-        count = attempts.unsent + 1
-        step, error = replace(attempts, unsent=count), unreachable(verdict.failure)
-    else:
-        count = attempts.lost + 1
-        step, error = replace(attempts, lost=count), uncertain(verdict)
-        if policy.on_uncertain != "resend":
-            return Stop(error)
+        step = replace(attempts, unsent=attempts.unsent + 1)
+        error = unreachable(verdict.failure)
+        return _bounded(step, step.unsent, error, policy=policy, now=now, u=u)
+    step, lost = replace(attempts, lost=attempts.lost + 1), uncertain(verdict)
+    if policy.on_uncertain == "raise":
+        return Stop(lost)
+    again = _bounded(step, step.lost, lost, policy=policy, now=now, u=u)
+    return again if policy.on_uncertain == "resend" else LookUp(lost, again)
+
+
+def _bounded(
+    step: Attempts, count: int, error: VeoError, *, policy: RetryPolicy, now: float, u: float
+) -> Again | Stop:
     delay = backoff(count, first=policy.backoff, cap=policy.max_backoff, u=u)
-    late = now + delay - attempts.started > policy.max_elapsed
+    late = now + delay - step.started > policy.max_elapsed
     return Stop(error) if count >= policy.attempts or late else Again(step, delay)
 
 
@@ -238,6 +252,12 @@ def uncertain(verdict: Uncertain) -> SubmissionUncertainError:
         f"The submit was sent, but its answer proves nothing ({verdict.detail}).",
         trace_id=verdict.trace_id,
     )
+
+
+def undecided(error: SubmissionUncertainError, reason: str) -> SubmissionUncertainError:
+    """The error for a submit that was looked for in the task list, in vain."""
+    message = f"{error.message} The task list cannot tell either: {reason}."
+    return SubmissionUncertainError(message, trace_id=error.trace_id)
 
 
 def _after_refusal(

@@ -6,9 +6,10 @@ nothing from here.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, Protocol
 
@@ -40,3 +41,24 @@ class Seams:
     wall: Callable[[], float] = time.time
     luck: Random = field(default_factory=Random)
     run_sync: RunSync = in_thread
+
+    def steadied(self) -> Seams:
+        """The same, with a wall clock that goes as steadily as the monotonic one.
+
+        A wall clock that is set while a submit is under way would look for it at the wrong time.
+        """
+        return replace(self, wall=_Steady(self.wall))
+
+
+class _Steady:
+    """Reads a wall clock once, and goes on from there by the event loop's time."""
+
+    def __init__(self, wall: Callable[[], float]) -> None:
+        self._wall = wall
+        self._ahead: float | None = None
+
+    def __call__(self) -> float:
+        now = asyncio.get_running_loop().time()
+        if self._ahead is None:
+            self._ahead = self._wall() - now
+        return self._ahead + now

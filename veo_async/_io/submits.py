@@ -19,12 +19,16 @@ from math import inf
 
 import anyio
 
+from .._core import reconcile
 from .._core import submit as law
+from .._core.likeness import Fields, chosen
+from .._core.tasks import PENDING
 from ..errors import ClientClosedError, SubmissionUncertainError, WaitTimeoutError
 from ..models import Unsettled, VideoRequest
 from ..policies import RetryPolicy
 from .api import API
 from .limiter import Limiter
+from .reconciler import Reconciler
 from .seams import Seams
 from .tracker import Tracked, Tracker
 
@@ -35,6 +39,8 @@ class Post:
     """One POST, under way or over.
 
     Attributes:
+        request: what is sent; ``chosen`` is the same in the form in which requests are compared.
+        sent_at, ended_at: when it was sent and when it was over, in Unix seconds.
         verdict: what its answer proved, once it is over.
         tracked: the task that it started, if it was accepted.
         abandoned: whether its caller is gone, so that nobody else will tell what came of it.
@@ -45,7 +51,9 @@ class Post:
         self, request: VideoRequest, *, sent_at: float, release: Callable[[], None] | None
     ) -> None:
         self.request = request
+        self.chosen = chosen(request)
         self.sent_at = sent_at
+        self.ended_at = sent_at
         self.release = release
         self.verdict: law.Verdict | None = None
         self.tracked: Tracked | None = None
@@ -75,6 +83,7 @@ class Submits:
         api: API,
         limiter: Limiter,
         tracker: Tracker,
+        reconciler: Reconciler,
         *,
         policy: RetryPolicy,
         asynchronous: bool,
@@ -83,6 +92,7 @@ class Submits:
         self._api = api
         self._limiter = limiter
         self._tracker = tracker
+        self._reconciler = reconciler
         self._policy = policy
         self._asynchronous = asynchronous
         self._seams = seams
@@ -155,7 +165,7 @@ class Submits:
                     await self._limiter.enter("submit")
                 post = self._begin(request, attempts.action, release)
                 begun.append(post)
-                step = self._next(post, attempts, await self._verdict(post, deadline))
+                step = await self._step(post, attempts, deadline)
                 if isinstance(step, Tracked):
                     return step
                 attempts, post = step.attempts, None
@@ -167,20 +177,39 @@ class Submits:
                 release()
             raise
 
-    def _next(
-        self, post: Post, attempts: law.Attempts, verdict: law.Verdict
+    async def _step(
+        self, post: Post, attempts: law.Attempts, deadline: float
     ) -> Tracked | law.Again:
+        """Await what a POST came to, and ask the law what follows."""
+        verdict = await self._verdict(post, deadline)
         if isinstance(verdict, law.Accepted):
             assert post.tracked is not None  # `_conclude` has followed every accepted task
             return post.tracked
         now = anyio.current_time()
         u = self._seams.luck.random()
         step = law.after(verdict, attempts, policy=self._policy, now=now, u=u)
-        if isinstance(step, law.Again):
-            return step
-        if isinstance(step.error, SubmissionUncertainError):
-            step.error.request, step.error.sent_at = post.request, post.sent_at
-        raise step.error from _cause(verdict)
+        found = await self._look_up(post, step, deadline) if isinstance(step, law.LookUp) else step
+        if not isinstance(found, law.Stop):
+            return found
+        if isinstance(found.error, SubmissionUncertainError):
+            found.error.request, found.error.sent_at = post.request, post.sent_at
+        raise found.error from _cause(verdict)
+
+    async def _look_up(
+        self, post: Post, step: law.LookUp, deadline: float
+    ) -> Tracked | law.Again | law.Stop:
+        """Look for a lost submit in the account's task list."""
+        lost = reconcile.Lost(post.chosen, post.sent_at, post.ended_at, step.error.trace_id)
+        decision = await self._reconciler.resolve(lost, deadline=deadline)
+        if isinstance(decision, reconcile.Absent):
+            return step.if_absent
+        if isinstance(decision, reconcile.CannotTell):
+            return law.Stop(law.undecided(step.error, decision.reason))
+        return self._follow(post, law.Accepted(decision.task_id, PENDING))
+
+    def is_under_way(self, fields: Fields) -> bool:
+        """Whether a submit of this content has been begun whose answer is still awaited."""
+        return any(post.chosen == fields for post in self._open)
 
     # The POST itself.
 
@@ -230,6 +259,7 @@ class Submits:
         """The POST is over, whoever is still there to hear of it."""
         self._limiter.leave("submit")
         self._open.discard(post)
+        post.ended_at = self._seams.wall()
         if post.verdict is None:
             failed = None if task.cancelled() else task.exception()
             post.verdict = law.Uncertain("it was cut before its answer came", cause=failed)
@@ -242,9 +272,17 @@ class Submits:
     def _accept(self, post: Post, accepted: law.Accepted, action: str) -> None:
         if post.request.action in law.OTHER_SPELLING:
             self._spelling = action
+        if accepted.task_id:
+            receipt = reconcile.Receipt(accepted.task_id, post.chosen, post.sent_at, post.ended_at)
+            self._reconciler.accepted(receipt, at_once=accepted.standing is PENDING)
+        self._follow(post, accepted)
+
+    def _follow(self, post: Post, accepted: law.Accepted) -> Tracked:
+        post.verdict = accepted
         post.tracked = self._tracker.follow(accepted.task_id or "", accepted.standing)
         if post.release:
             self._tracker.hold_place(post.tracked, post.release)
+        return post.tracked
 
     # The caller.
 

@@ -1,0 +1,173 @@
+"""The reconciler: looks for lost submits in the account's task list.
+
+One look serves all that are lost, and one task of ours looks exactly while something is. A record
+is read, judged and given away in one synchronous step, so none is given away twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context
+from dataclasses import dataclass, field
+
+import anyio
+
+from .._core import reconcile
+from .._core.likeness import Fields, comparable
+from .._core.reconcile import Adopt, CannotTell, Case, Conclusion, LookAgain, Lost, Receipt
+from .._core.reply import Answer, Failure, service_time
+from ..errors import VeoError
+from ..models import TaskRecord
+from .queries import Queries
+from .seams import Seams
+
+MAX_PAGES = 400
+"""How many pages of the list one look reads: 20,000 tasks within the window."""
+
+KEEP = 3600.0
+"""Seconds for which an accepted submit is kept as a control, and as owned: no window of a lost
+submit reaches further back, since an answer is awaited for minutes only."""
+
+
+@dataclass(slots=True, eq=False)
+class _Open:
+    case: Case
+    next_look: float
+    decision: Conclusion | None = None
+    over: anyio.Event = field(default_factory=anyio.Event)
+
+
+class Reconciler:
+    """The lost submits of one client."""
+
+    def __init__(
+        self, queries: Queries, seams: Seams, *, is_under_way: Callable[[Fields], bool]
+    ) -> None:
+        self._queries = queries
+        self._seams = seams
+        # Whether an equal submit is still under way: its record must not be taken for a lost one.
+        self._is_under_way = is_under_way
+        self._offset: float | None = None
+        self._honours_async = False
+        self._receipts: deque[Receipt] = deque()
+        self._open: list[_Open] = []
+        self._wake = anyio.Event()
+        self._looking: asyncio.Task[None] | None = None
+        self._closed = False
+
+    def note(self, answer: Answer) -> None:
+        """Learn the service's clock from any answer."""
+        told = None if isinstance(answer, Failure) else service_time(answer)
+        if told is not None:
+            # ``Date`` has whole seconds, so half a second is missing on average.
+            self._offset = told + 0.5 - self._seams.wall()
+
+    def accepted(self, receipt: Receipt, *, at_once: bool) -> None:
+        """A submit of ours was accepted; ``at_once`` if only its id was answered."""
+        self._honours_async = self._honours_async or at_once
+        self._receipts.append(receipt)
+        oldest = min([o.case.lost.begun for o in self._open], default=receipt.ended) - KEEP
+        while self._receipts[0].ended < oldest:
+            self._receipts.popleft()
+
+    async def resolve(self, lost: Lost, *, deadline: float) -> Conclusion:
+        """What became of a lost submit: `Adopt`, `Absent` or `CannotTell`.
+
+        ``deadline`` is in monotonic seconds.
+        """
+        entry = _Open(Case(lost), next_look=lost.ended + reconcile.FIRST_LOOK)
+        self._open.append(entry)
+        self._start()
+        try:
+            with anyio.move_on_at(deadline):
+                await entry.over.wait()
+        finally:
+            self._open.remove(entry)
+        return entry.decision or CannotTell("the time to wait was over before the list could tell")
+
+    def _start(self) -> None:
+        self._wake.set()
+        if self._looking is None or self._looking.done():
+            # An empty context: what the caller's context holds must not live on in our task.
+            loop = asyncio.get_running_loop()
+            run = self._look_while_lost()
+            self._looking = loop.create_task(run, name="veo_async looks", context=Context())
+            self._looking.add_done_callback(self._ended)
+
+    async def _look_while_lost(self) -> None:
+        while pending := [entry for entry in self._open if entry.decision is None]:
+            self._wake = anyio.Event()
+            pause = min(entry.next_look for entry in pending) - self._seams.wall()
+            if pause > 0:
+                with anyio.move_on_after(pause):
+                    await self._wake.wait()
+                continue
+            await self._look(pending)
+
+    async def _look(self, entries: list[_Open]) -> None:
+        at = self._seams.wall()
+        stored, complete = await self._read([entry.case.lost for entry in entries])
+        # From here to the end nothing is awaited: what is given away is ours for the next entry.
+        look: reconcile.Look | None = None
+        for entry in entries:
+            look = look or reconcile.read_look(
+                stored, tuple(self._receipts), at=at, offset=self._offset, complete=complete
+            )
+            if self._judge(entry, look):
+                look = None
+
+    def _judge(self, entry: _Open, look: reconcile.Look) -> bool:
+        """Decide about one entry; returns whether a record was given away."""
+        lost = entry.case.lost
+        sight = reconcile.search(lost, look)
+        if self._is_under_way(lost.chosen):
+            sight = reconcile.Unclear("an equal submit was still under way")
+        entry.case, decision = reconcile.decide(
+            entry.case, sight, at=look.at, honours_async=self._honours_async
+        )
+        if isinstance(decision, LookAgain):
+            entry.next_look = decision.at
+            return False
+        if isinstance(decision, Adopt):
+            receipt = Receipt(decision.task_id, lost.chosen, lost.begun, lost.ended)
+            self.accepted(receipt, at_once=False)
+        entry.decision = decision
+        entry.over.set()
+        return isinstance(decision, Adopt)
+
+    async def _read(self, lost: list[Lost]) -> tuple[list[tuple[TaskRecord, Fields]], bool]:
+        """The records of the window that all of these lie in, and whether these are all."""
+        first, last = reconcile.reach(lost, self._receipts, self._offset)
+        traces = [one.trace_id for one in lost if one.trace_id]
+        stored: list[tuple[TaskRecord, Fields]] = []
+        try:
+            records = await self._queries.many(traces, by="trace_ids")
+            stored += [(record, comparable(record.request or {})) for record in records]
+            pages = 0
+            async for page in self._queries.pages(created_at_min=first, created_at_max=last):
+                stored += [(record, comparable(record.request or {})) for record in page]
+                pages += 1
+                if pages == MAX_PAGES:
+                    return stored, False
+        except VeoError:
+            return stored, False
+        return stored, True
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Whatever ended the looking, nobody is left waiting for it."""
+        failed = None if task.cancelled() else task.exception()
+        if failed is None and not self._closed:
+            return
+        reason = f"the looking itself failed ({failed!r})" if failed else "the client was closed"
+        for entry in self._open:
+            entry.decision = entry.decision or CannotTell(reason)
+            entry.over.set()
+
+    async def aclose(self) -> None:
+        """End the looking; what is still lost stays uncertain."""
+        self._closed = True
+        if self._looking and not self._looking.done():
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
