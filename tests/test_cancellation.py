@@ -179,16 +179,20 @@ def run_closed_at(turn: int, job: str) -> bool:
         task = asyncio.create_task(job_of(veo, job))
         now = asyncio.Event()
         loop.call_at_turn(turn, now.set)
-        await asyncio.wait([task, asyncio.create_task(now.wait())], return_when="FIRST_COMPLETED")
+        told = asyncio.create_task(now.wait())
+        await asyncio.wait([task, told], return_when="FIRST_COMPLETED")
         came_so_far = not task.done()
 
         await veo.aclose()
 
+        left = [one for one in other_tasks() - {task, told} if "_io/submits" in repr(one)]
         await asyncio.wait([task])
-        await asyncio.sleep(0.0)
+        told.cancel()
+        await asyncio.wait([told])
+        assert left == []
+        assert not other_tasks()
         assert set(shop.bill) <= known_ids(veo, ends_of(task))
         assert len(shop.submits) == len(shop.bill) <= MOST[job]
-        assert [task.get_name() for task in other_tasks()] == [] or not now.is_set()
 
     on_a_stepping_loop(main)
     return came_so_far
