@@ -172,10 +172,9 @@ def test_paused_pace_never_sends_before_the_pause_ends(
 
 def refuse(pace: Pace, times: int) -> Pace:
     """The pace after so many refusals, each after the pause of the one before."""
-    now = 0.0
     for _ in range(times):
+        now = max(pace.paused_until, 0.0)
         pace = throttled(pace, now=now, retry_after=1.0, u=0.0)
-        now += 1.0
     return pace
 
 

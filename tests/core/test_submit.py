@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from veo_async._core.submit import (
     Accepted,
     Again,
     Attempts,
+    LookUp,
     NotSent,
     Refused,
     Stop,
@@ -33,6 +35,8 @@ from veo_async._core.submit import (
     Verdict,
     after,
     judge,
+    uncertain,
+    undecided,
     wire_body,
 )
 from veo_async.errors import (
@@ -304,6 +308,7 @@ def test_every_reply_has_one_verdict(answer: Reply) -> None:
 
 POLICY = RetryPolicy(attempts=3, rate_limit_attempts=3, max_elapsed=100, backoff=1, max_backoff=8)
 RESEND = POLICY.model_copy(update={"on_uncertain": "resend"})
+RAISE = POLICY.model_copy(update={"on_uncertain": "raise"})
 START = Attempts(started=1000.0, action="text2video")
 UNSENT = NotSent(Failure("httpx", ("httpx.ConnectError",), detail="refused"))
 LOST = Uncertain("HTTP 502: bad gateway", trace_id=TRACE)
@@ -320,10 +325,13 @@ THROTTLED = refused(RateLimitError, 429)
 def run(
     verdict: NotSent | Refused | Uncertain, policy: RetryPolicy, *, each: float = 0.0
 ) -> tuple[int, list[float], Stop]:
-    """Meet the same verdict again and again: how often it was sent, the delays, the end."""
+    """Meet the same verdict again and again, and never find it in the list: how often it was
+    sent, the delays, the end."""
     attempts, now, delays = START, START.started, list[float]()
     while len(delays) < 1000:
         step = after(verdict, attempts, policy=policy, now=now, u=0.0)
+        if isinstance(step, LookUp):
+            step = step.if_absent
         if isinstance(step, Stop):
             return len(delays) + 1, delays, step
         attempts, now = step.attempts, now + step.delay + each
@@ -357,9 +365,51 @@ def test_rate_limit_that_no_429_carried_waits_for_itself() -> None:
     assert (sent, delays) == (3, [0.5, 1.0])
 
 
-def test_uncertain_is_never_sent_again_unless_asked() -> None:
+def test_uncertain_is_looked_up_before_anything_else() -> None:
+    """By default the task list is asked first; only what is not there is sent again."""
+    step = after(LOST, START, policy=POLICY, now=1000.0, u=0.0)
+
+    assert isinstance(step, LookUp)
+    assert isinstance(step.error, SubmissionUncertainError)
+    assert (step.error.trace_id, step.error.may_have_cost) == (TRACE, True)
+    assert step.if_absent == Again(replace(START, lost=1), delay=0.5)
+
+
+@pytest.mark.parametrize(
+    "attempts, now",
+    [
+        pytest.param(replace(START, lost=2), 1000.0, id="the last attempt"),
+        pytest.param(START, 1100.0, id="max_elapsed is over"),
+    ],
+)
+def test_what_is_absent_is_sent_again_within_bounds(attempts: Attempts, now: float) -> None:
+    """Where nothing may be sent again, the list is asked all the same: it may have the task."""
+    step = after(LOST, attempts, policy=POLICY, now=now, u=0.0)
+
+    assert isinstance(step, LookUp)
+    assert step.if_absent == Stop(step.error)
+
+
+def test_absent_is_sent_a_few_times() -> None:
+    """A submit that is lost and absent again and again is sent ``attempts`` times, ever later."""
+    sent, delays, stop = run(LOST, POLICY)
+
+    assert (sent, delays) == (3, [0.5, 1.0])
+    assert isinstance(stop.error, SubmissionUncertainError)
+
+
+def test_undecided_tells_what_was_lost_and_why_nobody_knows() -> None:
+    """The error holds both reasons and the trace id: money may have been spent."""
+    error = undecided(uncertain(LOST), "the task list could not be read to its end")
+
+    assert "bad gateway" in str(error)
+    assert "the task list could not be read to its end" in str(error)
+    assert (error.trace_id, error.may_have_cost) == (TRACE, True)
+
+
+def test_uncertain_is_raised_at_once_under_raise() -> None:
     """An uncertain submit raises at once, with its trace id; it may have cost money."""
-    sent, _, stop = run(LOST, POLICY)
+    sent, _, stop = run(LOST, RAISE)
 
     assert sent == 1
     assert isinstance(stop.error, SubmissionUncertainError)
@@ -470,18 +520,20 @@ def test_every_submit_ends(
     verdicts: list[NotSent | Refused | Uncertain], action: str, u: float
 ) -> None:
     """Whatever comes in whatever order, a submit is sent a bounded number of times, and never
-    again after an uncertain end."""
+    again after an uncertain end unless it provably is not there."""
     attempts, sent = Attempts(started=0.0, action=action), 0
     for verdict in verdicts:
         sent += 1
         step = after(verdict, attempts, policy=POLICY, now=0.0, u=u)
+        assert isinstance(step, LookUp) == (verdict is LOST)
+        if isinstance(step, LookUp):
+            step = step.if_absent
         if isinstance(step, Stop):
             break
-        assert verdict is not LOST
         attempts = step.attempts
 
-    # Two connections that failed, two 429s, one other spelling, and the last one.
-    assert sent <= 2 + 2 + 1 + 1
+    # Two connections that failed, two that were absent, two 429s, one other spelling, the last one.
+    assert sent <= 2 + 2 + 2 + 1 + 1
 
 
 # The body.
