@@ -83,9 +83,18 @@ def test_the_wheel_works_with_its_three_dependencies_alone(dist: Path, tmp_path:
 
 
 def test_all_names_are_public_and_all_public_names_are_named() -> None:
-    """``__all__`` is sorted and equals what the root shows: nothing leaks, nothing is forgotten."""
+    """``__all__`` is sorted and equals what the root shows once each of its names was asked for:
+    nothing leaks, nothing is forgotten."""
+    assert all(hasattr(veo_async, name) for name in veo_async.__all__)
     assert veo_async.__all__ == sorted(veo_async.__all__)
     assert set(veo_async.__all__) == public(veo_async)
+
+
+def test_the_root_has_no_other_names() -> None:
+    """What is not public is no attribute, also when it is asked for; ``dir`` shows what is."""
+    with pytest.raises(AttributeError, match="has no attribute 'httpx'"):
+        veo_async.httpx  # noqa: B018 - asking is the test
+    assert set(veo_async.__all__) <= set(dir(veo_async))
 
 
 @pytest.mark.parametrize("door", DOORS)

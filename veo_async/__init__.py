@@ -14,42 +14,46 @@ service itself for use offline.
 
 from __future__ import annotations
 
-from ._client import Task, VeoClient
-from .errors import (
-    AccountError,
-    APIError,
-    BadRequestError,
-    ClientClosedError,
-    ConnectionFailedError,
-    ContentRefusedError,
-    DownloadError,
-    GenerationFailedError,
-    InsufficientBalanceError,
-    InvalidRequestError,
-    JournalError,
-    MissingExtraError,
-    PollingError,
-    RateLimitError,
-    ServerError,
-    SubmissionUncertainError,
-    TaskNotFoundError,
-    UndecodableReplyError,
-    VeoError,
-    WaitTimeoutError,
-)
-from .models import (
-    Generation,
-    Get1080p,
-    ImageToVideo,
-    IngredientsToVideo,
-    Outcome,
-    TaskRecord,
-    TextToVideo,
-    Unsettled,
-    Video,
-    VideoRequest,
-)
-from .policies import PollPolicy, RateLimit, RetryPolicy
+import importlib as _importlib
+import typing as _typing
+
+if _typing.TYPE_CHECKING:
+    from ._client import Task, VeoClient
+    from .errors import (
+        AccountError,
+        APIError,
+        BadRequestError,
+        ClientClosedError,
+        ConnectionFailedError,
+        ContentRefusedError,
+        DownloadError,
+        GenerationFailedError,
+        InsufficientBalanceError,
+        InvalidRequestError,
+        JournalError,
+        MissingExtraError,
+        PollingError,
+        RateLimitError,
+        ServerError,
+        SubmissionUncertainError,
+        TaskNotFoundError,
+        UndecodableReplyError,
+        VeoError,
+        WaitTimeoutError,
+    )
+    from .models import (
+        Generation,
+        Get1080p,
+        ImageToVideo,
+        IngredientsToVideo,
+        Outcome,
+        TaskRecord,
+        TextToVideo,
+        Unsettled,
+        Video,
+        VideoRequest,
+    )
+    from .policies import PollPolicy, RateLimit, RetryPolicy
 
 __all__ = [
     "APIError",
@@ -88,3 +92,35 @@ __all__ = [
     "VideoRequest",
     "WaitTimeoutError",
 ]
+
+_HOMES = {
+    "_client": ("Task", "VeoClient"),
+    "models": (
+        "Generation",
+        "Get1080p",
+        "ImageToVideo",
+        "IngredientsToVideo",
+        "Outcome",
+        "TaskRecord",
+        "TextToVideo",
+        "Unsettled",
+        "Video",
+        "VideoRequest",
+    ),
+    "policies": ("PollPolicy", "RateLimit", "RetryPolicy"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> _typing.Any:
+    # On demand, since httpx and pydantic take a third of a second to import, and the command
+    # line's help needs neither.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(_importlib.import_module(f"{__name__}.{_HOME.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -21,6 +21,7 @@ class RunSync(Protocol):
 
     def __call__(self, function: Callable[..., Any], /, *args: Any) -> Awaitable[Any]:
         """Call ``function`` with ``args``, and return what it returns."""
+        ...
 
 
 async def in_thread(function: Callable[..., Any], /, *args: Any) -> Any:
