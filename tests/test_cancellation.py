@@ -16,6 +16,8 @@ from tests.support.service import (
     Service,
     accepted,
     client,
+    client_of,
+    emulator,
     finished,
     looked,
     other_tasks,
@@ -29,6 +31,7 @@ from veo_async import (
     TextToVideo,
     VeoClient,
 )
+from veo_async.emulator import Drop, Fault, Seconds
 from veo_async.testing import VirtualEventLoop
 
 LIMIT = RateLimit(concurrency=2, in_flight=2)
@@ -239,6 +242,48 @@ def test_the_end_of_the_program_at_any_turn_loses_nothing(job: str) -> None:
         turn += 1
 
     assert turn > 20
+
+
+def run_lost_and_cancelled_at(turn: int) -> bool:
+    """Lose the answer to a billed submit, and cancel its caller at this turn, also while the task
+    list is searched for it; whether it came so far."""
+    came_so_far = False
+
+    async def main(loop: SteppingLoop) -> None:
+        nonlocal came_so_far
+        service = emulator(pace=Seconds(mean=20.0, sigma=0.0))
+        service.faults.add(Fault(effect=Drop(at="accepted"), nth=1))
+        async with service, client_of(service, rate_limit=LIMIT) as veo:
+            task = asyncio.create_task(veo.text2video("a mug"))
+            loop.call_at_turn(turn, task.cancel)
+            await asyncio.wait([task])
+            came_so_far = task.cancelled()
+            known = known_ids(veo, ends_of(task))
+            await asyncio.sleep(600.0)
+
+            assert len(service.bill) == service.counters["submit"] <= 1
+            lost = [item for item in veo.unsettled if item.error]
+            assert lost or {charge.task_id for charge in service.bill} <= known
+            for item in veo.unsettled:
+                if item.task_id:
+                    await veo.wait(item.task_id)
+            assert veo._limiter.in_flight is not None
+            assert veo._limiter.in_flight.value == 2
+            assert [lane.calls.value for lane in veo._limiter._lanes.values()] == [1, 1]
+
+    on_a_stepping_loop(main)
+    return came_so_far
+
+
+def test_cancelled_while_a_lost_submit_is_looked_for() -> None:
+    """Whenever the caller of a lost submit goes: it is told as uncertain or known by its id, never
+    sent again, and its place is given back once."""
+    turn = 1
+
+    while run_lost_and_cancelled_at(turn):
+        turn += 1
+
+    assert turn > 40
 
 
 async def by_timeout(work: Coroutine[Any, Any, Any]) -> None:
