@@ -31,6 +31,7 @@ from veo_async import (
     ImageToVideo,
     IngredientsToVideo,
     InvalidRequestError,
+    RateLimit,
     TextToVideo,
     VeoClient,
     Video,
@@ -370,3 +371,19 @@ def test_the_root_exports_what_it_names() -> None:
     """At most about thirty-five names, all of them there."""
     assert all(hasattr(veo_async, name) for name in veo_async.__all__)
     assert len(veo_async.__all__) <= 38
+
+
+@pytest.mark.asyncio
+async def test_a_submit_has_its_own_time() -> None:
+    """``submit(timeout=...)`` ends the wait to be accepted; what was not sent was not bought."""
+    service = emulator(pace=Immediate())
+    limit = RateLimit(in_flight=1)
+
+    async with client_of(service, rate_limit=limit) as veo:
+        await veo.submit(TextToVideo(prompt="first"), timeout=60)
+        service.faults.add(Fault(effect=Hang(at="read"), on="tasks"))
+        with pytest.raises(WaitTimeoutError) as caught:
+            await veo.submit(TextToVideo(prompt="second"), timeout=timedelta(seconds=3))
+
+    assert caught.value.task_id is None
+    assert len(service.bill) == 1

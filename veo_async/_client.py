@@ -305,20 +305,28 @@ class VeoClient:
         )
         return await self._run(request, timeout)
 
-    async def submit(self, request: VideoRequest) -> Task:
+    async def submit(self, request: VideoRequest, *, timeout: Timeout = None) -> Task:
         """Send a request, and return once it is accepted.
 
         A submit that has begun is never cut: if the caller is cancelled meanwhile, what came of
         it is in `unsettled` and in a warning.
 
+        Args:
+            request: what to make.
+            timeout: seconds until it must be accepted; by default only the limits of
+                `RetryPolicy` hold.
+
         Raises:
+            WaitTimeoutError: the time was over before it was sent.
             APIError: the service refused; nothing was bought.
             ConnectionFailedError: the service could not be reached; nothing was bought.
             SubmissionUncertainError: it may or may not have been accepted.
         """
         wanted = read_request(request)
+        seconds = float("inf") if timeout is None else read_timeout(timeout)
+        deadline = anyio.current_time() + seconds
         with self._submits.keeping() as begun:
-            tracked = await self._submits.submit(wanted, deadline=float("inf"), begun=begun)
+            tracked = await self._submits.submit(wanted, deadline=deadline, begun=begun)
         renew = self._tracker.renew
         return Task(tracked, renew=renew, wait=self._await_end, look=self._refresh)
 

@@ -28,7 +28,7 @@ def read_timeout(timeout: object) -> float:
     """
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
     if not isinstance(seconds, int | float) or not seconds >= 0:  # so that NaN is refused too
-        problem = f"timeout must be seconds, 0 or more, not {timeout!r}. Nothing was sent."
+        problem = f"timeout must be seconds, 0 or more, not {timeout!r}."
         raise InvalidRequestError(problem, field="timeout")
     return float(seconds) if seconds < FOREVER else math.inf
 
