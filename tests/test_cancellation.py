@@ -108,7 +108,7 @@ async def check_nothing_is_lost(veo: VeoClient, shop: Shop, ends: list[object], 
     await veo.aclose()
     assert not other_tasks()
     assert not veo._tracker._kept
-    assert len(veo._tracker._agenda) == 0
+    assert len(veo._tracker._questions.agenda) == 0
 
 
 def on_a_stepping_loop(main: Callable[[SteppingLoop], Coroutine[Any, Any, None]]) -> None:

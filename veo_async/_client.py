@@ -26,7 +26,8 @@ from ._io.queries import Queries, Tasks
 from ._io.reconciler import Reconciler
 from ._io.seams import Seams
 from ._io.submits import Post, Submits
-from ._io.tracker import Tracked, Tracker
+from ._io.tracked import Tracked
+from ._io.tracker import Tracker
 from .errors import GenerationFailedError
 from .models import (
     DEFAULT_MODEL,

@@ -27,6 +27,7 @@ from veo_async import (
     ClientClosedError,
     Generation,
     GenerationFailedError,
+    InvalidRequestError,
     PollingError,
     PollPolicy,
     RateLimit,
@@ -253,6 +254,21 @@ async def test_one_guilty_id_hurts_no_other(guilty: str) -> None:
     assert done(ends.values()) == list(ends)
     assert board.asked()[guilty] == 4
     assert len(board.questions) == 7
+
+
+@pytest.mark.asyncio
+async def test_an_id_that_cannot_be_sent_hurts_no_other() -> None:
+    """An id with half of a surrogate pair, as a command line may hand it over, is refused to its
+    own waiter; the polls that all share go on."""
+    board = Board()
+    async with client(board) as veo:
+        good = asyncio.create_task(veo.wait(IDS[0]))
+        await asyncio.sleep(0.5)
+        with pytest.raises(InvalidRequestError):
+            await veo.wait("\udcff")
+        board.finish(IDS[0])
+
+        assert (await good).task_id == IDS[0]
 
 
 @pytest.mark.asyncio
@@ -679,8 +695,10 @@ async def test_nothing_is_kept_of_what_is_over() -> None:
         gc.collect()
         tracker = veo._tracker
 
-        assert (dict(tracker._tasks), tracker._kept, len(tracker._agenda)) == ({}, {}, 0)
-        assert (list(tracker._portions), tracker._asked, tracker._open_polls) == ([], set(), 0)
+        asked = tracker._questions
+        assert (dict(tracker._tasks), tracker._kept, len(asked.agenda)) == ({}, {}, 0)
+        assert (list(asked._portions), asked._asked, tracker._open_polls) == ([], set(), 0)
+        assert not asked._alone
 
 
 @pytest.mark.asyncio
@@ -694,7 +712,7 @@ async def test_repeated_waits_for_one_id_take_no_memory() -> None:
             with pytest.raises(WaitTimeoutError):
                 await task.result(timeout=0.001)
 
-        assert len(veo._tracker._agenda._heap) < 200
+        assert len(veo._tracker._questions.agenda._heap) < 200
 
 
 @pytest.mark.asyncio
@@ -708,10 +726,10 @@ async def test_portions_that_nobody_waits_for_are_dropped() -> None:
         await asyncio.sleep(60.0)
 
         assert len(board.questions) == asked
-        assert not veo._tracker._portions
+        assert not veo._tracker._questions._portions
         await ends_of(veo, "t0", "t1", timeout=0.5)
         await asyncio.sleep(60.0)
-        assert not veo._tracker._portions
-        assert not veo._tracker._asked
+        assert not veo._tracker._questions._portions
+        assert not veo._tracker._questions._asked
         board.finish("t1")
         assert (await veo.wait("t1")).task_id == "t1"

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from math import inf
+from typing import Protocol
 
 import anyio
 
@@ -30,9 +31,30 @@ from .api import API
 from .limiter import Limiter
 from .reconciler import Reconciler
 from .seams import Seams
-from .tracker import Tracked, Tracker
+from .tracked import Tracked
+from .tracker import Tracker
 
 logger = logging.getLogger("veo_async")
+
+
+class Ledger(Protocol):
+    """Is told of each POST of one request: before it is sent, and once it is over. All but the
+    first are told in the very step in which it becomes known, and raise nothing."""
+
+    async def before_post(self, request: VideoRequest, action: str, sent_at: float) -> None:
+        """A POST is about to be sent; whatever this raises keeps it from being sent."""
+
+    def not_posted(self) -> None:
+        """It was not sent after all."""
+
+    def after_post(self, verdict: law.Verdict, ended_at: float) -> None:
+        """It is over, whoever is still there to hear of it."""
+
+    def adopted(self, task_id: str) -> None:
+        """The lost submit is this task."""
+
+    def absent(self) -> None:
+        """The lost submit provably bought nothing."""
 
 
 class Post:
@@ -45,12 +67,19 @@ class Post:
         tracked: the task that it started, if it was accepted.
         abandoned: whether its caller is gone, so that nobody else will tell what came of it.
         release: gives back the place in flight, if there are places.
+        ledger: who is told of it, if anybody is.
     """
 
     def __init__(
-        self, request: VideoRequest, *, sent_at: float, release: Callable[[], None] | None
+        self,
+        request: VideoRequest,
+        *,
+        sent_at: float,
+        release: Callable[[], None] | None,
+        ledger: Ledger | None,
     ) -> None:
         self.request = request
+        self.ledger = ledger
         self.chosen = chosen(request)
         self.sent_at = sent_at
         self.ended_at = sent_at
@@ -115,6 +144,11 @@ class Submits:
             if not (task_id and post.tracked and post.tracked.task_id == task_id)
         ]
 
+    def keep(self, begun: Iterable[Post]) -> None:
+        """Nobody was told what came of these: they are kept in `unsettled`."""
+        for post in begun:
+            self._keep(post)
+
     @contextmanager
     def keeping(self) -> Iterator[list[Post]]:
         """For a caller that is told of its submits at the end of the block: if it is cancelled
@@ -125,20 +159,27 @@ class Submits:
         except Exception:
             raise  # an error tells
         except BaseException:
-            for post in begun:
-                self._keep(post)
+            self.keep(begun)
             raise
 
-    async def submit(self, request: VideoRequest, *, deadline: float, begun: list[Post]) -> Tracked:
+    async def submit(
+        self,
+        request: VideoRequest,
+        *,
+        deadline: float,
+        begun: list[Post],
+        ledger: Ledger | None = None,
+    ) -> Tracked:
         """Send a request until it is accepted or refused, or the ``deadline`` (in monotonic
-        seconds) is over. Each POST is noted in ``begun``, which `keeping` gave.
+        seconds) is over. Each POST is noted in ``begun``, which `keeping` gave, and told to the
+        ``ledger``.
 
         Raises:
             VeoError: it was not accepted, or nobody can tell.
         """
         self._check_open()
         if self._limiter.in_flight is None:
-            return await self._send_until_judged(request, None, deadline, begun)
+            return await self._send_until_judged(request, None, deadline, begun, ledger)
         place = self._limiter.in_flight
         with _before(deadline):
             try:
@@ -146,7 +187,7 @@ class Submits:
             except anyio.WouldBlock:
                 with self._tracker.queued_for_place():
                     await place.acquire()
-        return await self._send_until_judged(request, place.release, deadline, begun)
+        return await self._send_until_judged(request, place.release, deadline, begun, ledger)
 
     async def _send_until_judged(
         self,
@@ -154,6 +195,7 @@ class Submits:
         release: Callable[[], None] | None,
         deadline: float,
         begun: list[Post],
+        ledger: Ledger | None,
     ) -> Tracked:
         respelled = self._spelling if request.action in law.OTHER_SPELLING else None
         action = respelled or request.action
@@ -163,7 +205,9 @@ class Submits:
             while True:
                 with _before(deadline):
                     await self._limiter.enter("submit")
-                post = self._begin(request, attempts.action, release)
+                if ledger:
+                    await self._announce(request, attempts.action, ledger)
+                post = self._begin(request, attempts.action, release, ledger)
                 begun.append(post)
                 step = await self._step(post, attempts, deadline)
                 if isinstance(step, Tracked):
@@ -200,8 +244,12 @@ class Submits:
     ) -> Tracked | law.Again | law.Stop:
         """Look for a lost submit in the account's task list."""
         lost = reconcile.Lost(post.chosen, post.sent_at, post.ended_at, step.error.trace_id)
-        decision = await self._reconciler.resolve(lost, deadline=deadline)
+        ledger = post.ledger
+        adopted = ledger.adopted if ledger else None
+        decision = await self._reconciler.resolve(lost, deadline=deadline, adopted=adopted)
         if isinstance(decision, reconcile.Absent):
+            if ledger:
+                ledger.absent()
             return step.if_absent
         if isinstance(decision, reconcile.CannotTell):
             return law.Stop(law.undecided(step.error, decision.reason))
@@ -213,16 +261,30 @@ class Submits:
 
     # The POST itself.
 
+    async def _announce(self, request: VideoRequest, action: str, ledger: Ledger) -> None:
+        try:
+            await ledger.before_post(request, action, self._seams.wall())
+        except BaseException:
+            self._limiter.leave("submit")
+            raise
+
     def _begin(
-        self, request: VideoRequest, action: str, release: Callable[[], None] | None
+        self,
+        request: VideoRequest,
+        action: str,
+        release: Callable[[], None] | None,
+        ledger: Ledger | None,
     ) -> Post:
-        """Start a POST. Nothing is awaited between the limiter's leave and this."""
+        """Start a POST. Nothing but its announcement is awaited between the limiter's leave and
+        this."""
         try:
             self._check_open()
         except ClientClosedError:
             self._limiter.leave("submit")
+            if ledger:
+                ledger.not_posted()
             raise
-        post = Post(request, sent_at=self._seams.wall(), release=release)
+        post = Post(request, sent_at=self._seams.wall(), release=release, ledger=ledger)
         # An empty context: what the caller's context holds must not live on in our tasks.
         loop = asyncio.get_running_loop()
         post.task = loop.create_task(self._post(post, action), context=Context())
@@ -265,6 +327,8 @@ class Submits:
             post.verdict = law.Uncertain("it was cut before its answer came", cause=failed)
         if isinstance(post.verdict, law.Accepted):
             self._accept(post, post.verdict, action)
+        if post.ledger:
+            post.ledger.after_post(post.verdict, post.ended_at)
         if post.abandoned:
             self._end_alone(post)
         post.over.set()

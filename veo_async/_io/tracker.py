@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from copy import copy
@@ -19,6 +18,8 @@ from weakref import WeakValueDictionary
 import anyio
 
 from .._core import polls, schedule
+from .._core.options import read_task_id
+from .._core.questions import Questions
 from .._core.tasks import PENDING, Standing, advance
 from ..errors import (
     ClientClosedError,
@@ -32,57 +33,9 @@ from ..policies import PollPolicy
 from .api import API
 from .limiter import Limiter
 from .seams import Seams
+from .tracked import Tracked
 
 logger = logging.getLogger("veo_async")
-
-
-class Tracked:
-    """One task as this client knows it.
-
-    Attributes:
-        task_id: the service's id; empty for a result that came without one.
-        born: when this client first heard of it, in monotonic seconds.
-        standing: how it stood when last seen.
-        trouble: why waiting for it makes no sense any more; a later wait begins anew.
-        over: set once there is a result or trouble.
-        waiters: how many callers wait for it.
-        release: gives back the place in flight that it holds, if it holds one.
-        due: when to look next, in monotonic seconds.
-        alone: whether it is asked for by itself, since a batch with it was refused.
-    """
-
-    __slots__ = (
-        "__weakref__",
-        "alone",
-        "born",
-        "due",
-        "over",
-        "release",
-        "standing",
-        "task_id",
-        "trouble",
-        "waiters",
-    )
-
-    def __init__(self, task_id: str, *, born: float, due: float) -> None:
-        self.task_id = task_id
-        self.born = born
-        self.due = due
-        self.standing = PENDING
-        self.trouble: VeoError | None = None
-        self.over = anyio.Event()
-        self.waiters = 0
-        self.release: Callable[[], None] | None = None
-        self.alone = False
-
-    def result(self) -> Generation:
-        """The generation, or the error that the task ended with."""
-        error = self.trouble or self.standing.error
-        if error:
-            # A copy: many callers may raise it, and each leaves its traceback on it.
-            raise copy(error) from error.__cause__
-        assert self.standing.generation is not None  # a terminal standing has one or the other
-        return self.standing.generation
 
 
 class Tracker:
@@ -97,10 +50,7 @@ class Tracker:
         # Those that are waited for, or that hold a place; the others live as long as a caller
         # holds their handle.
         self._kept: dict[str, Tracked] = {}
-        self._agenda = schedule.Agenda()
-        self._portions: deque[list[str]] = deque()
-        # Ids in an open poll or in a portion: another question about them would be one too many.
-        self._asked: set[str] = set()
+        self._questions = Questions()
         self._queued_for_places = 0
         self._open_polls = 0
         self._health = polls.Health()
@@ -125,7 +75,12 @@ class Tracker:
         return tracked
 
     def attach(self, task_id: str) -> Tracked:
-        """The task with this id, submitted who knows when: the first look is at once."""
+        """The task with this id, submitted who knows when: the first look is at once.
+
+        Raises:
+            InvalidRequestError: this is no id.
+        """
+        task_id = read_task_id(task_id)
         known = self._tasks.get(task_id)
         tracked = self.follow(task_id)
         if tracked is not known:
@@ -184,7 +139,7 @@ class Tracker:
         self._queued_for_places += 1
         if self._queued_for_places == 1:
             for tracked in self._kept.values():
-                self._schedule(tracked)
+                self._questions.add(tracked.task_id, tracked.due)
         self._start()
         try:
             yield
@@ -194,23 +149,19 @@ class Tracker:
 
     def _keep(self, tracked: Tracked) -> None:
         self._kept[tracked.task_id] = tracked
-        self._schedule(tracked)
+        self._questions.add(tracked.task_id, tracked.due)
         self._wake.set()
-
-    def _schedule(self, tracked: Tracked) -> None:
-        if tracked.task_id not in self._asked:
-            self._agenda.add(tracked.task_id, tracked.due)
 
     def _let_go(self, tracked: Tracked) -> None:
         # Another `Tracked` may bear the id by now, if there was trouble with this one.
         if self._kept.get(tracked.task_id) is tracked and not self._is_watched(tracked):
-            self._agenda.drop(tracked.task_id)
+            self._questions.drop(tracked.task_id)
             if not tracked.waiters and not tracked.release:
                 del self._kept[tracked.task_id]
         self._wake.set()
 
-    def _is_watched(self, tracked: Tracked | None) -> bool:
-        if tracked is None or tracked.over.is_set():
+    def _is_watched(self, tracked: Tracked) -> bool:
+        if tracked.over.is_set():
             return False
         return bool(tracked.waiters or (tracked.release and self._queued_for_places))
 
@@ -266,44 +217,29 @@ class Tracker:
                     group.start_soon(self._poll, ids)
                 else:
                     self._limiter.leave("poll")
-            # Portions that nobody waits for any more.
-            self._portions.clear()
-            self._asked.clear()
+            self._questions.clear()
 
     def _somebody_waits(self) -> bool:
         return any(map(self._is_watched, self._kept.values()))
 
     def _pause(self, now: float) -> float:
         """Seconds until there is something to ask, and it may be asked."""
-        due = now if self._portions else self._agenda.next_due()
+        due = self._questions.next_due(now)
         if due is None:
             return float("inf")
         return max(due, self._quiet_until, self._next_poll) - now
 
     def _choose(self, now: float) -> list[str]:
-        """The ids of the next poll. Portions of a refused batch come before all others."""
-        ids = self._portions.popleft() if self._portions else self._due(now)
-        watched = [task_id for task_id in ids if self._is_watched(self._tasks.get(task_id))]
-        self._asked.difference_update(ids)
-        self._asked.update(watched)
-        if watched:
+        """The ids of the next poll."""
+        size = self._policy.batch_size
+        ids = self._questions.choose(now, size, is_watched=self._is_id_watched)
+        if ids:
             self._next_poll = now + 1.0 / self._policy.per_second
-        return watched
+        return ids
 
-    def _due(self, now: float) -> list[str]:
-        ids = self._agenda.take(now, self._policy.batch_size)
-        alone = [task_id for task_id in ids if self._is_alone(task_id)]
-        self._ask_in_portions([task_id] for task_id in alone)
-        return [task_id for task_id in ids if task_id not in alone]
-
-    def _is_alone(self, task_id: str) -> bool:
+    def _is_id_watched(self, task_id: str) -> bool:
         tracked = self._tasks.get(task_id)
-        return tracked is not None and tracked.alone
-
-    def _ask_in_portions(self, portions: Iterable[list[str]]) -> None:
-        for portion in portions:
-            self._portions.append(portion)
-            self._asked.update(portion)
+        return tracked is not None and self._is_watched(tracked)
 
     async def _poll(self, ids: list[str]) -> None:
         started = _now()
@@ -313,7 +249,7 @@ class Tracker:
             )
         finally:
             self._open_polls -= 1
-            self._asked.difference_update(ids)
+            self._questions.answered(ids)
             self._limiter.leave("poll")
         reading = polls.read_poll(answer, ids, now=self._seams.wall())
         now = _now()
@@ -321,7 +257,7 @@ class Tracker:
         if isinstance(reading, polls.Looked):
             self._look(ids, reading)
         elif isinstance(reading, polls.Halve):
-            self._halve(ids)
+            self._questions.halve(ids)
         elif isinstance(reading, polls.Guilty):
             self._for_each(ids, lambda tracked: self._fail(tracked, reading.error))
         else:
@@ -337,18 +273,17 @@ class Tracker:
                 act(tracked)
 
     def _look(self, ids: list[str], looked: polls.Looked) -> None:
-        for task_id in ids:
-            tracked = self._tasks.get(task_id)
-            if tracked is None or tracked.over.is_set():
-                continue
-            event = looked.standings.get(task_id)
+        def learn(tracked: Tracked) -> None:
+            event = looked.standings.get(tracked.task_id)
             if event is None:
                 self._unknown(tracked)
-                continue
-            tracked.alone = False
+                return
+            self._questions.known(tracked.task_id)
             self._learn(tracked, event)
             if not tracked.over.is_set():
                 self._look_later(tracked)
+
+        self._for_each(ids, learn)
 
     def _unknown(self, tracked: Tracked) -> None:
         """A task that was just submitted may not be listed yet; an old one never will be."""
@@ -364,15 +299,7 @@ class Tracker:
         u = self._seams.luck.random()
         tracked.due = now + schedule.next_look(now - tracked.born, self._policy, u=u)
         if self._is_watched(tracked):
-            self._schedule(tracked)
-
-    def _halve(self, ids: list[str]) -> None:
-        middle = len(ids) // 2
-        halves = [ids[:middle], ids[middle:]]
-        for half in halves:
-            if len(half) == 1:
-                self._for_each(half, _set_alone)
-        self._ask_in_portions(halves)
+            self._questions.add(tracked.task_id, tracked.due)
 
     def _give_up_if_hopeless(self, reading: polls.Reading) -> None:
         if not polls.is_hopeless(self._health, self._policy):
@@ -393,8 +320,7 @@ class Tracker:
 
     def _fail_all(self, failed: BaseException | None) -> None:
         self._open_polls = 0
-        self._portions.clear()
-        self._asked.clear()
+        self._questions.clear()
         for tracked in list(self._kept.values()):
             error: VeoError = _closed(tracked.task_id)
             if not self._closed:
@@ -418,10 +344,6 @@ class Tracker:
 def _now() -> float:
     # The loop's own, since anyio's clock may not be read in a callback before anyio 4.12.
     return asyncio.get_running_loop().time()
-
-
-def _set_alone(tracked: Tracked) -> None:
-    tracked.alone = True
 
 
 def _odd(standing: Standing) -> str:

@@ -1,0 +1,58 @@
+"""One task, as its waiters share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+
+import anyio
+
+from .._core.tasks import PENDING
+from ..errors import VeoError
+from ..models import Generation
+
+
+class Tracked:
+    """One task as this client knows it.
+
+    Attributes:
+        task_id: the service's id; empty for a result that came without one.
+        born: when this client first heard of it, in monotonic seconds.
+        standing: how it stood when last seen.
+        trouble: why waiting for it makes no sense any more; a later wait begins anew.
+        over: set once there is a result or trouble.
+        waiters: how many callers wait for it.
+        release: gives back the place in flight that it holds, if it holds one.
+        due: when to look next, in monotonic seconds.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "born",
+        "due",
+        "over",
+        "release",
+        "standing",
+        "task_id",
+        "trouble",
+        "waiters",
+    )
+
+    def __init__(self, task_id: str, *, born: float, due: float) -> None:
+        self.task_id = task_id
+        self.born = born
+        self.due = due
+        self.standing = PENDING
+        self.trouble: VeoError | None = None
+        self.over = anyio.Event()
+        self.waiters = 0
+        self.release: Callable[[], None] | None = None
+
+    def result(self) -> Generation:
+        """The generation, or the error that the task ended with."""
+        error = self.trouble or self.standing.error
+        if error:
+            # A copy: many callers may raise it, and each leaves its traceback on it.
+            raise copy(error) from error.__cause__
+        assert self.standing.generation is not None  # a terminal standing has one or the other
+        return self.standing.generation
