@@ -14,8 +14,8 @@ def test_token_is_read_without_the_white_space_around_it(token: str) -> None:
     assert read_token(token) == SECRET
 
 
-@pytest.mark.parametrize("token", [None, "", " ", "\n\t"])
-def test_missing_token_names_the_variable(token: str | None) -> None:
+@pytest.mark.parametrize("token", [None, "", " ", "\n\t", 12345678, b"bytes-are-no-text"])
+def test_missing_token_names_the_variable(token: object) -> None:
     """Without a token the error says which variable to set, and that nothing was bought."""
     with pytest.raises(NoTokenError, match=TOKEN_VARIABLE) as caught:
         read_token(token)

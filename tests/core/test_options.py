@@ -1,13 +1,20 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.support.wire import URL, result
-from veo_async._core.options import read_mode, read_request, read_timeout, read_video_url
+from veo_async._core.options import (
+    read_mode,
+    read_moment,
+    read_request,
+    read_task_id,
+    read_timeout,
+    read_video_url,
+)
 from veo_async.errors import InvalidRequestError
 from veo_async.models import (
     Generation,
@@ -108,3 +115,53 @@ def test_nothing_to_download_is_told(video: Video | Generation) -> None:
         read_video_url(video)
 
     assert caught.value.field == "video"
+
+
+@pytest.mark.parametrize("video", ["https://cdn.example/a.mp4", None, {"video_url": URL}, 7])
+def test_what_is_no_video_is_told(video: object) -> None:
+    """An address or anything else instead of a video is named, not stumbled over."""
+    with pytest.raises(InvalidRequestError, match=f"not a {type(video).__name__}") as caught:
+        read_video_url(video)
+
+    assert caught.value.field == "video"
+
+
+@pytest.mark.parametrize("task_id", ["a", " a ", "dd01fc69-e1f7-4b68-aa8c-463f6b748d11", "é"])
+def test_task_ids_pass_as_they_are(task_id: str) -> None:
+    """An id is the service's own word: nothing about its shape is known."""
+    assert read_task_id(task_id) == task_id
+
+
+@pytest.mark.parametrize("task_id", ["", " \n", None, 7, b"a", ["a"], "a\udcff"])
+def test_what_is_no_task_id_is_refused(task_id: object) -> None:
+    """What no question could carry, or no task can bear, is refused before any question."""
+    with pytest.raises(InvalidRequestError, match="Nothing was sent") as caught:
+        read_task_id(task_id)
+
+    assert caught.value.field == "task_id"
+
+
+@pytest.mark.parametrize(
+    "moment, seconds",
+    [
+        (None, None),
+        (0, 0.0),
+        (-1.5, -1.5),
+        (datetime(2025, 7, 25, 9, 19, 18, tzinfo=UTC), 1753435158.0),
+    ],
+)
+def test_moments_are_unix_seconds(moment: object, seconds: float | None) -> None:
+    """A moment is a number of seconds or an aware datetime; none sets no bound."""
+    assert read_moment(moment) == seconds
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [math.nan, math.inf, -math.inf, 10**400, True, "yesterday", datetime(2025, 7, 25)],  # noqa: DTZ001 - the point
+)
+def test_what_names_no_moment_is_refused(moment: object) -> None:
+    """JSON has no NaN, and a naive datetime no zone: neither is sent."""
+    with pytest.raises(InvalidRequestError, match="names no moment") as caught:
+        read_moment(moment)
+
+    assert caught.value.field == "created_at"

@@ -162,6 +162,12 @@ def test_one_record_is_read() -> None:
     assert (record.id, record.state) == (TASK, "succeeded")
 
 
+def test_record_of_another_task_is_none_of_ours() -> None:
+    """A record with another id than was asked for would give somebody else's video."""
+    with pytest.raises(UndecodableReplyError):
+        read_one(reply(200, RECORD | {"id": "another"}), TASK, now=NOW)
+
+
 @pytest.mark.parametrize("status, body", [(200, {}), (404, refusal()), (404, {"error": "no"})])
 def test_unknown_id_is_not_found(status: int, body: Any) -> None:
     """The service says that it does not know an id with ``{}`` or with 404."""

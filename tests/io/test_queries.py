@@ -115,7 +115,7 @@ async def test_many_records_come_in_the_order_asked_for() -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("task_id", ["", "  ", None, 7])
+@pytest.mark.parametrize("task_id", ["", "  ", None, 7, "\ud800"])
 async def test_an_id_that_cannot_be_one_is_not_sent(task_id: Any) -> None:
     """It is refused before any question."""
     desk = Desk()
@@ -124,9 +124,21 @@ async def test_an_id_that_cannot_be_one_is_not_sent(task_id: Any) -> None:
             await veo.tasks.retrieve(task_id)
         with pytest.raises(InvalidRequestError):
             await veo.tasks.retrieve_many(["t1", task_id])
+        with pytest.raises(InvalidRequestError):
+            await veo.wait(task_id)
 
     assert error.value.field == "task_id"
     assert not desk.questions
+
+
+@pytest.mark.asyncio
+async def test_one_id_instead_of_several_is_one_id() -> None:
+    """A text alone is not taken for a list of its letters."""
+    desk = Desk()
+    async with client(desk) as veo:
+        (record,) = await veo.tasks.retrieve_many("task-7")
+
+    assert record.id == "task-7"
 
 
 @pytest.mark.asyncio

@@ -12,13 +12,14 @@ DEFAULT_BASE_URL = "https://api.acedata.cloud"
 """The API guide."""
 
 
-def read_token(token: str | None) -> str:
+def read_token(token: object) -> str:
     """The token without surrounding white space, which files and shells leave.
 
     Raises:
-        NoTokenError: there is none, or no header could carry it. The message never repeats it.
+        NoTokenError: there is none, it is no text, or no header could carry it. The message
+            never repeats it.
     """
-    stripped = (token or "").strip()
+    stripped = token.strip() if isinstance(token, str) else ""
     if not stripped:
         raise NoTokenError(
             f"There is no API token: set the environment variable {TOKEN_VARIABLE}, or pass "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ..errors import InvalidRequestError
 from ..models import (
@@ -18,6 +18,9 @@ from ..models import (
 
 FOREVER = 1e9
 """Seconds, about 30 years: who waits longer waits without a limit."""
+
+LATEST = 253_402_300_800.0
+"""Unix seconds at the end of the year 9999, the last one that a ``datetime`` knows."""
 
 
 def read_timeout(timeout: object) -> float:
@@ -60,12 +63,48 @@ def read_request(request: object) -> VideoRequest:
     raise InvalidRequestError(problem, field="request")
 
 
-def read_video_url(video: Video | Generation) -> str:
+def read_task_id(task_id: object) -> str:
+    """The id of a task.
+
+    Raises:
+        InvalidRequestError: it is no text, is empty, or could not be sent: among the ids of a
+            shared poll it would spoil the waits for all of them.
+    """
+    if not isinstance(task_id, str) or not task_id.strip():
+        raise InvalidRequestError("task_id must not be empty. Nothing was sent.", field="task_id")
+    try:
+        task_id.encode()
+    except UnicodeEncodeError:
+        problem = f"{task_id!r} holds half of a surrogate pair, so it is no task id"
+        raise InvalidRequestError(f"{problem}. Nothing was sent.", field="task_id") from None
+    return task_id
+
+
+def read_moment(moment: object) -> float | None:
+    """A point in time as Unix seconds; ``None`` sets no bound.
+
+    Raises:
+        InvalidRequestError: it names no moment.
+    """
+    if moment is None:
+        return None
+    if isinstance(moment, datetime) and moment.tzinfo is not None:
+        return moment.timestamp()
+    if isinstance(moment, int | float) and not isinstance(moment, bool) and abs(moment) < LATEST:
+        return float(moment)  # NaN is smaller than nothing, so it is none of these
+    problem = "neither Unix seconds nor a datetime with a time zone, so it names no moment"
+    raise InvalidRequestError(f"{moment!r} is {problem}. Nothing was sent.", field="created_at")
+
+
+def read_video_url(video: object) -> str:
     """Where the video's file lies.
 
     Raises:
-        InvalidRequestError: there is no file.
+        InvalidRequestError: there is no file, or this is no video.
     """
+    if not isinstance(video, Video | Generation):
+        problem = f"A Video or a Generation is downloaded, not a {type(video).__name__}"
+        raise InvalidRequestError(f"{problem}. Nothing was sent.", field="video")
     chosen = video.video if isinstance(video, Generation) else video
     if not chosen.video_url:
         raise InvalidRequestError("This video has no video_url to download.", field="video")

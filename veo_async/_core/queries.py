@@ -75,6 +75,8 @@ def read_one(answer: Answer, task_id: str, *, now: float) -> TaskRecord:
     record = read_record(fields)
     if record is None:
         raise undecodable(_reply(answer)) if fields else unknown
+    if record.id != task_id:  # somebody else's task must not end a wait for this one
+        raise undecodable(_reply(answer))
     return record
 
 

@@ -10,8 +10,8 @@ import anyio
 
 from .._core import queries
 from .._core.backoff import backoff
+from .._core.options import read_moment, read_task_id
 from .._core.reply import Answer
-from ..errors import InvalidRequestError
 from ..models import TaskRecord
 from ..policies import PollPolicy
 from .api import API
@@ -95,8 +95,7 @@ class Tasks:
             TaskNotFoundError: the service does not know this id.
             VeoError: the service refused or could not be asked.
         """
-        _check_id(task_id)
-        return await self._queries.one(task_id)
+        return await self._queries.one(read_task_id(task_id))
 
     async def retrieve_many(self, task_ids: Iterable[str]) -> list[TaskRecord]:
         """The records of several tasks, in the order of the ids.
@@ -106,9 +105,9 @@ class Tasks:
         Raises:
             VeoError: the service refused or could not be asked.
         """
-        wanted = list(dict.fromkeys(task_ids))
-        for task_id in wanted:
-            _check_id(task_id)
+        # A single text is iterable too, but its letters are no ids.
+        ids = [task_ids] if isinstance(task_ids, str) else task_ids
+        wanted = list(dict.fromkeys(map(read_task_id, ids)))
         found = {record.id: record for record in await self._queries.many(wanted)}
         return [found[task_id] for task_id in wanted if task_id in found]
 
@@ -129,22 +128,8 @@ class Tasks:
         Raises:
             VeoError: the service refused or could not be asked.
         """
-        first, last = _unix(created_at_min), _unix(created_at_max)
+        first, last = read_moment(created_at_min), read_moment(created_at_max)
         pages = self._queries.pages(created_at_min=first, created_at_max=last, type=type)
         async for page in pages:
             for record in page:
                 yield record
-
-
-def _check_id(task_id: object) -> None:
-    if not isinstance(task_id, str) or not task_id.strip():
-        raise InvalidRequestError("task_id must not be empty. Nothing was sent.", field="task_id")
-
-
-def _unix(moment: float | datetime | None) -> float | None:
-    if not isinstance(moment, datetime):
-        return moment
-    if moment.tzinfo is None:
-        problem = f"{moment!r} has no time zone, so it names no moment. Nothing was sent."
-        raise InvalidRequestError(problem, field="created_at")
-    return moment.timestamp()
