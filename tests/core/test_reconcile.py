@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from math import inf
 from typing import Any
 
 import pytest
@@ -151,7 +153,118 @@ def test_added_defaults_are_learned_from_a_control() -> None:
     other = look(control, record("t", {**MUG, "aspect_ratio": "9:16"}, T0), receipts=[EARLIER])
 
     assert search(LOST, same) == Found(("t",))
-    assert search(LOST, other) == Missing(caught_up=False)
+    assert isinstance(search(LOST, other), Unclear)  # it may add what differs each time
+
+
+def test_the_nearest_control_is_one_of_the_same_form() -> None:
+    """Only a control of the same form shows how such requests are stored, so it is read too."""
+    image = Receipt("image", {"action": "image2video", "prompt": "x"}, T0 - 2, T0 - 1)
+
+    assert reach([LOST], [EARLIER, image], 0.0) == (T0 - 65, T0 + 45)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        pytest.param({"action": "image2video", "prompt": "x", "model": "m"}, id="another action"),
+        pytest.param({"action": "text2video", "model": "m"}, id="a field less"),
+        pytest.param({**CUP, "translation": False}, id="another switch"),
+    ],
+)
+def test_a_control_of_another_form_proves_no_stranger_different(chosen: dict[str, Any]) -> None:
+    """How a service stores what the control did not choose is not known: it may translate a
+    prompt, or keep an image under another address."""
+    lost = Lost({**MUG, "translation": True}, T0, T0 + 10)
+    receipts = [Receipt("earlier", chosen, T0 - 60, T0 - 59)]
+    stranger = record("s", {**RAIN, "translation": True}, T0 + 1)
+    control = record("earlier", chosen, T0 - 59)
+
+    assert isinstance(search(lost, look(control, stranger, receipts=receipts)), Unclear)
+    assert search(lost, look(control, receipts=receipts)) == Missing(caught_up=False)
+
+
+def test_an_unknown_word_may_be_any_action() -> None:
+    """A stored action in other words than ours may be the lost one's."""
+    odd = record("s", {**MUG, "action": "text-to-video"}, T0 + 1)
+
+    assert isinstance(search(LOST, look(odd)), Unclear)
+    assert isinstance(search(LOST, look(record("s", {"action": ["x"]}, T0 + 1))), Unclear)
+
+
+@pytest.mark.parametrize(
+    "chosen, begun, free",
+    [
+        pytest.param(MUG, T0, False, id="an equal one"),
+        pytest.param({**MUG, "aspect_ratio": "16:9"}, T0, False, id="one that may be equal"),
+        pytest.param(CUP, T0, True, id="another one"),
+        pytest.param(MUG, T0 + 60, True, id="one that was sent after the record was made"),
+    ],
+)
+def test_no_record_is_taken_from_a_submit_under_way(
+    chosen: dict[str, Any], begun: float, free: bool
+) -> None:
+    """A record that may belong to a submit whose answer is awaited is not given to a lost one;
+    but a trace id proves whose it is."""
+    found = record("t", MUG, T0 + 1, trace_id="trace")
+    under_way = [Lost(chosen, begun, inf)]
+    seen = read_look([(found, MUG)], (), at=T0 + 20, offset=0.0, complete=True, under_way=under_way)
+
+    assert isinstance(search(LOST, seen), Found if free else Unclear)
+    assert search(replace(LOST, trace_id="trace"), seen) == Found(("t",))
+
+
+def test_a_submit_under_way_is_no_reason_to_doubt_an_absence() -> None:
+    """An equal submit whose answer is awaited does not put a record into an empty list."""
+    under_way = [Lost(MUG, T0, inf)]
+    seen = read_look([], (), at=T0 + 20, offset=0.0, complete=True, under_way=under_way)
+
+    assert search(LOST, seen) == Missing(caught_up=False)
+
+
+def test_a_result_without_an_id_claims_its_record() -> None:
+    """A finished result without an id has a record too; it is not given to a lost equal."""
+    nameless = Receipt("", MUG, T0, T0 + 5)
+
+    assert isinstance(search(LOST, look(record("t", MUG, T0), receipts=[nameless])), Unclear)
+    assert search(LOST, look(receipts=[nameless])) == Missing(caught_up=False)
+
+
+def test_a_record_without_an_id_is_given_to_nobody() -> None:
+    """It may be the lost one, but nobody could wait for it."""
+    assert isinstance(search(LOST, look(record("", MUG, T0))), Unclear)
+
+
+def test_a_list_that_lacks_an_earlier_task_of_ours_may_lack_others() -> None:
+    """Where one that was sent before is lacking, another control proves nothing."""
+    between = Receipt("between", RAIN, T0 + 2, T0 + 3)
+    receipts = [EARLIER, between, LATER]
+
+    lacking = look(CONTROL, CAUGHT_UP, receipts=receipts)
+    lagging = look(CONTROL, record("between", RAIN, T0 + 2), receipts=receipts)
+    unread = read_look(
+        [(CONTROL, CUP)], receipts, at=T0, offset=0.0, complete=True, span=(T0 - 99, T0)
+    )
+
+    assert isinstance(search(LOST, lacking), Unclear)
+    assert search(LOST, lagging) == Missing(caught_up=False)
+    assert search(LOST, unread) == Missing(caught_up=False)
+
+
+def test_tasks_that_are_known_by_their_ids_are_ours() -> None:
+    """A task that somebody here waits for by its id is not given to a lost submit."""
+    seen = read_look(
+        [(record("t", MUG, T0), MUG)], (), at=T0, offset=0.0, complete=True, owned={"t"}
+    )
+
+    assert search(LOST, seen) == Missing(caught_up=False)
+
+
+def test_windows_span_a_sleep_of_this_machine() -> None:
+    """A steady clock stands still while the machine sleeps, so the offset jumps; the record may be
+    from before or after."""
+    lost = replace(LOST, offset=5.0)
+
+    assert window(lost, 605.0, slack=0.0) == (T0 + 5, T0 + 10 + 605 + 30)
 
 
 def test_defaults_of_another_action_say_nothing() -> None:
@@ -181,11 +294,14 @@ def test_windows_are_in_the_services_time() -> None:
 
 
 def test_a_look_reaches_over_all_windows_and_further_without_a_task_of_ours() -> None:
-    """Without any task of ours near in time the clocks may disagree, so more is read."""
+    """Without any task of ours near in time the clocks may disagree, so more is read; with some,
+    the controls next to it are read too, and no others."""
     late = Lost(MUG, T0 + 50, T0 + 60)
-    receipts = [EARLIER]
+    before = Receipt("before", CUP, begun=T0 - 120, ended=T0 - 119)
+    after = Receipt("after", RAIN, begun=T0 + 80, ended=T0 + 81)
 
-    assert reach([LOST, late], receipts, 0.0) == (T0 - 5, T0 + 95)
+    assert reach([LOST, late], [before, EARLIER], 0.0) == (T0 - 65, T0 + 95)
+    assert reach([LOST], [EARLIER, LATER, after], 0.0) == (T0 - 65, T0 + 47)
     assert reach([LOST], (), None) == (T0 - 900, T0 + 940)
 
 

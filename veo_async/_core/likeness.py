@@ -16,6 +16,9 @@ from .submit import OTHER_SPELLING
 _IGNORED = frozenset({"async", "callback_url"})
 _CANONICAL = {"get1080p": OTHER_SPELLING["get1080p"]}
 
+ACTIONS = ("text2video", "image2video", "ingredients2video", _CANONICAL["get1080p"])
+"""What a request can be about. A stored request that says anything else may be any of these."""
+
 Fields = Mapping[str, Any]
 """A request in the form in which requests are compared: see `comparable`."""
 
@@ -57,12 +60,14 @@ def compare(ours: Fields, theirs: Fields, defaults: Fields) -> Likeness:
     """Whether a stored request is ours.
 
     A field that we did not choose may have been added by the service: it is ``same`` if it is
-    one of the ``defaults`` that the service was seen to add, and ``unclear`` if nothing is known.
+    one of the ``defaults`` that the service was seen to add, and ``unclear`` otherwise, since
+    what it adds may differ from request to request.
     """
     if any(name in theirs and theirs[name] != value for name, value in ours.items()):
         return "different"
-    added = {name: value for name, value in theirs.items() if name not in ours and value}
-    if any(name in defaults and defaults[name] != value for name, value in added.items()):
-        return "different"
     is_whole = ours.keys() <= theirs.keys()
-    return "same" if is_whole and added.keys() <= defaults.keys() else "unclear"
+    is_explained = all(
+        name in ours or not value or (name in defaults and defaults[name] == value)
+        for name, value in theirs.items()
+    )
+    return "same" if is_whole and is_explained else "unclear"

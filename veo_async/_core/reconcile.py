@@ -5,26 +5,28 @@ was (its record is there) and, under all of the conditions below, that it was no
 is there because leaving it out buys something twice:
 
 - the list was read to the end of the window in which the service can have accepted it;
-- tasks of ours that were accepted near in time, if there are any, are in the list, at the time and
-  with the request that they were sent with: a **control** that this list and this comparison work;
-- every record of that action in the window belongs to a known task of ours or is provably
-  another request, and where there is such a stranger, there is a control too; without any control
-  the window is widened by all that the service's clocks may disagree;
+- tasks of ours that were accepted near in time, if there are any, are in the list, one of them at
+  the time and with the request that it was sent with: a **control** that this list and this
+  comparison work;
+- every record in the window that may be of that action belongs to a known task of ours or is
+  provably another request, and where there is such a stranger, there is a control of the same form
+  too; without any control the window is widened by all that the service's clocks may disagree;
 - two looks agree, a grace period apart; and the list has caught up: it shows a task of ours that
   was accepted later, or so much time has passed that it must have.
 
 Otherwise nobody can tell, and nothing is sent again. Equal requests are interchangeable, but no
-record is ever given to two of them.
+record is ever given to two of them, nor one that a submit of ours may have a better claim to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from ..models import TaskRecord
-from .likeness import Fields, compare
+from .likeness import ACTIONS, Fields, Likeness, compare
 
 SLACK = 5.0
 """Seconds by which a record's time may lie outside of the window: ``Date`` has whole seconds, and
@@ -57,43 +59,73 @@ class Receipt:
         chosen: see `chosen`.
         begun: when it was sent, in Unix seconds on this machine's clock.
         ended: when its answer came.
+        offset: see `window`, as it was known when it was sent.
     """
 
     task_id: str
     chosen: Fields
     begun: float
     ended: float
+    offset: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A submit of ours whose answer proved nothing; the attributes are those of a `Receipt`."""
+    """A submit of ours whose answer proved nothing; the attributes are those of a `Receipt`.
+
+    ``asked`` is when somebody first asked for it, where that is later: in a later run.
+    """
 
     chosen: Fields
     begun: float
     ended: float
     trace_id: str | None = None
+    offset: float | None = None
+    asked: float = float("-inf")
+
+    @property
+    def sought(self) -> float:
+        """Since when it is looked for."""
+        return max(self.ended, self.asked)
 
 
 def window(sent: Lost | Receipt, offset: float, *, slack: float = SLACK) -> tuple[float, float]:
     """Between which Unix times, on the service's clock, the record of a submit must lie.
 
-    ``offset`` is by how many seconds that clock runs ahead of this machine's. The service may
-    accept a request after we gave up waiting for its answer.
+    ``offset`` is by how many seconds that clock runs ahead of this machine's. It grows where this
+    machine sleeps, since a steady clock sleeps with it. The service may accept a request after we
+    gave up waiting for its answer.
     """
-    return sent.begun + offset - slack, sent.ended + offset + GRACE + slack
+    then = offset if sent.offset is None else sent.offset
+    last = sent.ended + max(offset, then) + GRACE + slack
+    return sent.begun + min(offset, then) - slack, last
 
 
 def reach(
     lost: Iterable[Lost], receipts: Sequence[Receipt], offset: float | None
 ) -> tuple[float, float]:
     """Between which Unix times, on the service's clock, a look must read the list."""
-    times = [window(one, offset or 0.0, slack=_slack(one, receipts)) for one in lost]
+    times = [
+        window(sent, offset or 0.0, slack=slack)
+        for one in lost
+        for sent, slack in ((one, _slack(one, receipts)), *_nearest(one, receipts))
+    ]
     return min(first for first, _ in times), max(last for _, last in times)
 
 
 def _slack(lost: Lost, receipts: Iterable[Receipt]) -> float:
     return SLACK if any(_is_near(receipt, lost) for receipt in receipts) else WIDE
+
+
+def _nearest(lost: Lost, receipts: Iterable[Receipt]) -> list[tuple[Lost | Receipt, float]]:
+    """The tasks of ours, one before and one after, that make the best controls."""
+    near = [receipt for receipt in receipts if _is_near(receipt, lost)]
+
+    def distance(receipt: Receipt) -> tuple[bool, float]:
+        return not _is_of_one_form(receipt, lost), abs(receipt.begun - lost.begun)
+
+    sides = ([r for r in near if r.begun < lost.ended], [r for r in near if r.begun >= lost.ended])
+    return [(min(side, key=distance), SLACK) for side in sides if side]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +136,24 @@ class Look:
         at: when it began, in Unix seconds on this machine's clock.
         offset: see `window`; ``None`` while the service's clock was never seen.
         complete: whether the list was read to its end.
+        span: between which times of the service it was read.
         receipts: the tasks that are ours, as they were known once the list was read.
-        controls: those of them that were recognised, with their stored requests.
+        claims: submits of ours that a record may belong to although its id does not say so:
+            answers that are still awaited (their end is infinite), or that bore no id.
+        controls: those of the receipts that were recognised, with their stored requests.
         strangers: the records that are not ours, with their requests.
+        listed: the ids of all records.
     """
 
     at: float
     offset: float | None
     complete: bool
+    span: tuple[float, float]
     receipts: Sequence[Receipt]
+    claims: Sequence[Lost | Receipt]
     controls: list[tuple[Receipt, Fields]]
     strangers: list[tuple[TaskRecord, Fields]]
+    listed: set[str | None]
 
 
 def read_look(
@@ -124,19 +163,31 @@ def read_look(
     at: float,
     offset: float | None,
     complete: bool,
+    span: tuple[float, float] = (-inf, inf),
+    under_way: Sequence[Lost] = (),
+    owned: Container[str] = (),
 ) -> Look:
     """Tell our own tasks in the list from those of others.
 
     Args:
         stored: the records of the list, each with its request as `comparable`.
-        receipts, at, offset, complete: see `Look`.
+        receipts: what was accepted; without an id if there was none.
+        under_way: the submits of ours whose answers are still awaited.
+        owned: ids of tasks that are ours, and of which no more is known.
+        at, offset, complete, span: see `Look`.
     """
-    ours = {receipt.task_id: receipt for receipt in receipts}
-    look = Look(at, offset, complete, receipts, [], [])
+    ours = {receipt.task_id: receipt for receipt in receipts if receipt.task_id}
+    claims: list[Lost | Receipt] = [
+        *under_way,
+        *(receipt for receipt in receipts if not receipt.task_id),
+    ]
+    look = Look(at, offset, complete, span, list(ours.values()), claims, [], [], set())
     for record, fields in {record.id: (record, fields) for record, fields in stored}.values():
+        look.listed.add(record.id)
         receipt = ours.get(record.id or "")
         if receipt is None:
-            look.strangers.append((record, fields))
+            if not (record.id and record.id in owned):
+                look.strangers.append((record, fields))
         elif offset is not None and _is_recognised(receipt, record, fields, offset):
             look.controls.append((receipt, fields))
     return look
@@ -180,20 +231,75 @@ def search(lost: Lost, look: Look) -> Sight:
     controls = [(r, stored) for r, stored in look.controls if _is_near(r, lost)]
     if not controls and any(_is_near(receipt, lost) for receipt in look.receipts):
         return Unclear("tasks of ours are not in the list as they were sent")
-    suspects = _suspects(lost, look, look.offset)
     defaults = _defaults(controls, lost)
-    likeness = [(compare(lost.chosen, stored, defaults), record) for record, stored in suspects]
-    narrow = window(lost, look.offset)
-    same = [r for alike, r in likeness if alike == "same" and _is_within(r, narrow)]
-    if same:
-        return Found(tuple(str(record.id) for record in same))
-    if not look.complete:
-        return Unclear("the task list could not be read to its end")
-    if any(alike != "different" for alike, _ in likeness):
-        return Unclear("a task in the list may or may not be this one")
-    if suspects and not controls:
-        return Unclear("no task of ours in the list shows how the service stores requests")
+    likeness = [
+        (compare(lost.chosen, stored, defaults), record, stored)
+        for record, stored in _suspects(lost, look, look.offset)
+    ]
+    same = [(record, stored) for alike, record, stored in likeness if alike == "same"]
+    free = [
+        str(record.id)
+        for record, stored in same
+        if record.id
+        and _is_within(record, window(lost, look.offset))
+        and not _is_claimed(record, stored, look, look.offset, defaults)
+    ]
+    if free:
+        return Found(tuple(free))
+    if doubt := _doubt(lost, look, [alike for alike, *_ in likeness], controls):
+        return Unclear(doubt)
     return Missing(caught_up=any(receipt.begun >= lost.ended for receipt, _ in controls))
+
+
+def _doubt(
+    lost: Lost,
+    look: Look,
+    likeness: list[Likeness],
+    controls: list[tuple[Receipt, Fields]],
+) -> str | None:
+    """Why a list without the lost submit does not prove that it was never accepted."""
+    if not look.complete:
+        return "the task list could not be read to its end"
+    if any(alike != "different" for alike in likeness):
+        return "a task in the list may or may not be this one"
+    if likeness and not any(_is_of_one_form(receipt, lost) for receipt, _ in controls):
+        return "no task of ours in the list shows how the service stores such requests"
+    if _is_lacking(look, lost, look.offset or 0.0):
+        return "earlier tasks of ours are not in the list"
+    return None
+
+
+def _is_claimed(
+    record: TaskRecord, stored: Fields, look: Look, offset: float, defaults: Fields
+) -> bool:
+    """Whether the record may be that of another submit of ours."""
+    return any(
+        compare(claim.chosen, stored, defaults) != "different"
+        and _is_within(record, window(claim, offset))
+        for claim in look.claims
+    )
+
+
+def _is_of_one_form(receipt: Receipt, lost: Lost) -> bool:
+    """Whether what is true of how the one is stored is true of the other: each field that was
+    chosen there was chosen here, and each switch stood alike."""
+    return all(
+        name in receipt.chosen
+        and (receipt.chosen[name] == value or not (name == "action" or isinstance(value, bool)))
+        for name, value in lost.chosen.items()
+    )
+
+
+def _is_lacking(look: Look, lost: Lost, offset: float) -> bool:
+    """Whether a task of ours that was sent before the end of the lost submit, and that was looked
+    for, is not in the list: others may be lacking too."""
+    return any(
+        receipt.task_id not in look.listed
+        and receipt.begun <= lost.ended
+        and look.span[0] <= window(receipt, offset)[0]
+        and window(receipt, offset)[1] <= look.span[1]
+        for receipt in look.receipts
+    )
 
 
 def _with_trace(trace_id: str, look: Look) -> tuple[str, ...]:
@@ -221,13 +327,14 @@ def _defaults(controls: Iterable[tuple[Receipt, Fields]], lost: Lost) -> dict[st
 
 def _suspects(lost: Lost, look: Look, offset: float) -> list[tuple[TaskRecord, Fields]]:
     """The records that may be the lost submit's: of its action, in its window. A record that does
-    not say when it was made, or what of, may be any."""
+    not say when it was made, or an action that we know, may be any."""
     times = window(lost, offset, slack=_slack(lost, look.receipts))
+    others = [action for action in ACTIONS if action != lost.chosen["action"]]
     return [
         (record, stored)
         for record, stored in look.strangers
         if (record.created_at is None or _is_within(record, times))
-        and stored.get("action") in (None, lost.chosen["action"])
+        and stored.get("action") not in others
     ]
 
 
@@ -288,12 +395,15 @@ def decide(case: Case, sight: Sight, *, at: float, honours_async: bool) -> tuple
     if isinstance(sight, Found):
         return case, Adopt(sight.task_ids[0])
     lost = case.lost
-    limit = lost.ended + (CATCH_UP if honours_async else LONGEST_GENERATION)
-    later = at + max(BETWEEN_LOOKS, (at - lost.ended) / 4)
+    patience = CATCH_UP if honours_async else LONGEST_GENERATION
+    later = at + max(BETWEEN_LOOKS, (at - lost.sought) / 4)
     if isinstance(sight, Unclear):
-        return Case(lost), CannotTell(sight.reason) if at >= limit else LookAgain(later)
+        hopeless = at >= lost.sought + patience
+        return Case(lost), CannotTell(sight.reason) if hopeless else LookAgain(later)
     since = at if case.missing_since is None else case.missing_since
-    needed = max(lost.ended, since) + GRACE if sight.caught_up and honours_async else limit
+    needed = max(lost.ended, since) + GRACE
+    if not (sight.caught_up and honours_async):
+        needed = max(needed, lost.ended + patience)
     if at >= needed and case.missing_since is not None:
         return case, Absent()
     return Case(lost, since), LookAgain(max(later, needed))
