@@ -234,6 +234,29 @@ def test_requests_are_frozen() -> None:
     assert request.prompt == "a"
 
 
+@pytest.mark.parametrize(
+    "update, field",
+    [
+        ({"prompt": " "}, "prompt"),
+        ({"image_urls": ["/tmp/a.png"]}, "image_urls"),
+        ({"sharpness": 2}, "sharpness"),
+        ({"self": 1}, "self"),
+    ],
+)
+def test_a_copy_is_as_valid_as_its_original(update: dict[str, Any], field: str) -> None:
+    """What a copy changes is checked as on construction; what was not chosen stays unchosen."""
+    first = ImageToVideo(prompt="a", image_urls=[IMAGE])
+
+    other = first.model_copy(update={"prompt": "b"})
+    with pytest.raises(InvalidRequestError) as caught:
+        first.model_copy(update=update)
+
+    assert other == ImageToVideo(prompt="b", image_urls=[IMAGE])
+    assert other.model_fields_set == first.model_fields_set
+    assert first.model_copy() == first
+    assert caught.value.field == field
+
+
 def test_extra_body_is_a_copy_of_plain_json() -> None:
     """What the caller changes later inside of ``extra_body`` is not sent unchecked."""
     inner = {"fps": 24}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -22,11 +23,22 @@ class Value(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, /, **fields: Any) -> None:
         try:
             super().__init__(**fields)
         except ValidationError as exc:
             raise _in_our_words(type(self).__name__, exc) from None
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy, with other values for some fields; these are validated like all others.
+
+        Raises:
+            InvalidRequestError: a field is unknown or impossible; ``field`` names it.
+        """
+        if not update:
+            return super().model_copy(deep=deep)
+        chosen = {name: getattr(self, name) for name in self.model_fields_set}
+        return type(self)(**{**chosen, **update})
 
 
 def _in_our_words(name: str, exc: ValidationError) -> InvalidRequestError:
