@@ -13,8 +13,9 @@ from ._values import Seconds, Value
 
 __all__ = ["PollPolicy", "RateLimit", "RetryPolicy"]
 
-Count = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# The bounds keep the arithmetic of times finite; nobody needs more, or less than one in 11 days.
+Count = Annotated[int, Field(ge=1, le=10**9)]
+Rate = Annotated[float, Field(ge=1e-6, le=1e9)]
 
 
 class RateLimit(Value):
