@@ -209,6 +209,7 @@ def test_download_what_is_not_there(
 
     assert ran.code == code
     assert words in ran.err.splitlines()[-1]
+    assert "succeeded" not in ran.err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -18,7 +18,13 @@ from ._text import plain
 HEARTBEAT = 30.0
 """Seconds between two plain lines while nothing changes, so that a log shows it is alive."""
 
-STYLES = {"succeeded": "green", "failed": "red", "uncertain": "magenta", "pending": "yellow"}
+STYLES = {
+    "succeeded": "green",
+    "not saved": "red",
+    "failed": "red",
+    "uncertain": "magenta",
+    "pending": "yellow",
+}
 """The colours of the states in which a row can end."""
 
 

@@ -49,7 +49,9 @@ async def ended(
         end = await work
     except (VeoError, OSError) as error:
         end = End(_rows.of_error(error, task_id), error)
-    shown.end(line, end.row.state, ", ".join(end.row.files))
+    # The row tells how the task stands; a video that was made may still not have been saved.
+    lost_here = end.error is not None and end.row.state == "succeeded"
+    shown.end(line, "not saved" if lost_here else end.row.state, ", ".join(end.row.files))
     return end
 
 
