@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import Context
 from dataclasses import dataclass, field
 
@@ -35,6 +35,7 @@ submit reaches further back, since an answer is awaited for minutes only."""
 class _Open:
     case: Case
     next_look: float
+    adopted: Callable[[str], None] | None
     decision: Conclusion | None = None
     over: anyio.Event = field(default_factory=anyio.Event)
 
@@ -52,10 +53,16 @@ class Reconciler:
         self._offset: float | None = None
         self._honours_async = False
         self._receipts: deque[Receipt] = deque()
+        self._earlier: dict[str, Receipt] = {}
         self._open: list[_Open] = []
         self._wake = anyio.Event()
         self._looking: asyncio.Task[None] | None = None
         self._closed = False
+
+    @property
+    def offset(self) -> float | None:
+        """By how many seconds the service's clock runs ahead, if it was seen."""
+        return self._offset
 
     def note(self, answer: Answer) -> None:
         """Learn the service's clock from any answer."""
@@ -72,12 +79,20 @@ class Reconciler:
         while self._receipts[0].ended < oldest:
             self._receipts.popleft()
 
-    async def resolve(self, lost: Lost, *, deadline: float) -> Conclusion:
+    def own(self, receipts: Iterable[Receipt]) -> None:
+        """Tasks that earlier runs bought: none is given to a lost submit. They are kept for good,
+        since the window of an earlier run's submit may lie far back."""
+        self._earlier |= {receipt.task_id: receipt for receipt in receipts}
+
+    async def resolve(
+        self, lost: Lost, *, deadline: float, adopted: Callable[[str], None] | None = None
+    ) -> Conclusion:
         """What became of a lost submit: `Adopt`, `Absent` or `CannotTell`.
 
-        ``deadline`` is in monotonic seconds.
+        ``deadline`` is in monotonic seconds. ``adopted`` is told the task's id in the very step in
+        which it is given away, so that it is known whether or not the caller stays for it.
         """
-        entry = _Open(Case(lost), next_look=lost.ended + reconcile.FIRST_LOOK)
+        entry = _Open(Case(lost), lost.ended + reconcile.FIRST_LOOK, adopted)
         self._open.append(entry)
         self._start()
         try:
@@ -113,7 +128,7 @@ class Reconciler:
         look: reconcile.Look | None = None
         for entry in entries:
             look = look or reconcile.read_look(
-                stored, tuple(self._receipts), at=at, offset=self._offset, complete=complete
+                stored, self._ours(), at=at, offset=self._offset, complete=complete
             )
             if self._judge(entry, look):
                 look = None
@@ -133,13 +148,18 @@ class Reconciler:
         if isinstance(decision, Adopt):
             receipt = Receipt(decision.task_id, lost.chosen, lost.begun, lost.ended)
             self.accepted(receipt, at_once=False)
+            if entry.adopted:
+                entry.adopted(decision.task_id)
         entry.decision = decision
         entry.over.set()
         return isinstance(decision, Adopt)
 
+    def _ours(self) -> tuple[Receipt, ...]:
+        return *self._earlier.values(), *self._receipts
+
     async def _read(self, lost: list[Lost]) -> tuple[list[tuple[TaskRecord, Fields]], bool]:
         """The records of the window that all of these lie in, and whether these are all."""
-        first, last = reconcile.reach(lost, self._receipts, self._offset)
+        first, last = reconcile.reach(lost, self._ours(), self._offset)
         traces = [one.trace_id for one in lost if one.trace_id]
         stored: list[tuple[TaskRecord, Fields]] = []
         try:
