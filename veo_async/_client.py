@@ -15,8 +15,8 @@ import httpx
 
 from ._core.addresses import read_base_url
 from ._core.credentials import BASE_URL_VARIABLE, DEFAULT_BASE_URL, TOKEN_VARIABLE, read_token
-from ._core.likeness import Fields
 from ._core.options import read_mode, read_request, read_timeout, read_video_url
+from ._core.reconcile import Lost
 from ._core.reply import Answer
 from ._io.api import API
 from ._io.batch import run_all
@@ -150,7 +150,9 @@ class VeoClient:
             observe=self._observe,
         )
         queries = Queries(self._api, self._limiter, poll, seams)
-        self._reconciler = Reconciler(queries, seams, is_under_way=self._is_under_way)
+        self._reconciler = Reconciler(
+            queries, seams, under_way=self._under_way, longest=retry.submit_timeout
+        )
         self._tracker = Tracker(self._api, self._limiter, poll, seams)
         self._submits = Submits(
             self._api,
@@ -344,7 +346,9 @@ class VeoClient:
             WaitTimeoutError: the time is over; the task goes on at the service.
             PollingError: the service could not be asked for a long time.
         """
-        return await self._await_end(self._tracker.attach(task_id), timeout)
+        tracked = self._tracker.attach(task_id)
+        self._reconciler.attached(task_id)
+        return await self._await_end(tracked, timeout)
 
     # Many videos.
 
@@ -420,8 +424,8 @@ class VeoClient:
         self._limiter.note(answer)
         self._reconciler.note(answer)
 
-    def _is_under_way(self, fields: Fields) -> bool:
-        return self._submits.is_under_way(fields)
+    def _under_way(self) -> Sequence[Lost]:
+        return self._submits.under_way()
 
     def _seconds(self, timeout: Timeout) -> float:
         return self._timeout if timeout is None else read_timeout(timeout)

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 
 import anyio
 
 from .._core import reconcile
-from .._core.likeness import Fields, comparable
+from .._core.likeness import comparable
 from .._core.reconcile import Adopt, CannotTell, Case, Conclusion, LookAgain, Lost, Receipt
 from .._core.reply import Answer, Failure, service_time
-from ..errors import VeoError
+from ..errors import APIError, VeoError
 from ..models import TaskRecord
 from .queries import Queries
 from .seams import Seams
@@ -27,8 +27,11 @@ MAX_PAGES = 400
 """How many pages of the list one look reads: 20,000 tasks within the window."""
 
 KEEP = 3600.0
-"""Seconds for which an accepted submit is kept as a control, and as owned: no window of a lost
-submit reaches further back, since an answer is awaited for minutes only."""
+"""Seconds for which an accepted submit is kept as a control, and as owned, beyond the time that an
+answer may be awaited: no window of a lost submit reaches further back."""
+
+
+CLOSED = "the client was closed"
 
 
 @dataclass(slots=True, eq=False)
@@ -44,16 +47,23 @@ class Reconciler:
     """The lost submits of one client."""
 
     def __init__(
-        self, queries: Queries, seams: Seams, *, is_under_way: Callable[[Fields], bool]
+        self,
+        queries: Queries,
+        seams: Seams,
+        *,
+        under_way: Callable[[], Sequence[Lost]],
+        longest: float,
     ) -> None:
         self._queries = queries
         self._seams = seams
-        # Whether an equal submit is still under way: its record must not be taken for a lost one.
-        self._is_under_way = is_under_way
+        # The submits whose answers are awaited: their records must not be given to a lost one.
+        self._under_way = under_way
+        self._keep = KEEP + longest  # an answer is awaited no longer than ``longest`` seconds
         self._offset: float | None = None
         self._honours_async = False
         self._receipts: deque[Receipt] = deque()
         self._earlier: dict[str, Receipt] = {}
+        self._attached: dict[str, float] = {}
         self._open: list[_Open] = []
         self._wake = anyio.Event()
         self._looking: asyncio.Task[None] | None = None
@@ -75,9 +85,22 @@ class Reconciler:
         """A submit of ours was accepted; ``at_once`` if only its id was answered."""
         self._honours_async = self._honours_async or at_once
         self._receipts.append(receipt)
-        oldest = min([o.case.lost.begun for o in self._open], default=receipt.ended) - KEEP
-        while self._receipts[0].ended < oldest:
+        oldest = self._oldest()
+        while self._receipts and self._receipts[0].ended < oldest:
             self._receipts.popleft()
+
+    def attached(self, task_id: str) -> None:
+        """Somebody waits for this task by its id: it is not given to a lost submit."""
+        self._attached.pop(task_id, None)
+        self._attached[task_id] = self._seams.wall()
+        oldest = self._oldest()
+        while self._attached[first := next(iter(self._attached))] < oldest:
+            del self._attached[first]
+
+    def _oldest(self) -> float:
+        """What is older than this is needed no more."""
+        now = self._seams.wall()
+        return min([now, *(entry.case.lost.begun for entry in self._open)]) - self._keep
 
     def own(self, receipts: Iterable[Receipt]) -> None:
         """Tasks that earlier runs bought: none is given to a lost submit. They are kept for good,
@@ -92,6 +115,8 @@ class Reconciler:
         ``deadline`` is in monotonic seconds. ``adopted`` is told the task's id in the very step in
         which it is given away, so that it is known whether or not the caller stays for it.
         """
+        if self._closed:
+            return CannotTell(CLOSED)
         entry = _Open(Case(lost), lost.ended + reconcile.FIRST_LOOK, adopted)
         self._open.append(entry)
         self._start()
@@ -122,13 +147,27 @@ class Reconciler:
             await self._look(pending)
 
     async def _look(self, entries: list[_Open]) -> None:
-        at = self._seams.wall()
-        stored, complete = await self._read([entry.case.lost for entry in entries])
+        # What is judged is what was asked for, whatever the answers say of the clock.
+        at, offset = self._seams.wall(), self._offset
+        lost = [entry.case.lost for entry in entries]
+        span = reconcile.reach(lost, self._ours(), offset)
+        traced = await self._read_traces([one.trace_id for one in lost if one.trace_id])
+        listed, complete = await self._read_list(span)
+        stored = [(record, comparable(record.request or {})) for record in [*traced, *listed]]
         # From here to the end nothing is awaited: what is given away is ours for the next entry.
         look: reconcile.Look | None = None
         for entry in entries:
+            if entry not in self._open:
+                continue  # its caller is gone, so nothing is given to it
             look = look or reconcile.read_look(
-                stored, self._ours(), at=at, offset=self._offset, complete=complete
+                stored,
+                self._ours(),
+                at=at,
+                offset=offset,
+                complete=complete,
+                span=span,
+                under_way=self._under_way(),
+                owned=self._attached,
             )
             if self._judge(entry, look):
                 look = None
@@ -137,8 +176,6 @@ class Reconciler:
         """Decide about one entry; returns whether a record was given away."""
         lost = entry.case.lost
         sight = reconcile.search(lost, look)
-        if self._is_under_way(lost.chosen):
-            sight = reconcile.Unclear("an equal submit was still under way")
         entry.case, decision = reconcile.decide(
             entry.case, sight, at=look.at, honours_async=self._honours_async
         )
@@ -146,7 +183,7 @@ class Reconciler:
             entry.next_look = decision.at
             return False
         if isinstance(decision, Adopt):
-            receipt = Receipt(decision.task_id, lost.chosen, lost.begun, lost.ended)
+            receipt = Receipt(decision.task_id, lost.chosen, lost.begun, lost.ended, lost.offset)
             self.accepted(receipt, at_once=False)
             if entry.adopted:
                 entry.adopted(decision.task_id)
@@ -157,30 +194,39 @@ class Reconciler:
     def _ours(self) -> tuple[Receipt, ...]:
         return *self._earlier.values(), *self._receipts
 
-    async def _read(self, lost: list[Lost]) -> tuple[list[tuple[TaskRecord, Fields]], bool]:
-        """The records of the window that all of these lie in, and whether these are all."""
-        first, last = reconcile.reach(lost, self._ours(), self._offset)
-        traces = [one.trace_id for one in lost if one.trace_id]
-        stored: list[tuple[TaskRecord, Fields]] = []
+    async def _read_traces(self, traces: list[str]) -> list[TaskRecord]:
+        """The records with these trace ids. That there is none proves nothing."""
         try:
-            records = await self._queries.many(traces, by="trace_ids")
-            stored += [(record, comparable(record.request or {})) for record in records]
-            pages = 0
-            async for page in self._queries.pages(created_at_min=first, created_at_max=last):
-                stored += [(record, comparable(record.request or {})) for record in page]
+            return await self._queries.many(traces, by="trace_ids")
+        except APIError as error:
+            if len(traces) == 1 or error.status_code not in (400, 404):
+                return []
+        except VeoError:
+            return []
+        # Where the service refuses all for an unknown one, the others are asked for apart.
+        half = len(traces) // 2
+        return [*await self._read_traces(traces[:half]), *await self._read_traces(traces[half:])]
+
+    async def _read_list(self, span: tuple[float, float]) -> tuple[list[TaskRecord], bool]:
+        """The records of these times, and whether these are all."""
+        records: list[TaskRecord] = []
+        pages = 0
+        try:
+            async for page in self._queries.pages(created_at_min=span[0], created_at_max=span[1]):
+                records += page
                 pages += 1
                 if pages == MAX_PAGES:
-                    return stored, False
+                    return records, False
         except VeoError:
-            return stored, False
-        return stored, True
+            return records, False
+        return records, True
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Whatever ended the looking, nobody is left waiting for it."""
-        failed = None if task.cancelled() else task.exception()
-        if failed is None and not self._closed:
+        if not task.cancelled() and task.exception() is None:
             return
-        reason = f"the looking itself failed ({failed!r})" if failed else "the client was closed"
+        failed = None if task.cancelled() else task.exception()
+        reason = f"the looking itself failed ({failed!r})" if failed else CLOSED
         for entry in self._open:
             entry.decision = entry.decision or CannotTell(reason)
             entry.over.set()

@@ -22,7 +22,7 @@ import anyio
 
 from .._core import reconcile
 from .._core import submit as law
-from .._core.likeness import Fields, chosen
+from .._core.likeness import chosen
 from .._core.tasks import PENDING
 from ..errors import ClientClosedError, SubmissionUncertainError, WaitTimeoutError
 from ..models import Unsettled, VideoRequest
@@ -68,6 +68,7 @@ class Post:
         abandoned: whether its caller is gone, so that nobody else will tell what came of it.
         release: gives back the place in flight, if there are places.
         ledger: who is told of it, if anybody is.
+        offset: by how many seconds the service's clock ran ahead when it was sent, if known.
     """
 
     def __init__(
@@ -77,8 +78,10 @@ class Post:
         sent_at: float,
         release: Callable[[], None] | None,
         ledger: Ledger | None,
+        offset: float | None,
     ) -> None:
         self.request = request
+        self.offset = offset
         self.ledger = ledger
         self.chosen = chosen(request)
         self.sent_at = sent_at
@@ -243,21 +246,33 @@ class Submits:
         self, post: Post, step: law.LookUp, deadline: float
     ) -> Tracked | law.Again | law.Stop:
         """Look for a lost submit in the account's task list."""
-        lost = reconcile.Lost(post.chosen, post.sent_at, post.ended_at, step.error.trace_id)
+        trace_id, offset = step.error.trace_id, post.offset
+        lost = reconcile.Lost(post.chosen, post.sent_at, post.ended_at, trace_id, offset)
         ledger = post.ledger
-        adopted = ledger.adopted if ledger else None
+
+        def adopted(task_id: str) -> None:
+            # In the step in which it is given away: a caller that goes now must not lose it.
+            if ledger:
+                ledger.adopted(task_id)
+            self._follow(post, law.Accepted(task_id, PENDING))
+
         decision = await self._reconciler.resolve(lost, deadline=deadline, adopted=adopted)
         if isinstance(decision, reconcile.Absent):
+            post.verdict = None  # it bought nothing, so nobody need be told of it
             if ledger:
                 ledger.absent()
             return step.if_absent
         if isinstance(decision, reconcile.CannotTell):
             return law.Stop(law.undecided(step.error, decision.reason))
-        return self._follow(post, law.Accepted(decision.task_id, PENDING))
+        assert post.tracked is not None  # `adopted` has followed it
+        return post.tracked
 
-    def is_under_way(self, fields: Fields) -> bool:
-        """Whether a submit of this content has been begun whose answer is still awaited."""
-        return any(post.chosen == fields for post in self._open)
+    def under_way(self) -> list[reconcile.Lost]:
+        """The submits whose answers are still awaited."""
+        return [
+            reconcile.Lost(post.chosen, post.sent_at, inf, offset=post.offset)
+            for post in self._open
+        ]
 
     # The POST itself.
 
@@ -284,7 +299,13 @@ class Submits:
             if ledger:
                 ledger.not_posted()
             raise
-        post = Post(request, sent_at=self._seams.wall(), release=release, ledger=ledger)
+        post = Post(
+            request,
+            sent_at=self._seams.wall(),
+            release=release,
+            ledger=ledger,
+            offset=self._reconciler.offset,
+        )
         # An empty context: what the caller's context holds must not live on in our tasks.
         loop = asyncio.get_running_loop()
         post.task = loop.create_task(self._post(post, action), context=Context())
@@ -336,9 +357,13 @@ class Submits:
     def _accept(self, post: Post, accepted: law.Accepted, action: str) -> None:
         if post.request.action in law.OTHER_SPELLING:
             self._spelling = action
-        if accepted.task_id:
-            receipt = reconcile.Receipt(accepted.task_id, post.chosen, post.sent_at, post.ended_at)
-            self._reconciler.accepted(receipt, at_once=accepted.standing is PENDING)
+        receipt = reconcile.Receipt(
+            accepted.task_id or "", post.chosen, post.sent_at, post.ended_at, post.offset
+        )
+        # With a callback every deployment answers at once, so that shows nothing about others.
+        asked_to = self._asynchronous and post.request.callback_url is None
+        at_once = asked_to and accepted.standing is PENDING
+        self._reconciler.accepted(receipt, at_once=at_once)
         self._follow(post, accepted)
 
     def _follow(self, post: Post, accepted: law.Accepted) -> Tracked:
