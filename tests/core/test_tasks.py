@@ -84,6 +84,13 @@ def test_terminal_is_final(events: list[Standing]) -> None:
 # Responses.
 
 
+@pytest.mark.parametrize("response", [None, {}, {"task_id": TASK}, said(True, RUNNING)])
+def test_a_task_that_just_runs_is_the_one_pending(response: object) -> None:
+    """An answer that bears nothing but an id shows that the service answers at once; it is told
+    apart from a result, and from an odd word, by being `PENDING` itself."""
+    assert read_response(response, task_id=TASK) is PENDING
+
+
 @pytest.mark.parametrize(
     "response, state",
     [

@@ -84,8 +84,9 @@ def read_response(response: object, *, task_id: str | None) -> Standing:
         return _failed(response, generation)
     success = response.get("success")
     if success is not True or "running" in entries:
-        odd = None if success in (True, None) else f"success is {success!r}"[:100]
-        return Standing("pending", oddity=odd)
+        if success is True or success is None:
+            return PENDING
+        return Standing("pending", oddity=f"success is {success!r}"[:100])
     if "ready" in entries:
         return Standing("succeeded", generation=generation)
     return Standing("pending", oddity="success is true, but there is no video_url yet")
