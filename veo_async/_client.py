@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -14,12 +14,13 @@ import anyio
 import httpx
 
 from ._core.addresses import read_base_url
+from ._core.batch import MANY, read_count
 from ._core.credentials import BASE_URL_VARIABLE, DEFAULT_BASE_URL, TOKEN_VARIABLE, read_token
 from ._core.options import read_mode, read_request, read_timeout, read_video_url
 from ._core.reconcile import Lost
 from ._core.reply import Answer
 from ._io.api import API
-from ._io.batch import run_all
+from ._io.batch import Asked, Batch, Options, Parts, run_all
 from ._io.downloads import Downloads
 from ._io.limiter import Limiter
 from ._io.queries import Queries, Tasks
@@ -170,6 +171,17 @@ class VeoClient:
             loopback_ok=address.place == "loopback",
             random=seams.luck,
             run_sync=seams.run_sync,
+        )
+        self._max_in_flight = limit.in_flight or MANY
+        self._parts = Parts(
+            submits=self._submits,
+            tracker=self._tracker,
+            reconciler=self._reconciler,
+            downloads=self._downloads,
+            queries=queries,
+            policy=retry,
+            seams=seams,
+            await_end=self._await_end,
         )
         self.tasks = Tasks(queries)
         """The account's task list."""
@@ -352,6 +364,73 @@ class VeoClient:
 
     # Many videos.
 
+    def batch(
+        self,
+        requests: Iterable[Asked] | AsyncIterable[Asked],
+        *,
+        journal: str | os.PathLike[str] | None = None,
+        download_to: str | os.PathLike[str] | None = None,
+        upscale: bool = False,
+        max_in_flight: int | None = None,
+        max_submissions: int | None = None,
+        retry_failed: bool = False,
+        extend: bool = False,
+        timeout: Timeout = None,
+    ) -> Batch:
+        """Make any number of videos, and have each outcome as soon as it is ready.
+
+        ::
+
+            async with veo.batch(requests, journal="run.db", download_to="out/") as outcomes:
+                async for outcome in outcomes:
+                    print(outcome.key, outcome.result or outcome.error)
+
+        With a journal, run the same again after whatever ended it: finished items give their
+        outcome at once, known tasks are only waited for, a submit whose end is unknown is looked
+        for in the account's task list first, and nothing is bought twice.
+
+        An item that ends in an error is an outcome; what is wrong with the input or the journal
+        is raised from the ``async for``, after all that was under way. Whoever leaves early, or
+        is cancelled, stops the submits; those that have begun settle first.
+
+        Args:
+            requests: any iterable or asynchronous iterable of requests, or of pairs of a key and
+                a request. It is read as far as there is room. Without a key of yours, it is a
+                hash of the request and its occurrence number: ten equal requests are ten videos.
+            journal: the file that remembers what was bought; it is created if there is none.
+            download_to: the folder in which each video is saved, named after its key.
+            upscale: whether to make the 1080p version of each video as well. ``result`` is the
+                last that was made: if the upscale fails, the video itself, beside the ``error``.
+            max_in_flight: how many items are under way at most, from when they are read until
+                their outcome is consumed; by default ``RateLimit.in_flight``, or 1000.
+            max_submissions: how many submits may be billed in this run; the items beyond are
+                outcomes with an error, and nothing is bought for them.
+            retry_failed: whether to try again what an earlier run saw refused or failed.
+            extend: whether to buy what is new although the input looks like another one than the
+                journal's.
+            timeout: seconds for each item, from its beginning; the client's own by default.
+
+        Raises:
+            InvalidRequestError: an option cannot be right.
+            JournalError: at the ``async with``: the file is no journal, is in use, or cannot be
+                written.
+        """
+        return Batch(
+            requests,
+            self._parts,
+            Options(
+                folder=None if download_to is None else Path(download_to),
+                upscale=upscale,
+                retry_failed=retry_failed,
+                timeout=self._seconds(timeout),
+                max_submissions=read_count("max_submissions", max_submissions, least=0),
+            ),
+            journal=journal,
+            max_in_flight=read_count("max_in_flight", max_in_flight, least=1)
+            or self._max_in_flight,
+            extend=extend,
+        )
+
     async def generate_many(
         self, requests: Iterable[VideoRequest], *, timeout: Timeout = None
     ) -> list[Outcome]:
@@ -368,7 +447,7 @@ class VeoClient:
         seconds = self._seconds(timeout)
         wanted = [read_request(request) for request in requests]
         with self._submits.keeping() as begun:
-            return await run_all(lambda request: self._make(request, seconds, begun), wanted)
+            return await run_all(wanted, self._parts, timeout=seconds, posts=begun)
 
     @property
     def unsettled(self) -> tuple[Unsettled, ...]:

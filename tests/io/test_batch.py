@@ -30,9 +30,8 @@ from veo_async import (
     VeoError,
     WaitTimeoutError,
 )
-from veo_async._io.batch import run_all
 from veo_async.emulator import Seconds
-from veo_async.models import Generation, VideoRequest
+from veo_async.models import VideoRequest
 
 
 def requests(*prompts: str) -> list[TextToVideo]:
@@ -111,15 +110,19 @@ async def test_one_bad_request_spoils_no_other() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_fault_of_our_own_is_a_value_too() -> None:
+async def test_a_fault_of_our_own_is_a_value_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """An unexpected exception costs one outcome, and says that money may have been spent."""
+    service = emulator(pace=Seconds(mean=10.0))
+    async with service, client_of(service) as veo:
+        submit = veo._submits.submit
 
-    async def run(request: VideoRequest) -> Generation:
-        if request == TextToVideo(prompt="bad"):
-            raise ZeroDivisionError("a bug")
-        return Generation(success=True)
+        async def broken(request: VideoRequest, **options: Any) -> Any:
+            if request == TextToVideo(prompt="bad"):
+                raise ZeroDivisionError("a bug")
+            return await submit(request, **options)
 
-    good, bad = await run_all(run, requests("good", "bad"))
+        monkeypatch.setattr(veo._submits, "submit", broken)
+        good, bad = await veo.generate_many(requests("good", "bad"))
 
     assert good.result is not None
     assert isinstance(bad.error, VeoError)

@@ -2,38 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-
-import anyio
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from types import TracebackType
 
 from .._core.keys import Keys
-from ..errors import VeoError
-from ..models import Generation, Outcome, VideoRequest
+from ..errors import JournalError
+from ..models import Outcome, VideoRequest
+from .batch_items import Maker, Options, Parts
+from .batch_run import Asked, Run, Source
+from .journal import Journal
+from .submits import Post
 
-Run = Callable[[VideoRequest], Awaitable[Generation]]
+__all__ = ["Asked", "Batch", "Options", "Parts", "run_all"]
 
 
-async def run_all(run: Run, requests: Iterable[VideoRequest]) -> list[Outcome]:
+class Batch:
+    """A batch, as `VeoClient.batch` makes it. ``async with`` gives the iterator over its outcomes;
+    its end stops what is under way, and closes the journal."""
+
+    def __init__(
+        self,
+        source: Source,
+        parts: Parts,
+        options: Options,
+        *,
+        journal: str | os.PathLike[str] | None,
+        max_in_flight: int,
+        extend: bool,
+        posts: list[Post] | None = None,
+    ) -> None:
+        self._source = source
+        self._parts = parts
+        self._options = options
+        self._path = journal
+        self._max_in_flight = max_in_flight
+        self._extend = extend
+        self._posts = posts
+        self._journal: Journal | None = None
+        self._run: Run | None = None
+
+    async def __aenter__(self) -> AsyncIterator[Outcome]:
+        seams = self._parts.seams
+        if self._path is not None:
+            self._journal = await Journal.open(self._path, run_sync=seams.run_sync, wall=seams.wall)
+        self._run = Run(
+            self._source,
+            Maker(self._parts, self._options, self._journal),
+            self._journal,
+            self._parts.submits,
+            max_in_flight=self._max_in_flight,
+            timeout=self._options.timeout,
+            extend=self._extend,
+            posts=self._posts,
+        )
+        return self._run
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._run is not None  # it was entered
+        try:
+            await self._run.aclose()
+        finally:
+            await self._close_journal(error)
+
+    async def _close_journal(self, error: BaseException | None) -> None:
+        if self._journal is None:
+            return
+        # The caller's own error says more; what was not recorded is in the log as well.
+        with suppress(*([JournalError] if error else [])):
+            await self._journal.aclose()
+
+
+async def run_all(
+    requests: Sequence[VideoRequest], parts: Parts, *, timeout: float, posts: list[Post]
+) -> list[Outcome]:
     """The outcomes of all requests, in their order. The limits are the client's."""
     keys = Keys()
-    keyed = [(keys.key(request), request) for request in requests]
-    outcomes: dict[str, Outcome] = {}
-
-    async def one(key: str, request: VideoRequest) -> None:
-        outcomes[key] = await _outcome(run, key, request)
-
-    async with anyio.create_task_group() as group:
-        for key, request in keyed:
-            group.start_soon(one, key, request)
-    return [outcomes[key] for key, _ in keyed]
-
-
-async def _outcome(run: Run, key: str, request: VideoRequest) -> Outcome:
-    try:
-        return Outcome(key, request, result=await run(request))
-    except VeoError as exc:
-        return Outcome(key, request, error=exc)
-    except Exception as exc:  # noqa: BLE001 - one item's fault must not lose the others' videos
-        error = VeoError(f"An unexpected {type(exc).__name__}: {exc}", may_have_cost=True)
-        error.__cause__ = exc
-        return Outcome(key, request, error=error)
+    pairs = [(keys.key(request), request) for request in requests]
+    options = Options(
+        folder=None, upscale=False, retry_failed=False, timeout=timeout, max_submissions=None
+    )
+    most = max(len(pairs), 1)
+    batch = Batch(
+        pairs, parts, options, journal=None, max_in_flight=most, extend=False, posts=posts
+    )
+    async with batch as outcomes:
+        ends = {outcome.key: outcome async for outcome in outcomes}
+    return [ends[key] for key, _ in pairs]

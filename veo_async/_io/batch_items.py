@@ -1,0 +1,291 @@
+"""One item of a batch, from its request to its outcome: generate, upscale, download.
+
+Each stage asks the journal what is known before it does anything, so a later run goes on where an
+earlier one ended, however it ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+
+from .._core import batch as law
+from .._core.journal import download_stage
+from .._core.journal_events import Event, Failed, Retried, Saved, Succeeded
+from .._core.journal_rows import FIRST, Item, Row
+from .._core.names import file_name
+from .._core.reconcile import GRACE, NEAR, SLACK, WIDE, Adopt, CannotTell, Lost
+from ..errors import DownloadError, GenerationFailedError, JournalError, VeoError
+from ..models import Generation, Outcome, VideoRequest
+from ..policies import RetryPolicy
+from .batch_ledger import StageLedger, Till
+from .downloads import Downloads
+from .journal import Journal
+from .queries import Queries
+from .reconciler import Reconciler
+from .seams import Seams
+from .submits import Post, Submits
+from .tracked import Tracked
+from .tracker import Tracker
+
+SECOND = "upscale"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a client that a batch works with."""
+
+    submits: Submits
+    tracker: Tracker
+    reconciler: Reconciler
+    downloads: Downloads
+    queries: Queries
+    policy: RetryPolicy
+    seams: Seams
+    await_end: Callable[[Tracked, float], Awaitable[Generation]]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is to be done with each item."""
+
+    folder: Path | None
+    upscale: bool
+    retry_failed: bool
+    timeout: float
+    max_submissions: int | None
+
+
+class Owned:
+    """Makes the tasks of a journal known to the reconciler, as far back as a lost submit needs it:
+    no two items may be given one task."""
+
+    def __init__(self, parts: Parts, journal: Journal) -> None:
+        self._parts = parts
+        self._journal = journal
+        self._since = self._until = parts.seams.wall()
+        self._lock = anyio.Lock()
+
+    async def around(self, since: float, until: float) -> None:
+        """Own all that was sent between two Unix times, and what may be taken for it."""
+        async with self._lock:
+            since, until = since - WIDE - NEAR, until + GRACE + SLACK + WIDE
+            if since < self._since:
+                await self._own(since, self._since)
+                self._since = since
+            if until > self._until:
+                # What is sent from now on the reconciler hears of by itself.
+                until = min(until, self._parts.seams.wall())
+                await self._own(self._until, until)
+                self._until = until
+
+    async def _own(self, since: float, until: float) -> None:
+        rows = await self._journal.sent_between(since, until)
+        receipts = [law.receipt_of(row) for row in rows]
+        self._parts.reconciler.own(receipt for receipt in receipts if receipt)
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One item under way. ``posts`` are what was sent for it."""
+
+    key: str
+    request: VideoRequest
+    item: Item
+    deadline: float
+    posts: list[Post]
+    outcome: Outcome | None = field(default=None)
+
+
+class Maker:
+    """Makes items."""
+
+    def __init__(self, parts: Parts, options: Options, journal: Journal | None) -> None:
+        self._parts = parts
+        self._options = options
+        self._journal = journal
+        self._owned = Owned(parts, journal) if journal else None
+        self.till = Till(options.max_submissions)
+        self.trouble: JournalError | None = None
+
+    async def make(self, entry: Entry) -> Outcome:
+        """The outcome of an item; every end is one."""
+        ends: dict[str, Generation] = {}
+        files: list[Path] = []
+        error: VeoError | None = None
+        for step in (self._generate, self._save_all):
+            try:
+                await step(entry, ends, files)
+            except VeoError as exc:
+                self._hear(exc)
+                error = error or exc
+            except Exception as exc:  # noqa: BLE001 - one item's fault must not lose the others'
+                error = error or law.unexpected(exc)
+        result = ends.get(SECOND) or ends.get(FIRST)
+        return Outcome(entry.key, entry.request, result, error, tuple(files))
+
+    def _hear(self, error: VeoError) -> None:
+        self.till.notice(error)
+        if isinstance(error, JournalError):
+            self.trouble = self.trouble or error
+
+    # The stages that buy.
+
+    async def _generate(self, entry: Entry, ends: dict[str, Generation], files: list[Path]) -> None:
+        if self._options.retry_failed and "stays" in map(entry.item.step, entry.item.stages):
+            await self._try_again(entry)
+        ends[FIRST] = await self._buy(entry, FIRST, entry.request)
+        if self._options.upscale:
+            wanted = law.upscaling(entry.request, ends[FIRST])
+            if wanted:
+                ends[SECOND] = await self._buy(entry, SECOND, wanted)
+
+    async def _try_again(self, entry: Entry) -> None:
+        assert self._journal is not None  # only its rows can stay failed
+        await self._journal.record(Retried(entry.key))
+        entry.item = await self._journal.get(entry.key) or entry.item
+
+    async def _buy(self, entry: Entry, stage: str, request: VideoRequest) -> Generation:
+        row, step = entry.item.stages.get(stage), entry.item.step(stage)
+        ledger = StageLedger(
+            self.till,
+            self._journal,
+            entry.key,
+            stage,
+            offset=lambda: self._parts.reconciler.offset,
+            is_lost=step == "reconcile",
+        )
+        if row is None or step == "start":
+            tracked = await self._submit(entry, request, ledger)
+        elif step == "wait":
+            tracked = self._parts.tracker.attach(row.task_id or "")
+            self._parts.reconciler.attached(tracked.task_id)
+        elif step == "reconcile":
+            tracked = await self._resume(entry, row, request, ledger)
+        else:
+            return _known(row)
+        return await self._await_end(entry, stage, tracked, ledger)
+
+    async def _submit(self, entry: Entry, request: VideoRequest, ledger: StageLedger) -> Tracked:
+        if self._owned:
+            now = self._parts.seams.wall()
+            await self._owned.around(now, now)
+        return await self._parts.submits.submit(
+            request, deadline=entry.deadline, begun=entry.posts, ledger=ledger
+        )
+
+    async def _resume(
+        self, entry: Entry, row: Row, request: VideoRequest, ledger: StageLedger
+    ) -> Tracked:
+        """Find out what became of a submit of an earlier run; send it again only if it bought
+        nothing, or if the user takes the risk."""
+        policy, reconciler = self._parts.policy, self._parts.reconciler
+        if policy.on_uncertain == "raise":
+            raise law.uncertain_of(row)
+        if policy.on_uncertain == "reconcile":
+            decision = await reconciler.resolve(
+                await self._lost(row), deadline=entry.deadline, adopted=ledger.adopted
+            )
+            if isinstance(decision, Adopt):
+                return self._parts.tracker.attach(decision.task_id)
+            if isinstance(decision, CannotTell):
+                raise law.uncertain_of(row, reason=decision.reason)
+            ledger.absent()
+        return await self._submit(entry, request, ledger)
+
+    async def _lost(self, row: Row) -> Lost:
+        assert self._owned is not None  # only a journal's row can be lost
+        lost = law.lost_in(
+            row,
+            now=self._parts.seams.wall(),
+            submit_timeout=self._parts.policy.submit_timeout,
+        )
+        await self._owned.around(lost.begun, lost.ended)
+        return lost
+
+    async def _await_end(
+        self, entry: Entry, stage: str, tracked: Tracked, ledger: StageLedger
+    ) -> Generation:
+        left = max(entry.deadline - anyio.current_time(), 0.0)
+        try:
+            generation = await self._parts.await_end(tracked, left)
+        except GenerationFailedError as exc:
+            await self._record(Failed(entry.key, stage, exc))
+            raise
+        if not ledger.finished:
+            await self._record(Succeeded(entry.key, stage, generation))
+        return generation
+
+    async def _record(self, event: Event) -> None:
+        """Record what happened. It has happened all the same if that fails: the trouble is told at
+        the end of the batch."""
+        try:
+            if self._journal:
+                await self._journal.record(event)
+        except JournalError as exc:
+            self._hear(exc)
+
+    # The files.
+
+    async def _save_all(self, entry: Entry, ends: dict[str, Generation], files: list[Path]) -> None:
+        if self._options.folder is None:
+            return
+        for stage, generation in ends.items():
+            files.append(await self._save(entry, stage, generation, self._options.folder))
+
+    async def _save(self, entry: Entry, stage: str, generation: Generation, folder: Path) -> Path:
+        path = folder / file_name(entry.key, upscaled=stage == SECOND)
+        row = entry.item.stages.get(download_stage(stage, 0))
+        saved = row.file if row else None
+        if saved == (str(path), await self._size(path)):
+            return path
+        await self._fetch(generation, path)
+        size = await self._size(path)
+        await self._record(Saved(entry.key, download_stage(stage, 0), str(path), size or 0))
+        return path
+
+    async def _fetch(self, generation: Generation, path: Path) -> None:
+        url, task_id = generation.video.video_url or "", generation.task_id
+        try:
+            await self._parts.downloads.fetch(url, path, task_id=task_id)
+        except DownloadError:
+            fresh = await self._fresh_url(task_id)
+            if fresh is None or fresh == url:
+                raise
+            await self._parts.downloads.fetch(fresh, path, task_id=task_id)
+
+    async def _fresh_url(self, task_id: str | None) -> str | None:
+        """Where the file lies by now: an address may be good for a while only."""
+        try:
+            records = await self._parts.queries.many([task_id] if task_id else [])
+        except VeoError:
+            return None
+        generations = [record.generation for record in records if record.generation]
+        return generations[0].video.video_url if generations else None
+
+    async def _size(self, path: Path) -> int | None:
+        size: int | None = await self._parts.seams.run_sync(_size_of, path)
+        return size
+
+
+def _known(row: Row) -> Generation:
+    """How a stage ended in an earlier run.
+
+    Raises:
+        VeoError: it was refused, or it failed.
+    """
+    generation, error = row.generation, row.error
+    if error:
+        raise error
+    assert generation is not None  # a finished stage has a result
+    return generation
+
+
+def _size_of(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except (OSError, ValueError):
+        return None
