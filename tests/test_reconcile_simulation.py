@@ -121,7 +121,7 @@ async def run(seed: int) -> None:
         )
         wanted = requests_of(luck)
         first = await veo.generate_many(wanted)
-        videos = [o.result.video.id for o in first if o.result and o.result.video]
+        videos = [o.result.video.id for o in first if o.result]
         upscales = [Get1080p(video_id=video) for video in videos[:6] if video]
         second = asyncio.create_task(veo.generate_many(upscales * luck.choice([1, 2])))
         await asyncio.wait([second], timeout=luck.choice([None, 3.0, 40.0]))

@@ -223,10 +223,12 @@ class Reconciler:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Whatever ended the looking, nobody is left waiting for it."""
-        if not task.cancelled() and task.exception() is None:
+        if task.cancelled():
+            reason = CLOSED if self._closed else "the looking was cancelled"
+        elif failed := task.exception():
+            reason = f"the looking itself failed ({failed!r})"
+        else:
             return
-        failed = None if task.cancelled() else task.exception()
-        reason = f"the looking itself failed ({failed!r})" if failed else CLOSED
         for entry in self._open:
             entry.decision = entry.decision or CannotTell(reason)
             entry.over.set()
