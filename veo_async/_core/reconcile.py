@@ -26,7 +26,7 @@ from math import inf
 from typing import Any
 
 from ..models import TaskRecord
-from .likeness import ACTIONS, Fields, Likeness, compare
+from .likeness import ACTIONS, Fields, compare
 
 SLACK = 5.0
 """Seconds by which a record's time may lie outside of the window: ``Date`` has whole seconds, and
@@ -254,7 +254,7 @@ def search(lost: Lost, look: Look) -> Sight:
 def _doubt(
     lost: Lost,
     look: Look,
-    likeness: list[Likeness],
+    likeness: Sequence[str],
     controls: list[tuple[Receipt, Fields]],
 ) -> str | None:
     """Why a list without the lost submit does not prove that it was never accepted."""
