@@ -148,6 +148,37 @@ async def test_a_record_is_given_away_once() -> None:
 
 
 @pytest.mark.asyncio
+async def test_what_an_earlier_run_bought_is_not_given_away_and_adoption_is_told_at_once() -> None:
+    """The tasks of earlier runs are ours; and who gets a record hears of it in the same step."""
+    service, told = Account(row("t"), row("u")), list[str]()
+    async with client(service) as veo:
+        veo._reconciler.own([Receipt("t", CHOSEN, NOW, NOW)])
+        lost = Lost(CHOSEN, NOW, NOW)
+        decision = await veo._reconciler.resolve(lost, deadline=1e9, adopted=told.append)
+
+    assert decision == Adopt("u")
+    assert told == ["u"]
+
+
+@pytest.mark.asyncio
+async def test_a_list_that_breaks_off_is_not_read_to_its_end() -> None:
+    """A page that cannot be had leaves open what it would show; what was read still counts."""
+    service = Account(*[row(f"t{n}", prompt=f"{n}") for n in range(60)])
+
+    async def show(body: Body) -> httpx.Response:
+        return refused(403, None) if body.get("offset") else await service._show(body)
+
+    service._tasks = show
+    async with client(service) as veo:
+        decision = await resolved(veo)
+        service.records[0] = row("mine")
+        found = await resolved(veo, Lost(CHOSEN, NOW, NOW + now()))
+
+    assert decision == CannotTell("the task list could not be read to its end")
+    assert found == Adopt("mine")
+
+
+@pytest.mark.asyncio
 async def test_nothing_is_given_to_whoever_left_during_a_look() -> None:
     """The record stays free for the next one that is equal."""
     service = Account(row("t"))
