@@ -71,7 +71,8 @@ def read_task_id(task_id: object) -> str:
             shared poll it would spoil the waits for all of them.
     """
     if not isinstance(task_id, str) or not task_id.strip():
-        raise InvalidRequestError("task_id must not be empty. Nothing was sent.", field="task_id")
+        problem = "task_id must be a text that is not empty. Nothing was sent."
+        raise InvalidRequestError(problem, field="task_id")
     try:
         task_id.encode()
     except UnicodeEncodeError:
