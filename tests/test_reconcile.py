@@ -386,6 +386,24 @@ async def test_a_record_under_way_is_not_taken() -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("gap", [0.0, 3.0, 10.0, 30.0])
+async def test_equal_requests_that_are_lost_one_after_another(gap: float) -> None:
+    """Each takes the oldest record, so that none is left with one that is too old for it."""
+    service = emulator(faults=[Fault(effect=Lag(seconds=60.0))])
+    async with service, client_of(service) as veo:
+        await veo.submit(TextToVideo(prompt="a cup"))
+        service.faults.add(Fault(effect=LOST, count=4))
+        lost = list[asyncio.Task[Task]]()
+        for _ in range(4):
+            lost.append(asyncio.create_task(veo.submit(MUG)))
+            await asyncio.sleep(gap)
+        tasks = await asyncio.gather(*lost)
+
+    assert len(service.bill) == 5
+    assert {task.id for task in tasks} == {charge.task_id for charge in service.bill[1:]}
+
+
+@pytest.mark.asyncio
 async def test_two_clients_adopt_each_others_only_when_equal() -> None:
     """What two clients of one account send at once is told apart by content alone; equal ones may
     be swapped, others never."""

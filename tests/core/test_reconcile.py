@@ -69,7 +69,7 @@ CAUGHT_UP = record("later", RAIN, T0 + 11.5)
     [
         pytest.param(Found(("t",)), look(record("t", MUG, T0 + 1)), id="it is there"),
         pytest.param(
-            Found(("t", "u")), look(record("t", MUG, T0), record("u", MUG, T0 + 2)), id="equals"
+            Found(("t", "u")), look(record("u", MUG, T0 + 2), record("t", MUG, T0)), id="equals"
         ),
         pytest.param(
             Found(("t",)),
@@ -303,6 +303,16 @@ def test_a_look_reaches_over_all_windows_and_further_without_a_task_of_ours() ->
     assert reach([LOST, late], [before, EARLIER], 0.0) == (T0 - 65, T0 + 95)
     assert reach([LOST], [EARLIER, LATER, after], 0.0) == (T0 - 65, T0 + 47)
     assert reach([LOST], (), None) == (T0 - 900, T0 + 940)
+
+
+def test_equal_ones_leave_each_other_what_lies_in_their_windows() -> None:
+    """Whose window ends first takes the oldest record; a trace id comes before all."""
+    early, late = Lost(MUG, T0, T0 + 1), Lost(MUG, T0 + 20, T0 + 21)
+    long, traced = Lost(MUG, T0, T0 + 99), Lost(MUG, T0, T0 + 99, trace_id="trace")
+
+    ordered = sorted([long, late, traced, early], key=reconcile.precedence)
+
+    assert ordered == [traced, early, late, long]
 
 
 def test_repeated_records_count_once() -> None:

@@ -200,7 +200,7 @@ def _is_recognised(receipt: Receipt, record: TaskRecord, stored: Fields, offset:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """These records are the lost submit's, or equal to it."""
+    """These records are the lost submit's, or equal to it; the oldest one comes first."""
 
     task_ids: tuple[str, ...]
 
@@ -238,17 +238,17 @@ def search(lost: Lost, look: Look) -> Sight:
     ]
     same = [(record, stored) for alike, record, stored in likeness if alike == "same"]
     free = [
-        str(record.id)
+        record
         for record, stored in same
         if record.id
         and _is_within(record, window(lost, look.offset))
         and not _is_claimed(record, stored, look, look.offset, defaults)
     ]
     if free:
-        return Found(tuple(free))
+        return Found(tuple(str(record.id) for record in sorted(free, key=_made_at)))
     if doubt := _doubt(lost, look, [alike for alike, *_ in likeness], controls):
         return Unclear(doubt)
-    return Missing(caught_up=any(receipt.begun >= lost.ended for receipt, _ in controls))
+    return Missing(caught_up=any(receipt.begun > lost.ended for receipt, _ in controls))
 
 
 def _doubt(
@@ -300,6 +300,20 @@ def _is_lacking(look: Look, lost: Lost, offset: float) -> bool:
         and window(receipt, offset)[1] <= look.span[1]
         for receipt in look.receipts
     )
+
+
+def precedence(lost: Lost) -> tuple[bool, float]:
+    """In which order lost submits take their records from one look.
+
+    First who may know its own by its trace id, then whose window ends first; each takes the oldest
+    that it finds. So equal ones leave each other what lies in their windows: given otherwise, a
+    record may be left over that is too old for the one that finds none.
+    """
+    return lost.trace_id is None, lost.ended
+
+
+def _made_at(record: TaskRecord) -> float:
+    return record.created_at.timestamp() if record.created_at else -inf
 
 
 def _with_trace(trace_id: str, look: Look) -> tuple[str, ...]:

@@ -156,7 +156,7 @@ class Reconciler:
         stored = [(record, comparable(record.request or {})) for record in [*traced, *listed]]
         # From here to the end nothing is awaited: what is given away is ours for the next entry.
         look: reconcile.Look | None = None
-        for entry in entries:
+        for entry in sorted(entries, key=lambda entry: reconcile.precedence(entry.case.lost)):
             if entry not in self._open:
                 continue  # its caller is gone, so nothing is given to it
             look = look or reconcile.read_look(
