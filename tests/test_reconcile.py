@@ -154,7 +154,7 @@ async def test_what_is_absent_is_sent_again_once() -> None:
         await veo.submit(TextToVideo(prompt="a cup"))
         service.faults.add(Fault(effect=NEVER, count=1))
         lost = asyncio.create_task(veo.submit(MUG))
-        await asyncio.sleep(2.0)
+        await asyncio.sleep(0.5)
         await veo.submit(TextToVideo(prompt="rain"))
         task = await lost
 
