@@ -7,11 +7,13 @@ import json
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Any, TypeVar
 
 import pytest
 
 from veo_async import VeoClient
+from veo_async._io.seams import Seams as ClientSeams
 from veo_async.cli import main
 from veo_async.cli._options import Seams
 from veo_async.emulator import Emulator, Immediate, VideoFormat
@@ -82,7 +84,11 @@ class Shell:
         seams = Seams(
             loop_factory=loop,
             emulator=self._emulate,
-            client={"transport": self.emulator.transport(), **client},
+            client={
+                "transport": self.emulator.transport(),
+                "_seams": ClientSeams(luck=Random(1)),
+                **client,
+            },
         )
         code = main(argv, seams=seams)
         streams = self._capsys.readouterr()
