@@ -117,6 +117,17 @@ async def every_option() -> None:
     await veo.aclose()
 
 
+async def many_videos(veo: VeoClient) -> None:
+    requests = [TextToVideo(prompt="a prompt"), Get1080p(video_id="video-id")]
+    async with veo.batch(requests, journal="run.db", download_to=Path("out")) as outcomes:
+        async for outcome in outcomes:
+            assert_type(outcome, Outcome)
+    keyed = [(request.action, request) for request in requests]
+    async with veo.batch(iter(keyed), max_in_flight=3, max_submissions=5, timeout=60) as outcomes:
+        assert_type(await anext(outcomes), Outcome)
+    veo.batch(["a prompt"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+
+
 async def errors_by_what_to_do_next(veo: VeoClient) -> None:
     try:
         await veo.text2video("a prompt")

@@ -183,6 +183,8 @@ class Maker:
         """Find out what became of a submit of an earlier run; send it again only if it bought
         nothing, or if the user takes the risk."""
         policy, reconciler = self._parts.policy, self._parts.reconciler
+        if tracked := await self._left_here(entry, ledger):
+            return tracked
         if policy.on_uncertain == "raise":
             raise law.uncertain_of(row)
         if policy.on_uncertain == "reconcile":
@@ -195,6 +197,18 @@ class Maker:
                 raise law.uncertain_of(row, reason=decision.reason)
             ledger.absent()
         return await self._submit(entry, request, ledger)
+
+    async def _left_here(self, entry: Entry, ledger: StageLedger) -> Tracked | None:
+        """The task, if the earlier run was this very client's: it hears of the POST itself, and
+        owns the task, so nobody would find it in the list."""
+        post = self._parts.submits.left(ledger.is_of)
+        if post is None:
+            return None
+        with anyio.move_on_after(max(entry.deadline - anyio.current_time(), 0.0)):
+            await post.over.wait()
+        if post.tracked and post.tracked.task_id:
+            ledger.adopted(post.tracked.task_id)
+        return post.tracked
 
     async def _lost(self, row: Row) -> Lost:
         assert self._owned is not None  # only a journal's row can be lost

@@ -102,6 +102,16 @@ class StageLedger:
         self._respelled = False
         self.finished = False
 
+    def is_of(self, other: object) -> bool:
+        """Whether another ledger is of the same stage of the same item, in the same file."""
+        return isinstance(other, StageLedger) and self.mark == other.mark
+
+    @property
+    def mark(self) -> tuple[str, str, str]:
+        """The journal, the item and the stage."""
+        path = str(self._journal.path) if self._journal else ""
+        return path, self._key, self._stage
+
     async def before_post(self, request: VideoRequest, action: str, sent_at: float) -> None:
         """Allow it, and record the intent."""
         await self._till.enter()

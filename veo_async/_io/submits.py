@@ -147,6 +147,10 @@ class Submits:
             if not (task_id and post.tracked and post.tracked.task_id == task_id)
         ]
 
+    def left(self, is_it: Callable[[Ledger | None], bool]) -> Post | None:
+        """The POST with this ledger that this client sent, and whose caller is gone."""
+        return next((post for post in self._left if is_it(post.ledger)), None)
+
     def keep(self, begun: Iterable[Post]) -> None:
         """Nobody was told what came of these: they are kept in `unsettled`."""
         for post in begun:

@@ -1,0 +1,402 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.io.journals import states, wreck
+from tests.support.service import NOW, client_of, emulator, inline
+from veo_async import (
+    BadRequestError,
+    DownloadError,
+    GenerationFailedError,
+    InsufficientBalanceError,
+    InvalidRequestError,
+    JournalError,
+    Outcome,
+    RateLimit,
+    RetryPolicy,
+    SubmissionUncertainError,
+    TextToVideo,
+    VeoClient,
+    VeoError,
+    WaitTimeoutError,
+)
+from veo_async._io.seams import Seams
+from veo_async.emulator import (
+    Answer,
+    Drop,
+    Emulator,
+    Fail,
+    Fault,
+    Hang,
+    Seconds,
+    VideoFormat,
+)
+
+pytestmark = pytest.mark.asyncio
+
+PACE = Seconds(mean=60.0)
+
+
+def prompts(*texts: str) -> list[TextToVideo]:
+    """Requests for these prompts."""
+    return [TextToVideo(prompt=text) for text in texts]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the journal lies."""
+    return tmp_path / "run.db"
+
+
+async def outcomes_of(veo: VeoClient, requests: Any, **options: Any) -> list[Outcome]:
+    """All outcomes of a batch."""
+    async with veo.batch(requests, **options) as outcomes:
+        return [outcome async for outcome in outcomes]
+
+
+async def once(service: Emulator, requests: Any, **options: Any) -> list[Outcome]:
+    """All outcomes of a batch of a process of its own."""
+    client = {name: options.pop(name) for name in ("retry", "rate_limit") if name in options}
+    loop = asyncio.get_running_loop()
+    clock = Seams(wall=lambda: NOW + loop.time(), luck=Random(1), run_sync=inline)
+    async with client_of(service, _seams=clock, **client) as veo:
+        return await outcomes_of(veo, requests, **options)
+
+
+def errors(outcomes: list[Outcome]) -> list[type | None]:
+    """How they ended."""
+    return [type(outcome.error) if outcome.error else None for outcome in outcomes]
+
+
+# The proof.
+
+
+@pytest.mark.slow
+async def test_five_hundred_against_a_bad_service(path: Path) -> None:
+    """Lost answers, 5xx after acceptance, 429, cut polls and failures: 500 outcomes, each bought
+    once, none left uncertain; and the same again costs nothing."""
+    service = emulator(pace=PACE)
+    service.faults.add(
+        Fault(effect=Drop(at="accepted"), probability=0.1),
+        Fault(effect=Answer(at="accepted"), probability=0.1),
+        Fault(effect=Answer(code="too_many_requests"), probability=0.1),
+        Fault(effect=Drop(), on="tasks", probability=0.05),
+        Fault(effect=Fail(), probability=0.05),
+    )
+    requests = prompts(*[f"p{max(number, 49)}" for number in range(500)])
+    async with service:
+        outcomes = await once(service, requests, journal=path)
+        calls = service.counters.copy()
+        again = await once(service, requests, journal=path)
+
+    assert len({outcome.key for outcome in outcomes}) == len(service.bill) == 500
+    assert set(errors(outcomes)) == {None, GenerationFailedError}
+    assert Counter(errors(again)) == Counter(errors(outcomes))
+    assert service.counters == calls
+
+
+# The run.
+
+
+async def test_outcomes_come_as_they_are_ready_and_are_read_lazily() -> None:
+    """At most ``max_in_flight`` are read before an outcome is consumed; any input will do."""
+    read: list[int] = []
+
+    def endless() -> Iterator[TextToVideo]:
+        for number in range(10**6):
+            read.append(number)
+            yield TextToVideo(prompt=f"p{number}")
+
+    async def later() -> AsyncIterator[tuple[str, TextToVideo]]:
+        for number in range(3):
+            await asyncio.sleep(100.0)
+            yield f"k{number}", TextToVideo(prompt="p")
+
+    service = emulator(pace=PACE)
+    async with service, client_of(service) as veo:
+        async with veo.batch(endless(), max_in_flight=5) as outcomes:
+            async for _ in outcomes:
+                await asyncio.sleep(600.0)
+                break
+        ends = await outcomes_of(veo, later())
+
+        assert len(read) <= 6
+        assert [outcome.key for outcome in ends] == ["k0", "k1", "k2"]
+        assert len(service.bill) == len(read) + 3
+
+
+async def test_an_error_of_the_callers_arrives_as_itself() -> None:
+    """No group is made of it; what was begun is kept."""
+    service = emulator(pace=PACE)
+    async with service, client_of(service) as veo:
+        mine = VeoError("mine")
+
+        async def body() -> None:
+            async with veo.batch(prompts(*"abc")) as outcomes:
+                async for _ in outcomes:
+                    raise mine
+
+        with pytest.raises(VeoError) as caught:
+            await body()
+
+        assert caught.value is mine
+        assert caught.value.__context__ is None
+        told = {item.task_id for item in veo.unsettled}
+        assert len(told) == len(service.bill) - 1
+
+
+async def test_what_is_wrong_with_the_input_is_raised_after_what_is_under_way() -> None:
+    """An error of the input, a repeated key, no request: as themselves, once, at the end."""
+
+    def broken(last: Any) -> Iterator[Any]:
+        yield "k", TextToVideo(prompt="a")
+        if isinstance(last, Exception):
+            raise last
+        yield last
+
+    service = emulator(pace=PACE)
+    async with service, client_of(service) as veo:
+        for last, match in [
+            (ZeroDivisionError("x"), "x"),
+            (("k", TextToVideo(prompt="b")), "'k' comes twice"),
+            ("text", "request"),
+        ]:
+            async with veo.batch(broken(last)) as outcomes:
+                assert (await anext(outcomes)).result
+                with pytest.raises((ZeroDivisionError, InvalidRequestError), match=match):
+                    await anext(outcomes)
+                with pytest.raises(StopAsyncIteration):
+                    await anext(outcomes)
+
+    assert len(service.bill) == 3
+
+
+async def test_no_more_is_submitted_than_was_allowed() -> None:
+    """Lost submits count, refused ones do not; the others say that nothing was bought."""
+    service = emulator(pace=PACE)
+    service.faults.add(
+        Fault(effect=Answer(code="bad_request"), nth=1), Fault(effect=Drop(at="accepted"), nth=2)
+    )
+    policy = RetryPolicy(on_uncertain="raise")
+    async with service:
+        ends = await once(service, prompts(*"abcdefgh"), max_submissions=3, retry=policy)
+        none = await once(service, prompts("a"), max_submissions=0)
+
+    kinds = Counter(errors([*ends, *none]))
+    assert kinds == {None: 2, SubmissionUncertainError: 1, BadRequestError: 1, VeoError: 5}
+    assert len(service.bill) == 3
+    assert not any(o.error.may_have_cost for o in ends if type(o.error) is VeoError)
+
+
+async def test_a_submit_that_was_not_accepted_gives_its_place_to_another() -> None:
+    """A lost submit that provably bought nothing is sent again within the same limit."""
+    service = emulator(pace=PACE)
+    service.faults.add(Fault(effect=Drop(at="read"), nth=1))
+    async with service:
+        ends = await once(service, prompts("a"), max_submissions=1)
+
+    assert errors(ends) == [None]
+    assert service.counters["submit"] == 2
+
+
+async def test_an_empty_account_stops_the_rest(path: Path) -> None:
+    """What is paid for is awaited; the rest say why not, and a later run buys them."""
+    service = emulator(pace=PACE, balance=3)
+    limit = RateLimit(concurrency=1)
+    async with service:
+        ends = await once(service, prompts(*"abcdefgh"), journal=path, rate_limit=limit)
+
+    assert Counter(errors(ends)) == {None: 3, InsufficientBalanceError: 5}
+    assert service.counters["submit"] == 4
+    assert Counter(states(path).values()) == {"succeeded 1": 3, "withdrawn 1": 1}
+
+
+# Resume.
+
+
+async def test_a_later_run_goes_on(path: Path) -> None:
+    """Finished items cost nothing, known tasks are waited for, and what is new is bought."""
+    service = emulator(pace=PACE)
+    service.faults.add(Fault(effect=Fail(), nth=2))
+    requests = [(name, TextToVideo(prompt=name)) for name in "abc"]
+    async with service:
+        late = await once(service, requests, journal=path, timeout=1.0)
+        ends = await once(service, requests, journal=path)
+        calls = service.counters.copy()
+        again = await once(service, [*requests, ("d", TextToVideo(prompt="d"))], journal=path)
+
+    assert set(errors(late)) == {WaitTimeoutError}
+    assert Counter(errors(ends)) == {None: 2, GenerationFailedError: 1}
+    assert Counter(errors(again)) == {None: 3, GenerationFailedError: 1}
+    assert service.counters["submit"] == calls["submit"] + 1
+    assert len(service.bill) == 4
+
+
+async def test_what_failed_is_tried_again_on_request_only(path: Path) -> None:
+    """A new attempt beside the failed one."""
+    service = emulator(pace=PACE)
+    service.faults.add(Fault(effect=Fail(), nth=1))
+    async with service:
+        first = await once(service, prompts("a"), journal=path)
+        same = await once(service, prompts("a"), journal=path)
+        retried = await once(service, prompts("a"), journal=path, retry_failed=True)
+
+    assert errors([*first, *same, *retried]) == [GenerationFailedError] * 2 + [None]
+    assert len(service.bill) == 2
+
+
+@pytest.mark.parametrize("effect", [Drop(at="accepted"), Drop(at="read")])
+async def test_a_submit_whose_end_nobody_saw_is_looked_for(
+    path: Path, effect: Drop, tmp_path: Path
+) -> None:
+    """Whether it was accepted or not, and however late the resume is, it is bought once; the risk
+    of buying it twice is the user's own."""
+    service = emulator(pace=PACE)
+    service.faults.add(Fault(effect=effect, nth=1))
+    policy = RetryPolicy(on_uncertain="raise")
+    async with service:
+        first = await once(service, prompts("a"), journal=path, retry=policy)
+        still = await once(service, prompts("a"), journal=path, retry=policy)
+        copied = wreck(path, tmp_path / "copy")
+        await asyncio.sleep(90000.0)
+        found = await once(service, prompts("a"), journal=path)
+        bought = len(service.bill)
+        resend = RetryPolicy(on_uncertain="resend")
+        again = await once(service, prompts("a"), journal=copied, retry=resend)
+
+    uncertain = SubmissionUncertainError
+    assert errors([*first, *still, *found, *again]) == [uncertain, uncertain, None, None]
+    assert (bought, len(service.bill)) == (1, 2)
+
+
+async def test_what_cannot_be_told_stays_uncertain(path: Path) -> None:
+    """The list cannot be read, so nothing is sent again."""
+    service = emulator(pace=PACE)
+    service.faults.add(Fault(effect=Drop(at="accepted"), nth=1))
+    policy = RetryPolicy(on_uncertain="raise")
+    async with service:
+        await once(service, prompts("a"), journal=path, retry=policy)
+        service.faults.add(Fault(effect=Answer(), on="list"))
+        ends = await once(service, prompts("a"), journal=path)
+
+    assert errors(ends) == [SubmissionUncertainError]
+    assert len(service.bill) == 1
+
+
+async def test_another_input_buys_nothing(path: Path) -> None:
+    """Neither for a key with another request, nor for a list that the journal does not know,
+    unless the user says so."""
+    service = emulator(pace=PACE)
+    other = prompts(*"xyz")
+    async with service:
+        await once(service, prompts(*"abc"), journal=path)
+        with pytest.raises(JournalError, match="extend=True"):
+            await once(service, other, journal=path)
+        many = [TextToVideo(prompt=f"m{number}") for number in range(1500)]
+        with pytest.raises(JournalError, match="extend=True"):
+            await once(service, many, journal=path)
+        bought = len(service.bill)
+        await once(service, other, journal=path, extend=True)
+
+        key = path.with_name("keys.db")
+        await once(service, [("k", TextToVideo(prompt="a"))], journal=key)
+        with pytest.raises(JournalError, match="another request"):
+            await once(service, [("k", TextToVideo(prompt="b"))], journal=key)
+
+    assert (bought, len(service.bill)) == (3, 7)
+
+
+async def test_the_other_spelling_is_in_the_journal_too(path: Path) -> None:
+    """The first spelling's refusal is not the item's end."""
+    service = emulator(pace=PACE)
+    async with service:
+        service.faults.add(Fault(effect=Answer(code="bad_request"), action="get_1080p"))
+        ends = await once(service, prompts("a"), journal=path, upscale=True)
+
+    assert errors(ends) == [None]
+    assert Counter(states(path).values()) == {"succeeded 1": 2}
+
+
+# Stages and files.
+
+
+async def test_files_and_upscales_are_stages(path: Path, tmp_path: Path) -> None:
+    """A failed upscale or download never generates again, and is all that is done again."""
+    service = emulator(pace=PACE, video=VideoFormat(seconds=1, fps=2, short_side=64))
+    folder = tmp_path / "out"
+    options: dict[str, Any] = {"journal": path, "download_to": folder, "upscale": True}
+    asked = [("Clip", TextToVideo(prompt="a"))]
+    async with service:
+        service.faults.add(Fault(effect=Fail(), action="get_1080p", nth=1))
+        (failed,) = await once(service, asked, **options)
+        gone = Fault(effect=Answer(status=404), on="file")
+        service.faults.add(gone)
+        (unsaved,) = await once(service, asked, retry_failed=True, **{**options, "journal": path})
+        service.faults.remove(gone)
+        failed.files[0].unlink()
+        (done,) = await once(service, asked, **options)
+        fetched = service.counters["file"]
+        (again,) = await once(service, asked, **options)
+
+    assert isinstance(failed.error, GenerationFailedError)
+    assert failed.result
+    assert len(failed.files) == 1
+    assert isinstance(unsaved.error, DownloadError)
+    assert unsaved.result
+    assert done.error is None
+    assert [file.name.endswith("-1080p.mp4") for file in done.files] == [False, True]
+    assert all(file.parent == folder and file.stat().st_size for file in done.files)
+    assert again == done
+    assert service.counters["file"] == fetched
+    assert len(service.bill) == 3
+
+
+# Stopping.
+
+
+async def test_a_cancelled_batch_settles_and_says_how_to_go_on(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing more is sent, the open POST is recorded, and the journal is closed."""
+    service = emulator(pace=PACE)
+    service.faults.add(Fault(effect=Hang(at="accepted", seconds=5.0), nth=1))
+    async with service:
+        with anyio.move_on_after(1.0), caplog.at_level(logging.WARNING):
+            await once(service, prompts("a"), journal=path)
+        stopped = states(path)
+        ends = await once(service, prompts("a"), journal=path)
+
+    assert list(stopped.values()) == ["accepted 1"]
+    assert "run it again with the journal" in caplog.text
+    assert errors(ends) == [None]
+    assert len(service.bill) == 1
+
+
+async def test_a_second_cancellation_stops_at_once(path: Path) -> None:
+    """What was open stays an intent, which the next run looks for."""
+    service = emulator(pace=PACE)
+    service.faults.add(Fault(effect=Hang(at="accepted", seconds=8.0), nth=1))
+    async with service, client_of(service) as veo:
+        task = asyncio.create_task(outcomes_of(veo, prompts("a"), journal=path))
+        await asyncio.sleep(1.0)
+        task.cancel()
+        await asyncio.sleep(1.0)
+        began = asyncio.get_running_loop().time()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert asyncio.get_running_loop().time() - began < 1.0
+        assert list(states(path).values()) == ["intended 1"]
+        ends = await outcomes_of(veo, prompts("a"), journal=path)
+
+    assert errors(ends) == [None]
+    assert len(service.bill) == 1
