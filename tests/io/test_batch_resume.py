@@ -16,7 +16,9 @@ from tests.support.service import NOW, client_of, emulator, inline
 from veo_async import (
     BadRequestError,
     DownloadError,
+    Generation,
     GenerationFailedError,
+    Get1080p,
     InsufficientBalanceError,
     InvalidRequestError,
     JournalError,
@@ -24,11 +26,15 @@ from veo_async import (
     RateLimit,
     RetryPolicy,
     SubmissionUncertainError,
+    TaskRecord,
     TextToVideo,
     VeoClient,
     VeoError,
     WaitTimeoutError,
 )
+from veo_async._io.downloads import Downloads
+from veo_async._io.journal_file import JournalFile
+from veo_async._io.queries import Queries
 from veo_async._io.seams import Seams
 from veo_async.emulator import (
     Answer,
@@ -400,3 +406,99 @@ async def test_a_second_cancellation_stops_at_once(path: Path) -> None:
 
     assert errors(ends) == [None]
     assert len(service.bill) == 1
+
+
+# When something else breaks.
+
+
+@pytest.mark.parametrize("from_write,bought", [(1, 0), (2, 1)])
+async def test_a_journal_that_cannot_be_written_ends_the_batch(
+    path: Path, monkeypatch: pytest.MonkeyPatch, from_write: int, bought: int
+) -> None:
+    """Nothing is submitted that could not be recorded; what was bought is an outcome all the same,
+    and the error comes after it."""
+    service, writes, apply = emulator(pace=PACE), [0], JournalFile.apply
+    limit = RateLimit(in_flight=1)
+
+    def failing(self: JournalFile, events: Any) -> Any:
+        writes[0] += 1
+        if writes[0] >= from_write:
+            raise JournalError("the disk is full")
+        return apply(self, events)
+
+    monkeypatch.setattr(JournalFile, "apply", failing)
+    ends: list[Outcome] = []
+
+    async def consume(veo: VeoClient) -> None:
+        async with veo.batch(prompts(*"abc"), journal=path) as outcomes:
+            async for outcome in outcomes:
+                ends.append(outcome)  # noqa: PERF401 - those before the error count
+
+    async with service, client_of(service, rate_limit=limit) as veo:
+        with pytest.raises(JournalError, match="the disk is full"):
+            await consume(veo)
+
+    assert len(service.bill) == sum(outcome.result is not None for outcome in ends) == bought
+    assert {type(outcome.error) for outcome in ends if not outcome.result} <= {JournalError}
+
+
+async def test_a_cancelled_intent_is_withdrawn(path: Path) -> None:
+    """The caller is gone while its intent is written: nothing was sent, and the journal says so."""
+    service = emulator(pace=PACE)
+
+    async def slow(function: Any, /, *args: Any) -> Any:
+        if function.__name__ == "apply":
+            await asyncio.sleep(1.0)
+        return function(*args)
+
+    clock = Seams(wall=lambda: NOW, luck=Random(1), run_sync=slow)
+    async with service, client_of(service, _seams=clock) as veo:
+        with anyio.move_on_after(0.5):
+            await outcomes_of(veo, prompts("a"), journal=path)
+
+    assert list(states(path).values()) == ["withdrawn 1"]
+    assert not service.bill
+
+
+async def test_a_1080p_version_is_not_upscaled_again(path: Path) -> None:
+    """It is one already."""
+    service = emulator(pace=PACE)
+    async with service:
+        (first,) = await once(service, prompts("a"), journal=path)
+        assert first.result
+        wanted = Get1080p(video_id=first.result.video.id or "")
+        ends = await once(service, [wanted], upscale=True)
+
+    assert errors(ends) == [None]
+    assert len(service.bill) == 2
+
+
+@pytest.mark.parametrize("knows", [True, False])
+async def test_an_address_that_is_no_longer_good_is_asked_for_anew(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, knows: bool
+) -> None:
+    """A later run asks the service where the file lies by now; nothing is bought for that."""
+    service = emulator(pace=PACE, video=VideoFormat(seconds=1, fps=2, short_side=64))
+    fetch, wanted = Downloads.fetch, list[str]()
+
+    async def moved(self: Downloads, url: str, to: Path, *, task_id: str | None = None) -> Path:
+        wanted.append(url)
+        if len(wanted) == 1:
+            raise DownloadError("gone", url=url, task_id=task_id)
+        return await fetch(self, url, to, task_id=task_id)
+
+    async def fresh(self: Queries, ids: Any, **options: Any) -> list[TaskRecord]:
+        if not knows:
+            raise VeoError("nobody answers")
+        video = {"id": "v", "video_url": wanted[0] + "?fresh"}
+        generation = Generation.model_validate({"success": True, "data": [video]})
+        return [TaskRecord(id=ids[0]).standing_at("succeeded", generation)]
+
+    monkeypatch.setattr(Downloads, "fetch", moved)
+    monkeypatch.setattr(Queries, "many", fresh)
+    async with service:
+        (end,) = await once(service, prompts("a"), journal=path, download_to=tmp_path / "out")
+
+    assert end.result
+    assert errors([end]) == [None if knows else DownloadError]
+    assert len(end.files) == len(wanted) - 1 == int(knows)

@@ -118,7 +118,7 @@ async def every_option() -> None:
 
 
 async def many_videos(veo: VeoClient) -> None:
-    requests = [TextToVideo(prompt="a prompt"), Get1080p(video_id="video-id")]
+    requests: list[VideoRequest] = [TextToVideo(prompt="a"), Get1080p(video_id="video-id")]
     async with veo.batch(requests, journal="run.db", download_to=Path("out")) as outcomes:
         async for outcome in outcomes:
             assert_type(outcome, Outcome)
