@@ -171,8 +171,8 @@ class Maker:
 
     async def _submit(self, entry: Entry, request: VideoRequest, ledger: StageLedger) -> Tracked:
         if self._owned:
-            now = self._parts.seams.wall()
-            await self._owned.around(now, now)
+            # This run's own tasks are known by themselves; only what came before it is not.
+            await self._owned.around(self._parts.seams.wall(), float("-inf"))
         return await self._parts.submits.submit(
             request, deadline=entry.deadline, begun=entry.posts, ledger=ledger
         )
@@ -206,7 +206,7 @@ class Maker:
             return None
         with anyio.move_on_after(max(entry.deadline - anyio.current_time(), 0.0)):
             await post.over.wait()
-        if post.tracked and post.tracked.task_id:
+        if post.tracked and post.tracked.task_id:  # a result without an id is recorded at its end
             ledger.adopted(post.tracked.task_id)
         return post.tracked
 
