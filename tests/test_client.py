@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
@@ -32,6 +33,8 @@ from veo_async import (
     IngredientsToVideo,
     InvalidRequestError,
     RateLimit,
+    RetryPolicy,
+    SubmissionUncertainError,
     TextToVideo,
     VeoClient,
     Video,
@@ -387,3 +390,100 @@ async def test_a_submit_has_its_own_time() -> None:
 
     assert caught.value.task_id is None
     assert len(service.bill) == 1
+
+
+@pytest.mark.parametrize(
+    "field, wrong",
+    [
+        ("rate_limit", 5),
+        ("poll", "often"),
+        ("retry", [1]),
+        ("transport", object()),
+        ("timeout", True),
+    ],
+)
+def test_options_of_another_kind_are_refused(field: str, wrong: object) -> None:
+    """What is no policy, transport or time is refused in our own words, before anything is sent."""
+    options: dict[str, Any] = {field: wrong}
+
+    with pytest.raises(InvalidRequestError, match=field) as caught:
+        VeoClient("any-token", **options)
+
+    assert caught.value.field == field
+
+
+@pytest.mark.asyncio
+async def test_what_is_no_path_is_refused() -> None:
+    """A file is saved at a path, given as text or as a ``Path``."""
+    path: Any = None
+    video = Video.model_validate({"video_url": "https://files.example/a.mp4"})
+
+    async with VeoClient("any-token") as veo:
+        with pytest.raises(InvalidRequestError, match="path"):
+            await veo.download(video, path)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("how", ["scope", "once", "twice"])
+async def test_a_cancelled_end_still_closes_everything(how: str) -> None:
+    """Whatever cancels the end of a client, no connection, poll or limit stays open behind it; a
+    second cancellation only does not wait for that."""
+    service = emulator(pace=Seconds(mean=60))
+    veo = client_of(service)
+
+    async def use() -> None:
+        async with veo:
+            await veo.text2video("a mug")
+
+    if how == "scope":
+        with anyio.move_on_after(2.0):
+            await use()
+    else:
+        task = asyncio.create_task(use())
+        await asyncio.sleep(2.0)
+        task.cancel()
+        if how == "twice":
+            await asyncio.sleep(0)
+            task.cancel()
+        await asyncio.wait([task])
+    await veo.aclose()
+
+    assert veo._api._http.is_closed
+    assert veo._limiter._closed
+    assert not other_tasks()
+
+
+@pytest.mark.asyncio
+async def test_an_end_that_is_cancelled_by_itself() -> None:
+    """``aclose`` that is cancelled while a submit settles goes on; the next one joins it."""
+    service = emulator(faults=[Fault(effect=Hang(at="accepted"), on="submit")])
+    veo = client_of(service, retry=RetryPolicy(on_uncertain="raise"))
+    submit = asyncio.create_task(veo.submit(TextToVideo(prompt="a mug")))
+    await asyncio.sleep(1.0)
+
+    end = asyncio.create_task(veo.aclose())
+    for _ in range(2):
+        await asyncio.sleep(1.0)
+        end.cancel()
+    await asyncio.wait([end])
+    assert end.cancelled()
+    await veo.aclose()
+
+    assert veo._api._http.is_closed
+    with pytest.raises(SubmissionUncertainError):
+        await submit
+
+
+@pytest.mark.asyncio
+async def test_an_end_that_the_loop_cut_can_be_repeated() -> None:
+    """A closing task that was cancelled from outside is begun anew by the next ``aclose``."""
+    veo = VeoClient("any-token")
+    first = asyncio.create_task(veo.aclose())
+    await asyncio.sleep(0)
+    assert veo._closing is not None
+    veo._closing.cancel()
+    await asyncio.wait([first])
+
+    await veo.aclose()
+
+    assert veo._api._http.is_closed

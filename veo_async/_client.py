@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from contextvars import Context
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +19,13 @@ import httpx
 from ._core.addresses import read_base_url
 from ._core.batch import MANY, read_count
 from ._core.credentials import BASE_URL_VARIABLE, DEFAULT_BASE_URL, TOKEN_VARIABLE, read_token
-from ._core.options import read_mode, read_request, read_timeout, read_video_url
+from ._core.options import (
+    read_instance,
+    read_mode,
+    read_request,
+    read_timeout,
+    read_video_url,
+)
 from ._core.reconcile import Lost
 from ._core.reply import Answer
 from ._io.api import API
@@ -136,10 +145,15 @@ class VeoClient:
         token = read_token(api_token or os.environ.get(TOKEN_VARIABLE))
         address = read_base_url(base_url or os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL)
         seams = (_seams or Seams()).steadied()
-        limit, poll, retry = rate_limit or RateLimit(), poll or PollPolicy(), retry or RetryPolicy()
+        limit = read_instance(rate_limit or RateLimit(), RateLimit, field="rate_limit")
+        poll = read_instance(poll or PollPolicy(), PollPolicy, field="poll")
+        retry = read_instance(retry or RetryPolicy(), RetryPolicy, field="retry")
+        if transport is not None:
+            read_instance(transport, httpx.AsyncBaseTransport, field="transport")
         self._mode = read_mode(mode)
         self._timeout = read_timeout(timeout)
         self._base_url = str(address)
+        self._closing: asyncio.Task[None] | None = None
         self._limiter = Limiter(limit, seams)
         self._api = API(
             token=token,
@@ -468,6 +482,8 @@ class VeoClient:
             DownloadError: it could not be fetched; the video stays paid for.
         """
         task_id = video.task_id if isinstance(video, Generation) else None
+        if not isinstance(path, os.PathLike):
+            path = read_instance(path, str, field="path")
         return await self._downloads.fetch(read_video_url(video), Path(path), task_id=task_id)
 
     # The end.
@@ -477,14 +493,28 @@ class VeoClient:
 
         Tasks that were accepted go on at the service.
         """
-        try:
+        if self._closing is None or (self._closing.done() and self._closing.cancelled()):
+            # A task of its own: a caller that is cancelled must not leave connections behind.
+            loop = asyncio.get_running_loop()
+            self._closing = loop.create_task(self._close(), name="veo_async end", context=Context())
+        with anyio.CancelScope(shield=True):
+            try:
+                await asyncio.wait([self._closing])
+            except asyncio.CancelledError:
+                # What is open settles for `RetryPolicy.settle` seconds; a second cancellation
+                # does not wait for that, and the task ends by itself.
+                await asyncio.wait([self._closing])
+                raise
+        self._closing.result()
+
+    async def _close(self) -> None:
+        async with AsyncExitStack() as last:
+            last.push_async_callback(self._api.aclose)
+            last.push_async_callback(self._downloads.aclose)
+            last.callback(self._limiter.close)
+            last.push_async_callback(self._tracker.aclose)
+            last.push_async_callback(self._reconciler.aclose)
             await self._submits.aclose()
-        finally:
-            await self._reconciler.aclose()
-            await self._tracker.aclose()
-        self._limiter.close()
-        await self._downloads.aclose()
-        await self._api.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -618,3 +618,11 @@ def test_verdicts_are_values() -> None:
     one: Verdict = judge(FAILURE, now=NOW)
 
     assert one == judge(FAILURE, now=NOW + 1)
+
+
+@pytest.mark.parametrize("task_id", ["", "x" * 201, "two\nlines", "\x1b[2J", 7, None, ["a"]])
+def test_what_can_be_no_id_is_none(task_id: object) -> None:
+    """An id goes into questions, messages and log lines: one that cannot be one proves nothing."""
+    answer = reply(200, {"task_id": task_id})
+
+    assert isinstance(judge(answer, now=0.0), Uncertain)

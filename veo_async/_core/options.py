@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from ..errors import InvalidRequestError
 from ..models import (
@@ -30,10 +31,26 @@ def read_timeout(timeout: object) -> float:
         InvalidRequestError: it is negative or no number.
     """
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    if not isinstance(seconds, int | float) or not seconds >= 0:  # so that NaN is refused too
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
+        # "not >=" rather than "<", so that NaN is refused too.
         problem = f"timeout must be seconds, 0 or more, not {timeout!r}."
         raise InvalidRequestError(problem, field="timeout")
     return float(seconds) if seconds < FOREVER else math.inf
+
+
+T = TypeVar("T")
+
+
+def read_instance(value: object, kind: type[T], *, field: str) -> T:
+    """A value that must be of this class.
+
+    Raises:
+        InvalidRequestError: it is something else.
+    """
+    if isinstance(value, kind):
+        return value
+    problem = f"{field} must be a {kind.__name__}, not a {type(value).__name__}. Nothing was sent."
+    raise InvalidRequestError(problem, field=field)
 
 
 def read_mode(mode: str) -> str:

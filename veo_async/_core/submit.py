@@ -141,13 +141,22 @@ def _is_refusal(status: int) -> bool:
 
 
 def _acceptance(status: int, fields: dict[str, Any] | None) -> Accepted | None:
-    task_id = fields.get("task_id") if fields else None
-    known = task_id if isinstance(task_id, str) and task_id else None
+    known = _id(fields.get("task_id") if fields else None)
     if 200 <= status < 300:
         standing = read_response(fields, task_id=known)
         return Accepted(known, standing) if known or standing.state == "succeeded" else None
     # Something failed after the id was given: the task list knows how that task stands.
     return Accepted(known, PENDING) if known else None
+
+
+LONGEST_ID = 200
+"""Characters of a task id; the vendor's have 36."""
+
+
+def _id(value: object) -> str | None:
+    """A task id, if this can be one: it goes into questions, messages and log lines."""
+    is_id = isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isprintable()
+    return str(value) if is_id else None
 
 
 OTHER_SPELLING: Mapping[str, str] = {"get_1080p": "get1080p", "get1080p": "get_1080p"}
