@@ -77,23 +77,23 @@ CAUGHT_UP = record("later", RAIN, T0 + 11.5)
             id="accepted after we gave up",
         ),
         pytest.param(
-            Missing(caught_up=False),
+            Missing(),
             look(record("mine", MUG, T0 + 1), receipts=[Receipt("mine", MUG, T0, T0 + 1)]),
             id="an equal one that is ours already",
         ),
-        pytest.param(Missing(caught_up=False), look(), id="an empty list"),
+        pytest.param(Missing(), look(), id="an empty list"),
         pytest.param(
-            Missing(caught_up=False),
+            Missing(),
             look(CONTROL, record("s", RAIN, T0 + 1), receipts=[EARLIER]),
             id="a stranger that is another request, and a control",
         ),
         pytest.param(
-            Missing(caught_up=True),
+            Missing(),
             look(CONTROL, CAUGHT_UP, receipts=[EARLIER, LATER]),
             id="the list shows what came later",
         ),
         pytest.param(
-            Missing(caught_up=False),
+            Missing(),
             look(record("s", {"action": "image2video"}, T0), record("o", CUP, T0 - 1e4)),
             id="of another action, or out of every window",
         ),
@@ -141,7 +141,7 @@ def test_an_equal_one_outside_of_the_window_is_another_where_a_control_times_the
     """Once a control shows that the clocks agree, an equal record of another time is another."""
     seen = look(CONTROL, record("s", MUG, T0 - 300), receipts=[EARLIER])
 
-    assert search(LOST, seen) == Missing(caught_up=False)
+    assert search(LOST, seen) == Missing()
 
 
 def test_added_defaults_are_learned_from_a_control() -> None:
@@ -180,7 +180,7 @@ def test_a_control_of_another_form_proves_no_stranger_different(chosen: dict[str
     control = record("earlier", chosen, T0 - 59)
 
     assert isinstance(search(lost, look(control, stranger, receipts=receipts)), Unclear)
-    assert search(lost, look(control, receipts=receipts)) == Missing(caught_up=False)
+    assert search(lost, look(control, receipts=receipts)) == Missing()
 
 
 def test_an_unknown_word_may_be_any_action() -> None:
@@ -218,7 +218,7 @@ def test_a_submit_under_way_is_no_reason_to_doubt_an_absence() -> None:
     under_way = [Lost(MUG, T0, inf)]
     seen = read_look([], (), at=T0 + 20, offset=0.0, complete=True, under_way=under_way)
 
-    assert search(LOST, seen) == Missing(caught_up=False)
+    assert search(LOST, seen) == Missing()
 
 
 def test_a_result_without_an_id_claims_its_record() -> None:
@@ -226,7 +226,7 @@ def test_a_result_without_an_id_claims_its_record() -> None:
     nameless = Receipt("", MUG, T0, T0 + 5)
 
     assert isinstance(search(LOST, look(record("t", MUG, T0), receipts=[nameless])), Unclear)
-    assert search(LOST, look(receipts=[nameless])) == Missing(caught_up=False)
+    assert search(LOST, look(receipts=[nameless])) == Missing()
 
 
 def test_a_record_without_an_id_is_given_to_nobody() -> None:
@@ -246,8 +246,8 @@ def test_a_list_that_lacks_an_earlier_task_of_ours_may_lack_others() -> None:
     )
 
     assert isinstance(search(LOST, lacking), Unclear)
-    assert search(LOST, lagging) == Missing(caught_up=False)
-    assert search(LOST, unread) == Missing(caught_up=False)
+    assert search(LOST, lagging) == Missing()
+    assert search(LOST, unread) == Missing()
 
 
 def test_tasks_that_are_known_by_their_ids_are_ours() -> None:
@@ -256,7 +256,7 @@ def test_tasks_that_are_known_by_their_ids_are_ours() -> None:
         [(record("t", MUG, T0), MUG)], (), at=T0, offset=0.0, complete=True, owned={"t"}
     )
 
-    assert search(LOST, seen) == Missing(caught_up=False)
+    assert search(LOST, seen) == Missing()
 
 
 def test_windows_span_a_sleep_of_this_machine() -> None:
@@ -322,8 +322,7 @@ def test_repeated_records_count_once() -> None:
     assert search(LOST, look(twice, twice)) == Found(("t",))
 
 
-MISSED = Missing(caught_up=True)
-NOT_CAUGHT_UP = Missing(caught_up=False)
+MISSED = Missing()
 UNCLEAR = Unclear("why")
 
 
@@ -343,38 +342,33 @@ def test_a_found_record_is_adopted_at_once() -> None:
 
 def test_one_look_never_proves_absence() -> None:
     """Two looks a grace period apart must agree, however late the first one is."""
-    assert run((1000, MISSED)) == [LookAgain(LOST.ended + 1250)]
-    assert run((1, MISSED), (31, MISSED))[-1] == Absent()
+    assert run((1000, MISSED)) == [LookAgain(LOST.ended + 1030)]
+    assert run((1000, MISSED), (1030, MISSED))[-1] == Absent()
 
 
-def test_looks_less_than_a_grace_period_apart_are_one() -> None:
-    """A second look that comes early decides nothing."""
-    first, second = run((1, MISSED), (15, MISSED))
+def test_a_list_needs_time_to_catch_up() -> None:
+    """Until two minutes after the end any single task may still be listed late."""
+    first, early, late = run((1, MISSED), (119, MISSED), (120, MISSED))
 
-    assert first == LookAgain(LOST.ended + 31)
-    assert second == LookAgain(LOST.ended + 31)
+    assert first == LookAgain(LOST.ended + 6)
+    assert early == LookAgain(LOST.ended + 124)
+    assert late == Absent()
 
 
 def test_a_look_that_proves_nothing_begins_anew() -> None:
     """The two looks that agree have no doubtful one between them."""
-    *_, last = run((1, MISSED), (20, UNCLEAR), (31, MISSED))
+    *_, last, end = run((1, MISSED), (110, UNCLEAR), (125, MISSED), (155, MISSED))
 
-    assert last == LookAgain(LOST.ended + 61)
-
-
-def test_a_list_that_was_not_seen_to_be_up_to_date_needs_longer() -> None:
-    """Without a later task of ours in the list, it must have had time to catch up."""
-    first, second, third = run((1, NOT_CAUGHT_UP), (31, NOT_CAUGHT_UP), (120, NOT_CAUGHT_UP))
-
-    assert first == second == LookAgain(LOST.ended + 120)
-    assert third == Absent()
+    assert last == LookAgain(LOST.ended + 155)
+    assert end == Absent()
 
 
 def test_a_service_that_was_not_seen_to_answer_at_once_needs_longest() -> None:
     """It may store a request only when its video is ready."""
-    decisions = run((1, MISSED), (120, MISSED), (900, MISSED), honours_async=False)
+    *early, late = run((1, MISSED), (120, MISSED), (900, MISSED), honours_async=False)
 
-    assert decisions == [LookAgain(LOST.ended + 900), LookAgain(LOST.ended + 900), Absent()]
+    assert early == [LookAgain(LOST.ended + 6), LookAgain(LOST.ended + 150)]
+    assert late == Absent()
 
 
 def test_doubt_ends_in_cannot_tell() -> None:

@@ -11,8 +11,8 @@ is there because leaving it out buys something twice:
 - every record in the window that may be of that action belongs to a known task of ours or is
   provably another request, and where there is such a stranger, there is a control of the same form
   too; without any control the window is widened by all that the service's clocks may disagree;
-- two looks agree, a grace period apart; and the list has caught up: it shows a task of ours that
-  was accepted later, or so much time has passed that it must have.
+- two looks agree, a grace period apart, and so much time has passed that the list must have caught
+  up. That it shows later tasks of ours proves nothing: a single one may be listed late.
 
 Otherwise nobody can tell, and nothing is sent again. Equal requests are interchangeable, but no
 record is ever given to two of them, nor one that a submit of ours may have a better claim to.
@@ -36,11 +36,10 @@ WIDE = 900.0
 """The same while no task of ours shows that records are timed by the clock of ``Date``."""
 
 GRACE = 30.0
-"""Seconds between the two looks that must agree, once the list was seen to have caught up."""
+"""Seconds between the two looks that must agree."""
 
 CATCH_UP = 120.0
-"""Seconds after which a list has caught up that could not be seen to: twice the longest lag that
-is reckoned with."""
+"""Seconds after which a list must have caught up: twice the longest lag that is reckoned with."""
 
 LONGEST_GENERATION = 900.0
 """Seconds after which a service that answers only when a video is ready must have stored it; the
@@ -207,9 +206,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """It is not there. ``caught_up`` tells whether the list was seen to be up to date."""
-
-    caught_up: bool
+    """It is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +245,7 @@ def search(lost: Lost, look: Look) -> Sight:
         return Found(tuple(str(record.id) for record in sorted(free, key=_made_at)))
     if doubt := _doubt(lost, look, [alike for alike, *_ in likeness], controls):
         return Unclear(doubt)
-    return Missing(caught_up=any(receipt.begun > lost.ended for receipt, _ in controls))
+    return Missing()
 
 
 def _doubt(
@@ -415,9 +412,7 @@ def decide(case: Case, sight: Sight, *, at: float, honours_async: bool) -> tuple
         hopeless = at >= lost.sought + patience
         return Case(lost), CannotTell(sight.reason) if hopeless else LookAgain(later)
     since = at if case.missing_since is None else case.missing_since
-    needed = max(lost.ended, since) + GRACE
-    if not (sight.caught_up and honours_async):
-        needed = max(needed, lost.ended + patience)
+    needed = max(since + GRACE, lost.ended + patience)
     if at >= needed and case.missing_since is not None:
         return case, Absent()
-    return Case(lost, since), LookAgain(max(later, needed))
+    return Case(lost, since), LookAgain(min(later, max(needed, at + BETWEEN_LOOKS)))
