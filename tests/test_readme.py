@@ -62,10 +62,11 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     thread.join(10)
 
 
-def fast_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let clients look more often than is polite to a service that works for minutes."""
-    poll = veo_async.PollPolicy(first=0.05, min_interval=0.05)
-    monkeypatch.setattr("veo_async._client.PollPolicy", lambda: poll)
+class Quick(veo_async.PollPolicy):
+    """Looks more often than is polite to a service that works for minutes."""
+
+    first: float = 0.05
+    min_interval: float = 0.05
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.split("await veo.")[-1][:12])
@@ -74,12 +75,12 @@ def test_python_blocks_run(
 ) -> None:
     """Every Python block of the README runs to its end against the service."""
     monkeypatch.chdir(tmp_path)
-    fast_client(monkeypatch)
+    monkeypatch.setattr("veo_async._client.PollPolicy", Quick)
 
     exec(compile(block, "README.md", "exec"), {"__name__": "__main__"})
 
     if "download" in block:
-        assert list(tmp_path.glob("*.mp4"))
+        assert list(tmp_path.rglob("*.mp4"))
         assert service.bill
 
 
