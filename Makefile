@@ -5,7 +5,7 @@
 #
 # Each makes .venv by itself, only when needed. PYTHON=... chooses another Python for it.
 
-.PHONY: install check format test test-fast demo dist clean
+.PHONY: install check format test test-fast bench demo dist clean
 .DEFAULT_GOAL := test
 
 VENV := .venv
@@ -31,6 +31,9 @@ test: $(VENV)/.dev
 test-fast: $(VENV)/.dev
 	@$(BIN)/python -m pytest -m "not slow"
 
+bench: $(VENV)/.dev
+	@$(BIN)/python -m benchmarks
+
 demo: $(VENV)/.demo
 	@$(BIN)/veo-async demo
 
@@ -41,7 +44,7 @@ dist: $(VENV)/.dev
 
 clean:
 	@rm -rf $(VENV) dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
-	@find veo_async tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find veo_async tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are newer than pyproject.toml exactly while what it asks for is installed.
 $(VENV)/.dev: pyproject.toml | $(BIN)/python

@@ -1,0 +1,94 @@
+"""One run: every contender for every number of videos, one after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from statistics import median
+
+import httpx
+
+from .contenders import CONTENDERS, HEADERS, Contender, Done, Job, body_of, perform
+from .figures import Figures, figures, middle
+from .service import SPAWN, Service
+
+PROBES = 20
+"""Calls before a run, to see how soon the service answers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What a run makes.
+
+    Attributes:
+        videos: the numbers of videos.
+        mean, sigma: the durations, log-normal, in seconds.
+        seed: the luck of the durations; the nth accepted video takes as long for everybody.
+        rounds: how often a bare loop runs: it takes moments, so that one disturbance would show.
+        first: the library's `PollPolicy.first`; its default unless given.
+    """
+
+    videos: tuple[int, ...] = (100, 1000)
+    mean: float = 12.0
+    sigma: float = 0.35
+    seed: int = 0
+    rounds: int = 3
+    first: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a run found.
+
+    Attributes:
+        answer: seconds for one submit to the idle service, at the median.
+        compared: for each number of videos a row for each contender, the base of comparison first.
+    """
+
+    answer: float
+    compared: tuple[tuple[Figures, ...], ...]
+
+
+def run(work: Work, say: Callable[[str], object]) -> Result:
+    """Do all of it.
+
+    Args:
+        work: what to make.
+        say: told what is about to be measured.
+    """
+    with Service(mean=work.mean, sigma=work.sigma, seed=work.seed) as service:
+        answer = _answer(service.base_url)
+        compared = tuple(_compared(service, work, videos, say) for videos in work.videos)
+        return Result(answer=answer, compared=compared)
+
+
+def _answer(base_url: str) -> float:
+    """Measure one call after the other, on one connection: nothing but the service can delay it."""
+    took = []
+    with httpx.Client(headers=HEADERS, trust_env=False) as client:
+        for number in range(PROBES):
+            started = time.monotonic()
+            client.post(f"{base_url}/veo/videos", json=body_of(f"probe {number}"))
+            took.append(time.monotonic() - started)
+    return median(took)
+
+
+def _compared(
+    service: Service, work: Work, videos: int, say: Callable[[str], object]
+) -> tuple[Figures, ...]:
+    rows = []
+    for number, contender in enumerate(CONTENDERS):
+        say(f"{videos} videos: {contender.name} ...")
+        job = Job(service.base_url, videos, work.first)
+        rounds = 1 if contender.waits else work.rounds
+        rows.append(middle([_measured(service, number, contender, job) for _ in range(rounds)]))
+    return tuple(rows)
+
+
+def _measured(service: Service, number: int, contender: Contender, job: Job) -> Figures:
+    service.reset()
+    with ProcessPoolExecutor(1, mp_context=SPAWN) as pool:
+        done: Done = pool.submit(perform, number, job).result()
+    return figures(contender.name, job.videos, done, service.seen(), waits=contender.waits)

@@ -1,0 +1,166 @@
+"""The benchmark measures what it says that it measures."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from benchmarks.__main__ import main
+from benchmarks.contenders import CONTENDERS, Done, body_of
+from benchmarks.figures import Figures, figures, middle, percentile, ratios, service_load
+from benchmarks.report import document, remarks, show, surroundings
+from benchmarks.running import Result, Work
+from benchmarks.service import Seen
+from veo_async import TextToVideo
+from veo_async._core.submit import wire_body
+
+DONE = Done(cpu=0.004, started=100.0, ended=110.0, told={"a": 104.0, "b": 110.0})
+SEEN = Seen(
+    counters={"submit": 2, "retrieve": 1, "retrieve_batch": 1, "list": 0, 200: 4},
+    finished={"a": 103.0, "b": 106.0},
+    durations=(3.0, 5.5),
+    cpu=((99.0, 1.0), (101.0, 2.8), (110.0, 3.0)),
+)
+
+
+def row(**changes: object) -> Figures:
+    """Compute the row of these two videos."""
+    return replace(figures("one", 2, DONE, SEEN, waits=True), **changes)  # type: ignore[arg-type]
+
+
+def told(*rows: Figures, answer: float) -> dict[str, Any]:
+    """Put together a run of these rows, on a machine that was idle."""
+    around = surroundings()
+    around["machine"]["load_before"] = 0.0
+    return document(around, Work(videos=(2,)), Result(answer=answer, compared=(rows,)))
+
+
+@pytest.mark.slow
+def test_a_whole_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command measures every contender, shows a row for each and writes the same as JSON."""
+    path = tmp_path / "new" / "latest.json"
+    quick = ["--mean", "0.1", "--first", "0.1", "--rounds", "1"]
+
+    code = main(["--videos", "5", *quick, "--out", str(path)])
+
+    written = json.loads(path.read_text(encoding="utf-8"))
+    rows = written["results"]
+    printed = capsys.readouterr().out
+    assert code == 0
+    assert [row["contender"] for row in rows] == [contender.name for contender in CONTENDERS]
+    assert all(name in printed for name in (*written["versions"], *(c.name for c in CONTENDERS)))
+    assert written["answer"] > 0
+    assert rows[0]["ratio"] == 1.0
+    assert all(row["cpu_ms"] > 0 and row["service_share"] > 0 for row in rows)
+    assert [row["requests"] for row in rows if row["ideal"] is None] == [1.0, 1.0]
+    waited = [row for row in rows if row["ideal"] is not None]
+    assert all(row["requests"] > 1 for row in waited)
+    assert all(-0.001 < row["delay_p50"] <= row["delay_p95"] < row["makespan"] for row in waited)
+    assert waited[0]["ideal"] == waited[1]["ideal"] < waited[0]["makespan"]
+
+
+def test_the_bare_loops_send_what_the_library_sends() -> None:
+    """A bare loop is compared with the library, so both send the same body."""
+    request = TextToVideo(prompt="video 1")
+
+    assert body_of("video 1") == wire_body(request, action="text2video", asynchronous=True)
+
+
+def test_figures() -> None:
+    """CPU and requests are a video's; a delay runs from finished to told."""
+    shown = figures("one", 2, DONE, SEEN, waits=True)
+
+    assert shown == Figures(
+        contender="one",
+        videos=2,
+        cpu_ms=2.0,
+        requests=2.0,
+        delay_p50=1.0,
+        delay_p95=4.0,
+        makespan=10.0,
+        ideal=5.5,
+        service_share=0.2,
+        service_saturated=1.0,
+        service_limits=True,
+    )
+
+
+def test_who_waits_for_nothing_has_no_delay() -> None:
+    """A loop that only submits is told of no end."""
+    shown = figures("one", 2, DONE, SEEN, waits=False)
+
+    assert (shown.delay_p50, shown.delay_p95, shown.ideal) == (None, None, None)
+
+
+@pytest.mark.parametrize("ends", [{"a": 104.0}, {"a": 104.0, "c": 110.0}])
+def test_an_incomplete_run_shows_nothing(ends: dict[str, float]) -> None:
+    """A contender that lost a video, or made another one, is an error and no row."""
+    with pytest.raises(RuntimeError, match="one: 2 videos were asked for, 2 accepted"):
+        figures("one", 2, replace(DONE, told=ends), SEEN, waits=True)
+
+
+def test_percentiles() -> None:
+    """A percentile is one of the values."""
+    values = [float(number) for number in range(1, 101)]
+
+    assert [percentile(values, percent) for percent in (0, 50, 95, 100)] == [1, 50, 95, 100]
+    assert percentile([7.0], 95) == 7.0
+
+
+def test_the_load_of_an_idle_service() -> None:
+    """A service that works little is never saturated."""
+    assert service_load([(0.0, 5.0), (5.0, 5.5), (10.0, 6.0)], 0.0, 10.0) == (0.1, 0.0)
+
+
+def test_the_middle_round_counts() -> None:
+    """Of several rounds the one with the median CPU counts, whole."""
+    rounds = [row(cpu_ms=9.0), row(cpu_ms=1.0), row(cpu_ms=2.0, makespan=7.0)]
+
+    assert middle(rounds) == rounds[2]
+    assert middle(rounds[:2]) == rounds[1]
+    assert ratios(rounds) == [1.0, 1 / 9, 2 / 9]
+
+
+def test_what_disturbed_a_run_is_said() -> None:
+    """A service that limits, and a machine that was not idle, stand beneath the table."""
+    calm = told(row(service_limits=False), answer=0.001)
+    rough = told(row(), answer=0.044)
+    rough["machine"]["load_before"] = 1.5
+
+    said = remarks(rough)
+
+    assert remarks(calm) == []
+    assert said[0].startswith("* The service process is what limits")
+    assert said[1].startswith("The idle service takes 44 ms for an answer")
+    assert said[2].startswith("The machine was not idle")
+
+
+def test_a_limited_row_is_marked() -> None:
+    """The row that the service limited has a star, and a missing figure is a dash."""
+    console = Console(file=io.StringIO(), record=True, width=132)
+    rows = [row(), row(contender="two", service_limits=False, delay_p50=None, ideal=None)]
+
+    show(told(*rows, answer=0.001), console)
+
+    lines = console.export_text().splitlines()
+    assert next(line for line in lines if line.strip().startswith("one")).split() == [
+        *("one", "*", "1.00", "2.00", "2.00", "1.0", "4.0", "10.0", "(5.5)", "20%", "1.0")
+    ]
+    assert next(line for line in lines if line.strip().startswith("two")).split() == [
+        *("two", "1.00", "2.00", "2.00", "-", "4.0", "10.0", "20%", "1.0")
+    ]
+
+
+@pytest.mark.parametrize("videos", ["0", "ten", "5,", "5,-1"])
+def test_numbers_of_videos_are_read(videos: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Anything but numbers from 1 on is refused before anything is measured."""
+    with pytest.raises(SystemExit):
+        main(["--videos", videos])
+
+    assert "give numbers of videos, such as 100,1000" in capsys.readouterr().err
