@@ -72,15 +72,17 @@ class Owned:
     async def around(self, since: float, until: float) -> None:
         """Own all that was sent between two Unix times, and what may be taken for it."""
         async with self._lock:
-            since, until = since - WIDE - NEAR, until + GRACE + SLACK + WIDE
-            if since < self._since:
-                await self._own(since, self._since)
-                self._since = since
-            if until > self._until:
-                # What is sent from now on the reconciler hears of by itself.
-                until = min(until, self._parts.seams.wall())
-                await self._own(self._until, until)
-                self._until = until
+            await self._reach(since - WIDE - NEAR, until + GRACE + SLACK + WIDE)
+
+    async def _reach(self, since: float, until: float) -> None:
+        if since < self._since:
+            await self._own(since, self._since)
+            self._since = since
+        if until > self._until:
+            # What is sent from now on the reconciler hears of by itself.
+            until = min(until, self._parts.seams.wall())
+            await self._own(self._until, until)
+            self._until = until
 
     async def _own(self, since: float, until: float) -> None:
         rows = await self._journal.sent_between(since, until)
