@@ -34,6 +34,8 @@ from veo_async import (
 from veo_async.emulator import Drop, Fault, Seconds
 from veo_async.testing import VirtualEventLoop
 
+pytestmark = pytest.mark.slow
+
 LIMIT = RateLimit(concurrency=2, in_flight=2)
 AT_ONCE = RetryPolicy(on_uncertain="raise")
 

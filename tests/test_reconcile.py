@@ -445,6 +445,7 @@ def requests_500() -> list[TextToVideo]:
     return [TextToVideo(prompt="equal" if n % 10 == 0 else f"video {n}") for n in range(500)]
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 @pytest.mark.parametrize("skew", [0.0, 300.0])
 @pytest.mark.parametrize("wire", [Wire(), NORMALISED], ids=["as submitted", "normalised"])

@@ -34,6 +34,8 @@ from veo_async.emulator import (
     Wire,
 )
 
+pytestmark = pytest.mark.slow
+
 LOSSES: list[Any] = [
     Drop(at="accepted"),
     Drop(at="read"),

@@ -11,6 +11,8 @@ from tests.support.service import client_of, emulator, other_tasks
 from veo_async import RateLimit, TextToVideo, WaitTimeoutError
 from veo_async.emulator import Emulator, Pace, Seconds
 
+pytestmark = pytest.mark.slow
+
 MANY = [TextToVideo(prompt=f"video {number}") for number in range(1000)]
 QUESTIONS = ("retrieve", "retrieve_batch", "list")
 
