@@ -69,6 +69,7 @@ class Quick(veo_async.PollPolicy):
     min_interval: float = 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.split("await veo.")[-1][:12])
 def test_python_blocks_run(
     block: str, service: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -111,6 +112,7 @@ def test_make_verbs_exist(line: str) -> None:
     assert dry.returncode == 0, dry.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("veo-async ")])
 def test_command_lines_run(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every ``veo-async`` command of the README does what it says, here with ``--emulator``."""

@@ -29,7 +29,7 @@ from veo_async.errors import (
     VeoError,
 )
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.real_loop]
+pytestmark = [pytest.mark.asyncio, pytest.mark.real_loop, pytest.mark.slow]
 
 REQUEST = TextToVideo(prompt="A coffee mug")
 SUBMIT_TIMEOUT = 60.0
