@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from contextvars import Context
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +29,7 @@ from ._core.options import (
 )
 from ._core.reconcile import Lost
 from ._core.reply import Answer
+from ._core.telling import read_listener
 from ._io.api import API
 from ._io.batch import Asked, Batch, Options, Parts, run_all
 from ._io.downloads import Downloads
@@ -36,9 +38,11 @@ from ._io.queries import Queries, Tasks
 from ._io.reconciler import Reconciler
 from ._io.seams import Seams
 from ._io.submits import Post, Submits
+from ._io.telling import Teller
 from ._io.tracked import Tracked
 from ._io.tracker import Tracker
 from .errors import GenerationFailedError
+from .events import Listener
 from .models import (
     DEFAULT_MODEL,
     AspectRatio,
@@ -121,6 +125,7 @@ class VeoClient:
         proxy: a proxy for the default transport, as httpx takes it.
         verify: how certificates are verified, as httpx takes it.
         timeout: how long a call waits for its video unless it says otherwise, in seconds.
+        on_event: is called with each event of `veo_async.events`, as it happens.
 
     Raises:
         NoTokenError: there is no token.
@@ -140,11 +145,13 @@ class VeoClient:
         proxy: httpx.Proxy | httpx.URL | str | None = None,
         verify: ssl.SSLContext | str | bool = True,
         timeout: float | timedelta = 3600.0,
+        on_event: Listener | None = None,
         _seams: Seams | None = None,
     ) -> None:
         token = read_token(api_token or os.environ.get(TOKEN_VARIABLE))
         address = read_base_url(base_url or os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL)
         seams = (_seams or Seams()).steadied()
+        seams = replace(seams, teller=Teller(read_listener(on_event), seams.wall))
         limit = read_instance(rate_limit or RateLimit(), RateLimit, field="rate_limit")
         poll = read_instance(poll or PollPolicy(), PollPolicy, field="poll")
         retry = read_instance(retry or RetryPolicy(), RetryPolicy, field="retry")
@@ -154,6 +161,7 @@ class VeoClient:
         self._timeout = read_timeout(timeout)
         self._base_url = str(address)
         self._closing: asyncio.Task[None] | None = None
+        self._wall, self._teller = seams.wall, seams.teller
         self._limiter = Limiter(limit, seams)
         self._api = API(
             token=token,
@@ -484,7 +492,10 @@ class VeoClient:
         task_id = video.task_id if isinstance(video, Generation) else None
         if not isinstance(path, os.PathLike):
             path = read_instance(path, str, field="path")
-        return await self._downloads.fetch(read_video_url(video), Path(path), task_id=task_id)
+        began = self._wall()
+        saved = await self._downloads.fetch(read_video_url(video), Path(path), task_id=task_id)
+        self._teller.downloaded(saved, began, task_id=task_id)
+        return saved
 
     # The end.
 

@@ -38,6 +38,7 @@ from veo_async import (
     VideoRequest,
     WaitTimeoutError,
 )
+from veo_async.events import Ended, Event, Finished, ItemEvent
 from veo_async.testing import Emulator, VirtualEventLoop
 
 
@@ -50,6 +51,25 @@ async def one_line_one_video() -> None:
         assert_type(result.data, tuple[Video, ...])
         assert_type(await veo.download(result.video, "mug.mp4"), Path)
         assert_type(await veo.download(result.video, Path("mug.mp4")), Path)
+
+
+def on_event(event: Event) -> None:
+    assert_type(event.at, float)
+    match event:
+        case Finished():
+            assert_type(event.generation, Generation)
+            assert_type(event.seconds, float | None)
+        case Ended():
+            assert_type(event.outcome, Outcome)
+        case ItemEvent():
+            assert_type(event.key, str | None)
+
+
+async def listeners() -> None:
+    VeoClient(on_event=on_event)
+    VeoClient(on_event=asyncio.Queue[Event]().put_nowait)
+    VeoClient(on_event=[].append)
+    VeoClient(on_event="print")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 async def every_action(veo: VeoClient) -> None:

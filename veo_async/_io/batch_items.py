@@ -7,7 +7,7 @@ earlier one ended, however it ended.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import anyio
@@ -18,8 +18,9 @@ from .._core.journal_events import Event, Failed, Retried, Saved, Succeeded
 from .._core.journal_rows import FIRST, Item, Row
 from .._core.names import file_name
 from .._core.reconcile import GRACE, NEAR, SLACK, WIDE, Adopt, CannotTell, Lost
+from .._core.telling import Origin
 from ..errors import DownloadError, GenerationFailedError, JournalError, VeoError
-from ..models import Generation, Outcome, VideoRequest
+from ..models import Action, Generation, Outcome, VideoRequest
 from ..policies import RetryPolicy
 from .batch_ledger import StageLedger, Till
 from .downloads import Downloads
@@ -32,6 +33,7 @@ from .tracked import Tracked
 from .tracker import Tracker
 
 SECOND = "upscale"
+UPSCALE: Action = "get_1080p"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,13 @@ class Maker:
 
     async def make(self, entry: Entry) -> Outcome:
         """The outcome of an item; every end is one."""
+        teller, began = self._parts.seams.teller, self._parts.seams.wall()
+        teller.begun(entry.key, entry.request, entry.item)
+        outcome = await self._made(entry)
+        teller.item_ended(outcome, began)
+        return outcome
+
+    async def _made(self, entry: Entry) -> Outcome:
         ends: dict[str, Generation] = {}
         files: list[Path] = []
         error: VeoError | None = None
@@ -163,7 +172,8 @@ class Maker:
         if row is None or step == "start":
             tracked = await self._submit(entry, request, ledger)
         elif step == "wait":
-            tracked = self._parts.tracker.attach(row.task_id or "")
+            origin = _origin(row, request)
+            tracked = self._parts.tracker.attach(row.task_id or "", origin=origin)
             self._parts.reconciler.attached(tracked.task_id)
         elif step == "reconcile":
             tracked = await self._resume(entry, row, request, ledger)
@@ -193,11 +203,14 @@ class Maker:
             decision = await reconciler.resolve(
                 await self._lost(row), deadline=entry.deadline, adopted=ledger.adopted
             )
+            origin = _origin(row, request)
             if isinstance(decision, Adopt):
-                return self._parts.tracker.attach(decision.task_id)
+                self._parts.seams.teller.adopted(origin, decision.task_id)
+                return self._parts.tracker.attach(decision.task_id, origin=origin)
             if isinstance(decision, CannotTell):
                 raise law.uncertain_of(row, reason=decision.reason)
             ledger.absent()
+            self._parts.seams.teller.absent(origin)
         return await self._submit(entry, request, ledger)
 
     async def _left_here(self, entry: Entry, ledger: StageLedger) -> Tracked | None:
@@ -258,7 +271,13 @@ class Maker:
         saved = row.file if row else None
         if saved == (str(path), await self._size(path)):
             return path
+        began = self._parts.seams.wall()
         await self._fetch(generation, path)
+        origin = Origin.of(entry.request, key=entry.key)
+        if stage == SECOND:
+            origin = replace(origin, action=UPSCALE)
+        teller = self._parts.seams.teller
+        teller.downloaded(path, began, task_id=generation.task_id, origin=origin)
         size = await self._size(path)
         await self._record(Saved(entry.key, download_stage(stage, 0), str(path), size or 0))
         return path
@@ -285,6 +304,10 @@ class Maker:
     async def _size(self, path: Path) -> int | None:
         size: int | None = await self._parts.seams.run_sync(_size_of, path)
         return size
+
+
+def _origin(row: Row, request: VideoRequest) -> Origin:
+    return Origin.of(request, key=row.key, sent_at=row.sent_at)
 
 
 def _known(row: Row) -> Generation:

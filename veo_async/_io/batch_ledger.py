@@ -78,6 +78,7 @@ class StageLedger:
         is_lost: whether an earlier run may have sent it.
 
     Attributes:
+        key: the item.
         finished: whether the result is recorded already.
     """
 
@@ -93,7 +94,7 @@ class StageLedger:
     ) -> None:
         self._till = till
         self._journal = journal
-        self._key = key
+        self.key = key
         self._stage = stage
         self._offset = offset
         self._is_lost = is_lost
@@ -110,7 +111,7 @@ class StageLedger:
     def mark(self) -> tuple[str, str, str]:
         """The journal, the item and the stage."""
         path = str(self._journal.path) if self._journal else ""
-        return path, self._key, self._stage
+        return path, self.key, self._stage
 
     async def before_post(self, request: VideoRequest, action: str, sent_at: float) -> None:
         """Allow it, and record the intent."""
@@ -119,7 +120,7 @@ class StageLedger:
         if self._is_lost:  # it is sent again at the user's risk
             self._withdraw()
         event = Intended(
-            self._key, self._stage, request, sent_at, self._offset(), action, request.callback_url
+            self.key, self._stage, request, sent_at, self._offset(), action, request.callback_url
         )
         try:
             if self._journal:
@@ -143,7 +144,7 @@ class StageLedger:
         self._from_earlier = False
         self.finished = isinstance(verdict, submit.Accepted) and bool(verdict.standing.generation)
         self._note(
-            law.event_of(self._key, self._stage, verdict, ended_at=ended_at, other_spelling=other)
+            law.event_of(self.key, self._stage, verdict, ended_at=ended_at, other_spelling=other)
         )
         if isinstance(verdict, submit.Refused):
             self._till.notice(verdict.error)
@@ -152,7 +153,7 @@ class StageLedger:
     def adopted(self, task_id: str) -> None:
         """The lost submit was found."""
         self._is_lost = False
-        self._note(Accepted(self._key, self._stage, task_id))
+        self._note(Accepted(self.key, self._stage, task_id))
 
     def absent(self) -> None:
         """The lost submit bought nothing. One of an earlier run was not counted in this one."""
@@ -162,7 +163,7 @@ class StageLedger:
 
     def _withdraw(self) -> None:
         self._is_lost = self._from_earlier = False
-        self._note(Withdrawn(self._key, self._stage))
+        self._note(Withdrawn(self.key, self._stage))
 
     def _note(self, event: Event) -> None:
         """This is called where nothing may be raised: what was bought must go its way."""

@@ -95,5 +95,6 @@ class Limiter:
                 retry_after=retry_after(answer, now=self._seams.wall()),
                 u=self._seams.luck.random(),
             )
+            self._seams.teller.throttled(rate.delay(self._pace, anyio.current_time()))
         elif answer.status < 400:
             self._pace = rate.succeeded(self._pace)

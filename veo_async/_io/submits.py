@@ -24,6 +24,7 @@ from .._core import reconcile
 from .._core import submit as law
 from .._core.likeness import chosen
 from .._core.tasks import PENDING
+from .._core.telling import Origin
 from ..errors import ClientClosedError, SubmissionUncertainError, WaitTimeoutError
 from ..models import Unsettled, VideoRequest
 from ..policies import RetryPolicy
@@ -39,7 +40,11 @@ logger = logging.getLogger("veo_async")
 
 class Ledger(Protocol):
     """Is told of each POST of one request: before it is sent, and once it is over. All but the
-    first are told in the very step in which it becomes known, and raise nothing."""
+    first are told in the very step in which it becomes known, and raise nothing. ``key`` is the
+    item of a batch that the request is for."""
+
+    @property
+    def key(self) -> str: ...
 
     async def before_post(self, request: VideoRequest, action: str, sent_at: float) -> None:
         """A POST is about to be sent; whatever this raises keeps it from being sent."""
@@ -68,6 +73,7 @@ class Post:
         abandoned: whether its caller is gone, so that nobody else will tell what came of it.
         release: gives back the place in flight, if there are places.
         ledger: who is told of it, if anybody is.
+        origin: of what its events speak.
         offset: by how many seconds the service's clock ran ahead when it was sent, if known.
     """
 
@@ -84,6 +90,7 @@ class Post:
         self.offset = offset
         self.ledger = ledger
         self.chosen = chosen(request)
+        self.origin = Origin.of(request, key=ledger.key if ledger else None, sent_at=sent_at)
         self.sent_at = sent_at
         self.ended_at = sent_at
         self.release = release
@@ -255,6 +262,7 @@ class Submits:
         ledger = post.ledger
 
         def adopted(task_id: str) -> None:
+            self._seams.teller.adopted(post.origin, task_id)
             # In the step in which it is given away: a caller that goes now must not lose it.
             if ledger:
                 ledger.adopted(task_id)
@@ -263,6 +271,7 @@ class Submits:
         decision = await self._reconciler.resolve(lost, deadline=deadline, adopted=adopted)
         if isinstance(decision, reconcile.Absent):
             post.verdict = None  # it bought nothing, so nobody need be told of it
+            self._seams.teller.absent(post.origin)
             if ledger:
                 ledger.absent()
             return step.if_absent
@@ -321,6 +330,7 @@ class Submits:
         guard = loop.create_task(self._guard(post), context=Context())
         self._guards.add(guard)
         guard.add_done_callback(self._guards.discard, context=Context())
+        self._seams.teller.submitted(post.origin, request)
         return post
 
     async def _guard(self, post: Post) -> None:
@@ -350,6 +360,7 @@ class Submits:
         if post.verdict is None:
             failed = None if task.cancelled() else task.exception()
             post.verdict = law.Uncertain("it was cut before its answer came", cause=failed)
+        self._seams.teller.concluded(post.origin, post.verdict)
         if isinstance(post.verdict, law.Accepted):
             self._accept(post, post.verdict, action)
         if post.ledger:
@@ -372,7 +383,8 @@ class Submits:
 
     def _follow(self, post: Post, accepted: law.Accepted) -> Tracked:
         post.verdict = accepted
-        post.tracked = self._tracker.follow(accepted.task_id or "", accepted.standing)
+        task_id, standing = accepted.task_id or "", accepted.standing
+        post.tracked = self._tracker.follow(task_id, standing, origin=post.origin)
         if post.release:
             self._tracker.hold_place(post.tracked, post.release)
         return post.tracked

@@ -8,6 +8,7 @@ from copy import copy
 import anyio
 
 from .._core.tasks import PENDING
+from .._core.telling import UNKNOWN, Origin
 from ..errors import VeoError
 from ..models import Generation
 
@@ -17,6 +18,7 @@ class Tracked:
 
     Attributes:
         task_id: the service's id; empty for a result that came without one.
+        origin: where it comes from, as far as that is known.
         born: when this client first heard of it, in monotonic seconds.
         standing: how it stood when last seen.
         trouble: why waiting for it makes no sense any more; a later wait begins anew.
@@ -30,6 +32,7 @@ class Tracked:
         "__weakref__",
         "born",
         "due",
+        "origin",
         "over",
         "release",
         "standing",
@@ -38,8 +41,9 @@ class Tracked:
         "waiters",
     )
 
-    def __init__(self, task_id: str, *, born: float, due: float) -> None:
+    def __init__(self, task_id: str, *, born: float, due: float, origin: Origin = UNKNOWN) -> None:
         self.task_id = task_id
+        self.origin = origin
         self.born = born
         self.due = due
         self.standing = PENDING

@@ -21,6 +21,7 @@ from .._core import polls, schedule
 from .._core.options import read_task_id
 from .._core.questions import Questions
 from .._core.tasks import PENDING, Standing, advance
+from .._core.telling import UNKNOWN, Origin
 from ..errors import (
     ClientClosedError,
     PollingError,
@@ -62,19 +63,21 @@ class Tracker:
 
     # What callers do.
 
-    def follow(self, task_id: str, standing: Standing = PENDING) -> Tracked:
+    def follow(
+        self, task_id: str, standing: Standing = PENDING, *, origin: Origin = UNKNOWN
+    ) -> Tracked:
         """The task with this id, at least as far as ``standing`` says."""
         tracked = self._tasks.get(task_id)
         if tracked is None or tracked.trouble:
             now = _now()
             first = schedule.first_look(self._policy, u=self._seams.luck.random())
-            tracked = Tracked(task_id, born=now, due=now + first)
+            tracked = Tracked(task_id, born=now, due=now + first, origin=origin)
             if task_id:
                 self._tasks[task_id] = tracked
         self._learn(tracked, standing)
         return tracked
 
-    def attach(self, task_id: str) -> Tracked:
+    def attach(self, task_id: str, *, origin: Origin = UNKNOWN) -> Tracked:
         """The task with this id, submitted who knows when: the first look is at once.
 
         Raises:
@@ -82,14 +85,16 @@ class Tracker:
         """
         task_id = read_task_id(task_id)
         known = self._tasks.get(task_id)
-        tracked = self.follow(task_id)
+        tracked = self.follow(task_id, origin=origin)
         if tracked is not known:
             tracked.due = _now()
         return tracked
 
     def renew(self, tracked: Tracked) -> Tracked:
         """The same task; if there was trouble, waiting for it begins anew."""
-        return self.follow(tracked.task_id, tracked.standing) if tracked.trouble else tracked
+        if not tracked.trouble:
+            return tracked
+        return self.follow(tracked.task_id, tracked.standing, origin=tracked.origin)
 
     def hold_place(self, tracked: Tracked, release: Callable[[], None]) -> None:
         """Let the task hold a place in flight until it is over: one place, even if the service
@@ -176,6 +181,7 @@ class Tracker:
             logger.warning("task %s: %s", tracked.task_id, event.oddity)
         tracked.standing = advance(tracked.standing, event)
         if tracked.standing.state != "pending":
+            self._seams.teller.ended(tracked)
             self._end(tracked)
 
     def _fail(self, tracked: Tracked, trouble: VeoError) -> None:

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from veo_async import GenerationFailedError, InvalidRequestError, TextToVideo, events
+from veo_async._core import submit as law
+from veo_async._core.reply import Failure
+from veo_async._core.tasks import PENDING, Standing
+from veo_async._core.telling import UNKNOWN, Origin, of_end, of_verdict, read_listener
+from veo_async.errors import BadRequestError
+from veo_async.models import Generation
+
+ORIGIN = Origin.of(TextToVideo(prompt="a mug"), key="mug", sent_at=100.0)
+RESULT = Generation(success=True, task_id="t", trace_id="tr")
+REFUSAL = BadRequestError("no", status_code=400, code="bad_request", trace_id="tr")
+FAILURE = GenerationFailedError("no", task_id="t", code=None, trace_id="tr", videos=())
+
+
+@pytest.mark.parametrize(
+    "verdict, name, ids, own",
+    [
+        (law.Accepted("t", PENDING), "accepted", ("t", None), {}),
+        (law.Accepted("t", Standing("succeeded", RESULT)), "accepted", ("t", "tr"), {}),
+        (law.Accepted(None, Standing("succeeded", RESULT)), "accepted", (None, "tr"), {}),
+        (law.Refused(REFUSAL), "refused", (None, "tr"), {"error": REFUSAL}),
+        (law.Uncertain("cut", "tr"), "uncertain", (None, "tr"), {"reason": "cut"}),
+        (
+            law.NotSent(Failure("httpx", (), (), "no way")),
+            "unsent",
+            (None, None),
+            {"reason": "no way"},
+        ),
+    ],
+)
+def test_verdicts(
+    verdict: law.Verdict, name: str, ids: tuple[str | None, str | None], own: dict[str, Any]
+) -> None:
+    """Each verdict is an event that says of what it speaks, and how long the POST took."""
+    event = of_verdict(ORIGIN, verdict, at=102.5)
+
+    assert event.name == name
+    assert (event.key, event.action, event.model) == ("mug", "text2video", "veo3-fast")
+    assert (event.task_id, event.trace_id) == ids
+    assert (event.at, event.seconds) == (102.5, 2.5)  # type: ignore[attr-defined]
+    assert {field: getattr(event, field) for field in own} == own
+
+
+def test_ends() -> None:
+    """The end of a task bears its result or its error, and the time since its submit."""
+    finished = of_end(ORIGIN, "t", Standing("succeeded", RESULT), at=160.0)
+    failed = of_end(ORIGIN, "t", Standing("failed", error=FAILURE), at=160.0)
+
+    assert isinstance(finished, events.Finished)
+    assert (finished.generation, finished.trace_id, finished.seconds) == (RESULT, "tr", 60.0)
+    assert isinstance(failed, events.Failed)
+    assert (failed.error, failed.trace_id, failed.seconds) == (FAILURE, "tr", 60.0)
+
+
+def test_unknown_origins() -> None:
+    """Of a task that was submitted elsewhere only its id is known; no time is made up for it."""
+    event = of_end(UNKNOWN, "t", Standing("succeeded", RESULT), at=160.0)
+
+    assert (event.key, event.action, event.task_id, event.seconds) == (None, None, "t", None)
+
+
+def test_a_clock_that_was_set_back() -> None:
+    """No time is negative, whatever an earlier run's clock said."""
+    assert ORIGIN.age(99.0) == 0.0
+
+
+async def coroutine(event: events.Event) -> None:
+    """What nobody would await."""
+
+
+@pytest.mark.parametrize("listener", [coroutine, "print", 3])
+def test_listeners_that_cannot_be(listener: object) -> None:
+    """What cannot be called, or would have to be awaited, is refused at once."""
+    with pytest.raises(InvalidRequestError) as caught:
+        read_listener(listener)
+
+    assert caught.value.field == "on_event"
+
+
+def test_listeners() -> None:
+    """Any plain callable of one event listens; nobody need."""
+    put = asyncio.Queue[events.Event]().put_nowait
+
+    assert read_listener(put) is put
+    assert read_listener(None) is None
