@@ -68,7 +68,8 @@ def on_event(event: Event) -> None:
 async def listeners() -> None:
     VeoClient(on_event=on_event)
     VeoClient(on_event=asyncio.Queue[Event]().put_nowait)
-    VeoClient(on_event=[].append)
+    heard: list[Event] = []
+    VeoClient(on_event=heard.append)
     VeoClient(on_event="print")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
