@@ -174,7 +174,7 @@ class VeoClient:
         )
         queries = Queries(self._api, self._limiter, poll, seams)
         self._reconciler = Reconciler(
-            queries, seams, under_way=self._under_way, longest=retry.submit_timeout
+            queries, seams, under_way=self._under_way
         )
         self._tracker = Tracker(self._api, self._limiter, poll, seams)
         self._submits = Submits(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from veo_async import InvalidRequestError
 from veo_async._core.keys import Keys, digest
 from veo_async.models import Get1080p, ImageToVideo, IngredientsToVideo, TextToVideo, VideoRequest
 
@@ -73,3 +74,28 @@ def test_equal_requests_are_numbered() -> None:
     assert len(set(first)) == len(first)
     assert [key.rpartition("-")[2] for key in first] == ["1", "1", "2", "3", "2"]
     assert first[0].rpartition("-")[0] == first[2].rpartition("-")[0] == digest(requests[0])
+
+
+def test_a_key_of_the_callers_comes_once() -> None:
+    """A key names one item; the second that bears it is refused, whatever is in it."""
+    keys = Keys()
+
+    assert keys.take("a") == "a"
+    assert keys.take("\ud800") == "\ud800"
+
+    with pytest.raises(InvalidRequestError, match="comes twice") as caught:
+        keys.take("a")
+    assert caught.value.field == "key"
+
+
+def test_a_key_that_the_caller_took_is_not_made() -> None:
+    """The caller's keys may look like ours: none is ever given to two items."""
+    request = TextToVideo(prompt="a")
+    keys = Keys()
+
+    keys.take(f"{digest(request)}-1")
+    made = [keys.key(request) for _ in range(2)]
+
+    assert [key.rpartition("-")[2] for key in made] == ["2", "3"]
+    with pytest.raises(InvalidRequestError, match="comes twice"):
+        keys.take(made[0])

@@ -219,20 +219,41 @@ async def test_a_task_that_is_waited_for_by_its_id_is_not_adopted() -> None:
 
 @pytest.mark.asyncio
 async def test_what_is_old_is_forgotten() -> None:
-    """Receipts and ids are kept as long as a lost submit may reach back, and no longer."""
+    """Receipts and ids that are waited for are kept as far as a look reaches back."""
 
     async def accept(body: Body) -> httpx.Response:
         return accepted(f"task-{now()}")
 
     service = Service(submit=accept, tasks=Account()._show)
-    async with client(service, retry=RetryPolicy(submit_timeout=600.0)) as veo:
+    async with client(service) as veo:
         for _ in range(20):
             await veo.submit(MUG)
             veo._reconciler.attached(f"id-{now()}")
             await asyncio.sleep(1000.0)
 
-        assert round(veo._reconciler._receipts[0].begun - NOW) == 15000
-        assert len(veo._reconciler._attached) == len(veo._reconciler._receipts) == 5
+        assert round(veo._reconciler._receipts[0].begun - NOW) == 18000
+        assert len(veo._reconciler._attached) == len(veo._reconciler._receipts) == 2
+
+
+@pytest.mark.asyncio
+async def test_what_was_bought_long_ago_is_still_not_given_away() -> None:
+    """A submit of an earlier run may be looked for at any time: a task that this client bought in
+    its window was never the lost one's, however long ago that was."""
+
+    async def accept(body: Body) -> httpx.Response:
+        return accepted(f"task-{now():.0f}")
+
+    account = Account(row("task-0"))
+    account._submit = accept
+    async with client(account) as veo:
+        for _ in range(4):
+            await veo.submit(MUG)
+            await asyncio.sleep(2000.0)
+        assert len(veo._reconciler._receipts) == 1
+
+        conclusion = await resolved(veo, Lost(CHOSEN, NOW, NOW + 1, asked=NOW + now()))
+
+    assert not isinstance(conclusion, Adopt)
 
 
 @pytest.mark.asyncio

@@ -7,7 +7,6 @@ only by evidence that it bought nothing.
 
 from __future__ import annotations
 
-import hashlib
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -198,19 +197,6 @@ def read_count(name: str, value: object, *, least: int) -> int | None:
         )
         raise InvalidRequestError(problem, field=name)
     return value
-
-
-def mark_of(key: str) -> int:
-    """What is kept of a key to tell that it comes twice: eight bytes, whatever its length."""
-    return int.from_bytes(
-        hashlib.blake2b(key.encode(errors="surrogatepass"), digest_size=8).digest()
-    )
-
-
-def repeated(key: str) -> InvalidRequestError:
-    """The error for a key that the input has twice."""
-    problem = f"The key {key!r} comes twice in the input. The second one was not sent."
-    return InvalidRequestError(problem, field="key")
 
 
 def upscaling(request: VideoRequest, generation: Generation) -> Get1080p | None:

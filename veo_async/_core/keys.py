@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 
+from ..errors import InvalidRequestError
 from ..models import VideoRequest
+from .marks import mark_of
 
 
 def digest(request: VideoRequest) -> str:
@@ -18,13 +19,35 @@ def digest(request: VideoRequest) -> str:
 
 
 class Keys:
-    """Keys in input order: ten equal requests are ten videos, so each has its number."""
+    """The keys of one run, each of them once.
+
+    Of a key only eight bytes are kept, whatever its length, so a long input costs little.
+    """
 
     def __init__(self) -> None:
-        self._seen: Counter[str] = Counter()
+        self._taken: set[int] = set()
+        self._last: dict[str, int] = {}  # the last number of a request that came more than once
 
     def key(self, request: VideoRequest) -> str:
-        """The key of the next request: its hash, and how many equal ones came before it."""
+        """The key of the next request that has none of its own: its hash, and how many equal ones
+        came before it, for ten equal requests are ten videos."""
         name = digest(request)
-        self._seen[name] += 1
-        return f"{name}-{self._seen[name]}"
+        number = self._last.get(name, 0)
+        while (mark := mark_of(key := f"{name}-{number + 1}")) in self._taken:
+            number += 1
+            self._last[name] = number
+        self._taken.add(mark)
+        return key
+
+    def take(self, key: str) -> str:
+        """The caller's own key.
+
+        Raises:
+            InvalidRequestError: it came before.
+        """
+        mark = mark_of(key)
+        if mark in self._taken:
+            problem = f"The key {key!r} comes twice in the input. The second one was not sent."
+            raise InvalidRequestError(problem, field="key")
+        self._taken.add(mark)
+        return key

@@ -38,7 +38,6 @@ class Entries:
         self._later = aiter(source) if isinstance(source, AsyncIterable) else None
         self._now = iter(()) if isinstance(source, AsyncIterable) else iter(source)
         self._keys = Keys()
-        self._seen: set[int] = set()
         self.error: Exception | None = None
         self.over = False
 
@@ -58,11 +57,7 @@ class Entries:
 
     def _keyed(self, entry: object) -> tuple[str, VideoRequest]:
         given, request = law.read_entry(entry)
-        key = self._keys.key(request) if given is None else given
-        mark = law.mark_of(key)
-        if mark in self._seen:
-            raise law.repeated(key)
-        self._seen.add(mark)
+        key = self._keys.key(request) if given is None else self._keys.take(given)
         return key, request
 
 

@@ -16,6 +16,7 @@ import anyio
 
 from .._core import reconcile
 from .._core.likeness import comparable
+from .._core.marks import Marks
 from .._core.reconcile import Adopt, CannotTell, Case, Conclusion, LookAgain, Lost, Receipt
 from .._core.reply import Answer, Failure, service_time
 from ..errors import APIError, VeoError
@@ -26,9 +27,10 @@ from .seams import Seams
 MAX_PAGES = 400
 """How many pages of the list one look reads: 20,000 tasks within the window."""
 
-KEEP = 3600.0
-"""Seconds for which an accepted submit is kept as a control, and as owned, beyond the time that an
-answer may be awaited: no window of a lost submit reaches further back."""
+KEEP = reconcile.WIDE + reconcile.NEAR
+"""Seconds for which an accepted submit is kept as a control before the oldest one that is lost or
+awaited: further than a look reaches back. Of older ones only a mark of the id is kept, for good, so
+that none is ever given to a lost submit."""
 
 
 CLOSED = "the client was closed"
@@ -52,16 +54,15 @@ class Reconciler:
         seams: Seams,
         *,
         under_way: Callable[[], Sequence[Lost]],
-        longest: float,
     ) -> None:
         self._queries = queries
         self._seams = seams
         # The submits whose answers are awaited: their records must not be given to a lost one.
         self._under_way = under_way
-        self._keep = KEEP + longest  # an answer is awaited no longer than ``longest`` seconds
         self._offset: float | None = None
         self._honours_async = False
         self._receipts: deque[Receipt] = deque()
+        self._older = Marks()
         self._earlier: dict[str, Receipt] = {}
         self._attached: dict[str, float] = {}
         self._open: list[_Open] = []
@@ -85,9 +86,10 @@ class Reconciler:
         """A submit of ours was accepted; ``at_once`` if only its id was answered."""
         self._honours_async = self._honours_async or at_once
         self._receipts.append(receipt)
-        oldest = self._oldest()
-        while self._receipts and self._receipts[0].ended < oldest:
-            self._receipts.popleft()
+        if self._receipts[0].ended < self._seams.wall() - KEEP:
+            oldest = self._oldest()
+            while self._receipts[0].ended < oldest:
+                self._older.add(self._receipts.popleft().task_id)
 
     def attached(self, task_id: str) -> None:
         """Somebody waits for this task by its id: it is not given to a lost submit."""
@@ -99,8 +101,9 @@ class Reconciler:
 
     def _oldest(self) -> float:
         """What is older than this is needed no more."""
-        now = self._seams.wall()
-        return min([now, *(entry.case.lost.begun for entry in self._open)]) - self._keep
+        sought = [entry.case.lost for entry in self._open]
+        times = (lost.begun for lost in (*sought, *self._under_way()))
+        return min(times, default=self._seams.wall()) - KEEP
 
     def own(self, receipts: Iterable[Receipt]) -> None:
         """Tasks that earlier runs bought: none is given to a lost submit. They are kept for good,
@@ -167,7 +170,7 @@ class Reconciler:
                 complete=complete,
                 span=span,
                 under_way=self._under_way(),
-                owned=self._attached,
+                owned=self._owned({record.id for record, _ in stored if record.id}),
             )
             if self._judge(entry, look):
                 look = None
@@ -190,6 +193,10 @@ class Reconciler:
         entry.decision = decision
         entry.over.set()
         return isinstance(decision, Adopt)
+
+    def _owned(self, ids: set[str]) -> frozenset[str]:
+        """Which of these tasks are ours, although nothing but their id is known any more."""
+        return self._older.among(ids) | ids.intersection(self._attached)
 
     def _ours(self) -> tuple[Receipt, ...]:
         return *self._earlier.values(), *self._receipts

@@ -1,0 +1,30 @@
+"""What is kept of many names to know them again: eight bytes each, whatever their length."""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Collection
+
+
+def mark_of(name: str) -> int:
+    """Eight bytes that tell this name from all others: for two of a billion names to have the same
+    ones is a matter of one in thirty."""
+    text = name.encode(errors="surrogatepass")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())
+
+
+class Marks:
+    """Names that are added often and asked for rarely."""
+
+    def __init__(self) -> None:
+        self._marks = array("Q")
+
+    def add(self, name: str) -> None:
+        """Know this name again."""
+        self._marks.append(mark_of(name))
+
+    def among(self, names: Collection[str]) -> frozenset[str]:
+        """Which of these names were added. It takes as long as there are any."""
+        marked = {mark_of(name): name for name in names}
+        return frozenset(marked[mark] for mark in self._marks if mark in marked)
