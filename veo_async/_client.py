@@ -173,9 +173,7 @@ class VeoClient:
             observe=self._observe,
         )
         queries = Queries(self._api, self._limiter, poll, seams)
-        self._reconciler = Reconciler(
-            queries, seams, under_way=self._under_way
-        )
+        self._reconciler = Reconciler(queries, seams, under_way=self._under_way)
         self._tracker = Tracker(self._api, self._limiter, poll, seams)
         self._submits = Submits(
             self._api,
