@@ -25,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         seed=options.seed,
         rounds=options.rounds,
         first=options.first,
+        interval=options.interval,
+        all=options.all,
     )
     console, progress = Console(width=WIDTH, highlight=False), Console(stderr=True)
     around = surroundings()
@@ -45,7 +47,7 @@ def _options() -> argparse.ArgumentParser:
         type=_numbers,
         default=work.videos,
         metavar="N,...",
-        help="how many videos at once (default: 100,1000)",
+        help="how many videos at once (default: 100,1000,10000)",
     )
     parser.add_argument("--mean", type=float, default=work.mean, help="seconds a video takes")
     parser.add_argument("--sigma", type=float, default=work.sigma, help="spread of its logarithm")
@@ -56,6 +58,10 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--first", type=float, help="PollPolicy(first=...) of the library (default: its own)"
     )
+    parser.add_argument(
+        "--interval", type=float, default=work.interval, help="seconds between fixed looks"
+    )
+    parser.add_argument("--all", action="store_true", help="leave out none that takes very long")
     parser.add_argument("--out", type=Path, default=LATEST, help="where the JSON file goes")
     return parser
 

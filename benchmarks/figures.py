@@ -7,11 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
 
-from .contenders import Done
+from .perform import Done
 from .service import Seen
-
-REQUESTS = ("submit", "retrieve", "retrieve_batch", "list")
-"""The kinds of calls to the API."""
 
 SATURATED = 0.8
 """From this share of a core on, the service answers late: it has one thread, and readings blur."""
@@ -37,6 +34,8 @@ class Figures:
         service_share: CPU seconds of the service process a second of the makespan.
         service_saturated: seconds of the makespan in which that was at least `SATURATED`.
         service_limits: whether that is enough to make the row's times the service's own.
+        peak_mb: the most memory that the client's process had, in 10⁶ bytes, interpreter and
+            libraries included.
     """
 
     contender: str
@@ -50,6 +49,7 @@ class Figures:
     service_share: float
     service_saturated: float
     service_limits: bool
+    peak_mb: float
 
 
 def figures(contender: str, videos: int, done: Done, seen: Seen, *, waits: bool) -> Figures:
@@ -70,7 +70,7 @@ def figures(contender: str, videos: int, done: Done, seen: Seen, *, waits: bool)
         contender=contender,
         videos=videos,
         cpu_ms=done.cpu * 1000 / videos,
-        requests=sum(seen.counters.get(kind, 0) for kind in REQUESTS) / videos,
+        requests=sum(seen.counters.values()) / videos,
         delay_p50=percentile(delays, 50) if waits else None,
         delay_p95=percentile(delays, 95) if waits else None,
         makespan=makespan,
@@ -78,6 +78,7 @@ def figures(contender: str, videos: int, done: Done, seen: Seen, *, waits: bool)
         service_share=share,
         service_saturated=saturated,
         service_limits=share >= SATURATED or saturated > LIMITING * makespan,
+        peak_mb=done.peak / 1e6,
     )
 
 
@@ -109,7 +110,7 @@ def middle(rounds: Sequence[Figures]) -> Figures:
     return ordered[(len(ordered) - 1) // 2]
 
 
-def ratios(rows: Sequence[Figures]) -> list[float]:
-    """Say how many times the CPU of the first row each row costs."""
-    base = rows[0].cpu_ms
-    return [row.cpu_ms / base for row in rows]
+def ratios(rows: Sequence[Figures], base: str) -> list[float | None]:
+    """Say how many times the CPU of the ``base``, if it is among them, each row costs."""
+    known = [row.cpu_ms for row in rows if row.contender == base]
+    return [row.cpu_ms / known[0] if known else None for row in rows]

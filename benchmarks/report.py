@@ -16,7 +16,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from .figures import SATURATED, ratios
+from .contenders import BASE, FLOOR
+from .figures import SATURATED, Figures, ratios
 from .running import Result, Work
 
 PACKAGES = (
@@ -27,13 +28,12 @@ PACKAGES = (
     "httpx-aiohttp",
     "anyio",
     "pydantic",
-    "starlette",
-    "uvicorn",
     "h11",
+    "acedatacloud",
 )
 """What has a part in the figures."""
 
-WIDTH = 132
+WIDTH = 140
 """Columns of the output: on a narrower terminal lines wrap, and no figure is cut."""
 
 SLOW = 0.005
@@ -41,12 +41,14 @@ SLOW = 0.005
 
 COLUMNS = (
     "",
-    "CPU\nx httpx POST",
+    "CPU x\nhttpx POST",
+    "CPU x\nby hand",
     "CPU ms\na video",
     "requests\na video",
     "delay s\np50",
     "delay s\np95",
-    "makespan s\n(ideal)",
+    "makespan s\n(x ideal)",
+    "peak\nMB",
     "service\nCPU",
     "saturated\ns",
 )
@@ -85,13 +87,17 @@ def _processor() -> str:
 
 def document(around: dict[str, Any], work: Work, result: Result) -> dict[str, Any]:
     """Put together all that is to be known of a run."""
-    rows = [
-        {"ratio": ratio, **asdict(row)}
-        for compared in result.compared
-        for ratio, row in zip(ratios(compared), compared, strict=True)
+    rows = [row for compared in result.compared for row in _rows(compared)]
+    return {**around, "work": asdict(work), "answer": result.answer, "results": rows}
+
+
+def _rows(compared: Sequence[Figures]) -> list[dict[str, Any]]:
+    return [
+        {"x_httpx": x_httpx, "x_floor": x_floor, **asdict(row)}
+        for x_httpx, x_floor, row in zip(
+            ratios(compared, BASE), ratios(compared, FLOOR), compared, strict=True
+        )
     ]
-    base, answer = result.compared[0][0].contender, result.answer
-    return {**around, "work": asdict(work), "answer": answer, "base": base, "results": rows}
 
 
 def save(told: dict[str, Any], path: Path) -> None:
@@ -141,19 +147,23 @@ def _table(videos: int, rows: Sequence[dict[str, Any]]) -> Table:
     for number, column in enumerate(COLUMNS):
         table.add_column(column, justify="right" if number else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*_cells(row))
+        table.add_row(*cells(row))
     return table
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
-    ideal = "" if row["ideal"] is None else f" ({row['ideal']:.1f})"
+def cells(row: dict[str, Any]) -> list[str]:
+    """Write a row as the tables show it, in the order of `COLUMNS`."""
+    ideal = row["ideal"] and f" ({row['makespan'] / row['ideal']:.2f})"
     return [
         row["contender"] + (" *" if row["service_limits"] else ""),
-        f"{row['ratio']:.2f}",
-        f"{row['cpu_ms']:.2f}",
-        f"{row['requests']:.2f}",
-        *("-" if row[name] is None else f"{row[name]:.1f}" for name in ("delay_p50", "delay_p95")),
-        f"{row['makespan']:.1f}{ideal}",
+        *(_figure(row[name], 2) for name in ("x_httpx", "x_floor", "cpu_ms", "requests")),
+        *(_figure(row[name], 1) for name in ("delay_p50", "delay_p95")),
+        f"{row['makespan']:.1f}{ideal or ''}",
+        f"{row['peak_mb']:.0f}",
         f"{row['service_share']:.0%}",
         f"{row['service_saturated']:.1f}",
     ]
+
+
+def _figure(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

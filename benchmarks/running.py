@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from statistics import median
 
 import httpx
 
-from .contenders import CONTENDERS, HEADERS, Contender, Done, Job, body_of, perform
+from .contenders import CONTENDERS, HEADERS, Contender, Job, body_of
 from .figures import Figures, figures, middle
-from .service import SPAWN, Service
+from .perform import perform
+from .service import Service
 
 PROBES = 20
 """Calls before a run, to see how soon the service answers."""
@@ -27,14 +27,18 @@ class Work:
         mean, sigma: the durations, log-normal, in seconds.
         seed: the luck of the durations; the nth accepted video takes as long for everybody.
         rounds: how often a bare loop runs: it takes moments, so that one disturbance would show.
+        interval: seconds between the looks of those that look at fixed intervals.
+        all: whether those run too that are known to take very long.
         first: the library's `PollPolicy.first`; its default unless given.
     """
 
-    videos: tuple[int, ...] = (100, 1000)
+    videos: tuple[int, ...] = (100, 1000, 10_000)
     mean: float = 12.0
     sigma: float = 0.35
     seed: int = 0
     rounds: int = 3
+    interval: float = 3.0
+    all: bool = False
     first: float | None = None
 
 
@@ -80,8 +84,11 @@ def _compared(
 ) -> tuple[Figures, ...]:
     rows = []
     for number, contender in enumerate(CONTENDERS):
+        if videos > contender.most and not work.all:
+            say(f"{videos} videos: {contender.name} is left out: it would take too long")
+            continue
         say(f"{videos} videos: {contender.name} ...")
-        job = Job(service.base_url, videos, work.first)
+        job = Job(service.base_url, videos, work.interval, work.first)
         rounds = 1 if contender.waits else work.rounds
         rows.append(middle([_measured(service, number, contender, job) for _ in range(rounds)]))
     return tuple(rows)
@@ -89,6 +96,5 @@ def _compared(
 
 def _measured(service: Service, number: int, contender: Contender, job: Job) -> Figures:
     service.reset()
-    with ProcessPoolExecutor(1, mp_context=SPAWN) as pool:
-        done: Done = pool.submit(perform, number, job).result()
+    done = perform(number, job)
     return figures(contender.name, job.videos, done, service.seen(), waits=contender.waits)

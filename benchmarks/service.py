@@ -6,13 +6,13 @@ import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import get_context
-from multiprocessing.connection import Connection
-from random import Random
+from multiprocessing.connection import Connection as Line
 from typing import Any, Literal, Self
 
-from veo_async.emulator import Emulator, Plan, Seconds
+from .backend import Backend
+from .http import Connection
 
 SPAWN = get_context("spawn")
 """A fork would inherit the parent's memory and imports."""
@@ -23,6 +23,9 @@ SAMPLE = 0.1
 STOP = 10.0
 """Seconds for the process to end by itself."""
 
+BACKLOG = 4096
+"""Connections that may wait to be accepted: the vendor's SDK opens a hundred at once."""
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -30,37 +33,23 @@ class Seen:
     clock for all processes of a machine.
 
     Attributes:
-        counters: requests by kind and answers by status, as `Emulator.counters` has them.
+        counters: requests by kind.
         finished: when each accepted task was or will be finished.
         durations: what the tasks took, in the order in which they were accepted.
         cpu: readings of the clock and of the process's CPU seconds.
     """
 
-    counters: Mapping[str | int, int]
+    counters: Mapping[str, int]
     finished: Mapping[str, float]
     durations: tuple[float, ...]
     cpu: tuple[tuple[float, float], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Noted(Seconds):
-    """A pace that remembers what it planned, in the order in which tasks are accepted."""
-
-    planned: list[float] = field(default_factory=list)
-
-    def plan(self, request: Mapping[str, Any], luck: Random) -> Plan:
-        """Plan as `Seconds` does."""
-        plan = super().plan(request, luck)
-        self.planned.append(plan.seconds)
-        return plan
 
 
 class Service:
     """The process, seen from the run.
 
     Args:
-        mean, sigma: the log-normal distribution of the durations, see `Seconds`.
-        seed: the same seed gives the nth accepted task the same duration, after each `reset`.
+        mean, sigma, seed: see `Backend`.
     """
 
     def __init__(self, *, mean: float, sigma: float, seed: int) -> None:
@@ -95,27 +84,26 @@ class Service:
         self._process.close()
 
 
-def _serve(line: Connection[Any, Any], mean: float, sigma: float, seed: int) -> None:
+def _serve(line: Line[Any, Any], mean: float, sigma: float, seed: int) -> None:
     with suppress(EOFError, KeyboardInterrupt):  # whoever measures is gone
-        asyncio.run(_serving(line, Noted(mean=mean, sigma=sigma), seed))
+        asyncio.run(_serving(line, Backend(mean=mean, sigma=sigma, seed=seed)))
 
 
-async def _serving(line: Connection[Any, Any], pace: Noted, seed: int) -> None:
-    epoch = time.time()
-    emulator = Emulator(epoch=epoch, pace=pace, seed=seed)
-    emulator.now()  # its clock starts with the first reading
-    offset = time.monotonic() - epoch
+async def _serving(line: Line[Any, Any], backend: Backend) -> None:
     cpu: list[tuple[float, float]] = []
-    async with emulator, emulator.serve() as base_url, asyncio.TaskGroup() as group:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Connection(backend), "127.0.0.1", 0, backlog=BACKLOG)
+    async with server, asyncio.TaskGroup() as group:
         sampling = group.create_task(_sample(cpu))
-        line.send(base_url)
+        line.send("http://127.0.0.1:{1}".format(*server.sockets[0].getsockname()))
         try:
             while True:
                 order = await asyncio.to_thread(line.recv)
                 cpu.append(_reading())
                 if order == "reset":
-                    _reset(emulator, pace, cpu)
-                line.send(_seen(emulator, pace, cpu, offset))
+                    backend.reset()
+                    del cpu[:-1]
+                line.send(_seen(backend, cpu))
         except EOFError:
             sampling.cancel()
 
@@ -130,17 +118,10 @@ def _reading() -> tuple[float, float]:
     return time.monotonic(), time.process_time()
 
 
-def _reset(emulator: Emulator, pace: Noted, cpu: list[tuple[float, float]]) -> None:
-    emulator.reset()
-    pace.planned.clear()
-    del cpu[:-1]
-
-
-def _seen(emulator: Emulator, pace: Noted, cpu: list[tuple[float, float]], offset: float) -> Seen:
-    tasks = zip(emulator.bill, pace.planned, strict=True)
+def _seen(backend: Backend, cpu: list[tuple[float, float]]) -> Seen:
     return Seen(
-        counters=dict(emulator.counters),
-        finished={charge.task_id: charge.at + seconds + offset for charge, seconds in tasks},
-        durations=tuple(pace.planned),
+        counters=dict(backend.counters),
+        finished={task_id: task.finish_at for task_id, task in backend.tasks.items()},
+        durations=tuple(backend.durations),
         cpu=tuple(cpu),
     )
