@@ -37,7 +37,8 @@ pickled, so that it survives a process pool or a task queue.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 __all__ = [
     "APIError",
@@ -411,3 +412,26 @@ class UndecodableReplyError(APIError):
     """The answer is not what the service documents. ``body`` holds an excerpt of it."""
 
     advice = "Nothing was bought; if this stays, report it with this text."
+
+
+OutcomeState = Literal["succeeded", "failed", "pending", "uncertain"]
+
+_STATES: Mapping[type[BaseException], OutcomeState] = {
+    SubmissionUncertainError: "uncertain",
+    WaitTimeoutError: "pending",
+    PollingError: "pending",
+    APIError: "pending",
+}
+
+
+def state_after(error: BaseException | None) -> OutcomeState:
+    """How an item stands that ended with this error, or with none.
+
+    What may have cost something need not have failed: an answer about a task that is awaited says
+    nothing about that task.
+    """
+    if error is None:
+        return "succeeded"
+    if not isinstance(error, VeoError) or not error.may_have_cost:
+        return "failed"
+    return next((_STATES[cls] for cls in type(error).__mro__ if cls in _STATES), "failed")

@@ -16,7 +16,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from ._values import JSONFields, RequiredText, Value, WebAddress
-from .errors import GenerationFailedError, InvalidRequestError, VeoError
+from .errors import (
+    GenerationFailedError,
+    InvalidRequestError,
+    OutcomeState,
+    VeoError,
+    state_after,
+)
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -321,6 +327,12 @@ class Outcome:
     result: Generation | None = None
     error: VeoError | None = None
     files: tuple[Path, ...] = field(default=())
+
+    @property
+    def state(self) -> OutcomeState:
+        """How it stands: ``succeeded``, ``failed`` (or never sent), ``pending`` (it goes on at the
+        service), or ``uncertain`` (it may have been bought)."""
+        return state_after(self.error)
 
 
 @dataclass(frozen=True, slots=True)

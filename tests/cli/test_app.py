@@ -31,6 +31,7 @@ COMMANDS = [
     "wait",
     "tasks",
     "download",
+    "gallery",
     "emulator",
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from veo_async.cli import _exits
-from veo_async.cli._exits import code_of, message_of, state_of
+from veo_async.cli._exits import code_of, message_of
 from veo_async.errors import (
     BadRequestError,
     ContentRefusedError,
@@ -24,6 +24,7 @@ from veo_async.errors import (
     TokenExpiredError,
     VeoError,
     WaitTimeoutError,
+    state_after,
 )
 
 CASES = [
@@ -56,7 +57,7 @@ CASES = [
 def test_code_and_state(error: BaseException, code: int, state: str) -> None:
     """An error ends a command with the code of its class, and its item in the matching state."""
     assert code_of(error) == code
-    assert state_of(error) == state
+    assert state_after(error) == state
 
 
 def test_every_code_is_explained() -> None:

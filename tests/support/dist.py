@@ -26,7 +26,7 @@ def complaints_about_wheel(path: Path) -> list[str]:
     names = set(zipfile.ZipFile(path).namelist())
     tops = {name.split("/")[0] for name in names}
     strangers = {top for top in tops if top != "veo_async" and not top.endswith(".dist-info")}
-    sources = {str(file) for file in Path("veo_async").rglob("*.py")} | {"veo_async/py.typed"}
+    sources = {str(file) for file in Path("veo_async").rglob("*.*") if file.suffix != ".pyc"}
     return [f"{path.name} holds {name}" for name in sorted(strangers)] + [
         f"{path.name} lacks {name}" for name in sorted(sources - names)
     ]

@@ -231,6 +231,23 @@ def download(
     return download_to(source, path, options, seams)
 
 
+@app.command(epilog=epilog("veo-async gallery .", "veo-async gallery . --title Mugs"))
+@takes(Shared)
+def gallery(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the videos.")],
+    title: Annotated[
+        str | None, typer.Option(help="What stands above it [default: the folder's name].")
+    ] = None,
+    *,
+    options: Shared,
+    seams: Seams,
+) -> int:
+    """Write a page to look at a folder of videos."""
+    from ._gallery import show
+
+    return show(folder, title, options, seams)
+
+
 @app.command(epilog=epilog("veo-async emulator --port 8080 --clock-factor 60"))
 @takes(Shared)
 def emulator(

@@ -12,7 +12,6 @@ from typing import Final, TypeVar
 
 from veo_async.errors import (
     AccountError,
-    APIError,
     APINotImplementedError,
     BadRequestError,
     DownloadError,
@@ -24,6 +23,7 @@ from veo_async.errors import (
     TaskNotFoundError,
     VeoError,
     WaitTimeoutError,
+    state_after,
 )
 
 from ._text import plain
@@ -61,15 +61,6 @@ CODES: Final[Mapping[type[BaseException], int]] = {
     KeyboardInterrupt: INTERRUPTED,
 }
 
-STATES: Final[Mapping[type[BaseException], str]] = {
-    SubmissionUncertainError: "uncertain",
-    WaitTimeoutError: "pending",
-    PollingError: "pending",
-    APIError: "pending",
-}
-"""How an item stands that may have cost something although there is no result; ``failed``
-otherwise. An answer about a task that is awaited says nothing about that task."""
-
 ADVICE: Final[Mapping[type[BaseException], str]] = {
     SubmissionUncertainError: (
         "It may have been accepted and billed, so it was not sent again; look for it: "
@@ -93,16 +84,10 @@ def _nearest(table: Mapping[type[BaseException], T], error: BaseException, defau
     return next((table[cls] for cls in type(error).__mro__ if cls in table), default)
 
 
-def state_of(error: BaseException) -> str:
-    """The word for how an item stands whose result is this error."""
-    cost = isinstance(error, VeoError) and error.may_have_cost
-    return _nearest(STATES, error, "failed") if cost else "failed"
-
-
 def code_of(error: BaseException) -> int:
     """The exit code of a command that ends with this error."""
     code = _nearest(CODES, error, BUG)
-    if state_of(error) != "failed":
+    if state_after(error) != "failed":
         # What goes on at the service has not failed, and no code may promise that it was free.
         return UNCERTAIN if code in {FAILED, USAGE} else code
     # A wait that ends before anything was accepted leaves nothing to look up.
@@ -113,7 +98,7 @@ def message_of(error: BaseException) -> str:
     """What happened and what to do next, for a person at a command line."""
     if code_of(error) == BUG:
         return f"{type(error).__name__}: {error} ({MEANINGS[BUG]})"
-    advice = GO_ON if state_of(error) == "pending" else _nearest(ADVICE, error, "")
+    advice = GO_ON if state_after(error) == "pending" else _nearest(ADVICE, error, "")
     task_id: str | None = getattr(error, "task_id", None)
     if not advice or (task_id is None and "{task_id}" in advice):
         return str(error)

@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TypedDict
 
+from ..errors import state_after
 from ..models import Generation, TaskRecord, Video, VideoRequest
-from ._exits import message_of, state_of
+from ._exits import message_of
 from ._text import plain
 
 
@@ -101,7 +102,7 @@ def of_error(error: Exception, task_id: str | None = None) -> Row:
     return Row(
         task_id=getattr(error, "task_id", None) or task_id,
         trace_id=getattr(error, "trace_id", None),
-        state=state_of(error),
+        state=state_after(error),
         videos=[_video(video) for video in getattr(error, "videos", ())],
         error=error_row(error),
     )

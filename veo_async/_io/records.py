@@ -1,0 +1,66 @@
+"""The folder of a batch on the disk: its files, and the records that lie beside them.
+
+Every function blocks. Nothing in the folder is trusted: only its own regular files are read, none
+that a link leads to, and none to an end that is not in sight.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from .._core import sidecar
+
+SUFFIX = ".json"
+"""What the name of a record ends with."""
+
+
+def names_in(folder: Path) -> list[str]:
+    """The names of the regular files in a folder, sorted.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
+
+
+def records_in(folder: Path, names: list[str]) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """Each record among these files, by its name; ``None`` for one that is no record of ours."""
+    for name in names:
+        if name.endswith(SUFFIX):
+            data = read_some(folder / name, sidecar.LONGEST)
+            yield name, sidecar.read(data) if data else None
+
+
+def read_some(path: Path, most: int) -> bytes | None:
+    """A file's bytes; ``None`` if it holds more than ``most``, or cannot be read."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except OSError:
+        return None
+    return data if len(data) <= most else None
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Give a file this content, in one step for all who look.
+
+    Raises:
+        OSError: it could not be written; what was there before is still there.
+    """
+    part = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        with part.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise

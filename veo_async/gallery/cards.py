@@ -1,0 +1,161 @@
+"""What the page shows of each item, from records that anybody may have changed.
+
+A record names its files; shown are only those that lie in the folder itself. Every field is read
+as what it should be, or as nothing.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypedDict
+from urllib.parse import quote, urlsplit
+
+from .._io.records import names_in, records_in
+from ..models import Generation
+
+STATES = ("succeeded", "failed", "uncertain", "pending")
+
+VIDEO = ".mp4"
+
+ASKED = ("aspect_ratio", "resolution", "video_id")
+"""Fields of a request that a card shows after its model, as they are."""
+
+
+class Link(TypedDict):
+    """A file of the folder."""
+
+    name: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """One item on the page.
+
+    Attributes:
+        title: its prompt, or what stands for it.
+        shape: words on how it should look, such as ``16:9``.
+        asked: further fields of its request, with their names.
+        made_at: when it ended, as a text for people.
+        seconds: how long the video is, in seconds, where that is known.
+        took: how long the service took for it, in seconds.
+        url: where the service keeps it.
+        files: the videos, the best one last.
+        poster: a picture of it.
+        record: the record itself.
+    """
+
+    title: str
+    state: str = "succeeded"
+    number: int | None = None
+    key: str = ""
+    action: str = ""
+    model: str = ""
+    shape: tuple[str, ...] = ()
+    asked: tuple[tuple[str, str], ...] = ()
+    reason: str = ""
+    task_id: str = ""
+    trace_id: str = ""
+    made_at: str = ""
+    seconds: float | None = None
+    took: float | None = None
+    url: str = ""
+    files: tuple[Link, ...] = ()
+    poster: str = ""
+    record: Link | None = None
+
+
+def cards_of(folder: Path) -> tuple[list[Card], list[str]]:
+    """The cards of a folder in the order of their numbers, and notes on what cannot be shown."""
+    names = names_in(folder)
+    videos = {_same(name): name for name in names if name.lower().endswith(VIDEO)}
+    cards: list[Card] = []
+    notes: list[str] = []
+    for name, record in records_in(folder, names):
+        if record is None:
+            notes.append(f"{name} is no record of a batch, so it is not shown.")
+        else:
+            cards.append(_card(name, record, videos))
+    shown = {link["name"] for card in cards for link in card.files}
+    cards += [_bare(name) for name in videos.values() if name not in shown]
+    return sorted(cards, key=_place), notes
+
+
+def _place(card: Card) -> tuple[bool, int, str]:
+    return card.number is None, card.number or 0, card.title
+
+
+def _same(name: str) -> str:
+    """Some file systems keep names in another Unicode form than they were given."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _bare(name: str) -> Card:
+    return Card(title=name, files=(_link(name),))
+
+
+def _link(name: str) -> Link:
+    # A relative address whatever the name begins with, so that no name is one of a scheme.
+    return {"name": name, "href": f"./{quote(name, errors='surrogateescape')}"}
+
+
+def _card(name: str, record: Mapping[str, Any], videos: Mapping[str, str]) -> Card:
+    request, result, error = (_object(record.get(part)) for part in ("request", "result", "error"))
+    files = [videos[_same(file)] for file in _texts(record.get("files")) if _same(file) in videos]
+    state, number = _text(record.get("state")), record.get("number")
+    card = Card(
+        title=_text(request.get("prompt")) or _text(request.get("video_id")) or name,
+        state=state if state in STATES else "pending",
+        number=number if type(number) is int and 0 < number < 10**12 else None,
+        key=_text(record.get("key")),
+        action=_text(request.get("action")),
+        model=_text(request.get("model")),
+        shape=tuple(filter(None, (_text(request.get(field)) for field in ASKED[:2]))),
+        asked=tuple(_asked(request)),
+        reason=_text(error.get("message")),
+        task_id=_text(record.get("task_id")),
+        trace_id=_text(record.get("trace_id")),
+        made_at=_text(record.get("ended_at")).replace("T", " ").replace("+00:00", " UTC"),
+        files=tuple(map(_link, files)),
+        record=_link(name),
+    )
+    return _with_result(card, result)
+
+
+def _asked(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for number, url in enumerate(_texts(request.get("image_urls")), 1):
+        yield f"Image {number}", url
+    if request.get("action") == "get_1080p":
+        yield "Video", _text(request.get("video_id"))
+
+
+def _with_result(card: Card, result: Mapping[str, Any]) -> Card:
+    videos = [video for video in Generation.model_validate(result).data if video.video_url]
+    if not videos:
+        return card
+    begun, ended = videos[0].created_at, videos[0].complete_at
+    took = (ended - begun).total_seconds() if begun and ended else 0.0
+    url = videos[0].video_url or ""
+    return replace(card, took=took if took > 0 else None, url=url if _is_web(url) else "")
+
+
+def _is_web(url: str) -> bool:
+    try:
+        return urlsplit(url).scheme in ("http", "https")
+    except ValueError:
+        return False
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _texts(value: object) -> Iterable[str]:
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

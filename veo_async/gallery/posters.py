@@ -1,0 +1,115 @@
+"""Pictures of videos: the first frame that shows something, as a JPEG in the folder ``posters``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from importlib import import_module
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .._io.records import write_whole
+from .cards import Card, _link
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+FOLDER = "posters"
+
+WIDEST = 640
+"""Pixels of a poster's longer side."""
+
+LOOKED_AT = 72
+"""Frames at the beginning of a video among which the picture is chosen: three seconds."""
+
+PLAIN = 12.0
+"""A frame whose brightness varies by less (its standard deviation, of 255) shows next to nothing:
+black, white, or the middle of a fade."""
+
+
+def add_posters(folder: Path, cards: Sequence[Card]) -> list[Card]:
+    """The cards with their videos' posters and lengths, as far as the videos can be read.
+
+    Without the extra ``gallery`` they stay as they are; the page then asks the videos themselves.
+    """
+    place = folder / FOLDER
+    # A link leads elsewhere, and nothing may be written outside of the folder.
+    if not _has_libraries() or place.is_symlink() or place.is_file():
+        return list(cards)
+    place.mkdir(exist_ok=True)
+    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as threads:
+        return list(threads.map(partial(_with_poster, folder), cards))
+
+
+def _has_libraries() -> bool:
+    try:
+        return all(map(import_module, ("av", "PIL")))
+    except ImportError:
+        return False
+
+
+def _with_poster(folder: Path, card: Card) -> Card:
+    if not card.files:
+        return card
+    video = folder / card.files[-1]["name"]
+    poster = folder / FOLDER / f"{video.stem}.jpg"
+    try:
+        seconds = _look(video, poster)
+    except Exception:  # noqa: BLE001 - whatever a damaged video does, the page must not miss the rest
+        seconds = None
+    shown = poster.is_file() and not poster.is_symlink()
+    link = _link(poster.name)["href"].replace("./", f"./{FOLDER}/", 1)
+    return replace(card, seconds=seconds, poster=link if shown else "")
+
+
+def _look(video: Path, poster: Path) -> float | None:
+    """Make the poster unless it is there, and return how many seconds the video has."""
+    import av
+
+    with av.open(os.fspath(video)) as container:
+        seconds = container.duration / av.time_base if container.duration else None
+        if not _is_newer(poster, video):
+            frames = islice(container.decode(video=0), LOOKED_AT)
+            write_whole(poster, _jpeg(_first_good(map(_image, frames))))
+    return seconds
+
+
+def _image(frame: Any) -> Image:
+    image: Image = frame.to_image()
+    image.thumbnail((WIDEST, WIDEST))
+    return image
+
+
+def _is_newer(poster: Path, video: Path) -> bool:
+    return poster.exists() and poster.stat().st_mtime >= video.stat().st_mtime
+
+
+def _first_good(images: Iterable[Image]) -> Image:
+    """The first image that shows something, else the one that shows most."""
+    best: tuple[float, Image] | None = None
+    for image in images:
+        found = _variety(image)
+        if best is None or found > best[0]:
+            best = found, image
+        if found >= PLAIN:
+            break
+    if best is None:
+        raise ValueError("a video without a frame")
+    return best[1]
+
+
+def _variety(image: Image) -> float:
+    from PIL import ImageStat
+
+    return float(ImageStat.Stat(image.convert("L")).stddev[0])
+
+
+def _jpeg(image: Image) -> bytes:
+    data = BytesIO()
+    image.save(data, "JPEG", quality=82, optimize=True, progressive=True)
+    return data.getvalue()
