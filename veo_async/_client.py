@@ -23,6 +23,7 @@ from ._core.credentials import BASE_URL_VARIABLE, DEFAULT_BASE_URL, TOKEN_VARIAB
 from ._core.options import (
     read_instance,
     read_mode,
+    read_no_hold,
     read_request,
     read_timeout,
     read_video_url,
@@ -33,6 +34,7 @@ from ._core.telling import read_listener
 from ._io.api import API
 from ._io.batch import Asked, Batch, Options, Parts, run_all
 from ._io.downloads import Downloads
+from ._io.hints import Hints
 from ._io.limiter import Limiter
 from ._io.queries import Queries, Tasks
 from ._io.reconciler import Reconciler
@@ -41,6 +43,7 @@ from ._io.submits import Post, Submits
 from ._io.telling import Teller
 from ._io.tracked import Tracked
 from ._io.tracker import Tracker
+from .callbacks import Callbacks
 from .errors import GenerationFailedError
 from .events import Listener
 from .models import (
@@ -119,6 +122,8 @@ class VeoClient:
         rate_limit: how much is asked of the service at once.
         poll: when to look how the tasks stand.
         retry: what follows a submit that was not accepted.
+        callbacks: where the service calls when a video is ready, so that polls become a safety
+            net; see `veo_async.callbacks`. A request with a ``callback_url`` of its own keeps it.
         transport: any ``httpx.AsyncBaseTransport``, for tests, the emulator, or
             ``httpx_aiohttp.AiohttpTransport``. The client closes it. Without one, the environment's
             proxies and CA bundles are honoured.
@@ -141,6 +146,7 @@ class VeoClient:
         rate_limit: RateLimit | None = None,
         poll: PollPolicy | None = None,
         retry: RetryPolicy | None = None,
+        callbacks: Callbacks | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         proxy: httpx.Proxy | httpx.URL | str | None = None,
         verify: ssl.SSLContext | str | bool = True,
@@ -158,6 +164,9 @@ class VeoClient:
         if transport is not None:
             read_instance(transport, httpx.AsyncBaseTransport, field="transport")
         self._mode = read_mode(mode)
+        if callbacks is not None:
+            read_instance(callbacks, Callbacks, field="callbacks")
+            read_no_hold(self._mode)
         self._timeout = read_timeout(timeout)
         self._base_url = str(address)
         self._closing: asyncio.Task[None] | None = None
@@ -175,11 +184,13 @@ class VeoClient:
         queries = Queries(self._api, self._limiter, poll, seams)
         self._reconciler = Reconciler(queries, seams, under_way=self._under_way)
         self._tracker = Tracker(self._api, self._limiter, poll, seams)
+        self._hints = Hints(callbacks.desk if callbacks else None, self._tracker, self._reconciler)
         self._submits = Submits(
             self._api,
             self._limiter,
             self._tracker,
             self._reconciler,
+            self._hints,
             policy=retry,
             asynchronous=self._mode == "async",
             seams=seams,
@@ -198,6 +209,7 @@ class VeoClient:
             tracker=self._tracker,
             reconciler=self._reconciler,
             downloads=self._downloads,
+            hints=self._hints,
             queries=queries,
             policy=retry,
             seams=seams,
@@ -521,6 +533,7 @@ class VeoClient:
             last.push_async_callback(self._api.aclose)
             last.push_async_callback(self._downloads.aclose)
             last.callback(self._limiter.close)
+            last.callback(self._hints.close)
             last.push_async_callback(self._tracker.aclose)
             last.push_async_callback(self._reconciler.aclose)
             await self._submits.aclose()

@@ -46,6 +46,8 @@ class PollPolicy(Value):
         growth: the delay until the next look, as a part of the task's age.
         min_interval: the shortest delay between two looks at one task.
         max_interval: the longest.
+        callback_interval: the shortest delay between two looks at a task whose callback is
+            awaited: looks are then a safety net.
         jitter: by which part a delay may be longer or shorter, by chance.
         batch_size: ids in one poll; the vendor recommends at most 50.
         per_second: polls a second, however many tasks are in flight.
@@ -59,6 +61,7 @@ class PollPolicy(Value):
     growth: Annotated[float, Field(ge=0, le=10)] = 0.25
     min_interval: Annotated[Seconds, Field(gt=0)] = 1.0
     max_interval: Annotated[Seconds, Field(gt=0)] = 20.0
+    callback_interval: Annotated[Seconds, Field(gt=0)] = 20.0
     jitter: Annotated[float, Field(ge=0, lt=1)] = 0.1
     batch_size: Annotated[int, Field(ge=1, le=50)] = 50
     per_second: Rate = 10.0

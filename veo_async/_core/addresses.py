@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal, NoReturn
 from urllib.parse import quote, urljoin
@@ -92,6 +92,23 @@ def read_base_url(text: object) -> Address:
     return Address(
         address.scheme, address.host, address.port, address.path.rstrip("/"), address.query
     )
+
+
+def read_public_url(text: object) -> Address:
+    """The address under which the service reaches a callback receiver, without a trailing slash.
+
+    Raises:
+        InvalidRequestError: it is no http(s) URL, or holds a password, a query or a fragment. The
+            message does not repeat it.
+    """
+    try:
+        address = _read(text.strip() if isinstance(text, str) else text)
+        if address.query or "#" in str(text):
+            _refuse("must have neither a query nor a fragment")
+    except AddressError as exc:
+        problem = f"public_url {exc}. Nothing was sent."
+        raise InvalidRequestError(problem, field="public_url") from None
+    return replace(address, path=address.path.rstrip("/"))
 
 
 def read_file_address(text: object, *, loopback_ok: bool) -> Address:

@@ -140,7 +140,15 @@ def lost_in(row: Row, *, now: float, submit_timeout: float) -> Lost:
         facts.get("trace_id"),
         facts.get("offset"),
         asked=now,
+        callback_url=own_callback(row),
     )
+
+
+def own_callback(row: Row) -> str | None:
+    """The callback address that this very submit was given; not one that the caller chose, which
+    may be that of many."""
+    chosen_url = row.request.callback_url if row.request else None
+    return None if chosen_url else row.facts.get("callback_url")
 
 
 def receipt_of(row: Row) -> Receipt | None:

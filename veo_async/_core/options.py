@@ -65,6 +65,17 @@ def read_mode(mode: str) -> str:
     return mode
 
 
+def read_no_hold(mode: str) -> None:
+    """Make sure that no connection is held until its video is ready.
+
+    Raises:
+        InvalidRequestError: it is; with a callback the service answers at once (the API guide).
+    """
+    if mode == "sync":
+        problem = "mode='sync' and callbacks exclude each other: with a callback the service does"
+        raise InvalidRequestError(f"{problem} not wait. Nothing was sent.", field="callbacks")
+
+
 def read_request(request: object) -> VideoRequest:
     """A request.
 

@@ -21,11 +21,12 @@ record is ever given to two of them, nor one that a submit of ours may have a be
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
 from ..models import TaskRecord
+from .callbacks import is_of
 from .likeness import ACTIONS, Fields, compare
 
 SLACK = 5.0
@@ -72,7 +73,8 @@ class Receipt:
 class Lost:
     """A submit of ours whose answer proved nothing; the attributes are those of a `Receipt`.
 
-    ``asked`` is when somebody first asked for it, where that is later: in a later run.
+    ``asked`` is when somebody first asked for it, where that is later: in a later run;
+    ``callback_url`` is its own, which no other submit has.
     """
 
     chosen: Fields
@@ -81,6 +83,7 @@ class Lost:
     trace_id: str | None = None
     offset: float | None = None
     asked: float = float("-inf")
+    callback_url: str | None = field(default=None, repr=False)
 
     @property
     def sought(self) -> float:
@@ -223,6 +226,8 @@ def search(lost: Lost, look: Look) -> Sight:
     """What one look says about one lost submit."""
     if lost.trace_id and (traced := _with_trace(lost.trace_id, look)):
         return Found(traced)
+    if called := [str(record.id) for record, _ in look.strangers if is_called(record, lost)]:
+        return Found(tuple(called))
     if look.offset is None:
         return Unclear("the service's clock was never seen")
     controls = [(r, stored) for r, stored in look.controls if _is_near(r, lost)]
@@ -309,6 +314,14 @@ def precedence(lost: Lost) -> tuple[bool, float]:
     return lost.trace_id is None, lost.ended
 
 
+def is_called(record: TaskRecord, lost: Lost) -> bool | None:
+    """Whether the record is the lost submit's by its own callback address; ``None`` if that cannot
+    be told."""
+    if not lost.callback_url or not record.id:
+        return None
+    return is_of(lost.callback_url, (record.request or {}).get("callback_url"))
+
+
 def _made_at(record: TaskRecord) -> float:
     return record.created_at.timestamp() if record.created_at else -inf
 
@@ -346,6 +359,7 @@ def _suspects(lost: Lost, look: Look, offset: float) -> list[tuple[TaskRecord, F
         for record, stored in look.strangers
         if (record.created_at is None or _is_within(record, times))
         and stored.get("action") not in others
+        and is_called(record, lost) is not False
     ]
 
 

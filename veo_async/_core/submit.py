@@ -141,7 +141,7 @@ def _is_refusal(status: int) -> bool:
 
 
 def _acceptance(status: int, fields: dict[str, Any] | None) -> Accepted | None:
-    known = _id(fields.get("task_id") if fields else None)
+    known = task_id_in(fields.get("task_id") if fields else None)
     if 200 <= status < 300:
         standing = read_response(fields, task_id=known)
         return Accepted(known, standing) if known or standing.state == "succeeded" else None
@@ -153,7 +153,7 @@ LONGEST_ID = 200
 """Characters of a task id; the vendor's have 36."""
 
 
-def _id(value: object) -> str | None:
+def task_id_in(value: object) -> str | None:
     """A task id, if this can be one: it goes into questions, messages and log lines."""
     is_id = isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isprintable()
     return str(value) if is_id else None
@@ -163,15 +163,19 @@ OTHER_SPELLING: Mapping[str, str] = {"get_1080p": "get1080p", "get1080p": "get_1
 """The API guide and the vendor's OpenAPI document spell this action differently."""
 
 
-def wire_body(request: VideoRequest, *, action: str, asynchronous: bool) -> dict[str, Any]:
-    """The JSON body of a submit.
+def wire_body(
+    request: VideoRequest, *, action: str, asynchronous: bool, callback_url: str | None = None
+) -> dict[str, Any]:
+    """The JSON body of a submit; ``callback_url`` is this very submit's own, if it has one.
 
     Nothing is sent that was not asked for, and ``async`` only where no callback already makes
     the service answer at once (the API guide: with ``callback_url`` it answers immediately).
     """
     body = request.model_dump(mode="json", exclude_none=True, exclude={"extra_body"})
     body["action"] = action
-    if asynchronous and request.callback_url is None:
+    if callback_url is not None:
+        body["callback_url"] = callback_url
+    elif asynchronous and request.callback_url is None:
         body["async"] = True
     return body | request.extra_body
 

@@ -24,6 +24,7 @@ from ..models import Action, Generation, Outcome, VideoRequest
 from ..policies import RetryPolicy
 from .batch_ledger import StageLedger, Till
 from .downloads import Downloads
+from .hints import Hints
 from .journal import Journal
 from .queries import Queries
 from .reconciler import Reconciler
@@ -44,6 +45,7 @@ class Parts:
     tracker: Tracker
     reconciler: Reconciler
     downloads: Downloads
+    hints: Hints
     queries: Queries
     policy: RetryPolicy
     seams: Seams
@@ -174,6 +176,7 @@ class Maker:
         elif step == "wait":
             origin = _origin(row, request)
             tracked = self._parts.tracker.attach(row.task_id or "", origin=origin)
+            self._parts.hints.bind(self._parts.hints.claim(law.own_callback(row)), tracked)
             self._parts.reconciler.attached(tracked.task_id)
         elif step == "reconcile":
             tracked = await self._resume(entry, row, request, ledger)
@@ -200,13 +203,17 @@ class Maker:
         if policy.on_uncertain == "raise":
             raise law.uncertain_of(row)
         if policy.on_uncertain == "reconcile":
+            lost = await self._lost(row)
+            ticket = self._parts.hints.claim(lost.callback_url)
             decision = await reconciler.resolve(
-                await self._lost(row), deadline=entry.deadline, adopted=ledger.adopted
+                lost, deadline=entry.deadline, adopted=ledger.adopted, ticket=ticket
             )
             origin = _origin(row, request)
             if isinstance(decision, Adopt):
                 self._parts.seams.teller.adopted(origin, decision.task_id)
-                return self._parts.tracker.attach(decision.task_id, origin=origin)
+                tracked = self._parts.tracker.attach(decision.task_id, origin=origin)
+                self._parts.hints.bind(ticket, tracked)
+                return tracked
             if isinstance(decision, CannotTell):
                 raise law.uncertain_of(row, reason=decision.reason)
             ledger.absent()

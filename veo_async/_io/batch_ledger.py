@@ -113,14 +113,16 @@ class StageLedger:
         path = str(self._journal.path) if self._journal else ""
         return path, self.key, self._stage
 
-    async def before_post(self, request: VideoRequest, action: str, sent_at: float) -> None:
+    async def before_post(
+        self, request: VideoRequest, action: str, sent_at: float, callback_url: str | None
+    ) -> None:
         """Allow it, and record the intent."""
         await self._till.enter()
         self._action = action
         if self._is_lost:  # it is sent again at the user's risk
             self._withdraw()
         event = Intended(
-            self.key, self._stage, request, sent_at, self._offset(), action, request.callback_url
+            self.key, self._stage, request, sent_at, self._offset(), action, callback_url
         )
         try:
             if self._journal:

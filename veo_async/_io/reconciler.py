@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 import anyio
 
 from .._core import reconcile
+from .._core.callbacks import Ticket
 from .._core.likeness import comparable
 from .._core.marks import Marks
+from .._core.queries import By
 from .._core.reconcile import Adopt, CannotTell, Case, Conclusion, LookAgain, Lost, Receipt
 from .._core.reply import Answer, Failure, service_time
 from ..errors import APIError, VeoError
@@ -41,6 +43,7 @@ class _Open:
     case: Case
     next_look: float
     adopted: Callable[[str], None] | None
+    ticket: Ticket | None
     decision: Conclusion | None = None
     over: anyio.Event = field(default_factory=anyio.Event)
 
@@ -60,7 +63,8 @@ class Reconciler:
         # The submits whose answers are awaited: their records must not be given to a lost one.
         self._under_way = under_way
         self._offset: float | None = None
-        self._honours_async = False
+        # Whether a submit was answered with an id at once: with a callback (True), without (False).
+        self._at_once: set[bool] = set()
         self._receipts: deque[Receipt] = deque()
         self._older = Marks()
         self._earlier: dict[str, Receipt] = {}
@@ -82,9 +86,11 @@ class Reconciler:
             # ``Date`` has whole seconds, so half a second is missing on average.
             self._offset = told + 0.5 - self._seams.wall()
 
-    def accepted(self, receipt: Receipt, *, at_once: bool) -> None:
-        """A submit of ours was accepted; ``at_once`` if only its id was answered."""
-        self._honours_async = self._honours_async or at_once
+    def accepted(self, receipt: Receipt, *, at_once: bool, called_back: bool = False) -> None:
+        """A submit of ours was accepted; ``at_once`` if only its id was answered, as was asked for,
+        by a callback address of ours if it is ``called_back``."""
+        if at_once:
+            self._at_once.add(called_back)
         self._receipts.append(receipt)
         if self._receipts[0].ended < self._seams.wall() - KEEP:
             oldest = self._oldest()
@@ -111,16 +117,22 @@ class Reconciler:
         self._earlier |= {receipt.task_id: receipt for receipt in receipts}
 
     async def resolve(
-        self, lost: Lost, *, deadline: float, adopted: Callable[[str], None] | None = None
+        self,
+        lost: Lost,
+        *,
+        deadline: float,
+        adopted: Callable[[str], None] | None = None,
+        ticket: Ticket | None = None,
     ) -> Conclusion:
         """What became of a lost submit: `Adopt`, `Absent` or `CannotTell`.
 
         ``deadline`` is in monotonic seconds. ``adopted`` is told the task's id in the very step in
         which it is given away, so that it is known whether or not the caller stays for it.
+        ``ticket`` is its callback: a task that a delivery speaks of is looked at.
         """
         if self._closed:
             return CannotTell(CLOSED)
-        entry = _Open(Case(lost), lost.ended + reconcile.FIRST_LOOK, adopted)
+        entry = _Open(Case(lost), lost.ended + reconcile.FIRST_LOOK, adopted, ticket)
         self._open.append(entry)
         self._start()
         try:
@@ -129,6 +141,13 @@ class Reconciler:
         finally:
             self._open.remove(entry)
         return entry.decision or CannotTell("the time to wait was over before the list could tell")
+
+    def hint(self, ticket: Ticket) -> None:
+        """A delivery came for a submit that is perhaps lost: look now."""
+        for entry in self._open:
+            if entry.ticket is ticket:
+                entry.next_look = self._seams.wall()
+                self._wake.set()
 
     def _start(self) -> None:
         self._wake.set()
@@ -155,8 +174,10 @@ class Reconciler:
         lost = [entry.case.lost for entry in entries]
         span = reconcile.reach(lost, self._ours(), offset)
         traced = await self._read_traces([one.trace_id for one in lost if one.trace_id])
+        called = await self._read_called(entries)
         listed, complete = await self._read_list(span)
-        stored = [(record, comparable(record.request or {})) for record in [*traced, *listed]]
+        records = [*traced, *called, *listed]
+        stored = [(record, comparable(record.request or {})) for record in records]
         # From here to the end nothing is awaited: what is given away is ours for the next entry.
         look: reconcile.Look | None = None
         for entry in sorted(entries, key=lambda entry: reconcile.precedence(entry.case.lost)):
@@ -180,7 +201,7 @@ class Reconciler:
         lost = entry.case.lost
         sight = reconcile.search(lost, look)
         entry.case, decision = reconcile.decide(
-            entry.case, sight, at=look.at, honours_async=self._honours_async
+            entry.case, sight, at=look.at, honours_async=bool(lost.callback_url) in self._at_once
         )
         if isinstance(decision, LookAgain):
             entry.next_look = decision.at
@@ -201,10 +222,10 @@ class Reconciler:
     def _ours(self) -> tuple[Receipt, ...]:
         return *self._earlier.values(), *self._receipts
 
-    async def _read_traces(self, traces: list[str]) -> list[TaskRecord]:
+    async def _read_traces(self, traces: list[str], by: By = "trace_ids") -> list[TaskRecord]:
         """The records with these trace ids. That there is none proves nothing."""
         try:
-            return await self._queries.many(traces, by="trace_ids")
+            return await self._queries.many(traces, by=by)
         except APIError as error:
             if len(traces) == 1 or error.status_code not in (400, 404):
                 return []
@@ -212,7 +233,25 @@ class Reconciler:
             return []
         # Where the service refuses all for an unknown one, the others are asked for apart.
         half = len(traces) // 2
-        return [*await self._read_traces(traces[:half]), *await self._read_traces(traces[half:])]
+        return [
+            *await self._read_traces(traces[:half], by),
+            *await self._read_traces(traces[half:], by),
+        ]
+
+    async def _read_called(self, entries: list[_Open]) -> list[TaskRecord]:
+        """The records of the tasks that deliveries speak of, as far as these are the lost
+        submits'. Anybody may have sent a delivery, so it is the record that proves it."""
+        said = {
+            entry.ticket.said: entry.case.lost
+            for entry in entries
+            if entry.ticket and entry.ticket.said
+        }
+        records = await self._read_traces(list(said), "ids")
+        return [
+            record
+            for record in records
+            if record.id in said and reconcile.is_called(record, said[record.id])
+        ]
 
     async def _read_list(self, span: tuple[float, float]) -> tuple[list[TaskRecord], bool]:
         """The records of these times, and whether these are all."""

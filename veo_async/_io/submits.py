@@ -22,6 +22,7 @@ import anyio
 
 from .._core import reconcile
 from .._core import submit as law
+from .._core.callbacks import Ticket, without_token
 from .._core.likeness import chosen
 from .._core.tasks import PENDING
 from .._core.telling import Origin
@@ -29,6 +30,7 @@ from ..errors import ClientClosedError, SubmissionUncertainError, WaitTimeoutErr
 from ..models import Unsettled, VideoRequest
 from ..policies import RetryPolicy
 from .api import API
+from .hints import Hints
 from .limiter import Limiter
 from .reconciler import Reconciler
 from .seams import Seams
@@ -46,7 +48,9 @@ class Ledger(Protocol):
     @property
     def key(self) -> str: ...
 
-    async def before_post(self, request: VideoRequest, action: str, sent_at: float) -> None:
+    async def before_post(
+        self, request: VideoRequest, action: str, sent_at: float, callback_url: str | None
+    ) -> None:
         """A POST is about to be sent; whatever this raises keeps it from being sent."""
 
     def not_posted(self) -> None:
@@ -75,6 +79,7 @@ class Post:
         ledger: who is told of it, if anybody is.
         origin: of what its events speak.
         offset: by how many seconds the service's clock ran ahead when it was sent, if known.
+        ticket: the callback of this very POST, if it has one.
     """
 
     def __init__(
@@ -85,8 +90,10 @@ class Post:
         release: Callable[[], None] | None,
         ledger: Ledger | None,
         offset: float | None,
+        ticket: Ticket | None,
     ) -> None:
         self.request = request
+        self.ticket = ticket
         self.offset = offset
         self.ledger = ledger
         self.chosen = chosen(request)
@@ -99,6 +106,11 @@ class Post:
         self.abandoned = False
         self.over = anyio.Event()
         self.task: asyncio.Task[None] | None = None
+
+    @property
+    def callback_url(self) -> str | None:
+        """The callback address that no other submit has."""
+        return self.ticket.url if self.ticket else None
 
     def unsettled(self) -> Unsettled:
         error = None
@@ -123,6 +135,7 @@ class Submits:
         limiter: Limiter,
         tracker: Tracker,
         reconciler: Reconciler,
+        hints: Hints,
         *,
         policy: RetryPolicy,
         asynchronous: bool,
@@ -132,6 +145,7 @@ class Submits:
         self._limiter = limiter
         self._tracker = tracker
         self._reconciler = reconciler
+        self._hints = hints
         self._policy = policy
         self._asynchronous = asynchronous
         self._seams = seams
@@ -219,9 +233,10 @@ class Submits:
             while True:
                 with _before(deadline):
                     await self._limiter.enter("submit")
+                ticket = None if request.callback_url else self._hints.issue()
                 if ledger:
-                    await self._announce(request, attempts.action, ledger)
-                post = self._begin(request, attempts.action, release, ledger)
+                    await self._announce(request, attempts.action, ledger, ticket)
+                post = self._begin(request, attempts.action, release, ledger, ticket)
                 begun.append(post)
                 step = await self._step(post, attempts, deadline)
                 if isinstance(step, Tracked):
@@ -258,7 +273,14 @@ class Submits:
     ) -> Tracked | law.Again | law.Stop:
         """Look for a lost submit in the account's task list."""
         trace_id, offset = step.error.trace_id, post.offset
-        lost = reconcile.Lost(post.chosen, post.sent_at, post.ended_at, trace_id, offset)
+        lost = reconcile.Lost(
+            post.chosen,
+            post.sent_at,
+            post.ended_at,
+            trace_id,
+            offset,
+            callback_url=post.callback_url,
+        )
         ledger = post.ledger
 
         def adopted(task_id: str) -> None:
@@ -268,7 +290,9 @@ class Submits:
                 ledger.adopted(task_id)
             self._follow(post, law.Accepted(task_id, PENDING))
 
-        decision = await self._reconciler.resolve(lost, deadline=deadline, adopted=adopted)
+        decision = await self._reconciler.resolve(
+            lost, deadline=deadline, adopted=adopted, ticket=post.ticket
+        )
         if isinstance(decision, reconcile.Absent):
             post.verdict = None  # it bought nothing, so nobody need be told of it
             self._seams.teller.absent(post.origin)
@@ -283,15 +307,24 @@ class Submits:
     def under_way(self) -> list[reconcile.Lost]:
         """The submits whose answers are still awaited."""
         return [
-            reconcile.Lost(post.chosen, post.sent_at, inf, offset=post.offset)
+            reconcile.Lost(
+                post.chosen,
+                post.sent_at,
+                inf,
+                offset=post.offset,
+                callback_url=post.callback_url,
+            )
             for post in self._open
         ]
 
     # The POST itself.
 
-    async def _announce(self, request: VideoRequest, action: str, ledger: Ledger) -> None:
+    async def _announce(
+        self, request: VideoRequest, action: str, ledger: Ledger, ticket: Ticket | None
+    ) -> None:
+        callback_url = ticket.url if ticket else request.callback_url
         try:
-            await ledger.before_post(request, action, self._seams.wall())
+            await ledger.before_post(request, action, self._seams.wall(), callback_url)
         except BaseException:
             self._limiter.leave("submit")
             raise
@@ -302,6 +335,7 @@ class Submits:
         action: str,
         release: Callable[[], None] | None,
         ledger: Ledger | None,
+        ticket: Ticket | None,
     ) -> Post:
         """Start a POST. Nothing but its announcement is awaited between the limiter's leave and
         this."""
@@ -318,6 +352,7 @@ class Submits:
             release=release,
             ledger=ledger,
             offset=self._reconciler.offset,
+            ticket=ticket,
         )
         # An empty context: what the caller's context holds must not live on in our tasks.
         loop = asyncio.get_running_loop()
@@ -347,9 +382,16 @@ class Submits:
                 deadline = min(deadline, anyio.current_time() + self._policy.settle)
 
     async def _post(self, post: Post, action: str) -> None:
-        body = law.wire_body(post.request, action=action, asynchronous=self._asynchronous)
+        body = law.wire_body(
+            post.request,
+            action=action,
+            asynchronous=self._asynchronous,
+            callback_url=post.callback_url,
+        )
         timeout = self._policy.submit_timeout
         answer = await self._api.post("/veo/videos", body, timeout=timeout)
+        if post.ticket:
+            answer = without_token(answer, post.ticket)
         post.verdict = law.judge(answer, now=self._seams.wall())
 
     def _conclude(self, post: Post, action: str, task: asyncio.Task[None]) -> None:
@@ -375,16 +417,18 @@ class Submits:
         receipt = reconcile.Receipt(
             accepted.task_id or "", post.chosen, post.sent_at, post.ended_at, post.offset
         )
-        # With a callback every deployment answers at once, so that shows nothing about others.
-        asked_to = self._asynchronous and post.request.callback_url is None
-        at_once = asked_to and accepted.standing is PENDING
-        self._reconciler.accepted(receipt, at_once=at_once)
+        # With a callback every deployment answers at once, so that shows nothing about others; the
+        # caller's own is not told apart from what other clients send.
+        asked_to = post.ticket or (self._asynchronous and post.request.callback_url is None)
+        at_once = bool(asked_to) and accepted.standing is PENDING
+        self._reconciler.accepted(receipt, at_once=at_once, called_back=post.ticket is not None)
         self._follow(post, accepted)
 
     def _follow(self, post: Post, accepted: law.Accepted) -> Tracked:
         post.verdict = accepted
         task_id, standing = accepted.task_id or "", accepted.standing
         post.tracked = self._tracker.follow(task_id, standing, origin=post.origin)
+        self._hints.bind(post.ticket, post.tracked)
         if post.release:
             self._tracker.hold_place(post.tracked, post.release)
         return post.tracked

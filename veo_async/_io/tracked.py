@@ -7,6 +7,7 @@ from copy import copy
 
 import anyio
 
+from .._core.callbacks import Ticket, Wakes
 from .._core.tasks import PENDING
 from .._core.telling import UNKNOWN, Origin
 from ..errors import VeoError
@@ -26,6 +27,8 @@ class Tracked:
         waiters: how many callers wait for it.
         release: gives back the place in flight that it holds, if it holds one.
         due: when to look next, in monotonic seconds.
+        tickets: the callbacks that may speak of it.
+        wakes: when callbacks make it due, in monotonic seconds, ascending.
     """
 
     __slots__ = (
@@ -37,8 +40,10 @@ class Tracked:
         "release",
         "standing",
         "task_id",
+        "tickets",
         "trouble",
         "waiters",
+        "wakes",
     )
 
     def __init__(self, task_id: str, *, born: float, due: float, origin: Origin = UNKNOWN) -> None:
@@ -51,6 +56,8 @@ class Tracked:
         self.over = anyio.Event()
         self.waiters = 0
         self.release: Callable[[], None] | None = None
+        self.tickets: tuple[Ticket, ...] = ()
+        self.wakes: Wakes = ()
 
     def result(self) -> Generation:
         """The generation, or the error that the task ended with."""

@@ -18,6 +18,7 @@ from weakref import WeakValueDictionary
 import anyio
 
 from .._core import polls, schedule
+from .._core.callbacks import GATHER, Ticket, Wakes
 from .._core.options import read_task_id
 from .._core.questions import Questions
 from .._core.tasks import PENDING, Standing, advance
@@ -56,7 +57,7 @@ class Tracker:
         self._open_polls = 0
         self._health = polls.Health()
         self._quiet_until = float("-inf")
-        self._next_poll = float("-inf")
+        self._next_poll = self._last_poll = float("-inf")
         self._wake = anyio.Event()
         self._polling: asyncio.Task[None] | None = None
         self._closed = False
@@ -71,7 +72,12 @@ class Tracker:
         if tracked is None or tracked.trouble:
             now = _now()
             first = schedule.first_look(self._policy, u=self._seams.luck.random())
-            tracked = Tracked(task_id, born=now, due=now + first, origin=origin)
+            earlier, tracked = (
+                tracked,
+                Tracked(task_id, born=now, due=now + first, origin=origin),
+            )
+            if earlier:
+                tracked.tickets = earlier.tickets
             if task_id:
                 self._tasks[task_id] = tracked
         self._learn(tracked, standing)
@@ -172,6 +178,23 @@ class Tracker:
 
     # What is learned.
 
+    def expect(self, tracked: Tracked, ticket: Ticket) -> None:
+        """A callback may come for this task, which keeps the ticket: polls are a safety net."""
+        if not tracked.tickets:
+            tracked.due = max(tracked.due, tracked.born + self._policy.callback_interval)
+        tracked.tickets = (*tracked.tickets, ticket)
+
+    def hint(self, task_id: str, wakes: Wakes) -> None:
+        """A callback came: look at these times. Nothing is believed of what it said."""
+        tracked = self._tasks.get(task_id)
+        if tracked is None or tracked.over.is_set():
+            return
+        tracked.wakes = wakes
+        tracked.due = min(tracked.due, max(wakes[0], self._last_poll + GATHER))
+        if self._is_watched(tracked):
+            self._questions.add(task_id, tracked.due)
+            self._wake.set()
+
     def learn(self, tracked: Tracked, record: TaskRecord) -> None:
         """Take note of a record that somebody else asked for."""
         self._learn(tracked, Standing(record.state, record.generation, record.error))
@@ -240,7 +263,9 @@ class Tracker:
         size = self._policy.batch_size
         ids = self._questions.choose(now, size, is_watched=self._is_id_watched)
         if ids:
+            self._last_poll = now
             self._next_poll = now + 1.0 / self._policy.per_second
+            self._for_each(ids, lambda tracked: _looked_at(tracked, now))
         return ids
 
     def _is_id_watched(self, task_id: str) -> bool:
@@ -303,7 +328,10 @@ class Tracker:
     def _look_later(self, tracked: Tracked) -> None:
         now = _now()
         u = self._seams.luck.random()
-        tracked.due = now + schedule.next_look(now - tracked.born, self._policy, u=u)
+        delay = schedule.next_look(now - tracked.born, self._policy, u=u)
+        if tracked.tickets:
+            delay = max(delay, self._policy.callback_interval)
+        tracked.due = min((now + delay, *tracked.wakes))
         if self._is_watched(tracked):
             self._questions.add(tracked.task_id, tracked.due)
 
@@ -350,6 +378,10 @@ class Tracker:
 def _now() -> float:
     # The loop's own, since anyio's clock may not be read in a callback before anyio 4.12.
     return asyncio.get_running_loop().time()
+
+
+def _looked_at(tracked: Tracked, now: float) -> None:
+    tracked.wakes = tuple(at for at in tracked.wakes if at > now)
 
 
 def _odd(standing: Standing) -> str:

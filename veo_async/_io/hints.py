@@ -1,0 +1,70 @@
+"""The callbacks of one client: which submit has which address, and who hears of a delivery."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random, SystemRandom
+
+from .._core.callbacks import NONCE, Desk, Ticket, Wakes
+from .reconciler import Reconciler
+from .tracked import Tracked
+from .tracker import Tracker
+
+
+class Hints:
+    """Gives addresses to submits, and passes deliveries on to the tracker, or, for a lost submit,
+    to the reconciler. Without a ``desk`` there are no callbacks."""
+
+    def __init__(
+        self,
+        desk: Desk | None,
+        tracker: Tracker,
+        reconciler: Reconciler,
+        *,
+        # Not the client's luck: copies of a process that forks would give out one address twice.
+        luck: Random | None = None,
+    ) -> None:
+        self._desk = desk
+        self._tracker = tracker
+        self._reconciler = reconciler
+        self._luck = luck or SystemRandom()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+
+    def issue(self) -> Ticket | None:
+        """The callback of the next submit."""
+        self._loop = asyncio.get_running_loop()
+        return self._desk.issue(self._luck.randbytes(NONCE), self._hear) if self._desk else None
+
+    def claim(self, url: str | None) -> Ticket | None:
+        """The callback of a submit of an earlier run, if it has one that is ours."""
+        self._loop = asyncio.get_running_loop()
+        return self._desk.claim(url, self._hear) if self._desk and url else None
+
+    def bind(self, ticket: Ticket | None, tracked: Tracked) -> None:
+        """The submit turned out to be this task, which keeps the ticket from now on."""
+        if ticket is None:
+            return
+        ticket.task_id = tracked.task_id
+        self._tracker.expect(tracked, ticket)
+        if ticket.early:
+            self._tracker.hint(ticket.task_id, (asyncio.get_running_loop().time(),))
+
+    def _hear(self, ticket: Ticket, wakes: Wakes) -> bool:
+        if self._closed or self._loop is None:
+            return False
+        if asyncio.get_running_loop() is self._loop:
+            self._pass_on(ticket, wakes)
+        else:  # the receiver is served by another thread
+            self._loop.call_soon_threadsafe(self._pass_on, ticket, wakes)
+        return True
+
+    def _pass_on(self, ticket: Ticket, wakes: Wakes) -> None:
+        if ticket.task_id is None:
+            self._reconciler.hint(ticket)
+        else:
+            self._tracker.hint(ticket.task_id, wakes)
+
+    def close(self) -> None:
+        """Nobody hears of deliveries any more: they are answered as those of another process."""
+        self._closed = True
