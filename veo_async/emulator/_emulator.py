@@ -11,7 +11,7 @@ import anyio
 import httpx
 
 from .background import Background
-from .callbacks import Courier
+from .callbacks import Courier, Delivery
 from .clock import Clock
 from .faults import Fault, Faults
 from .files import Files, RunSync, in_thread
@@ -133,6 +133,11 @@ class Emulator:
         ``callback``) and answers by status (``200``, ...). ``leaked_token`` counts calls for files
         that bore a token, which they must not."""
         return self._service.counters
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """The calls to a ``callback_url``, in the order in which they were answered."""
+        return self._courier.deliveries
 
     def now(self) -> float:
         """The service's time in Unix seconds (without ``skew``)."""

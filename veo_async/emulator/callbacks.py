@@ -1,12 +1,14 @@
 """The service's own calls: the result of a task, posted to its ``callback_url``.
 
-One delivery per task, not signed, not repeated whatever the receiver answers; faults say otherwise.
+One delivery per task, not signed, and not repeated whatever the receiver answers, unless faults or
+`Wire.callback_attempts` say otherwise.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,25 @@ TIMEOUT = 30.0
 """Seconds for one delivery; the emulator's own limit."""
 
 
+PAUSE = 30.0
+"""Seconds of service time to the next attempt, where the receiver names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One call to a ``callback_url``.
+
+    Attributes:
+        task_id: whose result it bore.
+        at: the service's time when it was answered, in Unix seconds.
+        status: the receiver's answer; ``None`` if there was none.
+    """
+
+    task_id: str
+    at: float
+    status: int | None
+
+
 class Courier:
     """Posts results.
 
@@ -34,6 +55,7 @@ class Courier:
     """
 
     def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self.deliveries: list[Delivery] = []
         self._background = Background()
         self._client = PerLoop(lambda: httpx.AsyncClient(transport=transport, timeout=TIMEOUT))
 
@@ -43,13 +65,14 @@ class Courier:
         effects = struck + service.faults.on(call)
         if task.finish_at == inf:
             task.finish(service.clock.now())
-        delivery = _Delivery(service, task, url, effects)
+        delivery = _Post(service, task, url, effects)
         if any(isinstance(effect, Early) for effect in effects):
             await delivery.post(self._client.get())
         elif not any(isinstance(effect, Never) for effect in effects):
             _ = self._background.start(delivery.run(self._client.get()))
 
     def reset(self) -> None:
+        self.deliveries.clear()
         self._background.cancel()
 
     async def aclose(self) -> None:
@@ -58,7 +81,7 @@ class Courier:
             await client.aclose()
 
 
-class _Delivery:
+class _Post:
     """One result on its way to one receiver."""
 
     def __init__(self, service: Service, task: Task, url: str, effects: tuple[Any, ...]) -> None:
@@ -75,18 +98,34 @@ class _Delivery:
                     times, every = effect.times, effect.every
         for number in range(times):
             await self._service.clock.sleep_until(moment + number * every)
-            await self.post(client)
+            await self._insist(client)
 
-    async def post(self, client: httpx.AsyncClient) -> None:
+    async def _insist(self, client: httpx.AsyncClient) -> None:
+        """Deliver, as often as this deployment tries."""
+        clock = self._service.clock
+        for left in reversed(range(self._service.wire.callback_attempts)):
+            response = await self.post(client)
+            if not left or (response is not None and response.status_code < 500):
+                return
+            asked = "" if response is None else response.headers.get("retry-after", "")
+            await clock.sleep_until(clock.now() + (float(asked) if asked.isdecimal() else PAUSE))
+
+    async def post(self, client: httpx.AsyncClient) -> httpx.Response | None:
         """Deliver once. What the receiver makes of it does not concern the task."""
         self._service.counters["callback"] += 1
         content, media_type = self._body()
         headers = {"content-type": media_type, "date": self._service.date()}
+        response: httpx.Response | None = None
         try:
             response = await client.post(self._url, content=content, headers=headers)
             logger.info("callback for %s: %s", self._task.id, response.status_code)
         except (httpx.HTTPError, httpx.InvalidURL) as exc:
             logger.info("callback for %s: %s", self._task.id, type(exc).__name__)
+        status = None if response is None else response.status_code
+        self._service.courier.deliveries.append(
+            Delivery(self._task.id, self._service.clock.now(), status)
+        )
+        return response
 
     def _body(self) -> tuple[bytes, str]:
         for effect in self._effects:

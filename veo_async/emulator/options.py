@@ -31,6 +31,8 @@ class Wire:
             dropped, the other spelling of the action, without ``async``.
         timings: whether records bear ``finished_at`` and ``elapsed``.
         count: whether ``count`` speaks of all that matched, or of the items on this page.
+        callback_attempts: how often a callback is tried, in all, while the receiver answers with
+            5xx or not at all.
     """
 
     spellings: frozenset[str] = SPELLINGS
@@ -42,6 +44,7 @@ class Wire:
     stored: Literal["as_submitted", "normalised"] = "as_submitted"
     timings: bool = False
     count: Literal["total", "page"] = "total"
+    callback_attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
