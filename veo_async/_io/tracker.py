@@ -72,12 +72,9 @@ class Tracker:
         if tracked is None or tracked.trouble:
             now = _now()
             first = schedule.first_look(self._policy, u=self._seams.luck.random())
-            earlier, tracked = (
-                tracked,
-                Tracked(task_id, born=now, due=now + first, origin=origin),
-            )
-            if earlier:
-                tracked.tickets = earlier.tickets
+            tickets = tracked.tickets if tracked else ()
+            tracked = Tracked(task_id, born=now, due=now + first, origin=origin)
+            tracked.tickets = tickets
             if task_id:
                 self._tasks[task_id] = tracked
         self._learn(tracked, standing)
