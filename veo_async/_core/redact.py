@@ -17,17 +17,25 @@ class Redactor:
     """Strikes one token, in every spelling that JSON and URLs have for it."""
 
     def __init__(self, token: str) -> None:
-        pattern = "".join(map(_spellings, token)) if len(token) >= SHORTEST else r"(?!)"
-        # In either case, since names of headers and encodings are made lower.
-        self._text = re.compile(pattern, re.IGNORECASE)
-        self._bytes = re.compile(pattern.encode(), re.IGNORECASE)
+        is_secret = len(token) >= SHORTEST
+        pattern = "".join(map(_spellings, token)) if is_secret else r"(?!)"
+        self._text = re.compile(pattern)
+        self._bytes = re.compile(pattern.encode())
+        self._lower = token.lower() if is_secret else None
 
     def text(self, text: str) -> str:
         """The text without the token."""
+        if self._lower is None or not ("\\" in text or "%" in text or self._lower in text.lower()):
+            return text
         return self._text.sub(REPLACEMENT, text)
 
     def body(self, body: bytes) -> bytes:
         """The bytes without the token."""
+        # Every answer goes through here, and a plain search takes a tenth of the pattern's time.
+        # What has neither a backslash nor a percent sign spells the token in no other way.
+        lower = None if self._lower is None else self._lower.encode()
+        if lower is None or not (b"\\" in body or b"%" in body or lower in body.lower()):
+            return body
         return self._bytes.sub(REPLACEMENT.encode(), body)
 
     def exception(
@@ -51,12 +59,21 @@ class Redactor:
 
 def _spellings(character: str) -> str:
     # JSON may escape any character by its number, and some with a backslash; an answer that
-    # quotes another one escapes the backslashes again. The bound keeps the search linear.
-    plain = re.escape(character)
+    # quotes another one escapes the backslashes again. The bound keeps the search linear. In
+    # either case, since names of headers and encodings are made lower; each alternative begins
+    # with one plain character, and no flag ignores the case, since only then the search skips
+    # what can be no beginning, which makes it four times as fast.
+    plain = "|".join(map(re.escape, sorted({character.lower(), character.upper()})))
+    number = "".join(map(_either_case, f"{ord(character):02x}"))
+    escaped = rf"\\\\{{0,3}}[uU]00{number}"
     if not character.isalnum():
-        plain = rf"\\{{0,4}}{plain}"
-    number = f"{ord(character):02x}"
-    return rf"(?:{plain}|\\{{1,4}}u00{number}|%{number})"
+        escaped += rf"|\\\\{{0,3}}{plain}"
+    # The longest first: a backslash of the token's own may be escaped as well.
+    return rf"(?:{escaped}|{plain}|%{number})"
+
+
+def _either_case(digit: str) -> str:
+    return f"[{digit}{digit.upper()}]"
 
 
 def _chain(exc: BaseException, outer: BaseException | None) -> Iterator[BaseException]:

@@ -7,12 +7,14 @@ alone, and is struck from all that comes back.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import platform
 import sys
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, cast
@@ -47,6 +49,11 @@ def _version() -> str:
 USER_AGENT = f"veo-async/{_version()} python/{platform.python_version()} httpx/{httpx.__version__}"
 
 
+PATHS = ("/veo/videos", "/veo/tasks")
+
+encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 class BodyTooLarge(Exception):
     """The answer is longer than what is read."""
 
@@ -69,9 +76,19 @@ class API:
         verify: Any = True,
         observe: Callable[[Answer], None],
     ) -> None:
-        self._token = token
         self._redactor = Redactor(token)
-        self._base_url = base_url
+        self._urls = {path: httpx.URL(base_url + path) for path in PATHS}
+        self._headers = {
+            b"host": httpx.URL(base_url).netloc,
+            b"accept": b"application/json",
+            # Not deflate: some servers send it without zlib's header, and what cannot be read is
+            # uncertain.
+            b"accept-encoding": b"gzip",
+            b"connection": b"keep-alive",
+            b"content-type": b"application/json",
+            b"user-agent": USER_AGENT.encode(),
+            b"authorization": f"Bearer {token}".encode(),
+        }
         self._family = family_of(transport)
         self._observe = observe
         self._http = _client(
@@ -86,30 +103,16 @@ class API:
             ),
             follow_redirects=False,
             cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
-            headers={
-                "accept": "application/json",
-                # Not deflate: some servers send it without zlib's header, and what cannot be
-                # read is uncertain.
-                "accept-encoding": "gzip",
-                "content-type": "application/json",
-                "user-agent": USER_AGENT,
-            },
         )
+        self._send = _sender(self._http, None if proxy else transport)
 
     async def post(self, path: str, body: dict[str, Any], *, timeout: float) -> Answer:
         """Post a JSON object; ``timeout`` seconds are for the whole call. Never raises but for
         cancellation."""
         outer = sys.exception()
-        request = self._http.build_request(
-            "POST",
-            self._base_url + path,
-            content=json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
-            headers={"authorization": f"Bearer {self._token}"},
-            timeout=httpx.Timeout(None, connect=min(CONNECT_TIMEOUT, timeout / 3)),
-        )
+        request = self._request(path, encoded(body).encode(), timeout)
         try:
-            with anyio.fail_after(timeout):
-                answer: Answer = await self._exchange(request)
+            answer: Answer = await self._exchange(request, timeout)
         except Exception as exc:  # noqa: BLE001 - a transport may raise anything: the core judges
             # The exception may hold the request; it goes on without the token.
             request.headers["authorization"] = REPLACEMENT
@@ -117,17 +120,35 @@ class API:
         self._observe(answer)
         return answer
 
-    async def _exchange(self, request: httpx.Request) -> Reply:
-        response = await self._http.send(request, stream=True)
+    def _request(self, path: str, content: bytes, timeout: float) -> httpx.Request:
+        # By hand, since all but the body is the same each time: the client's way of merging its
+        # defaults costs as much as the rest of a call.
+        connect = min(CONNECT_TIMEOUT, timeout / 3)
+        request = httpx.Request(
+            "POST",
+            self._urls[path],
+            headers={**self._headers, b"content-length": b"%d" % len(content)},
+            stream=httpx.ByteStream(content),
+            extensions={"timeout": {"connect": connect, "read": None, "write": None, "pool": None}},
+        )
+        request.read()  # a transport may ask for the content
+        return request
+
+    async def _exchange(self, request: httpx.Request, timeout: float) -> Reply:
+        response: httpx.Response | None = None
         try:
-            body = await read_body(response)
-        finally:
-            # A cancelled call must still give its connection back; and once an answer was read,
-            # it counts, however its connection ends.
-            with anyio.CancelScope(shield=True), suppress(Exception):
-                await response.aclose()
+            async with asyncio.timeout(timeout):
+                response = await self._send(request)
+                body = await read_body(response)
+        except BaseException:
+            if response:
+                with anyio.CancelScope(shield=True):  # a cut call must still give it back
+                    await _give_back(response)
+            raise
+        await _give_back(response)
         headers = {
-            name.lower(): self._redactor.text(value) for name, value in response.headers.items()
+            name: self._redactor.text(value)
+            for name, value in _fields(response.headers.raw).items()
         }
         return Reply(response.status_code, headers, self._redactor.body(body))
 
@@ -158,6 +179,29 @@ def _client(**options: Any) -> httpx.AsyncClient:
             field, variables = "verify", "SSL_CERT_FILE"
         problem = f"{field} (or {variables} in the environment) cannot be used: {exc}"
         raise InvalidRequestError(f"{problem}. Nothing was sent.", field=field) from exc
+
+
+def _sender(
+    client: httpx.AsyncClient, transport: httpx.AsyncBaseTransport | None
+) -> Callable[[httpx.Request], Awaitable[httpx.Response]]:
+    """What sends a request: a transport that was given is asked itself, since the client adds
+    nothing to it (no proxies, redirects, cookies or authentication) and costs as much again."""
+    return transport.handle_async_request if transport else partial(client.send, stream=True)
+
+
+async def _give_back(response: httpx.Response) -> None:
+    """Give the connection back. Once an answer was read, it counts, however its connection ends."""
+    with suppress(Exception):
+        await response.aclose()
+
+
+def _fields(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Header fields by lower case names; repeated ones are one list (RFC 9110, 5.3)."""
+    fields: dict[str, str] = {}
+    for name_bytes, value_bytes in raw:
+        name, value = name_bytes.decode("latin-1").lower(), value_bytes.decode("latin-1")
+        fields[name] = f"{fields[name]}, {value}" if name in fields else value
+    return fields
 
 
 def family_of(transport: httpx.AsyncBaseTransport | None) -> str:
