@@ -1,58 +1,144 @@
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.wire import bounded
-from veo_async._core.schedule import first_look, next_look
+from veo_async._core.schedule import (
+    ATTACHED,
+    KINDS,
+    Kind,
+    Schedule,
+    jittered,
+)
 from veo_async.policies import PollPolicy
 
-EXACT = PollPolicy(jitter=0.0)
-luck = st.floats(0, 1, exclude_max=True)
+POLICY = PollPolicy()
+FAST: Kind = ("text2video", "veo3-fast")
+SLOW: Kind = ("text2video", "veo3")
+
+
+def knowing(kind: Kind, mean: float, *, tasks: int = 200) -> Schedule:
+    """A schedule that saw so many tasks of a kind, second by second."""
+    schedule, luck = Schedule(POLICY), Random(1)
+    for _ in range(tasks):
+        duration = mean * luck.lognormvariate(-0.045, 0.3)
+        schedule.unfinished(kind, 0.0, duration)
+        schedule.finished(kind, duration, duration + 1.0)
+    return schedule
 
 
 @pytest.mark.parametrize(
-    "age, delay",
-    [(0, 1.0), (4, 1.0), (20, 5.0), (60, 15.0), (80, 20.0), (3600, 20.0), (1e12, 20.0)],
+    "age, alone, among_many",
+    [(0, 5, 5), (2, 1, 1), (20, 5, 2.5), (60, 15, 7.5), (80, 20, 10), (3600, 20, 20)],
 )
-def test_delay_grows_with_the_age_within_bounds(age: float, delay: float) -> None:
-    """The next look comes after a quarter of the age, within one and twenty seconds."""
-    assert next_look(age, EXACT, u=0.5) == delay
+def test_what_is_not_known_is_looked_at_by_its_age(
+    age: float, alone: float, among_many: float
+) -> None:
+    """The first look comes within five seconds, the next ones after a quarter of the age, or an
+    eighth if many share the polls, within one and twenty seconds."""
+    schedule = Schedule(POLICY)
+
+    assert schedule.delay(FAST, age, crowd=1) == alone
+    assert schedule.delay(FAST, age, crowd=1000) == among_many
 
 
-def test_first_look_is_early() -> None:
-    """The first look is within five seconds or so of the submit."""
-    assert first_look(EXACT, u=0.0) == 5.0
-    assert 4.5 <= first_look(PollPolicy(), u=0.0) < first_look(PollPolicy(), u=0.999) <= 5.5
+@pytest.mark.parametrize("age", [0.0, 8.0, 30.0, 60.0])
+def test_little_knowledge_changes_little(age: float) -> None:
+    """One look at one task leaves the schedule about as it was for the ages beyond."""
+    schedule = Schedule(POLICY)
+    before = schedule.delay(FAST, age, crowd=1)
+
+    schedule.unfinished(FAST, 0.0, 5.0)
+
+    assert schedule.delay(FAST, age, crowd=1) == pytest.approx(before, rel=0.5)
+
+
+def test_kinds_are_told_apart() -> None:
+    """What is known of one model says nothing about another."""
+    schedule = knowing(FAST, 12.0)
+
+    assert schedule.delay(FAST, 0.0, crowd=1) > 6.0
+    assert schedule.delay(SLOW, 0.0, crowd=1) == POLICY.first
+    assert schedule.delay(ATTACHED, 0.0, crowd=1) == POLICY.first
+
+
+def test_looks_are_rarer_where_few_share_them() -> None:
+    """A poll for one costs what a poll for fifty costs, so one task alone has to wait longer, but
+    not more than twice as long."""
+    schedule = knowing(FAST, 12.0)
+
+    delays = [schedule.delay(FAST, 12.0, crowd=crowd) for crowd in (0, 1, 12, 25, 50, 10_000)]
+
+    assert delays == sorted(delays, reverse=True)
+    assert delays[0] == delays[1] == delays[2] == pytest.approx(2 * delays[-1], rel=0.3)
+    assert delays[4] == delays[5]
+
+
+def test_a_quarter_of_the_patience_halves_the_delay() -> None:
+    """What the policy promises of its main option, where the hazard is steady."""
+    delays = []
+    for patience in (0.04, 0.01):
+        policy = PollPolicy(patience=patience, min_interval=0.01)
+        schedule = Schedule(policy)
+        for _ in range(100):
+            schedule.unfinished(FAST, 0.0, 12.7)
+            schedule.finished(FAST, 12.7, 15.9)
+        delays.append(schedule.delay(FAST, 12.8, crowd=50))
+
+    assert delays[0] == pytest.approx(2 * delays[1], rel=0.05)
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """Model names are the callers' own: of too many kinds the oldest is forgotten."""
+    schedule = knowing(FAST, 60.0)
+
+    for number in range(KINDS):
+        schedule.unfinished(("text2video", f"model-{number}"), 0.0, 5.0)
+
+    assert schedule.delay(FAST, 0.0, crowd=1) == POLICY.first
 
 
 def test_longest_delay_wins_over_the_shortest() -> None:
     """Bounds that contradict each other do not make the looks rarer than was asked for."""
-    assert next_look(0.0, PollPolicy(min_interval=9, max_interval=3, jitter=0), u=0.5) == 3.0
+    schedule = Schedule(PollPolicy(min_interval=9, max_interval=3))
+
+    assert schedule.delay(FAST, 1.0, crowd=1) == 3.0
+
+
+def test_the_shortest_delay_is_between_looks() -> None:
+    """Whoever wants the first look at once gets it."""
+    schedule = Schedule(PollPolicy(first=0))
+
+    assert schedule.delay(FAST, 0.0, crowd=1) == 0.0
+    assert schedule.delay(FAST, 0.1, crowd=1) == 1.0
+    schedule.unfinished(FAST, 0.0, 0.1)
+    assert 0.0 < schedule.delay(FAST, 0.0, crowd=1) < 2.0
+
+
+luck = st.floats(0, 1, exclude_max=True)
 
 
 @bounded
-@given(st.floats(0, 1e9), luck)
-def test_jitter_stays_within_its_part(age: float, u: float) -> None:
-    """A delay is longer or shorter by at most the jitter's part, and never zero."""
-    policy = PollPolicy()
-
-    delay, exact = next_look(age, policy, u=u), next_look(age, EXACT, u=u)
-
-    assert 0.9 * exact <= delay <= 1.1 * exact
-    assert delay >= 0.9 * policy.min_interval
+@given(st.floats(0, 1e6), luck)
+def test_jitter_stays_within_its_part(delay: float, u: float) -> None:
+    """A delay is longer or shorter by at most the jitter's part."""
+    assert 0.9 * delay <= jittered(delay, POLICY, u=u) <= 1.1 * delay
 
 
 @bounded
 @given(st.floats(1, 7200))
 def test_looks_are_few_and_not_late(duration: float) -> None:
-    """A task of any duration is noticed at most a quarter of it, or twenty seconds, late, for a
-    number of looks that is a few more than the cap asks for."""
-    age, looks = first_look(EXACT, u=0.5), 1
+    """A task alone, of any duration and of which nothing is known, is noticed at most half of it,
+    or twenty seconds, late, for a number of looks that is a few more than the cap asks for."""
+    schedule, age, looks = Schedule(POLICY), 0.0, 0
     while age < duration:
-        age += next_look(age, EXACT, u=0.5)
-        looks += 1
+        seen, looks = age, looks + 1
+        age += schedule.delay(FAST, age, crowd=1)
+        schedule.unfinished(FAST, seen, age)
 
-    assert age - duration <= max(5.0, min(0.25 * duration, 20.0))
-    assert looks <= 16 + duration / 20.0
+    assert age - duration <= max(5.0, min(0.5 * duration, 20.0))
+    assert looks <= 16 + duration / 18.0

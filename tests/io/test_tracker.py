@@ -516,6 +516,62 @@ async def test_the_budget_of_polls_holds_whatever_is_in_flight() -> None:
     assert 35 <= len(board.questions) <= 41
 
 
+@pytest.mark.asyncio
+async def test_a_hint_is_a_reason_to_look() -> None:
+    """Whoever hears that a task may be over has it looked at, at the times that are said."""
+    board = Board(seconds=0.0)
+    board._submit = _accept
+    async with client(board, poll=PollPolicy(first=600, max_interval=600, jitter=0)) as veo:
+        task = await veo.submit(TextToVideo(prompt="a mug"))
+        waiting = asyncio.create_task(task.result())
+        await asyncio.sleep(1.0)
+        veo._tracker.hint(task.id, (now(), now() + 5.0))
+        await asyncio.sleep(1.0)
+        asked_once = len(board.questions)
+        board.finish("t0")
+        await waiting
+
+        assert (asked_once, len(board.questions)) == (1, 2)
+        assert now() == pytest.approx(6.0)
+
+
+@pytest.mark.asyncio
+async def test_a_hint_that_comes_during_a_question_is_not_lost() -> None:
+    """The answer may have been made before the task was over: it is asked for once more."""
+    board = Board(seconds=2.0)
+    async with client(board, poll=PollPolicy(first=600, max_interval=600)) as veo:
+        waiting = asyncio.create_task(veo.wait("t0"))
+        await asyncio.sleep(1.0)
+        veo._tracker.hint("t0", (now(),))
+        await asyncio.sleep(1.5)
+        board.finish("t0")
+        await waiting
+
+        assert len(board.questions) == 2
+        assert now() == pytest.approx(4.0, abs=0.1)
+
+
+@pytest.mark.asyncio
+async def test_hints_for_nobody_cost_nothing() -> None:
+    """A hint for a task that is over, that nobody waits for or that is not ours is no question."""
+    board = Board(seconds=0.0)
+    board._submit = _accept
+    async with client(board) as veo:
+        task = await veo.submit(TextToVideo(prompt="a mug"))
+        for _ in range(2):
+            veo._tracker.hint("t0", (now(),))
+            veo._tracker.hint("t1", (now(),))
+            await asyncio.sleep(60.0)
+        unasked = len(board.questions)
+        board.finish("t0")
+        await task.result()
+        asked = len(board.questions)
+        veo._tracker.hint("t0", (now(),))
+        await asyncio.sleep(60.0)
+
+        assert (unasked, len(board.questions)) == (0, asked)
+
+
 def run_joining_at(turn: int) -> bool:
     """Wait for a second id at this turn after the first one's result; whether that is early."""
     board = Board(seconds=0.01)

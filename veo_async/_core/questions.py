@@ -10,9 +10,20 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
+from typing import TypeAlias
 
 FEW = 64
 """So few entries too many are not worth the work of throwing them out."""
+
+GLANCES = 4
+"""How many times a poll's size of ids are asked anew, at one time, when they are due: what was
+learned from one poll may put off thousands, and the event loop must not be held up by that."""
+
+MOMENT = 0.1
+"""Seconds until the others' turn comes."""
+
+When: TypeAlias = Callable[[str], float | None]
+"""When an id is due by all that is known now; ``None`` if nobody wants to know about it."""
 
 
 class Agenda:
@@ -55,20 +66,59 @@ class Agenda:
             heapq.heappop(heap)
         return heap[0][0] if heap else None
 
-    def take(self, now: float, size: int) -> list[str]:
+    def settle(self, now: float, most: int, when: When) -> float | None:
+        """When the first id is due, or ``None`` if there is none.
+
+        Ids whose time has come are asked anew: those that can wait are put off, for up to
+        ``most`` of them.
+        """
+        for _ in range(most):
+            due = self.next_due()
+            if due is None or due > now:
+                return due
+            task_id = self._heap[0][2]
+            anew = when(task_id)
+            if anew is not None and anew <= now:
+                return now
+            self._put_off(task_id, anew)
+        return now + MOMENT
+
+    def _put_off(self, task_id: str, due: float | None) -> None:
+        if due is None:
+            self.drop(task_id)
+        else:
+            self.add(task_id, due)
+
+    def take(self, now: float, size: int, when: When) -> list[str]:
         """Up to ``size`` ids if one of them is due, else none.
 
         A poll costs the same for one id as for ``size``, so those that are due next ride along.
         """
-        due = self.next_due()
-        if due is None or due > now:
-            return []
+        taken: list[str] = []
+        for _ in range(GLANCES * size):
+            due = self.next_due()
+            if due is None or due > now or len(taken) == size:
+                break
+            task_id = self._heap[0][2]
+            anew = when(task_id)
+            if anew is not None and anew <= now:
+                taken.append(self._pop())
+            else:
+                self._put_off(task_id, anew)
+        return taken + self._neighbours(size - len(taken), when) if taken else []
+
+    def _neighbours(self, size: int, when: When) -> list[str]:
         taken: list[str] = []
         while len(taken) < size and self.next_due() is not None:
-            task_id = heapq.heappop(self._heap)[2]
-            del self._entry[task_id]
-            taken.append(task_id)
+            task_id = self._pop()
+            if when(task_id) is not None:
+                taken.append(task_id)
         return taken
+
+    def _pop(self) -> str:
+        task_id = heapq.heappop(self._heap)[2]
+        del self._entry[task_id]
+        return task_id
 
 
 class Questions:
@@ -95,20 +145,23 @@ class Questions:
         self.agenda.drop(task_id)
         self._alone.discard(task_id)
 
-    def next_due(self, now: float) -> float | None:
+    def __len__(self) -> int:
+        return len(self.agenda) + len(self._asked)
+
+    def next_due(self, now: float, size: int, when: When) -> float | None:
         """When there is something to ask, or ``None`` if there is nothing."""
-        return now if self._portions else self.agenda.next_due()
+        return now if self._portions else self.agenda.settle(now, GLANCES * size, when)
 
-    def choose(self, now: float, size: int, *, is_watched: Callable[[str], bool]) -> list[str]:
-        """Up to ``size`` ids to ask about now; those that nobody watches are dropped."""
-        ids = self._portions.popleft() if self._portions else self._due(now, size)
-        watched = [task_id for task_id in ids if is_watched(task_id)]
+    def choose(self, now: float, size: int, when: When) -> list[str]:
+        """Up to ``size`` ids to ask about now; what nobody wants to know about is dropped."""
+        ids = self._portions.popleft() if self._portions else self._due(now, size, when)
+        wanted = [task_id for task_id in ids if when(task_id) is not None]
         self._asked.difference_update(ids)
-        self._asked.update(watched)
-        return watched
+        self._asked.update(wanted)
+        return wanted
 
-    def _due(self, now: float, size: int) -> list[str]:
-        ids = self.agenda.take(now, size)
+    def _due(self, now: float, size: int, when: When) -> list[str]:
+        ids = self.agenda.take(now, size, when)
         self._ask_in_portions([task_id] for task_id in ids if task_id in self._alone)
         return [task_id for task_id in ids if task_id not in self._alone]
 

@@ -427,7 +427,8 @@ class Submits:
     def _follow(self, post: Post, accepted: law.Accepted) -> Tracked:
         post.verdict = accepted
         task_id, standing = accepted.task_id or "", accepted.standing
-        post.tracked = self._tracker.follow(task_id, standing, origin=post.origin)
+        kind = (post.request.action, post.request.model)
+        post.tracked = self._tracker.follow(task_id, standing, origin=post.origin, kind=kind)
         self._hints.bind(post.ticket, post.tracked)
         if post.release:
             self._tracker.hold_place(post.tracked, post.release)

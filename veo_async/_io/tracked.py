@@ -8,6 +8,7 @@ from copy import copy
 import anyio
 
 from .._core.callbacks import Ticket, Wakes
+from .._core.schedule import ATTACHED, Kind
 from .._core.tasks import PENDING
 from .._core.telling import UNKNOWN, Origin
 from ..errors import VeoError
@@ -20,24 +21,28 @@ class Tracked:
     Attributes:
         task_id: the service's id; empty for a result that came without one.
         origin: where it comes from, as far as that is known.
+        kind: with which others its duration is learned.
         born: when this client first heard of it, in monotonic seconds.
+        seen: when it was last seen unfinished; at first when it was born.
+        wakes: when to look whatever the schedule says, ascending.
+        jitter: the factor of its next delay.
         standing: how it stood when last seen.
         trouble: why waiting for it makes no sense any more; a later wait begins anew.
         over: set once there is a result or trouble.
         waiters: how many callers wait for it.
         release: gives back the place in flight that it holds, if it holds one.
-        due: when to look next, in monotonic seconds.
         tickets: the callbacks that may speak of it.
-        wakes: when callbacks make it due, in monotonic seconds, ascending.
     """
 
     __slots__ = (
         "__weakref__",
         "born",
-        "due",
+        "jitter",
+        "kind",
         "origin",
         "over",
         "release",
+        "seen",
         "standing",
         "task_id",
         "tickets",
@@ -46,18 +51,27 @@ class Tracked:
         "wakes",
     )
 
-    def __init__(self, task_id: str, *, born: float, due: float, origin: Origin = UNKNOWN) -> None:
+    def __init__(
+        self,
+        task_id: str,
+        *,
+        born: float,
+        jitter: float = 1.0,
+        origin: Origin = UNKNOWN,
+        kind: Kind = ATTACHED,
+    ) -> None:
         self.task_id = task_id
         self.origin = origin
-        self.born = born
-        self.due = due
+        self.kind = kind
+        self.born = self.seen = born
+        self.wakes: Wakes = ()
+        self.jitter = jitter
         self.standing = PENDING
         self.trouble: VeoError | None = None
         self.over = anyio.Event()
         self.waiters = 0
         self.release: Callable[[], None] | None = None
         self.tickets: tuple[Ticket, ...] = ()
-        self.wakes: Wakes = ()
 
     def result(self) -> Generation:
         """The generation, or the error that the task ended with."""

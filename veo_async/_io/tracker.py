@@ -17,10 +17,11 @@ from weakref import WeakValueDictionary
 
 import anyio
 
-from .._core import polls, schedule
+from .._core import polls
 from .._core.callbacks import GATHER, Ticket, Wakes
 from .._core.options import read_task_id
 from .._core.questions import Questions
+from .._core.schedule import ATTACHED, Kind, Schedule, jittered
 from .._core.tasks import PENDING, Standing, advance
 from .._core.telling import UNKNOWN, Origin
 from ..errors import (
@@ -53,6 +54,7 @@ class Tracker:
         # holds their handle.
         self._kept: dict[str, Tracked] = {}
         self._questions = Questions()
+        self._schedule = Schedule(policy)
         self._queued_for_places = 0
         self._open_polls = 0
         self._health = polls.Health()
@@ -65,15 +67,19 @@ class Tracker:
     # What callers do.
 
     def follow(
-        self, task_id: str, standing: Standing = PENDING, *, origin: Origin = UNKNOWN
+        self,
+        task_id: str,
+        standing: Standing = PENDING,
+        *,
+        origin: Origin = UNKNOWN,
+        kind: Kind = ATTACHED,
     ) -> Tracked:
-        """The task with this id, at least as far as ``standing`` says."""
+        """The task with this id, at least as far as ``standing`` says; of this ``kind`` if it was
+        accepted just now."""
         tracked = self._tasks.get(task_id)
         if tracked is None or tracked.trouble:
-            now = _now()
-            first = schedule.first_look(self._policy, u=self._seams.luck.random())
             tickets = tracked.tickets if tracked else ()
-            tracked = Tracked(task_id, born=now, due=now + first, origin=origin)
+            tracked = Tracked(task_id, born=_now(), jitter=self._jitter(), origin=origin, kind=kind)
             tracked.tickets = tickets
             if task_id:
                 self._tasks[task_id] = tracked
@@ -90,7 +96,7 @@ class Tracker:
         known = self._tasks.get(task_id)
         tracked = self.follow(task_id, origin=origin)
         if tracked is not known:
-            tracked.due = _now()
+            tracked.wakes = (tracked.born,)
         return tracked
 
     def renew(self, tracked: Tracked) -> Tracked:
@@ -147,7 +153,7 @@ class Tracker:
         self._queued_for_places += 1
         if self._queued_for_places == 1:
             for tracked in self._kept.values():
-                self._questions.add(tracked.task_id, tracked.due)
+                self._questions.add(tracked.task_id, self._due(tracked))
         self._start()
         try:
             yield
@@ -157,7 +163,7 @@ class Tracker:
 
     def _keep(self, tracked: Tracked) -> None:
         self._kept[tracked.task_id] = tracked
-        self._questions.add(tracked.task_id, tracked.due)
+        self._questions.add(tracked.task_id, self._due(tracked))
         self._wake.set()
 
     def _let_go(self, tracked: Tracked) -> None:
@@ -177,8 +183,6 @@ class Tracker:
 
     def expect(self, tracked: Tracked, ticket: Ticket) -> None:
         """A callback may come for this task, which keeps the ticket: polls are a safety net."""
-        if not tracked.tickets:
-            tracked.due = max(tracked.due, tracked.born + self._policy.callback_interval)
         tracked.tickets = (*tracked.tickets, ticket)
 
     def hint(self, task_id: str, wakes: Wakes) -> None:
@@ -186,10 +190,9 @@ class Tracker:
         tracked = self._tasks.get(task_id)
         if tracked is None or tracked.over.is_set():
             return
-        tracked.wakes = wakes
-        tracked.due = min(tracked.due, max(wakes[0], self._last_poll + GATHER))
+        tracked.wakes = (max(wakes[0], self._last_poll + GATHER), *wakes[1:])
         if self._is_watched(tracked):
-            self._questions.add(task_id, tracked.due)
+            self._questions.add(task_id, self._due(tracked))
             self._wake.set()
 
     def learn(self, tracked: Tracked, record: TaskRecord) -> None:
@@ -250,24 +253,38 @@ class Tracker:
 
     def _pause(self, now: float) -> float:
         """Seconds until there is something to ask, and it may be asked."""
-        due = self._questions.next_due(now)
-        if due is None:
-            return float("inf")
-        return max(due, self._quiet_until, self._next_poll) - now
+        allowed = max(self._quiet_until, self._next_poll)
+        if allowed > now:
+            return allowed - now
+        due = self._questions.next_due(now, self._policy.batch_size, self._when)
+        return float("inf") if due is None else due - now
 
     def _choose(self, now: float) -> list[str]:
         """The ids of the next poll."""
         size = self._policy.batch_size
-        ids = self._questions.choose(now, size, is_watched=self._is_id_watched)
+        ids = self._questions.choose(now, size, self._when)
         if ids:
             self._last_poll = now
             self._next_poll = now + 1.0 / self._policy.per_second
-            self._for_each(ids, lambda tracked: _looked_at(tracked, now))
         return ids
 
-    def _is_id_watched(self, task_id: str) -> bool:
+    def _when(self, task_id: str) -> float | None:
+        """When the task is due by what is known now; ``None`` if nobody wants to know."""
         tracked = self._tasks.get(task_id)
-        return tracked is not None and self._is_watched(tracked)
+        if tracked is None or not self._is_watched(tracked):
+            return None
+        return self._due(tracked)
+
+    def _due(self, tracked: Tracked) -> float:
+        age = tracked.seen - tracked.born
+        delay = self._schedule.delay(tracked.kind, age, crowd=len(self._questions))
+        if tracked.tickets:
+            delay = max(delay, self._policy.callback_interval)
+        due = tracked.seen + delay * tracked.jitter
+        return min(due, tracked.wakes[0]) if tracked.wakes else due
+
+    def _jitter(self) -> float:
+        return jittered(1.0, self._policy, u=self._seams.luck.random())
 
     async def _poll(self, ids: list[str]) -> None:
         started = _now()
@@ -283,14 +300,14 @@ class Tracker:
         now = _now()
         self._health = polls.examine(self._health, reading, started=started, now=now)
         if isinstance(reading, polls.Looked):
-            self._look(ids, reading)
+            self._look(ids, reading, started)
         elif isinstance(reading, polls.Halve):
             self._questions.halve(ids)
         elif isinstance(reading, polls.Guilty):
             self._for_each(ids, lambda tracked: self._fail(tracked, reading.error))
         else:
             self._quiet_until = now + polls.quiet_time(self._health, u=self._seams.luck.random())
-            self._for_each(ids, self._look_later)
+            self._for_each(ids, self._look_again)
             self._give_up_if_hopeless(reading)
         self._wake.set()
 
@@ -300,37 +317,42 @@ class Tracker:
             if tracked is not None and not tracked.over.is_set():
                 act(tracked)
 
-    def _look(self, ids: list[str], looked: polls.Looked) -> None:
+    def _look(self, ids: list[str], looked: polls.Looked, started: float) -> None:
+        now = _now()
+
         def learn(tracked: Tracked) -> None:
             event = looked.standings.get(tracked.task_id)
+            since, kind, born = tracked.seen - tracked.born, tracked.kind, tracked.born
             if event is None:
-                self._unknown(tracked)
-                return
-            self._questions.known(tracked.task_id)
-            self._learn(tracked, event)
+                self._unknown(tracked, now - born)
+            else:
+                self._questions.known(tracked.task_id)
+                self._learn(tracked, event)
+                if tracked.over.is_set():
+                    self._schedule.finished(kind, since, now - born)
+                else:
+                    self._schedule.unfinished(kind, since, now - born)
             if not tracked.over.is_set():
-                self._look_later(tracked)
+                self._look_later(tracked, started, now)
 
         self._for_each(ids, learn)
 
-    def _unknown(self, tracked: Tracked) -> None:
+    def _unknown(self, tracked: Tracked, age: float) -> None:
         """A task that was just submitted may not be listed yet; an old one never will be."""
-        age = _now() - tracked.born
-        if age <= self._policy.unknown_grace:
-            self._look_later(tracked)
-            return
-        message = f"The service has not known task {tracked.task_id} for {age:.0f} s."
-        self._fail(tracked, TaskNotFoundError(message, task_id=tracked.task_id))
+        if age > self._policy.unknown_grace:
+            message = f"The service has not known task {tracked.task_id} for {age:.0f} s."
+            self._fail(tracked, TaskNotFoundError(message, task_id=tracked.task_id))
 
-    def _look_later(self, tracked: Tracked) -> None:
-        now = _now()
-        u = self._seams.luck.random()
-        delay = schedule.next_look(now - tracked.born, self._policy, u=u)
-        if tracked.tickets:
-            delay = max(delay, self._policy.callback_interval)
-        tracked.due = min((now + delay, *tracked.wakes))
+    def _look_later(self, tracked: Tracked, started: float, now: float) -> None:
+        """A poll from ``started`` to ``now`` did not find the task finished."""
+        tracked.seen = now
+        tracked.wakes = tuple(wake for wake in tracked.wakes if wake > started)
+        tracked.jitter = self._jitter()
+        self._look_again(tracked)
+
+    def _look_again(self, tracked: Tracked) -> None:
         if self._is_watched(tracked):
-            self._questions.add(tracked.task_id, tracked.due)
+            self._questions.add(tracked.task_id, self._due(tracked))
 
     def _give_up_if_hopeless(self, reading: polls.Reading) -> None:
         if not polls.is_hopeless(self._health, self._policy):
@@ -375,10 +397,6 @@ class Tracker:
 def _now() -> float:
     # The loop's own, since anyio's clock may not be read in a callback before anyio 4.12.
     return asyncio.get_running_loop().time()
-
-
-def _looked_at(tracked: Tracked, now: float) -> None:
-    tracked.wakes = tuple(at for at in tracked.wakes if at > now)
 
 
 def _odd(standing: Standing) -> str:
