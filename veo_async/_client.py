@@ -430,7 +430,10 @@ class VeoClient:
                 a request. It is read as far as there is room. Without a key of yours, it is a
                 hash of the request and its occurrence number: ten equal requests are ten videos.
             journal: the file that remembers what was bought; it is created if there is none.
-            download_to: the folder in which each video is saved, named after its key.
+            download_to: the folder in which each video is saved, named by its number in the
+                order of the input and by its prompt, with a record of each item beside it
+                (``0007-a-coffee-mug.json``), also of one that failed. `veo_async.gallery` makes a
+                page of it. A name stays its item's own in every later run.
             upscale: whether to make the 1080p version of each video as well. ``result`` is the
                 last that was made: if the upscale fails, the video itself, beside the ``error``.
             max_in_flight: how many items are under way at most, from when they are read until

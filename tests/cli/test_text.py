@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veo_async.cli._text import JOINERS, SLUG_BYTES, plain, slug
+from veo_async._slug import SLUG_BYTES, slug
+from veo_async.cli._text import JOINERS, plain
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from veo_async import (
     BadRequestError,
+    DownloadError,
     Generation,
     Get1080p,
     InsufficientBalanceError,
@@ -18,7 +19,6 @@ from veo_async._core import batch as law
 from veo_async._core import journal_events as events
 from veo_async._core import submit
 from veo_async._core.journal_rows import Row
-from veo_async._core.names import file_name
 from veo_async._core.reply import Failure
 from veo_async._core.stored import write_request
 from veo_async._core.tasks import PENDING, Standing
@@ -182,44 +182,10 @@ def test_a_fault_of_our_own_is_told() -> None:
     assert "ZeroDivisionError" in str(error)
 
 
-@pytest.mark.parametrize("key", ["a", "0123456789abcdef-1", "shot_7", "a.b", "x" * 80])
-def test_a_plain_key_is_its_name(key: str) -> None:
-    """Whoever chose plain keys finds the files by them."""
-    assert file_name(key) == f"{key}.mp4"
-    assert file_name(key, upscaled=True) == f"{key}-1080p.mp4"
+def test_a_folder_that_cannot_be_written_is_told_as_a_download_to_repeat() -> None:
+    """What was bought stays paid for, and the message says which folder it is about."""
+    error = law.unwritable(OSError("No space left"), "out")
 
-
-def test_every_key_has_a_name_of_its_own_in_its_folder() -> None:
-    """Paths, devices, cases, scripts and lengths: the names are safe, short and different."""
-    keys = [
-        "a",
-        "A",
-        "a-1080p",
-        "a/b",
-        "a_b",
-        "a\\b",
-        "..",
-        ".",
-        "../../etc/passwd",
-        "con",
-        "NUL.x",
-    ]
-    keys += [
-        "con.mp4",
-        "a.",
-        "a ",
-        " a",
-        "ä",
-        "日本",
-        "-a",
-        "x" * 81,
-        "x" * 5000,
-        "a\0",
-        "a:b",
-        "\ud800",
-    ]
-    names = [file_name(key, upscaled=upscaled) for key in keys for upscaled in (False, True)]
-
-    assert len({name.lower() for name in names}) == len(names)
-    assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789._-~") for name in names)
-    assert all(len(name) < 120 and name[0] not in ".-" for name in names)
+    assert isinstance(error, DownloadError)
+    assert error.path == "out"
+    assert "No space left" in str(error)

@@ -15,6 +15,7 @@ from ..errors import (
     AccountError,
     APINotImplementedError,
     BadRequestError,
+    DownloadError,
     InvalidRequestError,
     NoAPIError,
     RateLimitError,
@@ -227,3 +228,12 @@ def unexpected(error: Exception) -> VeoError:
     told = VeoError(f"An unexpected {type(error).__name__}: {error}", may_have_cost=True)
     told.__cause__ = error
     return told
+
+
+def unwritable(error: OSError, folder: object) -> DownloadError:
+    """The error for a folder in which nothing can be written down."""
+    return DownloadError(
+        f"Nothing can be saved in the folder {folder} ({error}): see to it, and run the same batch "
+        "again.",
+        path=folder,
+    )

@@ -1,34 +1,69 @@
-"""The names of the files that a batch saves.
+"""The names of the files that a batch saves: ``0007-a-coffee-mug-on-a-marble-counter.mp4``.
 
-A name is safe on every file system (also on those that know no case), never leaves its folder,
-and belongs to one item and stage alone: a key that is not plainly such a name gets its hash after
-a ``~``, which no plain key has.
+An item's stem is its number in the order of the input and what its prompt says; all its files
+begin with it. Stems of one run differ in their numbers. A stem that another item had first, in an
+earlier run of other input or of another batch, gets a hash of the key after a ``~``, which no plain
+stem has. So a name is safe on every file system (also on those that know no case, keep names in
+another Unicode form, or reserve the names of devices), and never leaves its folder.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
+
+from .._slug import slug
+from ..models import Get1080p, VideoRequest
 
 UPSCALED = "-1080p"
-"""What the name of an upscaled video ends with."""
+"""What the stem of an upscaled video is followed by. No stem ends so: else the video of one item
+could be taken for the upscaled one of another."""
 
-MOST = 80
-"""Characters of a key that its name keeps."""
+VIDEO, RECORD = ".mp4", ".json"
 
-_PLAIN = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9_-])?")
-_DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")  # names that Windows keeps
-
-
-def file_name(key: str, *, upscaled: bool = False) -> str:
-    """The name of the MP4 of an item."""
-    return f"{_stem(key)}{UPSCALED if upscaled else ''}.mp4"
+_OURS = re.compile(r"[0-9]{4,}(?:-[^./\\]+)?")
 
 
-def _stem(key: str) -> str:
-    fits = len(key) <= MOST and not key.endswith(UPSCALED)
-    if fits and _PLAIN.fullmatch(key) and not _DEVICES.fullmatch(key):
-        return key
-    readable = re.sub(r"[^a-z0-9_-]+", "_", key.lower())[:MOST].strip("_-")
+def stem_of(number: int, request: VideoRequest, *, key: str | None = None) -> str:
+    """What the names of an item's files begin with; with ``key``, also where the plain stem is
+    another item's."""
+    text = request.video_id if isinstance(request, Get1080p) else request.prompt
+    stem = f"{number:04}-{slug(text)}"
+    while stem.endswith(UPSCALED):
+        stem = stem.removesuffix(UPSCALED)
+    if key is None:
+        return stem
     digest = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:16]
-    return f"{readable or 'item'}~{digest}"
+    return f"{stem}~{digest}"
+
+
+def file_name(stem: str, *, upscaled: bool = False) -> str:
+    """The name of an item's video, or of its upscaled one."""
+    return f"{stem}{UPSCALED if upscaled else ''}{VIDEO}"
+
+
+def record_name(stem: str) -> str:
+    """The name of an item's record."""
+    return f"{stem}{RECORD}"
+
+
+def names_of(stem: str) -> tuple[str, ...]:
+    """All names that an item with this stem may use."""
+    return record_name(stem), file_name(stem), file_name(stem, upscaled=True)
+
+
+def stem_in(name: str) -> str | None:
+    """The stem in the name of a video or a record; ``None`` if it is no name of ours."""
+    for ending in (f"{UPSCALED}{VIDEO}", VIDEO, RECORD):
+        if name.endswith(ending):
+            stem = name.removesuffix(ending)
+            ours = _OURS.fullmatch(stem) and not stem.endswith(UPSCALED)
+            # A file system that keeps the parts of a letter apart finds it in one form, too.
+            return unicodedata.normalize("NFC", stem) if ours else None
+    return None
+
+
+def fold(name: str) -> str:
+    """A text that is equal for names that some file system takes for one and the same."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())

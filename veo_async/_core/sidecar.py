@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ..models import Generation, Outcome
+from ..errors import VeoError
+from ..models import Generation, Outcome, VideoRequest
 
 VERSION = 1
 """What ``veo_async`` says in a record of this form."""
@@ -20,45 +21,50 @@ LONGEST = 4_000_000
 """Bytes of a record that are read: a prompt is text, so what is longer is something else."""
 
 
-def write(
-    outcome: Outcome,
-    *,
-    number: int,
-    ends: Sequence[Generation] = (),
-    at: float,
-) -> bytes:
+def write(outcome: Outcome, *, number: int, ends: Sequence[Generation], at: float) -> bytes:
     """The record of an item.
 
     Args:
         number: its number in the order of the input.
-        ends: the results of its stages, in their order; ``outcome.files`` are theirs.
+        ends: the results of its stages, in their order.
         at: Unix time in seconds when it ended.
     """
-    error, task_ids = outcome.error, [end.task_id for end in ends]
-    record = {
-        "veo_async": VERSION,
-        "number": number,
-        "key": outcome.key,
-        "state": outcome.state,
-        "task_id": (outcome.result and outcome.result.task_id) or getattr(error, "task_id", None),
-        "trace_id": (outcome.result and outcome.result.trace_id)
-        or getattr(error, "trace_id", None),
-        "request": outcome.request.model_dump(mode="json", exclude_none=True),
-        "result": outcome.result and outcome.result.model_dump(mode="json", exclude_unset=True),
-        "error": error
-        and {
-            "type": type(error).__name__,
-            "message": str(error),
-            "code": getattr(error, "code", None),
-            "may_have_cost": error.may_have_cost,
-        },
-        "task_ids": task_ids,
-        "files": [path.name for path in outcome.files],
-        "ended_at": datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds"),
-    }
+    source: Generation | VeoError | None = outcome.result or outcome.error
+    return _record(
+        outcome.key,
+        number,
+        outcome.request,
+        state=outcome.state,
+        task_id=getattr(source, "task_id", None),
+        trace_id=getattr(source, "trace_id", None),
+        task_ids=[end.task_id for end in ends],
+        result=outcome.result and outcome.result.model_dump(mode="json", exclude_unset=True),
+        error=outcome.error and _error(outcome.error),
+        files=[path.name for path in outcome.files],
+        ended_at=datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds"),
+    )
+
+
+def claim(key: str, *, number: int, request: VideoRequest) -> bytes:
+    """The record of an item that is not over: it says whose the name is."""
+    return _record(key, number, request, state="pending")
+
+
+def _record(key: str, number: int, request: VideoRequest, **fields: Any) -> bytes:
+    asked = request.model_dump(mode="json", exclude_none=True)
+    record = {"veo_async": VERSION, "number": number, "key": key, "request": asked, **fields}
     text = json.dumps(record, ensure_ascii=False, indent=2, default=str)
     # A service may send half of a surrogate pair, which JSON writes as an escape.
     return text.encode(errors="backslashreplace") + b"\n"
+
+
+def _error(error: VeoError) -> dict[str, Any]:
+    return {
+        "type": type(error).__name__,
+        "message": str(error),
+        "code": getattr(error, "code", None),
+        "may_have_cost": error.may_have_cost,
+    }
 
 
 def read(data: bytes) -> dict[str, Any] | None:
@@ -70,3 +76,11 @@ def read(data: bytes) -> dict[str, Any] | None:
     if not isinstance(fields, dict) or not isinstance(fields.get("veo_async"), int):
         return None
     return fields
+
+
+def tells_the_same(old: bytes, new: bytes) -> bool:
+    """Whether two records differ in the time alone: then the first one has the right time."""
+    before, after = read(old), read(new)
+    if before is None or after is None:
+        return False
+    return before | {"ended_at": None} == after | {"ended_at": None}

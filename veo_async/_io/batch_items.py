@@ -7,8 +7,10 @@ earlier one ended, however it ended.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 
@@ -24,6 +26,7 @@ from ..models import Action, Generation, Outcome, VideoRequest
 from ..policies import RetryPolicy
 from .batch_ledger import StageLedger, Till
 from .downloads import Downloads
+from .folder import Folder
 from .hints import Hints
 from .journal import Journal
 from .queries import Queries
@@ -96,14 +99,15 @@ class Owned:
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One item under way. ``posts`` are what was sent for it."""
+    """One item under way, ``number`` in the order of the input. ``posts`` are what was sent for
+    it."""
 
     key: str
     request: VideoRequest
     item: Item
     deadline: float
     posts: list[Post]
-    outcome: Outcome | None = field(default=None)
+    number: int
 
 
 class Maker:
@@ -112,6 +116,7 @@ class Maker:
     def __init__(self, parts: Parts, options: Options, journal: Journal | None) -> None:
         self._parts = parts
         self._options = options
+        self._folder = Folder(options.folder) if options.folder else None
         self._journal = journal
         self._owned = Owned(parts, journal) if journal else None
         self.till = Till(options.max_submissions)
@@ -138,7 +143,8 @@ class Maker:
             except Exception as exc:  # noqa: BLE001 - one item's fault must not lose the others'
                 error = error or law.unexpected(exc)
         result = ends.get(SECOND) or ends.get(FIRST)
-        return Outcome(entry.key, entry.request, result, error, tuple(files))
+        outcome = Outcome(entry.key, entry.request, result, error, tuple(files))
+        return await self._written_down(entry, outcome, ends) if self._folder else outcome
 
     def _hear(self, error: VeoError) -> None:
         self.till.notice(error)
@@ -273,10 +279,8 @@ class Maker:
             files.append(await self._save(entry, stage, generation, self._options.folder))
 
     async def _save(self, entry: Entry, stage: str, generation: Generation, folder: Path) -> Path:
-        path = folder / file_name(entry.key, upscaled=stage == SECOND)
-        row = entry.item.stages.get(download_stage(stage, 0))
-        saved = row.file if row else None
-        if saved == (str(path), await self._size(path)):
+        path = folder / file_name(await self._stem(entry), upscaled=stage == SECOND)
+        if _saved(entry.item, stage) == (path.name, await self._size(path)):
             return path
         began = self._parts.seams.wall()
         await self._fetch(generation, path)
@@ -308,6 +312,37 @@ class Maker:
         generations = [record.generation for record in records if record.generation]
         return generations[0].video.video_url if generations else None
 
+    async def _stem(self, entry: Entry) -> str:
+        """What the names of its files begin with."""
+        assert self._folder is not None  # it is asked for where something is saved
+        saved = _saved(entry.item, FIRST) or _saved(entry.item, SECOND)
+        named = partial(self._folder.stem, saved=saved[0] if saved else None)
+        stem: str = await self._on_disk(named, entry.key, entry.number, entry.request)
+        return stem
+
+    async def _written_down(
+        self, entry: Entry, outcome: Outcome, ends: dict[str, Generation]
+    ) -> Outcome:
+        """The outcome, once its record lies in the folder."""
+        assert self._folder is not None  # else there is no place for it
+        write = partial(
+            self._folder.record,
+            number=entry.number,
+            ends=tuple(ends.values()),
+            at=self._parts.seams.wall(),
+        )
+        try:
+            await self._on_disk(write, outcome, await self._stem(entry))
+        except DownloadError as exc:
+            return replace(outcome, error=outcome.error or exc)
+        return outcome
+
+    async def _on_disk(self, work: Callable[..., Any], *args: Any) -> Any:
+        try:
+            return await self._parts.seams.run_sync(work, *args)
+        except OSError as exc:
+            raise law.unwritable(exc, self._options.folder) from exc
+
     async def _size(self, path: Path) -> int | None:
         size: int | None = await self._parts.seams.run_sync(_size_of, path)
         return size
@@ -315,6 +350,13 @@ class Maker:
 
 def _origin(row: Row, request: VideoRequest) -> Origin:
     return Origin.of(request, key=row.key, sent_at=row.sent_at)
+
+
+def _saved(item: Item, stage: str) -> tuple[str, int] | None:
+    """The name and the length of a file that an earlier run saved."""
+    row = item.stages.get(download_stage(stage, 0))
+    file = row.file if row else None
+    return (Path(file[0]).name, file[1]) if file else None
 
 
 def _known(row: Row) -> Generation:

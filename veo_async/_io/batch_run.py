@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from itertools import count
 
 import anyio
 
@@ -85,7 +86,8 @@ class Run(AsyncIterator[Outcome]):
         self._posts = posts
         self._free = anyio.Semaphore(max_in_flight)
         self._overlap = Overlap(journal.bought if journal else 0, extend=extend)
-        self._held: deque[tuple[str, VideoRequest]] = deque()
+        self._held: deque[tuple[int, str, VideoRequest]] = deque()
+        self._numbers = count(1)
         self._under_way: set[asyncio.Task[None]] = set()
         self._ready: deque[tuple[Entry, Outcome]] = deque()
         self._error: Exception | None = None
@@ -147,29 +149,30 @@ class Run(AsyncIterator[Outcome]):
         keys = [key for key, _ in portion]
         known = await self._journal.get_many(keys) if self._journal else {}
         for key, request in portion:
-            item = known.get(key)
+            number, item = next(self._numbers), known.get(key)
             self._overlap = self._overlap.seen(item)
             if item:
                 item.check(request)
-                self._begin(key, request, item)
+                self._begin(number, key, request, item)
             else:
-                self._held.append((key, request))
+                self._held.append((number, key, request))
                 self._free.release()
         if self._overlap.verdict == "stop":
             raise self._overlap.error(self._path())
         while self._held and self._overlap.verdict == "go":
             await self._free.acquire()
-            key, request = self._held.popleft()
-            self._begin(key, request, Item(key))
+            number, key, request = self._held.popleft()
+            self._begin(number, key, request, Item(key))
 
     def _path(self) -> str:
         return str(self._journal.path) if self._journal else ""
 
     # The items.
 
-    def _begin(self, key: str, request: VideoRequest, item: Item) -> None:
+    def _begin(self, number: int, key: str, request: VideoRequest, item: Item) -> None:
         posts = [] if self._posts is None else self._posts
-        entry = Entry(key, request, item, anyio.current_time() + self._timeout, posts)
+        deadline = anyio.current_time() + self._timeout
+        entry = Entry(key, request, item, deadline, posts, number=number)
         task = asyncio.create_task(self._make(entry))
         self._under_way.add(task)
         task.add_done_callback(self._over)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +53,37 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises:
         OSError: it could not be written; what was there before is still there.
     """
+    with _part(path, data) as part:
+        part.replace(path)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Create a file with this content, in one step for all who look.
+
+    Raises:
+        FileExistsError: there is one already, which stays as it is.
+        OSError: it could not be written.
+    """
+    with _part(path, data) as part:
+        try:
+            path.hardlink_to(part)  # unlike a rename, it never replaces what is there
+        except FileExistsError:
+            raise
+        except OSError:  # some file systems have no links
+            with path.open("xb") as file:
+                file.write(data)
+
+
+@contextmanager
+def _part(path: Path, data: bytes) -> Iterator[Path]:
+    """A file beside ``path`` with this content, durable; it is gone afterwards."""
     part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with part.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
+        yield part
+    finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-        raise

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from .._slug import slug
 from ..models import Get1080p, ImageToVideo, TextToVideo
 from ._exits import OK
 from ._options import Seams, Shared
@@ -15,7 +16,7 @@ from ._outputs import places, prepare_folder
 from ._progress import Progress, progress
 from ._screen import Screen
 from ._session import Session, offline, run
-from ._text import plain, slug
+from ._text import plain
 from ._videos import End, made, told
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import typer
 
+from .._slug import slug
 from ..models import Generation, Video
-from ._text import slug
 
 
 def refuse_unwritable(path: Path) -> None:
