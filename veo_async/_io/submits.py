@@ -36,6 +36,7 @@ from .reconciler import Reconciler
 from .seams import Seams
 from .tracked import Tracked
 from .tracker import Tracker
+from .waiting import happens
 
 logger = logging.getLogger("veo_async")
 
@@ -80,6 +81,8 @@ class Post:
         origin: of what its events speak.
         offset: by how many seconds the service's clock ran ahead when it was sent, if known.
         ticket: the callback of this very POST, if it has one.
+        over: set once it is over and its verdict is known.
+        patience: when it is cut, in monotonic seconds.
     """
 
     def __init__(
@@ -104,8 +107,9 @@ class Post:
         self.verdict: law.Verdict | None = None
         self.tracked: Tracked | None = None
         self.abandoned = False
-        self.over = anyio.Event()
+        self.over = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
+        self.patience = inf
 
     @property
     def callback_url(self) -> str | None:
@@ -151,7 +155,8 @@ class Submits:
         self._seams = seams
         self._spelling: str | None = None
         self._open: set[Post] = set()
-        self._guards: set[asyncio.Task[None]] = set()
+        self._guard: asyncio.Task[None] | None = None
+        self._all_over = asyncio.Event()
         self._left: list[Post] = []
         self._closed = False
 
@@ -362,24 +367,29 @@ class Submits:
             lambda task: self._conclude(post, action, task), context=Context()
         )
         self._open.add(post)
-        guard = loop.create_task(self._guard(post), context=Context())
-        self._guards.add(guard)
-        guard.add_done_callback(self._guards.discard, context=Context())
+        if self._guard is None or self._guard.done():
+            self._guard = loop.create_task(self._guard_all(), context=Context())
         self._seams.teller.submitted(post.origin, request)
         return post
 
-    async def _guard(self, post: Post) -> None:
-        """Stay as long as the POST; when all tasks are cancelled, until it settles."""
-        assert post.task is not None
-        deadline = inf
-        while not post.over.is_set():
+    async def _guard_all(self) -> None:
+        """Stay as long as there are POSTs; when all tasks are cancelled, until these settle."""
+        while self._open:
+            self._all_over.clear()
+            patience = min(post.patience for post in self._open)
             try:
-                with anyio.CancelScope(deadline=deadline) as patience:
-                    await post.over.wait()
-                if patience.cancelled_caught:
-                    post.task.cancel()
+                if not await happens(self._all_over, by=patience):
+                    self._cut_late(patience)
             except asyncio.CancelledError:
-                deadline = min(deadline, anyio.current_time() + self._policy.settle)
+                until = anyio.current_time() + self._policy.settle
+                for post in self._open:
+                    post.patience = min(post.patience, until)
+
+    def _cut_late(self, now: float) -> None:
+        for post in self._open:
+            if post.patience <= now and post.task:
+                post.patience = inf
+                post.task.cancel()
 
     async def _post(self, post: Post, action: str) -> None:
         body = law.wire_body(
@@ -410,6 +420,8 @@ class Submits:
         if post.abandoned:
             self._end_alone(post)
         post.over.set()
+        if not self._open:
+            self._all_over.set()
 
     def _accept(self, post: Post, accepted: law.Accepted, action: str) -> None:
         if post.request.action in law.OTHER_SPELLING:
@@ -439,14 +451,13 @@ class Submits:
     async def _verdict(self, post: Post, deadline: float) -> law.Verdict:
         """What the POST came to; a caller that is cancelled or late stays until it settles."""
         try:
-            with anyio.CancelScope(deadline=deadline + self._policy.settle):
-                await post.over.wait()
+            is_over = await happens(post.over, by=deadline + self._policy.settle)
         except BaseException:
             self._abandon(post)
             with anyio.move_on_after(self._policy.settle, shield=True):
                 await post.over.wait()
             raise
-        if not post.over.is_set():
+        if not is_over:
             self._abandon(post)
             late = "no answer came within the time to wait; a later one appears in veo.unsettled"
             raise explain(law.Uncertain(late), post.request, post.sent_at)
@@ -501,8 +512,8 @@ class Submits:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-        if self._guards:
-            await asyncio.wait(self._guards)
+        if self._guard:
+            await asyncio.wait([self._guard])
 
 
 @contextmanager

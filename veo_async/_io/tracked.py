@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from copy import copy
-
-import anyio
 
 from .._core.callbacks import Ticket, Wakes
 from .._core.schedule import ATTACHED, Kind
@@ -68,7 +67,7 @@ class Tracked:
         self.jitter = jitter
         self.standing = PENDING
         self.trouble: VeoError | None = None
-        self.over = anyio.Event()
+        self.over = asyncio.Event()
         self.waiters = 0
         self.release: Callable[[], None] | None = None
         self.tickets: tuple[Ticket, ...] = ()

@@ -37,6 +37,7 @@ from .api import API
 from .limiter import Limiter
 from .seams import Seams
 from .tracked import Tracked
+from .waiting import happens
 
 logger = logging.getLogger("veo_async")
 
@@ -60,7 +61,8 @@ class Tracker:
         self._health = polls.Health()
         self._quiet_until = float("-inf")
         self._next_poll = self._last_poll = float("-inf")
-        self._wake = anyio.Event()
+        self._wake = asyncio.Event()
+        self._asleep_until = float("-inf")
         self._polling: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -126,8 +128,8 @@ class Tracker:
         """
         if not tracked.over.is_set():
             self._check_open(tracked.task_id)
-            with self._waiting(tracked), anyio.move_on_after(timeout):
-                await tracked.over.wait()
+            with self._waiting(tracked):
+                await happens(tracked.over, by=_now() + timeout)
         if not tracked.over.is_set():
             raise WaitTimeoutError(
                 f"Task {tracked.task_id} was not finished within {timeout:g} s"
@@ -163,8 +165,10 @@ class Tracker:
 
     def _keep(self, tracked: Tracked) -> None:
         self._kept[tracked.task_id] = tracked
-        self._questions.add(tracked.task_id, self._due(tracked))
-        self._wake.set()
+        due = self._due(tracked)
+        self._questions.add(tracked.task_id, due)
+        if due < self._asleep_until:  # most are due later than what is next
+            self._wake.set()
 
     def _let_go(self, tracked: Tracked) -> None:
         # Another `Tracked` may bear the id by now, if there was trouble with this one.
@@ -233,11 +237,13 @@ class Tracker:
     async def _poll_while_watched(self) -> None:
         async with anyio.create_task_group() as group:
             while self._open_polls or self._somebody_waits():
-                self._wake = anyio.Event()
-                pause = self._pause(_now())
+                self._wake.clear()
+                now = _now()
+                pause = self._pause(now)
                 if pause > 0:
-                    with anyio.move_on_after(pause):
-                        await self._wake.wait()
+                    self._asleep_until = now + pause
+                    await happens(self._wake, by=self._asleep_until)
+                    self._asleep_until = float("-inf")
                     continue
                 await self._limiter.enter("poll")
                 ids = self._choose(_now())
