@@ -41,7 +41,7 @@ from veo_async import (
     VideoRequest,
     WaitTimeoutError,
 )
-from veo_async.emulator import Fault, Hang, Immediate, Seconds, VideoFormat
+from veo_async.emulator import Fault, Hang, Immediate, Seconds, VideoFormat, Wire
 from veo_async.errors import NoTokenError
 from veo_async.testing import VirtualEventLoop
 
@@ -330,6 +330,26 @@ async def test_a_finished_video_is_downloaded(tmp_path: Path) -> None:
     assert first.read_bytes()[4:8] == b"ftyp"
     assert first.read_bytes() == second.read_bytes()
     assert names_in(tmp_path) == ["generation.mp4", "video.mp4"]
+
+
+@pytest.mark.asyncio
+async def test_a_video_knows_its_task(tmp_path: Path) -> None:
+    """So a fresh URL can be had for it, hours after the old one expired. Where it is from makes a
+    video no other value."""
+    service = emulator(pace=Immediate(), video=TINY, wire=Wire(url_lifetime=60.0))
+    async with service, client_of(service) as veo:
+        result = await veo.text2video("a mug")
+        alone = Video.model_validate(result.video.model_dump())
+        await asyncio.sleep(3600.0)
+        await veo.download(result.video, tmp_path / "video.mp4")
+        with pytest.raises(DownloadError, match="HTTP 403"):
+            await veo.download(alone, tmp_path / "alone.mp4")
+
+    assert names_in(tmp_path) == ["video.mp4"]
+    assert (result.video.task_id, alone.task_id) == (result.task_id, None)
+    assert alone == result.video
+    assert len({alone, result.video}) == 1
+    assert alone != result
 
 
 @pytest.mark.asyncio

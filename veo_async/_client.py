@@ -25,8 +25,8 @@ from ._core.options import (
     read_mode,
     read_no_hold,
     read_request,
+    read_source,
     read_timeout,
-    read_video_url,
 )
 from ._core.reconcile import Lost
 from ._core.reply import Answer
@@ -202,6 +202,7 @@ class VeoClient:
             loopback_ok=address.place == "loopback",
             random=seams.luck,
             run_sync=seams.run_sync,
+            look_up=queries.many,
         )
         self._max_in_flight = limit.in_flight or MANY
         self._parts = Parts(
@@ -210,7 +211,6 @@ class VeoClient:
             reconciler=self._reconciler,
             downloads=self._downloads,
             hints=self._hints,
-            queries=queries,
             policy=retry,
             seams=seams,
             await_end=self._await_end,
@@ -498,16 +498,22 @@ class VeoClient:
     async def download(self, video: Video | Generation, path: str | os.PathLike[str]) -> Path:
         """Save a video's file as ``path``, whole or not at all.
 
+        A body that breaks off is gone on with. If its address is no longer good, the service is
+        asked for the present one; for that the video must come from a `Generation`, which knows
+        its task.
+
         Raises:
             InvalidRequestError: the video has no ``video_url``.
             DownloadError: it could not be fetched; the video stays paid for.
         """
-        task_id = video.task_id if isinstance(video, Generation) else None
+        source = read_source(video)
         if not isinstance(path, os.PathLike):
             path = read_instance(path, str, field="path")
         began = self._wall()
-        saved = await self._downloads.fetch(read_video_url(video), Path(path), task_id=task_id)
-        self._teller.downloaded(saved, began, task_id=task_id)
+        saved = await self._downloads.fetch(
+            source.url, Path(path), task_id=source.task_id, video_id=source.video_id
+        )
+        self._teller.downloaded(saved, began, task_id=source.task_id)
         return saved
 
     # The end.

@@ -217,6 +217,27 @@ class Video(_Received):
     complete_at: OpenTime = None
     state: OpenText = None
 
+    _task_id: str | None = PrivateAttr(default=None)
+
+    def of_task(self, task_id: str | None) -> Self:
+        """This video, which knows its task from now on."""
+        self._task_id = task_id or self._task_id
+        return self
+
+    @property
+    def task_id(self) -> str | None:
+        """The id of the task that made it, if it came with its `Generation`. It is no part of the
+        value: where a video is from makes it no other."""
+        return self._task_id
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Video):
+            return NotImplemented
+        return self.__dict__ == other.__dict__ and self.model_extra == other.model_extra
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.video_url))
+
     def _repr_html_(self) -> str:
         if not (self.video_url or "").startswith(("https://", "http://")):
             return html.escape(repr(self))
@@ -244,6 +265,11 @@ class Generation(_Received):
     task_id: OpenText = None
     trace_id: OpenText = None
     data: Annotated[tuple[Video, ...], BeforeValidator(_entries)] = ()
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Tell each video its task, so that a fresh URL can be had for it alone."""
+        for video in self.data:
+            video.of_task(self.task_id)
 
     @property
     def video(self) -> Video:

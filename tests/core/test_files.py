@@ -1,22 +1,25 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from veo_async._core.addresses import AddressError
 from veo_async._core.files import (
     CHECK_DISK,
-    NAME_MAX,
     Body,
     FileRefused,
     Reception,
     Redirect,
+    Stale,
+    StartAnew,
     TryAgain,
     failure_message,
+    fresh_url,
     judge_answer,
-    part_name,
 )
+from veo_async._core.partial import Held
+from veo_async.models import Generation, TaskRecord
 
 START = b"\x00\x00\x00\x18ftypisom"
 
@@ -24,12 +27,14 @@ START = b"\x00\x00\x00\x18ftypisom"
 @pytest.mark.parametrize(
     "status, headers, verdict",
     [
-        (200, {}, Body(None)),
-        (200, {"content-length": "12"}, Body(12)),
-        (200, {"content-length": "0"}, Body(0)),
-        (200, {"content-length": "100"}, Body(100)),
-        (200, {"content-encoding": " Identity "}, Body(None)),
-        (200, {"content-encoding": ""}, Body(None)),
+        (200, {}, Body()),
+        (200, {"content-length": "12"}, Body(0, 12, 12)),
+        (200, {"content-length": "0"}, Body(0, 0, 0)),
+        (200, {"content-length": "100"}, Body(0, 100, 100)),
+        (200, {"content-length": "12", "etag": '"a"'}, Body(0, 12, 12, '"a"')),
+        (200, {"etag": '"a"'}, Body(validator='"a"')),
+        (200, {"content-encoding": " Identity "}, Body()),
+        (200, {"content-encoding": ""}, Body()),
         (301, {"location": "/x"}, Redirect("/x")),
         (302, {"location": "/x"}, Redirect("/x")),
         (303, {"location": "/x"}, Redirect("/x")),
@@ -54,6 +59,8 @@ def test_an_answer_leads_on_or_bears_the_file(
         (100, {}, "HTTP 100", "retrieve"),
         (204, {}, "HTTP 204", "retrieve"),
         (206, {}, "HTTP 206", "retrieve"),
+        (206, {"content-range": "bytes 0-99/100"}, "HTTP 206", "retrieve"),
+        (416, {}, "HTTP 416", "retrieve"),
         (300, {"location": "/x"}, "HTTP 300", "retrieve"),
         (302, {}, "HTTP 302", "retrieve"),
         (302, {"location": ""}, "HTTP 302", "retrieve"),
@@ -90,9 +97,74 @@ def test_an_answer_that_may_pass_is_worth_another_try(status: int, headers: dict
         judge_answer(status, headers, max_bytes=100)
 
 
+HELD = Held(10, '"a"', 50)
+REST = {"content-range": "bytes 10-49/50", "etag": '"a"'}
+
+
+@pytest.mark.parametrize(
+    "status, headers, verdict",
+    [
+        (206, REST, Body(10, 50, 50, '"a"')),
+        (206, {"content-range": "bytes 10-49/*"}, Body(10, 50, 50, '"a"')),
+        (206, {"content-range": "bytes 10-19/50"}, Body(10, 20, 50, '"a"')),
+        (200, {"content-length": "50", "etag": '"b"'}, Body(0, 50, 50, '"b"')),
+        (302, {"location": "/x"}, Redirect("/x")),
+    ],
+)
+def test_the_rest_or_the_whole_may_follow(
+    status: int, headers: dict[str, str], verdict: Redirect | Body
+) -> None:
+    """Whoever asks for the rest gets it, or the whole file where it has changed."""
+    assert judge_answer(status, headers, max_bytes=100, held=HELD) == verdict
+
+
+@pytest.mark.parametrize(
+    "status, headers, error, reason",
+    [
+        (206, {}, StartAnew, "makes no sense"),
+        (206, {"content-range": "bytes 0-49/50"}, StartAnew, "begins at byte 0"),
+        (206, {**REST, "etag": '"b"'}, StartAnew, "changed"),
+        (416, {"content-range": "bytes */10"}, StartAnew, "no rest"),
+        (206, {**REST, "content-encoding": "gzip"}, FileRefused, "compressed"),
+        (404, {}, Stale, "HTTP 404"),
+        (503, {}, TryAgain, "HTTP 503"),
+    ],
+)
+def test_a_rest_that_does_not_fit_starts_the_file_anew(
+    status: int, headers: dict[str, str], error: type[Exception], reason: str
+) -> None:
+    """Nothing is ever put behind bytes where it does not belong."""
+    with pytest.raises(error, match=reason):
+        judge_answer(status, headers, max_bytes=100, held=HELD)
+
+
+def test_the_cap_counts_the_whole_file() -> None:
+    """Not just the rest of it."""
+    with pytest.raises(FileRefused, match="larger than the limit of 49"):
+        judge_answer(206, REST, max_bytes=49, held=HELD)
+
+    part = Reception(Body(10, None, None), max_bytes=49)
+    part.take(b"x" * 39)
+    with pytest.raises(FileRefused, match="larger than the limit of 49"):
+        part.take(b"x")
+
+
+def test_a_rest_needs_no_signature_and_ends_where_it_said() -> None:
+    """A shorter part than was asked for is legal, and the rest is still to come."""
+    part = Reception(Body(10, 20, 50), max_bytes=100)
+
+    part.take(b"x" * 10)
+
+    with pytest.raises(TryAgain, match="after 20 of 50") as caught:
+        part.end()
+    assert not isinstance(caught.value, StartAnew)
+    with pytest.raises(StartAnew, match="More than the 20"):
+        part.take(b"x")
+
+
 def receive(*chunks: bytes, length: int | None = None, max_bytes: int = 100) -> None:
     """Let a whole body pass."""
-    reception = Reception(Body(length), max_bytes=max_bytes)
+    reception = Reception(Body(0, length, length), max_bytes=max_bytes)
     for chunk in chunks:
         reception.take(chunk)
     reception.end()
@@ -134,29 +206,30 @@ def test_a_body_that_is_not_the_file_is_told_apart(
         receive(*chunks, length=length)
 
 
+def task(*videos: dict[str, Any]) -> TaskRecord:
+    """A finished task with these videos."""
+    generation = Generation.model_validate({"success": True, "data": videos})
+    return TaskRecord(id="t1").standing_at("succeeded", generation)
+
+
 @pytest.mark.parametrize(
-    "target, salt, name",
+    "records, video_id, url",
     [
-        ("mug.mp4", 0, "mug.mp4.00000000.part"),
-        ("mug.mp4", 0xFFFFFFFF, "mug.mp4.ffffffff.part"),
-        ("", 1, ".00000001.part"),
-        ("a" * 255, 1, "a" * 241 + ".00000001.part"),
-        ("é" * 127, 1, "é" * 120 + ".00000001.part"),
-        ("\udcff.mp4", 1, ".mp4.00000001.part"),
+        ([], None, None),
+        ([TaskRecord(id="t1")], None, None),
+        ([task()], None, None),
+        ([task({"id": "a"})], "a", None),
+        ([task({"id": "a"}, {"id": "b", "video_url": "/b"})], None, "/b"),
+        ([task({"id": "a", "video_url": "/a"}, {"id": "b", "video_url": "/b"})], "b", "/b"),
+        ([task({"id": "a", "video_url": "/a"})], "b", None),
+        ([TaskRecord(id="t1"), task({"id": "a", "video_url": "/a"})], "a", "/a"),
     ],
 )
-def test_a_part_name_fits_beside_its_target(target: str, salt: int, name: str) -> None:
-    """A name at the limit of the file system is cut between characters."""
-    assert part_name(target, salt) == name
-
-
-@given(st.text(), st.integers(0, 2**32 - 1))
-def test_a_part_name_is_a_legal_length(target: str, salt: int) -> None:
-    """Any target gives a name that fits."""
-    name = part_name(target, salt)
-
-    assert len(name.encode()) <= NAME_MAX
-    assert name.endswith(f"{salt:08x}.part")
+def test_a_fresh_url_is_that_of_the_same_video(
+    records: list[TaskRecord], video_id: str | None, url: str | None
+) -> None:
+    """A task may have several videos; another one's file is no substitute."""
+    assert fresh_url(records, video_id) == url
 
 
 @pytest.mark.parametrize(

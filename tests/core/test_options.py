@@ -11,9 +11,9 @@ from veo_async._core.options import (
     read_mode,
     read_moment,
     read_request,
+    read_source,
     read_task_id,
     read_timeout,
-    read_video_url,
 )
 from veo_async.errors import InvalidRequestError
 from veo_async.models import (
@@ -105,14 +105,14 @@ def test_what_is_no_request_is_refused(request_: object) -> None:
 )
 def test_video_or_generation_has_a_file(video: Video | Generation) -> None:
     """A video, or the first of a generation that has a file, is what is downloaded."""
-    assert read_video_url(video) == URL
+    assert read_source(video).url == URL
 
 
 @pytest.mark.parametrize("video", [Video(), Video(video_url=""), Generation(data=(Video(),))])
 def test_nothing_to_download_is_told(video: Video | Generation) -> None:
     """Without a file there is a clear error instead of a request."""
     with pytest.raises(InvalidRequestError, match="no video_url") as caught:
-        read_video_url(video)
+        read_source(video)
 
     assert caught.value.field == "video"
 
@@ -121,7 +121,7 @@ def test_nothing_to_download_is_told(video: Video | Generation) -> None:
 def test_what_is_no_video_is_told(video: object) -> None:
     """An address or anything else instead of a video is named, not stumbled over."""
     with pytest.raises(InvalidRequestError, match=f"not a {type(video).__name__}") as caught:
-        read_video_url(video)
+        read_source(video)
 
     assert caught.value.field == "video"
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from veo_async.emulator import Answer, Emulator, Immediate, Torn, VideoFormat, rendering
+from veo_async.emulator import Answer, Emulator, Immediate, Torn, VideoFormat, Wire, rendering
 from veo_async.emulator.files import cores
 from veo_async.emulator.images import MAX_BYTES, Images, over_http
 from veo_async.emulator.scene import Scene
@@ -277,6 +277,26 @@ async def test_faults_of_files(renders: list[Scene]) -> None:
             await caller.http.get(url)
         assert (await caller.http.get(url)).status_code == 403
         assert (await caller.http.get(url)).content == WHOLE
+
+
+@pytest.mark.asyncio
+async def test_an_url_may_expire(renders: list[Scene]) -> None:
+    """For a while it gives the file, then 403, as one that was made up; another look at the task
+    answers a fresh one."""
+    async with calling(pace=Immediate(), wire=Wire(url_lifetime=60.0)) as caller:
+        url, _ = await finished(caller)
+        task_id = caller.emulator.bill[0].task_id
+        good = await caller.http.get(url)
+        await anyio.sleep(61)
+        stale = await caller.http.get(url)
+        made_up = await caller.http.get(f"/files/{task_id}.mp4?expires=nan")
+        record = await caller.record(task_id)
+        fresh = await caller.http.get(record["response"]["data"][0]["video_url"])
+
+        assert (good.status_code, fresh.status_code) == (200, 200)
+        assert (stale.status_code, made_up.status_code) == (403, 403)
+        assert b"Request has expired" in stale.content
+        assert good.headers["etag"] == fresh.headers["etag"]
 
 
 @pytest.mark.asyncio

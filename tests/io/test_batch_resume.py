@@ -16,7 +16,6 @@ from tests.support.service import NOW, client_of, emulator, inline
 from veo_async import (
     BadRequestError,
     DownloadError,
-    Generation,
     GenerationFailedError,
     Get1080p,
     InsufficientBalanceError,
@@ -26,15 +25,12 @@ from veo_async import (
     RateLimit,
     RetryPolicy,
     SubmissionUncertainError,
-    TaskRecord,
     TextToVideo,
     VeoClient,
     VeoError,
     WaitTimeoutError,
 )
-from veo_async._io.downloads import Downloads
 from veo_async._io.journal_file import JournalFile
-from veo_async._io.queries import Queries
 from veo_async._io.seams import Seams
 from veo_async.emulator import (
     Answer,
@@ -44,7 +40,9 @@ from veo_async.emulator import (
     Fault,
     Hang,
     Seconds,
+    Torn,
     VideoFormat,
+    Wire,
 )
 
 pytestmark = pytest.mark.asyncio
@@ -473,32 +471,65 @@ async def test_a_1080p_version_is_not_upscaled_again(path: Path) -> None:
     assert len(service.bill) == 2
 
 
-@pytest.mark.parametrize("knows", [True, False])
-async def test_an_address_that_is_no_longer_good_is_asked_for_anew(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, knows: bool
-) -> None:
-    """A later run asks the service where the file lies by now; nothing is bought for that."""
-    service = emulator(pace=PACE, video=VideoFormat(seconds=1, fps=2, short_side=64))
-    fetch, wanted = Downloads.fetch, list[str]()
-
-    async def moved(self: Downloads, url: str, to: Path, *, task_id: str | None = None) -> Path:
-        wanted.append(url)
-        if len(wanted) == 1:
-            raise DownloadError("gone", url=url, task_id=task_id)
-        return await fetch(self, url, to, task_id=task_id)
-
-    async def fresh(self: Queries, ids: Any, **options: Any) -> list[TaskRecord]:
-        if not knows:
-            raise VeoError("nobody answers")
-        video = {"id": "v", "video_url": wanted[0] + "?fresh"}
-        generation = Generation.model_validate({"success": True, "data": [video]})
-        return [TaskRecord(id=ids[0]).standing_at("succeeded", generation)]
-
-    monkeypatch.setattr(Downloads, "fetch", moved)
-    monkeypatch.setattr(Queries, "many", fresh)
+async def test_an_url_that_has_expired_is_asked_for_anew(path: Path, tmp_path: Path) -> None:
+    """A later run asks the service where the files lie by now; nothing is bought for that."""
+    wire, tiny = Wire(url_lifetime=60.0), VideoFormat(seconds=1, fps=2, short_side=64)
+    service = emulator(pace=PACE, video=tiny, wire=wire)
+    options: dict[str, Any] = {"journal": path, "upscale": True}
     async with service:
-        (end,) = await once(service, prompts("a"), journal=path, download_to=tmp_path / "out")
+        await once(service, prompts("a"), **options)
+        await asyncio.sleep(600.0)
+        (end,) = await once(service, prompts("a"), download_to=tmp_path / "out", **options)
 
-    assert end.result
-    assert errors([end]) == [None if knows else DownloadError]
-    assert len(end.files) == len(wanted) - 1 == int(knows)
+    assert errors([end]) == [None]
+    assert len(end.files) == len(service.bill) == 2
+    assert service.counters[403] == 2
+
+
+def names(folder: Path) -> set[str]:
+    """What lies in a folder beside the records of the items."""
+    return {path.name for path in folder.iterdir() if path.suffix != ".json"}
+
+
+async def test_a_video_that_cannot_be_fetched_is_not_lost(path: Path, tmp_path: Path) -> None:
+    """It is an outcome with its URL and its task; the other file is saved all the same, and the
+    next run tries again, behind what there is."""
+    tiny = VideoFormat(seconds=1, fps=2, short_side=64)
+    service = emulator(pace=PACE, video=tiny)
+    folder = tmp_path / "out"
+    options: dict[str, Any] = {"journal": path, "upscale": True, "download_to": folder}
+    async with service:
+        service.faults.add(Fault(effect=Torn(fraction=0.4), on="file", count=4))
+        (first,) = await once(service, [("k", TextToVideo(prompt="a"))], **options)
+        left = names(folder)
+        (again,) = await once(service, [("k", TextToVideo(prompt="a"))], **options)
+
+    assert isinstance(first.error, DownloadError)
+    assert first.result
+    assert first.error.task_id == service.bill[0].task_id
+    assert first.error.url
+    assert service.bill[0].task_id in first.error.url
+    assert left == {"0001-a.mp4.part", "0001-a.mp4.part.notes", "0001-a-1080p.mp4"}
+    assert errors([again]) == [None]
+    assert names(folder) == {"0001-a.mp4", "0001-a-1080p.mp4"}
+    assert (service.counters[206], len(service.bill)) == (4, 2)
+
+
+async def test_a_batch_that_is_left_keeps_what_it_has_of_a_file(path: Path, tmp_path: Path) -> None:
+    """The next run goes on in the middle of the file."""
+    service = emulator(pace=PACE, video=VideoFormat(seconds=2, fps=24, short_side=360))
+    service.faults.add(Fault(effect=Torn(fraction=0.5), on="file", count=1))
+    service.faults.add(Fault(effect=Hang(), on="file", nth=2))
+    folder = tmp_path / "out"
+    asked = [("k", TextToVideo(prompt="a"))]
+    async with service:
+        with anyio.move_on_after(90.0):
+            await once(service, asked, journal=path, download_to=folder)
+        left = names(folder)
+        (end,) = await once(service, asked, journal=path, download_to=folder)
+
+    assert left == {"0001-a.mp4.part", "0001-a.mp4.part.notes"}
+    assert errors([end]) == [None]
+    assert end.files == (folder / "0001-a.mp4",)
+    assert names(folder) == {"0001-a.mp4"}
+    assert (service.counters[206], len(service.bill)) == (1, 1)

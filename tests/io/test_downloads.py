@@ -3,8 +3,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import gzip
+import json
 import pickle
-from collections.abc import AsyncIterator, Callable, Coroutine
+import shutil
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,7 +17,8 @@ import pytest
 import respx
 
 from veo_async._io.downloads import Downloads, DownloadTimes
-from veo_async.errors import ClientClosedError, DownloadError
+from veo_async.errors import ClientClosedError, DownloadError, VeoError
+from veo_async.models import Generation, TaskRecord
 
 URL = "https://cdn.example/videos/mug.mp4?sig=secret"
 VIDEO = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isommp42" + b"pictures" * 100
@@ -137,7 +140,7 @@ async def test_a_large_file_is_written_while_it_comes(tmp_path: Path) -> None:
     sizes: list[int] = []
 
     async def run_sync(call: Callable[..., Any], *args: Any) -> Any:
-        sizes.extend(map(len, args))
+        sizes.extend(len(arg) for arg in args if isinstance(arg, bytes))
         return call(*args)
 
     data = VIDEO + b"x" * 2**20
@@ -331,8 +334,10 @@ async def test_a_local_api_may_serve_its_files_here(tmp_path: Path, url: str) ->
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("call", ["begin", "write", "commit"])
-async def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, call: str) -> None:
+@pytest.mark.parametrize("call, asked", [("begin", 0), ("write", 1), ("commit", 1)])
+async def test_a_full_disk_is_told_and_leaves_nothing(
+    tmp_path: Path, call: str, asked: int
+) -> None:
     """The disk's own word for it and the next step are in the message; nobody tries again."""
 
     async def run_sync(function: Callable[..., Any], *args: Any) -> Any:
@@ -346,7 +351,7 @@ async def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, call: str)
 
     assert "No space left on device" in error.message
     assert "disk" in error.message
-    assert len(hosts.requests) == 1
+    assert len(hosts.requests) == asked
 
 
 @pytest.mark.asyncio
@@ -512,6 +517,316 @@ async def test_fetches_at_a_time_are_bounded(tmp_path: Path) -> None:
     assert isinstance(results[0], DownloadError)
     assert [type(results[i]) for i in (1, 9)] == [asyncio.CancelledError] * 2
     assert results[2:9] == paths[2:9]
+
+
+# What broke off.
+
+ETAG = '"mug-1"'
+
+
+class Library(Hosts):
+    """A host that serves ranges, and breaks off after so many bytes of each of its answers, until
+    nothing is left of these."""
+
+    def __init__(self, *cuts: int, data: bytes = VIDEO, etag: str | None = ETAG) -> None:
+        super().__init__(self._file)
+        self.cuts = list(cuts)
+        self.data = data
+        self.etag = etag
+        self.ranges: list[tuple[str | None, str | None]] = []
+
+    def _file(self, request: httpx.Request) -> httpx.Response:
+        asked, condition = request.headers.get("range"), request.headers.get("if-range")
+        self.ranges.append((asked, condition))
+        start, total = 0, len(self.data)
+        if asked and condition == self.etag:
+            start = int(asked.removeprefix("bytes=").removesuffix("-"))
+        headers = {"content-length": str(total - start)}
+        if self.etag:
+            headers["etag"] = self.etag
+        if start:
+            headers["content-range"] = f"bytes {start}-{total - 1}/{total}"
+        rest, size = self.data[start:], 2**17
+        pieces: list[bytes | Exception] = [rest[i : i + size] for i in range(0, len(rest), size)]
+        if self.cuts:
+            pieces = [rest[: self.cuts.pop(0)], httpx.ReadError("cut")]
+        return httpx.Response(206 if start else 200, headers=headers, stream=Body(*pieces))
+
+
+def rest_of(count: int) -> tuple[str, str]:
+    """What asks for the rest behind so many bytes."""
+    return f"bytes={count}-", ETAG
+
+
+@pytest.mark.asyncio
+async def test_a_fetch_goes_on_where_the_body_broke_off(tmp_path: Path) -> None:
+    """Only what is missing is asked for, again and again."""
+    library = Library(100, 300)
+
+    await downloads(library).fetch(URL, tmp_path / "mug.mp4")
+
+    assert files(tmp_path) == {"mug.mp4": VIDEO}
+    assert library.ranges == [(None, None), rest_of(100), rest_of(400)]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("etag", [None, "W/" + ETAG])
+async def test_without_a_strong_validator_a_fetch_starts_anew(
+    tmp_path: Path, etag: str | None
+) -> None:
+    """Nothing says that the rest would be of the same file."""
+    library = Library(100, 300, etag=etag)
+
+    await downloads(library).fetch(URL, tmp_path / "mug.mp4")
+
+    assert files(tmp_path) == {"mug.mp4": VIDEO}
+    assert library.ranges == [(None, None)] * 3
+
+
+@pytest.mark.asyncio
+async def test_a_file_that_has_changed_starts_anew(tmp_path: Path) -> None:
+    """The host answers with the whole new one, since the condition does not hold."""
+    library = Library(300, 100)
+
+    def changed(request: httpx.Request) -> httpx.Response:
+        library.data, library.etag = OTHER, '"mug-2"'
+        return library._file(request)
+
+    hosts = Hosts(library._file, changed, library._file)
+    await downloads(hosts).fetch(URL, tmp_path / "mug.mp4")
+
+    assert files(tmp_path) == {"mug.mp4": OTHER}
+    assert library.ranges == [(None, None), rest_of(300), ("bytes=100-", '"mug-2"')]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "status, headers",
+    [
+        (206, {}),
+        (206, {"content-range": "bytes 0-99/*"}),
+        (206, {"content-range": f"bytes 99-{len(VIDEO) - 1}/{len(VIDEO)}"}),
+        (206, {"content-range": f"bytes 100-{len(VIDEO)}/{len(VIDEO) + 1}"}),
+        (206, {"content-range": f"bytes 100-{len(VIDEO) - 1}/{len(VIDEO)}", "etag": '"mug-2"'}),
+        (416, {"content-range": "bytes */100"}),
+    ],
+)
+async def test_a_wrong_rest_is_never_put_behind_the_start(
+    tmp_path: Path, status: int, headers: dict[str, str]
+) -> None:
+    """Another place, another length, another file, or none: the whole is asked for once more."""
+    library = Library(100)
+    wrong = httpx.Response(status, headers=headers, stream=Body(VIDEO[100:]))
+    hosts = Hosts(library._file, wrong, library._file)
+
+    await downloads(hosts).fetch(URL, tmp_path / "mug.mp4")
+
+    assert files(tmp_path) == {"mug.mp4": VIDEO}
+    assert library.ranges == [(None, None), (None, None)]
+
+
+@pytest.mark.asyncio
+async def test_the_cap_counts_what_was_there_before(tmp_path: Path) -> None:
+    """A host may not fill the disk by many short answers."""
+    start = httpx.Response(200, headers={"etag": ETAG}, stream=Body(VIDEO[:900], OSError("cut")))
+    rest = {"content-range": "bytes 900-1999/2000"}
+
+    await failure(Hosts(start, httpx.Response(206, headers=rest)), tmp_path, max_bytes=1000)
+
+
+LASTING: dict[str, Any] = {"task_id": "t1", "stage": "generate"}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("how", ["cut", "cancelled"])
+async def test_a_later_run_goes_on(tmp_path: Path, how: str) -> None:
+    """What a fetch for an item leaves is the start of the next one's file; no byte comes twice."""
+    path, library = tmp_path / "mug.mp4", Library(100, 200, 10, 10)
+    fetching = downloads(library).fetch(URL, path, **LASTING)
+    if how == "cut":
+        with pytest.raises(DownloadError):
+            await fetching
+    else:
+        task = asyncio.ensure_future(fetching)
+        await asyncio.sleep(0.6)  # in the pause before the third try
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    left = files(tmp_path)
+    library.cuts.clear()
+
+    await downloads(library).fetch(URL, path, **LASTING)
+
+    count = len(left["mug.mp4.part"])
+    assert count == (320 if how == "cut" else 300)
+    assert VIDEO.startswith(left["mug.mp4.part"])
+    assert library.ranges[-1] == rest_of(count)
+    assert files(tmp_path) == {"mug.mp4": VIDEO}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"task_id": "t2", "stage": "generate"},
+        {"task_id": "t1", "stage": "upscale"},
+        {"task_id": "t1"},
+        {},
+    ],
+)
+async def test_only_the_same_task_and_stage_goes_on(tmp_path: Path, other: dict[str, Any]) -> None:
+    """The two stages of a video have one video id, and perhaps even one validator."""
+    path, library = tmp_path / "mug.mp4", Library(300, 1, 1, 1)
+    with pytest.raises(DownloadError):
+        await downloads(library).fetch(URL, path, **LASTING)
+
+    await downloads(library).fetch(URL, path, **other)
+
+    assert library.ranges[-1] == (None, None)
+    assert files(tmp_path) == {"mug.mp4": VIDEO}
+
+
+@pytest.mark.asyncio
+async def test_what_a_killed_process_saved_is_gone_on_with(tmp_path: Path) -> None:
+    """Every few megabytes are made durable; what came after the last of them is asked for again,
+    since nobody knows whether it reached the disk."""
+    here, killed = tmp_path / "here", tmp_path / "killed"
+    library = Library(data=VIDEO + bytes(9 * 2**20))
+
+    async def run_sync(call: Callable[..., Any], *args: Any) -> Any:
+        result = call(*args)
+        if call.__name__ == "write" and (here / "mug.mp4.part").stat().st_size > 6 * 2**20:
+            shutil.copytree(here, killed, dirs_exist_ok=True)
+        return result
+
+    await downloads(library, run_sync=run_sync).fetch(URL, here / "mug.mp4", **LASTING)
+    noted = json.loads((killed / "mug.mp4.part.notes").read_bytes())["count"]
+    await downloads(library).fetch(URL, killed / "mug.mp4", **LASTING)
+
+    assert noted % 2**22 < 2**18
+    assert library.ranges[-1] == rest_of(noted)
+    assert files(killed) == files(here) == {"mug.mp4": library.data}
+
+
+@pytest.mark.asyncio
+async def test_what_cannot_be_had_leaves_nothing(tmp_path: Path) -> None:
+    """Not even what an earlier run had of it."""
+    path, library = tmp_path / "mug.mp4", Library(300, 1, 1, 1)
+    with pytest.raises(DownloadError):
+        await downloads(library).fetch(URL, path, **LASTING)
+
+    with pytest.raises(DownloadError, match="HTTP 404"):
+        await downloads(Hosts(httpx.Response(404))).fetch(URL, path, **LASTING)
+
+    assert files(tmp_path) == {}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("cancel", [once, twice])
+async def test_a_cancelled_fetch_of_an_item_leaves_what_can_be_gone_on_with(
+    tmp_path: Path, cancel: Callable[[asyncio.Task[Any]], None]
+) -> None:
+    """At every single await: nothing, or a start with true notes, or the whole file; and the next
+    fetch is whole."""
+    path, count, kinds = tmp_path / "mug.mp4", 0, set[tuple[str, ...]]()
+    while count < 1000:
+        library = Library(100, 300)
+        fetching = downloads(library, times=DownloadTimes(backoff=0))
+        if not await steps_until_cancelled(fetching.fetch(URL, path, **LASTING), count, cancel):
+            break
+
+        left = files(tmp_path)
+        kinds.add(tuple(sorted(left)))
+        if "mug.mp4" not in left:
+            await downloads(Library()).fetch(URL, path, **LASTING)
+        assert files(tmp_path) == {"mug.mp4": VIDEO}
+        path.unlink()
+        count += 1
+
+    assert 20 < count < 1000
+    assert kinds == {(), ("mug.mp4.part", "mug.mp4.part.notes"), ("mug.mp4",)}
+
+
+# Fresh URLs.
+
+
+def finished(*urls: str) -> TaskRecord:
+    """A task with these files."""
+    data = [{"id": f"v{number}", "video_url": url} for number, url in enumerate(urls)]
+    generation = Generation.model_validate({"success": True, "data": data})
+    return TaskRecord(id="t1").standing_at("succeeded", generation)
+
+
+class Service:
+    """Knows where the files lie by now."""
+
+    def __init__(self, *answers: list[TaskRecord] | VeoError) -> None:
+        self.asked: list[Sequence[str]] = []
+        self._answers = list(answers)
+
+    async def look_up(self, ids: Sequence[str]) -> list[TaskRecord]:
+        self.asked.append(ids)
+        answer = self._answers.pop(0)
+        if isinstance(answer, VeoError):
+            raise answer
+        return answer
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+async def test_an_url_that_has_expired_is_asked_for_anew(tmp_path: Path, status: int) -> None:
+    """By the task's id; what was there of the file stays, and no try is lost."""
+    library = Library(100)
+    service = Service([finished("https://two.example/other", "https://two.example/mug")])
+    hosts = Hosts(library._file, httpx.Response(status), library._file)
+    fetching = downloads(hosts, look_up=service.look_up, tries=2)
+
+    await fetching.fetch(URL, tmp_path / "mug.mp4", task_id="t1", video_id="v1")
+
+    assert service.asked == [["t1"]]
+    assert hosts.urls == [URL, URL, "https://two.example/mug"]
+    assert library.ranges == [(None, None), rest_of(100)]
+    assert files(tmp_path) == {"mug.mp4": VIDEO}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "answers, asked, last",
+    [
+        ([VeoError("nobody answers")], 1, URL),
+        ([[]], 1, URL),
+        ([[finished()]], 1, URL),
+        ([[finished(URL)]], 1, URL),
+        ([[finished("https://a.example/")], [finished(URL)]], 2, URL),
+        ([[finished("http://10.0.0.1/x")]], 1, "http://10.0.0.1/x"),
+    ],
+)
+async def test_without_a_fresh_url_the_error_says_so(
+    tmp_path: Path, answers: list[Any], asked: int, last: str
+) -> None:
+    """The service is asked twice at most, and what it says is judged like any address."""
+    service = Service(*answers)
+    fetching = downloads(Hosts(httpx.Response(403)), look_up=service.look_up)
+
+    with pytest.raises(DownloadError) as caught:
+        await fetching.fetch(URL, tmp_path / "mug.mp4", task_id="t1")
+
+    assert len(service.asked) == asked
+    assert (caught.value.url, caught.value.task_id) == (last, "t1")
+    assert files(tmp_path) == {}
+
+
+@pytest.mark.asyncio
+async def test_without_a_task_nobody_is_asked(tmp_path: Path) -> None:
+    """A bare URL belongs to nobody."""
+    service = Service()
+
+    with pytest.raises(DownloadError, match="HTTP 403"):
+        await downloads(Hosts(httpx.Response(403)), look_up=service.look_up).fetch(
+            URL, tmp_path / "mug.mp4"
+        )
+
+    assert service.asked == []
 
 
 @pytest.mark.asyncio

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -125,8 +126,17 @@ def read_moment(moment: object) -> float | None:
     raise InvalidRequestError(f"{moment!r} is {problem}. Nothing was sent.", field="created_at")
 
 
-def read_video_url(video: object) -> str:
-    """Where the video's file lies.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is downloaded: where the file lies, and whose it is as far as that is known."""
+
+    url: str
+    video_id: str | None
+    task_id: str | None
+
+
+def read_source(video: object) -> Source:
+    """What is downloaded of a video, or of the first video of a generation.
 
     Raises:
         InvalidRequestError: there is no file, or this is no video.
@@ -137,4 +147,4 @@ def read_video_url(video: object) -> str:
     chosen = video.video if isinstance(video, Generation) else video
     if not chosen.video_url:
         raise InvalidRequestError("This video has no video_url to download.", field="video")
-    return chosen.video_url
+    return Source(chosen.video_url, chosen.id, chosen.task_id)

@@ -29,7 +29,6 @@ from .downloads import Downloads
 from .folder import Folder
 from .hints import Hints
 from .journal import Journal
-from .queries import Queries
 from .reconciler import Reconciler
 from .seams import Seams
 from .submits import Post, Submits
@@ -49,7 +48,6 @@ class Parts:
     reconciler: Reconciler
     downloads: Downloads
     hints: Hints
-    queries: Queries
     policy: RetryPolicy
     seams: Seams
     await_end: Callable[[Tracked, float], Awaitable[Generation]]
@@ -275,42 +273,34 @@ class Maker:
     async def _save_all(self, entry: Entry, ends: dict[str, Generation], files: list[Path]) -> None:
         if self._options.folder is None:
             return
+        errors: list[VeoError] = []
         for stage, generation in ends.items():
-            files.append(await self._save(entry, stage, generation, self._options.folder))
+            try:
+                files.append(await self._save(entry, stage, generation, self._options.folder))
+            except VeoError as exc:  # one file that cannot be had must not keep back the other
+                errors.append(exc)
+        if errors:
+            raise errors[0]
 
     async def _save(self, entry: Entry, stage: str, generation: Generation, folder: Path) -> Path:
         path = folder / file_name(await self._stem(entry), upscaled=stage == SECOND)
         if _saved(entry.item, stage) == (path.name, await self._size(path)):
             return path
-        began = self._parts.seams.wall()
-        await self._fetch(generation, path)
-        origin = Origin.of(entry.request, key=entry.key)
-        if stage == SECOND:
-            origin = replace(origin, action=UPSCALE)
-        teller = self._parts.seams.teller
-        teller.downloaded(path, began, task_id=generation.task_id, origin=origin)
+        await self._fetch(entry, stage, generation, path)
         size = await self._size(path)
         await self._record(Saved(entry.key, download_stage(stage, 0), str(path), size or 0))
         return path
 
-    async def _fetch(self, generation: Generation, path: Path) -> None:
-        url, task_id = generation.video.video_url or "", generation.task_id
-        try:
-            await self._parts.downloads.fetch(url, path, task_id=task_id)
-        except DownloadError:
-            fresh = await self._fresh_url(task_id)
-            if fresh is None or fresh == url:
-                raise
-            await self._parts.downloads.fetch(fresh, path, task_id=task_id)
-
-    async def _fresh_url(self, task_id: str | None) -> str | None:
-        """Where the file lies by now: an address may be good for a while only."""
-        try:
-            records = await self._parts.queries.many([task_id] if task_id else [])
-        except VeoError:
-            return None
-        generations = [record.generation for record in records if record.generation]
-        return generations[0].video.video_url if generations else None
+    async def _fetch(self, entry: Entry, stage: str, generation: Generation, path: Path) -> None:
+        began, video = self._parts.seams.wall(), generation.video
+        task_id = generation.task_id
+        await self._parts.downloads.fetch(
+            video.video_url or "", path, task_id=task_id, video_id=video.id, stage=stage
+        )
+        origin = Origin.of(entry.request, key=entry.key)
+        if stage == SECOND:
+            origin = replace(origin, action=UPSCALE)
+        self._parts.seams.teller.downloaded(path, began, task_id=task_id, origin=origin)
 
     async def _stem(self, entry: Entry) -> str:
         """What the names of its files begin with."""

@@ -16,6 +16,10 @@ from .exchange import Exchange, Reply
 from .faults import Call
 
 _RANGE = re.compile(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*", re.ASCII | re.IGNORECASE)
+EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+"""How object stores word it."""
+
+_EXPIRES = re.compile(r"\d{1,12}\.\d{3}", re.ASCII)
 
 
 def part_of(asked: str | None, size: int) -> range | None:
@@ -46,9 +50,18 @@ class Downloads(Endpoint):
         task = self.service.backend.tasks.get(name)
         if task is None or not task.succeeded(self.service.clock.now()):
             raise ServiceError("not_found", "There is no such file.")
+        if self._is_stale(exchange.query.get("expires")):
+            return Reply(403, {"content-type": "application/xml"}, EXPIRED)
         path = await self.service.files.path(task, self.service.files_url)
         await exchange.reach("accepted")
         return self._file(exchange, path, self.service.http_date(task.finish_at))
+
+    def _is_stale(self, expires: str | None) -> bool:
+        """Whether the URL was answered too long ago, or not by us."""
+        if self.service.wire.url_lifetime is None:
+            return False
+        good = _EXPIRES.fullmatch(expires or "")
+        return good is None or float(good[0]) < self.service.clock.now()
 
     def _file(self, exchange: Exchange, path: Path, modified: str) -> Reply:
         size = path.stat().st_size

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
+from urllib.parse import parse_qsl
 
 import anyio
 from starlette.types import Receive, Scope, Send
@@ -77,6 +78,7 @@ class Exchange:
         self._receive, self._send = receive, send
         self.method: str = scope["method"]
         self.path_params: dict[str, Any] = scope.get("path_params", {})
+        self.query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
         self.headers = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }

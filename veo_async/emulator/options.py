@@ -33,6 +33,8 @@ class Wire:
         count: whether ``count`` speaks of all that matched, or of the items on this page.
         callback_attempts: how often a callback is tried, in all, while the receiver answers with
             5xx or not at all.
+        url_lifetime: for how many seconds of service time the URL of a file is good, from when it
+            was answered; then it is 403. ``None`` is for ever. Every answer bears a fresh one.
     """
 
     spellings: frozenset[str] = SPELLINGS
@@ -45,6 +47,7 @@ class Wire:
     timings: bool = False
     count: Literal["total", "page"] = "total"
     callback_attempts: int = 1
+    url_lifetime: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from ..models import SERVICE_ZONE
+from .clock import Clock
 from .errors import ServiceError
 from .options import Wire
 from .state import Task
@@ -32,11 +33,13 @@ class Responses:
 
     Args:
         wire: how this deployment speaks.
-        skew: seconds by which the service's clock runs ahead.
+        clock: the service's clock.
+        skew: seconds by which it runs ahead.
     """
 
-    def __init__(self, wire: Wire, skew: float = 0.0) -> None:
+    def __init__(self, wire: Wire, clock: Clock, skew: float = 0.0) -> None:
         self._wire = wire
+        self._clock = clock
         self._skew = skew
 
     def accepted(self, task: Task) -> dict[str, Any]:
@@ -69,11 +72,15 @@ class Responses:
         origin = task.origin
         return {
             "id": task.video_id,
-            "video_url": f"{files_url}/files/{task.id}.mp4",
+            "video_url": f"{files_url}/files/{task.id}.mp4{self._until()}",
             "created_at": local_time(origin.accepted_at + self._skew),
             "complete_at": local_time(origin.finish_at + self._skew),
             "state": "succeeded",
         }
+
+    def _until(self) -> str:
+        lifetime = self._wire.url_lifetime
+        return "" if lifetime is None else f"?expires={self._clock.now() + lifetime:.3f}"
 
     def record(self, task: Task, now: float, files_url: str) -> dict[str, Any]:
         record = {

@@ -44,7 +44,7 @@ class Service:
         self._date_skew = skew + date_skew
         self.wire, self.clock, self.faults = wire, clock, faults
         self.courier, self.files = courier, files
-        self.responses = Responses(wire, skew)
+        self.responses = Responses(wire, clock, skew)
         self.skew = skew
         self.counters: Counter[str | int] = Counter()
         self.files_url = ""

@@ -1,0 +1,46 @@
+"""Files that one process has for itself, until it closes them or dies.
+
+Where there are no locks (Windows), a file belongs to whoever created it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from errno import EEXIST, EISDIR, ELOOP
+from pathlib import Path
+from typing import BinaryIO
+
+LOCKS = sys.platform != "win32"
+"""Whether a file that a dead process left can be claimed again."""
+
+_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+def claimed(path: Path) -> BinaryIO | None:
+    """The file of that name, or a new one, for us alone and as it is; ``None`` if it is somebody
+    else's, or no file."""
+    try:
+        number = os.open(path, _FLAGS if LOCKS else _FLAGS | os.O_EXCL, 0o666)
+    except OSError as exc:
+        if exc.errno in (EEXIST, EISDIR, ELOOP):
+            return None
+        raise
+    if LOCKS and not _is_ours(number, path):
+        os.close(number)
+        return None
+    return os.fdopen(number, "r+b")
+
+
+def _is_ours(number: int, path: Path) -> bool:
+    """Whether the open file could be locked, and is still the one of that name: whoever had it
+    may have renamed or removed it meanwhile. With a second name it may be anybody's."""
+    import fcntl
+
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        here, there = os.fstat(number), path.lstat()
+    except OSError:
+        return False
+    return os.path.samestat(here, there) and stat.S_ISREG(here.st_mode) and here.st_nlink == 1
