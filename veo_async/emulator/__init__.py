@@ -26,7 +26,7 @@ What it does **not** do:
 - ``translation`` is accepted and does nothing.
 - Letters beyond the built-in font (Chinese, Arabic, emoji) are drawn as boxes.
 - A task belongs to nobody: every token sees every task. Nothing is kept after the process ends,
-  and files stay for as long as the emulator lives.
+  unless ``ledger=`` names a file for it, and files stay for as long as the emulator lives.
 - A failed task is on the bill like any other; there are no refunds and no prices.
 - Callbacks are posted once, whatever the receiver answers (faults repeat, delay or lose them).
 - What the documents leave open is a guess that `Wire` can change: the order and number of items,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Self
 
 import anyio
@@ -16,6 +18,7 @@ from .clock import Clock
 from .faults import Fault, Faults
 from .files import Files, RunSync, in_thread
 from .images import Fetch, Images
+from .ledger import Ledger
 from .options import EPOCH, Account, Limits, VideoFormat, Wire
 from .pace import Pace, Seconds
 from .routes import router
@@ -50,6 +53,8 @@ class Emulator:
             be repeated to the letter. Give ``time.time()`` to work with today's dates.
         skew: seconds by which the service's clock runs ahead.
         date_skew: seconds by which the ``Date`` header runs ahead of even that.
+        ledger: a file that keeps what was accepted, so that a later emulator goes on with it in
+            another process. Give ``time.time()`` as ``epoch``, so that time goes on as well.
         base_url: how callers reach the service; by default the port it is served on.
         files_url: where files lie; by default ``base_url``, but the real ones are on another host.
         clock: the caller's monotonic clock; by default the event loop's.
@@ -80,6 +85,7 @@ class Emulator:
         epoch: float = EPOCH,
         skew: float = 0.0,
         date_skew: float = 0.0,
+        ledger: str | os.PathLike[str] | None = None,
         base_url: str | None = None,
         files_url: str | None = None,
         clock: Callable[[], float] | None = None,
@@ -111,6 +117,8 @@ class Emulator:
             skew=skew,
             date_skew=date_skew,
         )
+        if ledger is not None:
+            self._service.go_on_with(Ledger(Path(ledger)))
         self._given_url, self._given_files_url = base_url, files_url
         self._reached_at(IN_PROCESS)
         self.app = router(self._service)

@@ -46,6 +46,10 @@ class Clock:
         self._now = self._base + (reading - self._origin) * self._factor
         return self._now
 
+    def reach(self, moment: float) -> None:
+        """Be at least there; to be called before the first reading."""
+        self._now = self._base = max(self._base, moment)
+
     async def sleep_until(self, moment: float) -> None:
         """Wait until the service's clock shows ``moment`` (to within a tick)."""
         left = moment - self.now()

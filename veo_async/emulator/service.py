@@ -16,6 +16,7 @@ from .faults import Faults
 from .files import Files
 from .gate import Gate
 from .intake import check, invalid, required
+from .ledger import Ledger
 from .options import Account, Limits, Wire
 from .pace import Pace
 from .responses import Responses
@@ -48,13 +49,28 @@ class Service:
         self.skew = skew
         self.counters: Counter[str | int] = Counter()
         self.files_url = ""
+        self._ledger: Ledger | None = None
         self.luck = Random(f"{seed}/pages")
         self.reset()
 
     def reset(self) -> None:
         """Forget all tasks, the bill and the counters; the ids start anew."""
+        if self._ledger:
+            self._ledger.clear()
+        self._begin(self._seed)
+
+    def go_on_with(self, ledger: Ledger) -> None:
+        """Take over what another service accepted, and write down what this one accepts."""
+        tasks = list(ledger.tasks())
+        self._begin(f"{self._seed}/{len(tasks)}")  # other luck, since no id may come twice
+        for task in tasks:
+            self.backend.keep(task)
+        self.clock.reach(max((task.accepted_at for task in tasks), default=0.0))
+        self._ledger = ledger
+
+    def _begin(self, seed: int | str) -> None:
         self.backend = Backend(
-            seed=self._seed, pace=self._pace, wire=self.wire, failure=self._account.failure
+            seed=seed, pace=self._pace, wire=self.wire, failure=self._account.failure
         )
         self.gate = Gate(self._account, self._limits, self.clock)
         self.counters.clear()
@@ -82,6 +98,8 @@ class Service:
         task = self.backend.accept(body, now)
         for effect in effects:
             strike(task, effect)
+        if self._ledger:
+            self._ledger.write(task)
         return task
 
     def outcome(self, task: Task) -> dict[str, Any]:

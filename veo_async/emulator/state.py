@@ -120,6 +120,11 @@ class Backend:
         """Start a task and put it on the bill."""
         source = self.source_of(request, now)
         task = self._task(request, now, source)
+        self.keep(task)
+        return task
+
+    def keep(self, task: Task) -> None:
+        """Put a task on the bill, and into all lists; later than all that are there."""
         self.tasks[task.id] = self._by_trace[task.trace_id] = task
         self._by_video.setdefault(task.video_id, task)
         self._in_order.append(task)
@@ -127,8 +132,7 @@ class Backend:
             self._looked_at.add(task)
         else:
             heapq.heappush(self._running, (task.finish_at, len(self._in_order)))
-        self.bill.append(Charge(task.id, task.trace_id, task.submitted, now))
-        return task
+        self.bill.append(Charge(task.id, task.trace_id, task.submitted, task.accepted_at))
 
     def _task(self, request: dict[str, Any], now: float, source: Task | None) -> Task:
         plan = self._pace.plan(request, self._durations)
