@@ -33,6 +33,7 @@ __all__ = [
     "ImageToVideo",
     "IngredientsToVideo",
     "Outcome",
+    "Preview",
     "State",
     "TaskRecord",
     "TextToVideo",
@@ -359,6 +360,27 @@ class Outcome:
         """How it stands: ``succeeded``, ``failed`` (or never sent), ``pending`` (it goes on at the
         service), or ``uncertain`` (it may have been bought)."""
         return state_after(self.error)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a batch would do, by how many items; see ``Batch.preview``.
+
+    Attributes:
+        start: are submitted, or have their 1080p version submitted.
+        wait: are waited for: the service has them.
+        reconcile: are looked for, since an earlier run does not know whether they were sent.
+        finished: were made; files that are missing are fetched again.
+        stays: were refused or failed, and stay so.
+        error: why the batch would stop before it submits anything new.
+    """
+
+    start: int = 0
+    wait: int = 0
+    reconcile: int = 0
+    finished: int = 0
+    stays: int = 0
+    error: VeoError | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,10 +26,13 @@ from ..errors import (
 from ..models import Generation, Get1080p, VideoRequest
 from . import journal_events as events
 from . import submit as law
-from .journal_rows import Row
+from .journal_rows import FIRST, Item, Row, Step
 from .likeness import chosen
 from .options import read_request
 from .reconcile import Lost, Receipt
+
+SECOND = "upscale"
+"""The stage that makes the 1080p version."""
 
 MANY = 1000
 """How many items are under way at most where nothing else is said."""
@@ -176,6 +179,18 @@ def uncertain_of(row: Row, *, reason: str | None = None) -> SubmissionUncertainE
 
 
 # The input and the stages.
+
+
+def step_of(item: Item, request: VideoRequest, *, upscale: bool, retry_failed: bool) -> Step:
+    """What a run does first about an item that costs money or time; `finished` is free."""
+    stages = [FIRST, SECOND] if upscale and not isinstance(request, Get1080p) else [FIRST]
+    for stage in stages:
+        step = item.step(stage)
+        if step == "stays" and retry_failed:
+            return "start"
+        if step != "finished":
+            return step
+    return "finished"
 
 
 def read_entry(entry: object) -> tuple[str | None, VideoRequest]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 
 from .._core.keys import Keys
 from ..errors import JournalError
-from ..models import Outcome, VideoRequest
+from ..models import Outcome, Preview, VideoRequest
 from .batch_items import Maker, Options, Parts
 from .batch_run import Asked, Run, Source
 from .journal import Journal
+from .preview import preview
 from .submits import Post
 
 __all__ = ["Asked", "Batch", "Options", "Parts", "run_all"]
@@ -58,6 +60,23 @@ class Batch:
             posts=self._posts,
         )
         return self._run
+
+    async def preview(self) -> Preview:
+        """Say what entering it would do. Nothing is sent, and no journal is made.
+
+        The whole input is read, so an iterator is used up by it.
+
+        Raises:
+            InvalidRequestError: the input has something else than a request.
+            JournalError: the journal cannot be read, or has another request with one of the keys.
+        """
+        seams = self._parts.seams
+        path = None if self._path is None else Path(self._path)
+        if path is None or not path.exists():
+            return await preview(self._source, None, self._options, extend=self._extend)
+        journal = await Journal.open(path, run_sync=seams.run_sync, wall=seams.wall)
+        async with journal:
+            return await preview(self._source, journal, self._options, extend=self._extend)
 
     async def __aexit__(
         self,

@@ -15,6 +15,7 @@ from typing import Any
 import anyio
 
 from .._core import batch as law
+from .._core.batch import SECOND
 from .._core.journal import download_stage
 from .._core.journal_events import Event, Failed, Retried, Saved, Succeeded
 from .._core.journal_rows import FIRST, Item, Row
@@ -35,7 +36,6 @@ from .submits import Post, Submits
 from .tracked import Tracked
 from .tracker import Tracker
 
-SECOND = "upscale"
 UPSCALE: Action = "get_1080p"
 
 

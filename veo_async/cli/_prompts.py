@@ -1,0 +1,129 @@
+"""The requests of a file, and all that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+from ..errors import InvalidRequestError
+from ..models import VideoRequest
+from ._generate import REQUESTS
+from ._records import Form, Problem, Record, records
+
+MOST_SHOWN = 1000
+"""Problems of one file that are kept, and shown; the rest are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One request, with the line on which it begins."""
+
+    line: int
+    key: str | None
+    request: VideoRequest
+
+
+@dataclass(slots=True)
+class Report:
+    """What a file holds.
+
+    Attributes:
+        good: how many requests can be right.
+        problems: the first of the problems; ``bad`` counts all.
+    """
+
+    good: int = 0
+    bad: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+
+class Prompts:
+    """The requests of a file. They can be read several times.
+
+    Args:
+        spool: the file.
+        form: its form.
+        defaults: fields for the requests that have them and do not give them.
+    """
+
+    def __init__(self, spool: IO[bytes], form: Form, defaults: Mapping[str, Any]) -> None:
+        self._spool = spool
+        self._form = form
+        self._defaults = defaults
+
+    def check(self) -> Report:
+        """Read the file to its end, and say what is wrong with it."""
+        report = Report()
+        for entry in self:
+            if isinstance(entry, Prompt):
+                report.good += 1
+                continue
+            report.bad += 1
+            if len(report.problems) < MOST_SHOWN:
+                report.problems.append(entry)
+        return report
+
+    def requests(self) -> Iterator[VideoRequest | tuple[str, VideoRequest]]:
+        """The requests that can be right, with their keys where the file gives them."""
+        for entry in self:
+            if isinstance(entry, Prompt):
+                yield entry.request if entry.key is None else (entry.key, entry.request)
+
+    def __iter__(self) -> Iterator[Prompt | Problem]:
+        seen: dict[str, int] = {}
+        for record in records(self._spool, self._form):
+            entry = self._read(record) if isinstance(record, Record) else record
+            if isinstance(entry, Prompt) and entry.key is not None:
+                first = seen.setdefault(entry.key, entry.line)
+                if first != entry.line:
+                    entry = Problem(entry.line, f"key: {entry.key!r} is that of line {first}, too")
+            yield entry
+
+    def _read(self, record: Record) -> Prompt | Problem:
+        try:
+            fields = {name: value for name, value in record.fields.items() if value is not None}
+            key = _key(fields.pop("key", None))
+            return Prompt(record.line, key, self._request(fields))
+        except InvalidRequestError as exc:
+            return Problem(record.line, _shortened(exc.message))
+
+    def _request(self, fields: dict[str, Any]) -> VideoRequest:
+        action = fields.pop("action", None) or _implied(fields)
+        kind = REQUESTS.get(action) if isinstance(action, str) else None
+        if kind is None:
+            raise InvalidRequestError(f"action: must be one of {', '.join(REQUESTS)}")
+        defaults = {
+            name: self._defaults[name] for name in self._defaults.keys() & kind.model_fields
+        }
+        return kind(**{**defaults, **fields})
+
+
+def _implied(fields: Mapping[str, Any]) -> str:
+    """The action of a record that names none."""
+    if "video_id" in fields:
+        return "get_1080p"
+    return "image2video" if "image_urls" in fields else "text2video"
+
+
+def _key(key: object) -> str | None:
+    if isinstance(key, int) and not isinstance(key, bool):
+        return str(key)
+    if key is None or (isinstance(key, str) and key.strip() and _is_text(key)):
+        return key
+    raise InvalidRequestError("key: must be a text that says something")
+
+
+def _is_text(key: str) -> bool:
+    try:
+        key.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return True
+
+
+def _shortened(message: str) -> str:
+    """The library's words, without the class and what is said once for the whole file."""
+    for kind in REQUESTS.values():
+        message = message.removeprefix(f"{kind.__name__}: ")
+    return message.removesuffix(" Nothing was sent.").removesuffix(".")
