@@ -13,6 +13,7 @@ import typer
 from ._exits import OK, USAGE, table
 from ._options import (
     TOKEN_NOTE,
+    Batching,
     Calling,
     Generating,
     Seams,
@@ -25,8 +26,8 @@ from ._options import (
 from ._text import plain
 
 JSON_NOTE = (
-    "With --json every task is one object on a line of standard output, with the fields task_id, "
-    "trace_id, state (succeeded, failed, pending or uncertain), action, model, prompt, "
+    "With --json every task is one object on a line of standard output, with the fields key, "
+    "task_id, trace_id, state (succeeded, failed, pending or uncertain), action, model, prompt, "
     "created_at, finished_at, videos (id, video_url, created_at, complete_at, state), files, and "
     "error (type, message, may_have_cost) or null. Progress and errors go to standard error."
 )
@@ -165,6 +166,32 @@ def get_1080p(
     from ._generate import generate
 
     return generate("get_1080p", options, seams, video_id=video_id)
+
+
+@app.command(
+    epilog=epilog(
+        "veo-async batch prompts.jsonl --out videos --emulator",
+        "veo-async batch prompts.jsonl --out videos --dry-run",
+    )
+)
+@takes(Batching)
+def batch(
+    prompts: Annotated[
+        str,
+        typer.Argument(
+            metavar="PROMPTS",
+            help="JSON lines, CSV with a header, or one prompt a line; - is standard input.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of the videos.")],
+    *,
+    options: Batching,
+    seams: Seams,
+) -> int:
+    """Make many videos; run it again to go on where it stopped."""
+    from ._batch import make_all
+
+    return make_all(prompts, out, options, seams)
 
 
 @app.command(epilog=epilog("veo-async wait dd01fc69-e1f7-4b68-aa8c-463f6b748d11 -o videos"))

@@ -13,7 +13,7 @@ import typer
 from ..models import Get1080p, ImageToVideo, IngredientsToVideo, TextToVideo, VideoRequest
 from . import _rows
 from ._exits import OK
-from ._options import Generating, Seams, Submitting
+from ._options import Generating, Seams, Submitting, Waiting
 from ._outputs import places, refuse_unwritable
 from ._progress import Progress, progress
 from ._rows import Row
@@ -59,9 +59,14 @@ def _opened(
 ) -> AbstractAsyncContextManager[Session]:
     if not (isinstance(options, Generating) and options.emulator):
         return online(screen, options, seams)
+    refuse_address(options)
+    return offline(screen, options, seams)
+
+
+def refuse_address(options: Waiting) -> None:
+    """The emulator has an address of its own."""
     if options.base_url is not None:
         raise typer.BadParameter("it cannot go together with --base-url.", param_hint="--emulator")
-    return offline(screen, options, seams)
 
 
 async def _one(session: Session, request: VideoRequest, options: Submitting) -> int:

@@ -120,6 +120,58 @@ class Generating(Submitting):
     ] = False
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Batching(Waiting):
+    """What the command takes that works on a file of prompts."""
+
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="The model where the file names none."),
+    ] = None
+    aspect_ratio: Annotated[
+        str | None,
+        typer.Option("--aspect-ratio", "-a", metavar="W:H", help="The same for the shape."),
+    ] = None
+    resolution: Annotated[
+        str | None, typer.Option("--resolution", "-r", help="The same for the size.")
+    ] = None
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORM",
+            help="jsonl, csv or lines [default: by the file's name or beginning].",
+        ),
+    ] = None
+    in_flight: Annotated[
+        int | None, typer.Option(metavar="N", help="Videos that are made at once, at most.")
+    ] = None
+    rate: Annotated[float | None, typer.Option(metavar="N", help="Requests a second, at most.")] = (
+        None
+    )
+    max_submissions: Annotated[
+        int | None, typer.Option(metavar="N", help="Buy so many in this run, at most.")
+    ] = None
+    upscale: Annotated[
+        bool, typer.Option("--upscale", help="Buy the 1080p version of each as well.")
+    ] = False
+    skip_invalid: Annotated[
+        bool, typer.Option("--skip-invalid", help="Leave out the lines that are wrong.")
+    ] = False
+    extend: Annotated[
+        bool, typer.Option("--extend", help="Buy what is new even if little of the file is known.")
+    ] = False
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Buy again what failed or was refused.")
+    ] = False
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check all, say what would be done, and do nothing.")
+    ] = False
+    emulator: Annotated[
+        bool, typer.Option("--emulator", help="Stay offline: an emulator answers, for free.")
+    ] = False
+
+
 OptionsT = TypeVar("OptionsT", bound=Shared)
 
 

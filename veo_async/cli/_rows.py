@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TypedDict
 
 from ..errors import state_after
-from ..models import Generation, TaskRecord, Video, VideoRequest
+from ..models import Generation, Outcome, TaskRecord, Video, VideoRequest
 from ._exits import message_of
 from ._text import plain
 
@@ -41,6 +41,7 @@ class Row:
     """One task, or the attempt to start one.
 
     Attributes:
+        key: the item's key in its batch.
         task_id, trace_id: the service's ids, where they are known.
         state: ``succeeded``, ``failed``, ``pending`` (it goes on at the service) or ``uncertain``.
         action, model, prompt: what was asked for, where it is known.
@@ -50,6 +51,7 @@ class Row:
         error: why there is no result.
     """
 
+    key: str | None = None
     task_id: str | None = None
     trace_id: str | None = None
     state: str
@@ -106,6 +108,17 @@ def of_error(error: Exception, task_id: str | None = None) -> Row:
         videos=[_video(video) for video in getattr(error, "videos", ())],
         error=error_row(error),
     )
+
+
+def of_outcome(outcome: Outcome) -> Row:
+    """The row of an item of a batch."""
+    row = of_error(outcome.error) if outcome.error else Row(state="succeeded")
+    if outcome.result:
+        made = of_result(outcome.result)
+        task_id = row.task_id or made.task_id
+        row = replace(row, task_id=task_id, trace_id=made.trace_id, videos=made.videos)
+    files = [str(file) for file in outcome.files]
+    return asked(replace(row, key=outcome.key, files=files), outcome.request)
 
 
 def asked(row: Row, request: VideoRequest) -> Row:

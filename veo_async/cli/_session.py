@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -80,15 +80,21 @@ def _termination_as_interrupt() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A client, the screen, and the tasks that are known to go on at the service."""
+    """A client, the screen, and the tasks that are known to go on at the service.
+
+    ``has_journal`` tells that a later run finds them by itself.
+    """
 
     veo: VeoClient
     screen: Screen
     emulator: Emulator | None = None
+    has_journal: bool = False
     running: dict[str, None] = field(default_factory=dict)
 
     def tell_what_goes_on(self) -> None:
         """Say how to go on with all that was submitted and whose end nobody here has seen."""
+        if self.has_journal:
+            return  # it knows them all
         unsettled = self.veo.unsettled
         ids = {**self.running, **{entry.task_id: None for entry in unsettled if entry.task_id}}
         for task_id in ids:
@@ -102,10 +108,17 @@ class Session:
 
 
 @contextlib.asynccontextmanager
-async def online(screen: Screen, options: Calling, seams: Seams) -> AsyncIterator[Session]:
-    """A session with the service, as the options and the environment say."""
-    chosen = {"base_url": options.base_url, **_timeout(options), **seams.client}
-    async with _session(VeoClient(**chosen), screen) as opened:
+async def online(
+    screen: Screen,
+    options: Calling,
+    seams: Seams,
+    *,
+    client: Mapping[str, Any] | None = None,
+    has_journal: bool = False,
+) -> AsyncIterator[Session]:
+    """A session with the service, as the options, the environment and `client` say."""
+    chosen = {"base_url": options.base_url, **_timeout(options), **(client or {}), **seams.client}
+    async with _session(VeoClient(**chosen), screen, has_journal=has_journal) as opened:
         yield opened
 
 
@@ -131,7 +144,13 @@ def emulator_class(seams: Seams) -> Callable[..., Emulator]:
 
 @contextlib.asynccontextmanager
 async def offline(
-    screen: Screen, options: Shared, seams: Seams, **emulation: Any
+    screen: Screen,
+    options: Shared,
+    seams: Seams,
+    *,
+    client: Mapping[str, Any] | None = None,
+    has_journal: bool = False,
+    **emulation: Any,
 ) -> AsyncIterator[Session]:
     """A session with an emulator of its own; `emulation` are the emulator's options."""
     emulation = {"clock_factor": CLOCK_FACTOR, "epoch": time.time(), **emulation}
@@ -142,17 +161,23 @@ async def offline(
             "transport": emulator.transport(),
             "poll": OFFLINE_POLL,
             **_timeout(options),
+            **(client or {}),
             **seams.client,
         }
-        async with _session(VeoClient(**chosen), screen, emulator) as opened:
+        veo = VeoClient(**chosen)
+        async with _session(veo, screen, emulator, has_journal=has_journal) as opened:
             yield opened
 
 
 @contextlib.asynccontextmanager
 async def _session(
-    veo: VeoClient, screen: Screen, emulator: Emulator | None = None
+    veo: VeoClient,
+    screen: Screen,
+    emulator: Emulator | None = None,
+    *,
+    has_journal: bool = False,
 ) -> AsyncIterator[Session]:
-    opened = Session(veo, screen, emulator)
+    opened = Session(veo, screen, emulator, has_journal)
     try:
         yield opened
     finally:

@@ -10,7 +10,6 @@ from typing import Literal
 from .. import events
 from ..errors import AccountError, VeoError
 from ..models import Get1080p, Outcome, VideoRequest
-from ._exits import state_of
 
 Doing = Literal["waiting", "submitting", "making", "looking", "downloading"]
 """What is done about an item that is under way: it waits for its turn, is sent, is made by the
@@ -75,6 +74,7 @@ class Tally:
         total: how many items there are.
         ended: how many ended in which state; ``left`` were never bought, and a later run may.
         moving: the items under way.
+        ends: in which state each item ended, until somebody takes note of it.
         pauses: how often the service asked for a pause; ``paused_until`` is the end of the last.
     """
 
@@ -82,6 +82,7 @@ class Tally:
     total: int = 0
     ended: Counter[str] = field(default_factory=Counter)
     moving: dict[str, Moving] = field(default_factory=dict)
+    ends: dict[str, str] = field(default_factory=dict)
     pauses: int = 0
     paused_until: float = 0.0
     _started: float = field(init=False)
@@ -106,7 +107,9 @@ class Tally:
             case events.Ended():
                 item = self.moving.pop(event.key or "")
                 self._doing[item.doing] -= 1
-                self.ended[end_of(event.outcome, item)] += 1
+                end = end_of(event.outcome, item)
+                self.ended[end] += 1
+                self.ends[event.key or ""] = end
             case events.ItemEvent():
                 self._step(event)
 
@@ -125,6 +128,10 @@ class Tally:
             self._most_made = max(self._most_made, self._doing["making"])
 
     # What it comes to.
+
+    def take(self, key: str) -> str:
+        """In which state an item ended, whose outcome is told now."""
+        return self.ends.pop(key)
 
     @property
     def done(self) -> int:
@@ -181,7 +188,7 @@ def end_of(outcome: Outcome, item: Moving) -> str:
     """In which state an item ended."""
     if outcome.error is None:
         return "succeeded"
-    return "left" if is_left(outcome.error, item) else state_of(outcome.error)
+    return "left" if is_left(outcome.error, item) else outcome.state
 
 
 def is_left(error: VeoError, item: Moving) -> bool:

@@ -1,0 +1,280 @@
+"""Many videos from a file of prompts, in a folder that also holds the journal: the same command
+goes on where the last one stopped, however that ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, get_args
+
+import typer
+
+from .._client import VeoClient
+from ..errors import VeoError
+from ..gallery import write_gallery
+from ..models import Outcome, Preview, TextToVideo
+from ..policies import RateLimit
+from . import _rows
+from ._board import board
+from ._exits import ACCOUNT, FAILED, OK, USAGE, code_of, message_of
+from ._generate import refuse_address
+from ._options import Batching, Seams
+from ._outputs import prepare_folder
+from ._prompts import Prompts, Report
+from ._records import Form, form_of, spooled
+from ._screen import Screen
+from ._session import Session, offline, online, run
+from ._tally import Tally
+from ._text import plain
+
+if TYPE_CHECKING:
+    from .._io.batch import Batch
+
+JOURNAL = "journal.db"
+LEDGER = "emulator.ledger"
+"""What the emulator accepted: a killed run goes on offline as well."""
+
+DEFAULTS = ("model", "aspect_ratio", "resolution")
+"""The options that are fields of a request, for the requests that do not give them."""
+
+MOST_TOLD = 20
+"""Items of a batch of which an error is told on a line; the page and the records have them all."""
+
+
+def make_all(source: str, out: Path, options: Batching, seams: Seams) -> int:
+    """Run a batch, and return the exit code."""
+
+    async def work(screen: Screen) -> int:
+        defaults = _defaults(options)
+        _refuse_mixture(out, options)
+        with _input(source) as spool:
+            prompts = Prompts(spool, _form(source, spool, options.form), defaults)
+            report = prompts.check()
+            code = _judged(report, source, screen, skip=options.skip_invalid)
+            if code != OK:
+                return code
+            job = Job(prompts, report, out, options, seams, screen)
+            return await (job.tell() if options.dry_run else job.do())
+
+    return run(work, options, seams)
+
+
+def _defaults(options: Batching) -> dict[str, Any]:
+    """The fields that options give, if they can be right at all."""
+    given = {name: getattr(options, name) for name in DEFAULTS}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    TextToVideo(prompt="any", **chosen)
+    return chosen
+
+
+def _refuse_mixture(out: Path, options: Batching) -> None:
+    """A folder belongs to the service or to the emulator, whose tasks are no real ones."""
+    if not (out / JOURNAL).exists() or (out / LEDGER).exists() == options.emulator:
+        return
+    other = "without --emulator" if options.emulator else "with --emulator"
+    raise typer.BadParameter(f"{out} holds a batch that ran {other}.", param_hint="--out")
+
+
+@contextlib.contextmanager
+def _input(source: str) -> Iterator[IO[bytes]]:
+    with contextlib.ExitStack() as stack:
+        try:
+            spool = stack.enter_context(spooled(source))
+        except (OSError, ValueError) as problem:
+            said = getattr(problem, "strerror", None) or problem
+            raise typer.BadParameter(f"{source}: {said}.", param_hint="PROMPTS") from None
+        yield spool
+
+
+def _form(source: str, spool: IO[bytes], given: str | None) -> Form:
+    if given is None:
+        return form_of(source, spool)
+    forms: dict[str, Form] = {form: form for form in get_args(Form)}
+    if given not in forms:
+        problem = f"{given!r} is none of {', '.join(forms)}."
+        raise typer.BadParameter(problem, param_hint="--format")
+    return forms[given]
+
+
+def _judged(report: Report, source: str, screen: Screen, *, skip: bool) -> int:
+    """Tell what is wrong with the input, and whether it may be run."""
+    name = "standard input" if source == "-" else source
+    for problem in report.problems:
+        screen.note(f"{name}:{problem.line}: {problem.text}", "yellow" if skip else "red")
+    if report.bad > len(report.problems):
+        screen.note(f"... and {report.bad - len(report.problems)} more")
+    if report.bad and not skip:
+        screen.note(
+            f"veo-async: error: {report.bad} of {report.bad + report.good} prompts in {name} are "
+            "wrong, so nothing was sent. Mend them, or run the rest with --skip-invalid.",
+            "red",
+        )
+        return USAGE
+    if not report.good:
+        screen.note(f"veo-async: error: {name} holds no prompts.", "red")
+        return USAGE
+    return OK
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A batch whose input was checked."""
+
+    prompts: Prompts
+    report: Report
+    out: Path
+    options: Batching
+    seams: Seams
+    screen: Screen
+
+    async def tell(self) -> int:
+        """Say what would be done."""
+        # No request is sent, so any token will do.
+        chosen = {"api_token": "none", "base_url": self.options.base_url, **self.seams.client}
+        async with VeoClient(**chosen) as veo:
+            preview = await self._batch(veo).preview()
+        fields = {"prompts": self.report.good, "invalid": self.report.bad, **asdict(preview)}
+        fields["error"] = preview.error and str(preview.error)
+        self.screen.print(json.dumps(fields) if self.options.json else _sentence(preview))
+        return self._refused(preview)
+
+    async def do(self) -> int:
+        """Do it."""
+        prepare_folder(self.out)
+        tally = Tally(asyncio.get_running_loop().time, self.report.good)
+        ends = Ends(tally, self.screen, as_json=self.options.json)
+        try:
+            async with self._opened(tally) as session:
+                code = self._refused(await self._batch(session.veo).preview())
+                if code != OK:
+                    return code
+                async with board(self.screen, tally), self._batch(session.veo) as outcomes:
+                    async for outcome in outcomes:
+                        ends.tell(outcome)
+        except asyncio.CancelledError:
+            self.screen.note(
+                f"veo-async: stopped with {tally.done} of {tally.total} done; run the same "
+                "command again to go on",
+                "yellow",
+            )
+            raise
+        ends.close()
+        await self._show_page()
+        return ends.code
+
+    def _batch(self, veo: VeoClient) -> Batch:
+        return veo.batch(
+            self.prompts.requests(),
+            journal=self.out / JOURNAL,
+            download_to=self.out,
+            upscale=self.options.upscale,
+            max_submissions=self.options.max_submissions,
+            retry_failed=self.options.retry_failed,
+            extend=self.options.extend,
+        )
+
+    def _refused(self, preview: Preview) -> int:
+        if preview.error is None:
+            return OK
+        self.screen.error(preview.error)
+        self.screen.note("veo-async: at the command line, that is --extend or another --out")
+        return USAGE
+
+    def _opened(self, tally: Tally) -> contextlib.AbstractAsyncContextManager[Session]:
+        limit = RateLimit(in_flight=self.options.in_flight, per_second=self.options.rate)
+        client = {"rate_limit": limit, "on_event": tally.hear}
+        if not self.options.emulator:
+            return online(self.screen, self.options, self.seams, client=client, has_journal=True)
+        refuse_address(self.options)
+        return offline(
+            self.screen,
+            self.options,
+            self.seams,
+            client=client,
+            has_journal=True,
+            **_emulation(self.out / LEDGER),
+        )
+
+    async def _show_page(self) -> None:
+        """Write the page. The videos are there whether or not it can be written."""
+        try:
+            page = await asyncio.to_thread(write_gallery, self.out)
+        except (VeoError, OSError) as error:
+            self.screen.note(f"veo-async: no page was written: {message_of(error)}", "yellow")
+        else:
+            self.screen.note(f"veo-async: look at them: {page}")
+
+
+def _sentence(preview: Preview) -> str:
+    return (
+        f"{preview.start} would be submitted, {preview.wait} waited for, {preview.reconcile} "
+        f"looked for, {preview.finished} are finished, {preview.stays} stay failed"
+    )
+
+
+def _emulation(ledger: Path) -> dict[str, Any]:
+    """An emulator for many videos: small ones, in real time, that another process goes on with.
+
+    Its time is that of this machine, since it must go on while no emulator runs.
+    """
+    from ..emulator import Seconds, VideoFormat
+
+    return {
+        "clock_factor": 1.0,
+        "pace": Seconds(mean=4.0),
+        "video": VideoFormat(seconds=2.0, fps=12, short_side=180),
+        "ledger": ledger,
+    }
+
+
+class Ends:
+    """Tells how the items ended, and what that makes of the exit code."""
+
+    def __init__(self, tally: Tally, screen: Screen, *, as_json: bool) -> None:
+        self._tally, self._screen, self._as_json = tally, screen, as_json
+        self._untold = 0
+        self._told = 0
+        self._account: VeoError | None = None
+        self.code = OK
+
+    def tell(self, outcome: Outcome) -> None:
+        """One more has ended."""
+        end = self._tally.take(outcome.key)
+        if self._as_json:
+            self._screen.print(_rows.of_outcome(outcome).as_json())
+        elif not self._screen.is_out_live:
+            for file in outcome.files:
+                self._screen.print(plain(str(file)))
+        if outcome.error:
+            self._fail(outcome.key, outcome.error, is_left=end == "left")
+
+    def _fail(self, key: str, error: VeoError, *, is_left: bool) -> None:
+        code = code_of(error)
+        # The input was fine, so what the service refuses is a failure like any other.
+        self.code = max(self.code, FAILED if code == USAGE else code)
+        if code == ACCOUNT and self._account is None:
+            self._account = error
+        if is_left:
+            return
+        if self._told == MOST_TOLD:
+            self._untold += 1
+            return
+        self._told += 1
+        self._screen.note(f"veo-async: {key}: {message_of(error)}", "red")
+
+    def close(self) -> None:
+        """Say what is left."""
+        if self._untold:
+            self._screen.note(f"veo-async: ... and {self._untold} more with errors")
+        if self._account:
+            self._screen.error(self._account)
+        if left := self._tally.ended["left"]:
+            self._screen.note(
+                f"veo-async: {left} of {self._tally.total} are left to do, and nothing was bought "
+                "for them; run the same command again to go on",
+                "yellow",
+            )
