@@ -28,6 +28,7 @@ COMMANDS = [
     "image2video",
     "ingredients2video",
     "get-1080p",
+    "batch",
     "wait",
     "tasks",
     "download",
@@ -85,6 +86,7 @@ def test_example(
     """The examples of the help work as they stand, but for the ids and the port."""
     monkeypatch.chdir(tmp_path)
     (row,) = veo("text2video", "a mug", "--json").rows
+    Path("prompts.jsonl").write_text('{"prompt": "a mug"}\n{"prompt": "a cup"}\n')
     known = {
         "253eedc47f1c4eb2a370ed2312168f4b": row["videos"][0]["id"],
         "dd01fc69-e1f7-4b68-aa8c-463f6b748d11": row["task_id"],
@@ -98,6 +100,8 @@ def test_example(
 
     assert ran.code == 0, ran.err
     assert ran.out or argv[0] == "tasks"
+    if argv[0] == "batch":
+        assert Path("videos/index.html").exists() == ("--dry-run" not in argv)
     if "-o" in argv:
         assert Path(argv[argv.index("-o") + 1]).exists()
 

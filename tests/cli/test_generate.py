@@ -95,6 +95,7 @@ def test_result_for_programs(veo: Shell, tmp_path: Path) -> None:
     (row,) = ran.rows
     (task,) = veo.emulator._service.backend.tasks.values()
     assert list(row) == [
+        "key",
         "task_id",
         "trace_id",
         "state",

@@ -188,7 +188,7 @@ def batch(
     options: Batching,
     seams: Seams,
 ) -> int:
-    """Make many videos; run it again to go on where it stopped."""
+    """Make many videos from a file of prompts."""
     from ._batch import make_all
 
     return make_all(prompts, out, options, seams)
