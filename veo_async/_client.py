@@ -64,7 +64,7 @@ from .models import (
 )
 from .policies import PollPolicy, RateLimit, RetryPolicy
 
-__all__ = ["Task", "VeoClient"]
+__all__ = ["Batch", "Task", "VeoClient"]
 
 Timeout = float | timedelta | None
 _Renew = Callable[[Tracked], Tracked]

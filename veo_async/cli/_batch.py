@@ -9,11 +9,11 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, get_args
+from typing import IO, Any, get_args
 
 import typer
 
-from .._client import VeoClient
+from .._client import Batch, VeoClient
 from ..errors import VeoError
 from ..gallery import write_gallery
 from ..models import Outcome, Preview, TextToVideo
@@ -30,9 +30,6 @@ from ._screen import Screen
 from ._session import Session, offline, online, run
 from ._tally import Tally
 from ._text import plain
-
-if TYPE_CHECKING:
-    from .._io.batch import Batch
 
 JOURNAL = "journal.db"
 LEDGER = "emulator.ledger"
