@@ -562,5 +562,5 @@ class Crashes(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
-TestCrashes = Crashes.TestCase
+TestCrashes = pytest.mark.slow(Crashes.TestCase)
 TestCrashes.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)
