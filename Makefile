@@ -5,7 +5,7 @@
 #
 # Each makes .venv by itself, only when needed. PYTHON=... chooses another Python for it.
 
-.PHONY: install check format test test-fast bench demo dist clean
+.PHONY: install check format test test-fast simulate bench demo dist clean
 .DEFAULT_GOAL := test
 
 VENV := .venv
@@ -30,6 +30,9 @@ test: $(VENV)/.dev
 
 test-fast: $(VENV)/.dev
 	@$(BIN)/python -m pytest -m "not slow"
+
+simulate: $(VENV)/.dev
+	@$(BIN)/python -m tests.simulation --seeds 10000
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks

@@ -280,8 +280,9 @@ class ServerError(APIError):
 
 
 class ConnectionFailedError(VeoError):
-    """The service could not be reached, or did not answer a question. Nothing was bought: a
-    submit that ends with this error provably never left this machine, and questions are free."""
+    """The service could not be reached, or did not answer. Nothing was bought: a submit that ends
+    with this error provably never left this machine, or the task list proves that it was not
+    accepted; and questions are free."""
 
     advice = "Nothing was bought; try again later."
 

@@ -376,18 +376,24 @@ def test_uncertain_is_looked_up_before_anything_else() -> None:
 
 
 @pytest.mark.parametrize(
-    "attempts, now",
+    "attempts, now, times",
     [
-        pytest.param(replace(START, lost=2), 1000.0, id="the last attempt"),
-        pytest.param(START, 1100.0, id="max_elapsed is over"),
+        pytest.param(replace(START, lost=2), 1000.0, "3 times", id="the last attempt"),
+        pytest.param(START, 1100.0, "once", id="max_elapsed is over"),
     ],
 )
-def test_what_is_absent_is_sent_again_within_bounds(attempts: Attempts, now: float) -> None:
-    """Where nothing may be sent again, the list is asked all the same: it may have the task."""
+def test_what_is_absent_is_sent_again_within_bounds(
+    attempts: Attempts, now: float, times: str
+) -> None:
+    """Where nothing may be sent again, the list is asked all the same: it may have the task. If
+    it has not, it is certain that nothing was bought, and the error says so."""
     step = after(LOST, attempts, policy=POLICY, now=now, u=0.0)
 
     assert isinstance(step, LookUp)
-    assert step.if_absent == Stop(step.error)
+    assert isinstance(step.if_absent, Stop)
+    assert isinstance(step.if_absent.error, ConnectionFailedError)
+    assert not step.if_absent.error.may_have_cost
+    assert f"sent {times}, and no answer" in str(step.if_absent.error)
 
 
 def test_absent_is_sent_a_few_times() -> None:
@@ -395,7 +401,7 @@ def test_absent_is_sent_a_few_times() -> None:
     sent, delays, stop = run(LOST, POLICY)
 
     assert (sent, delays) == (3, [0.5, 1.0])
-    assert isinstance(stop.error, SubmissionUncertainError)
+    assert isinstance(stop.error, ConnectionFailedError)
 
 
 def test_undecided_tells_what_was_lost_and_why_nobody_knows() -> None:

@@ -242,8 +242,10 @@ def after(
     step, lost = replace(attempts, lost=attempts.lost + 1), uncertain(verdict)
     if policy.on_uncertain == "raise":
         return Stop(lost)
-    again = _bounded(step, step.lost, lost, policy=policy, now=now, u=u)
-    return again if policy.on_uncertain == "resend" else LookUp(lost, again)
+    resends = policy.on_uncertain == "resend"
+    error = lost if resends else absent(verdict, step.lost)
+    again = _bounded(step, step.lost, error, policy=policy, now=now, u=u)
+    return again if resends else LookUp(lost, again)
 
 
 def _bounded(
@@ -264,6 +266,15 @@ def uncertain(verdict: Uncertain) -> SubmissionUncertainError:
     return SubmissionUncertainError(
         f"The submit was sent, but its answer proves nothing ({verdict.detail}).",
         trace_id=verdict.trace_id,
+    )
+
+
+def absent(verdict: Uncertain, lost: int) -> ConnectionFailedError:
+    """The error for a submit that was sent so often, and each time provably not accepted."""
+    times = "once" if lost == 1 else f"{lost} times"
+    return ConnectionFailedError(
+        f"The submit was sent {times}, and no answer came that proves anything "
+        f"({verdict.detail}); the task list shows that it was not accepted."
     )
 
 

@@ -1,0 +1,82 @@
+"""The command line of the simulation."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import time
+
+from .runner import Report, run_on_cores, simulate
+from .scenario import scenario_of
+from .tally import Tally
+
+WHOLE = 5000
+"""From so many seeds on, each cell of the tally is demanded."""
+
+
+def main() -> int:
+    """Run what the command line asks for; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seed", type=int, help="replay this one, and tell what happens")
+    parser.add_argument("--seeds", type=int, default=500, help="how many to run")
+    parser.add_argument("--start", type=int, default=0, help="the first of them")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="in so many processes")
+    options = parser.parse_args()
+    if options.seed is not None:
+        return replay(options.seed)
+    return run(range(options.start, options.start + options.seeds), jobs=options.jobs or 1)
+
+
+def replay(seed: int) -> int:
+    """Run one seed, and tell what happens."""
+    logging.basicConfig(level=logging.INFO, format="  %(message)s", stream=sys.stdout)
+    scenario = scenario_of(seed)
+    print(scenario)
+    print("what the library logs:")
+    report, sent = simulate(scenario)
+    print("what was sent:")
+    for one in sent:
+        print(f"  {one}")
+    print("how the items ended:", dict(report.ends))
+    return verdict(report)
+
+
+def run(seeds: range, *, jobs: int) -> int:
+    """Run many seeds, and print what they met."""
+    total, began = Report(), time.monotonic()
+    for report in run_on_cores(seeds, jobs=jobs):
+        total.add(report)
+        show_progress(total, of=len(seeds), seconds=time.monotonic() - began)
+    print(file=sys.stderr)
+    tally = Tally(total.cells, whole=len(seeds) >= WHOLE)
+    print(tally)
+    print(
+        f"\n{total.seeds} seeds, {total.killed} of them with a crash; {total.posts} POSTs in "
+        f"{time.monotonic() - began:.0f} s; the items ended: {dict(total.ends.most_common())}"
+    )
+    wrongs = list(tally.wrongs())
+    for wrong in wrongs:
+        print(wrong)
+    return verdict(total) or bool(wrongs)
+
+
+def show_progress(total: Report, *, of: int, seconds: float) -> None:
+    """One line that is written over again and again."""
+    left = seconds / total.seeds * (of - total.seeds)
+    line = f"\r{total.seeds} of {of} seeds, {len(total.broken)} broken, {left:.0f} s left   "
+    print(line, end="", file=sys.stderr, flush=True)
+
+
+def verdict(report: Report) -> int:
+    """Tell which laws were broken under which seeds, and how to replay them."""
+    for seed, broken in report.broken.items():
+        print(f"seed {seed} broke the law; replay: python -m tests.simulation --seed {seed}")
+        for law in broken:
+            print(f"  {law}")
+    return bool(report.broken)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

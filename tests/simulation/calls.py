@@ -1,0 +1,67 @@
+"""The same requests, call by call: each caller by itself, some of them cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+from typing import Any
+
+from veo_async import SubmissionUncertainError, Task, TextToVideo, VeoClient, VeoError
+
+from .faults import PATIENCE
+from .scenario import Scenario
+
+
+class Calls:
+    """The callers of one client.
+
+    Attributes:
+        told: what they were told in the end: generations and errors.
+    """
+
+    def __init__(self, veo: VeoClient, scenario: Scenario) -> None:
+        self._veo = veo
+        self._requests = scenario.requests
+        self._luck = Random(f"{scenario.seed}/calls")
+        self.told: list[Any] = []
+
+    async def run(self) -> None:
+        """All callers, until nobody waits and no POST is open any more."""
+        luck = self._luck
+        calls = [asyncio.create_task(self._call(request)) for request in self._requests]
+        for call in calls:
+            if luck.random() < 0.2:
+                asyncio.get_running_loop().call_later(luck.uniform(0.0, 90.0), call.cancel)
+        await asyncio.wait(calls)
+        await asyncio.sleep(2 * PATIENCE + 60.0)
+        self.told += [call.result() for call in calls if not call.cancelled()]
+        for left in self._veo.unsettled:
+            if left.task_id:
+                self.told.append(await self._ended(left.task_id))
+            else:
+                self.told.append(left.error or SubmissionUncertainError("it is open"))
+
+    async def _call(self, request: TextToVideo) -> Any:
+        """What one caller is told: a generation, or an error."""
+        await asyncio.sleep(self._luck.choice([0.0, 0.0, 1.0, 30.0]))
+        try:
+            if self._luck.random() < 0.5:
+                shape = request.aspect_ratio
+                return await self._veo.text2video(request.prompt, aspect_ratio=shape)
+            return await self._end_of(await self._veo.submit(request))
+        except VeoError as error:
+            return error
+
+    async def _end_of(self, task: Task) -> Any:
+        """A caller that has the task's id knows it, whatever becomes of the wait."""
+        try:
+            by_id = self._luck.random() < 0.5
+            return await (self._veo.wait(task.id) if by_id else task.result())
+        except asyncio.CancelledError:
+            return await self._ended(task.id)
+
+    async def _ended(self, task_id: str) -> Any:
+        try:
+            return await self._veo.wait(task_id)
+        except VeoError as error:
+            return error

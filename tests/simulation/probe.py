@@ -1,0 +1,88 @@
+"""What a client concludes about each POST: read at its own joints, nothing is changed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from veo_async import VeoClient
+from veo_async._core import submit as law
+from veo_async._core.reconcile import Absent, Adopt
+from veo_async._io.submits import Post
+
+from .world import Plug, Sent
+
+VERDICTS: dict[Any, str] = {
+    law.Accepted: "accepted",
+    law.NotSent: "not sent",
+    law.Refused: "refused",
+    law.Uncertain: "uncertain",
+}
+
+
+class Probe:
+    """Watches one client. The tasks of its POSTs, which the event loop does not list, are added to
+    ``posts``."""
+
+    def __init__(
+        self, veo: VeoClient, plug: Plug, posts: list[asyncio.Task[Any]] | None = None
+    ) -> None:
+        self._plug = plug
+        # By the identity of what was chosen, which stays with a POST while it is looked for.
+        self._lost: dict[int, tuple[Any, Sent]] = {}
+        self._posts = [] if posts is None else posts
+        submits, reconciler = veo._submits, veo._reconciler
+        self._begin = submits._begin
+        self._conclude = submits._conclude
+        self._resolve = reconciler.resolve
+        joints: list[tuple[Any, str, Any]] = [
+            (submits, "_begin", self._began),
+            (submits, "_conclude", self._concluded),
+            (reconciler, "resolve", self._resolved),
+        ]
+        for part, name, watched in joints:
+            setattr(part, name, watched)
+
+    def _began(self, *args: Any) -> Post:
+        post = self._begin(*args)
+        slot = getattr(post.ledger, "mark", None)
+        self._plug.begun[post.task] = (slot[1:] if slot and slot[0] else None, post.chosen)
+        if post.task:
+            self._posts.append(post.task)
+        return post
+
+    def _concluded(self, post: Post, action: str, task: asyncio.Task[None]) -> None:
+        self._conclude(post, action, task)
+        sent = self._plug.sent.get(task)
+        if sent and not self._plug.out:
+            self._judge(sent, VERDICTS[type(post.verdict)])
+            self._lost[id(post.chosen)] = post.chosen, sent
+
+    async def _resolved(self, lost: Any, **options: Any) -> Any:
+        decision = await self._resolve(lost, **options)
+        _, sent = self._lost.get(id(lost.chosen), (None, None))
+        if sent and not self._plug.out:
+            self._judge(sent, _word(decision))
+            self._plug.hear("conclusion")
+        return decision
+
+    def watch_items(self, maker: Any, last_of: dict[tuple[str, str], Sent]) -> None:
+        """Watch how a batch finds out about the POSTs of earlier processes."""
+        find = maker._lost
+
+        async def found(row: Any) -> Any:
+            lost = await find(row)
+            if sent := last_of.get((row.key, row.stage)):
+                self._lost[id(lost.chosen)] = lost.chosen, sent
+            return lost
+
+        maker._lost = found
+
+    def _judge(self, sent: Sent, verdict: str) -> None:
+        sent.verdict, sent.judged = verdict, asyncio.get_running_loop().time()
+
+
+def _word(decision: Any) -> str:
+    if isinstance(decision, Adopt):
+        return "adopted"
+    return "absent" if isinstance(decision, Absent) else "cannot tell"

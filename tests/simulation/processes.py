@@ -1,0 +1,259 @@
+"""The processes that work on a scenario, one after another, and how they end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from math import inf
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tests.io.journals import wreck
+from tests.support.service import BASE_URL, NOW, inline
+from veo_async import ConnectionFailedError, Outcome, RateLimitError, RetryPolicy, VeoClient
+from veo_async._core.journal_rows import Row
+from veo_async._io.batch import Batch
+from veo_async._io.journal_file import JournalFile
+from veo_async._io.seams import Seams
+
+from .calls import Calls
+from .faults import PATIENCE
+from .laws import Broken, check_rows, leaks
+from .probe import Probe
+from .scenario import Interruption, Scenario
+from .world import Plug, Sent, Turns, World
+
+PASSING = (RateLimitError, ConnectionFailedError)
+"""Ends that say that nothing was bought, and that a later run may try again."""
+
+Slot = tuple[str, str]
+Posts = list[asyncio.Task[Any]]
+
+
+class Aim:
+    """Strikes at the moment of an interruption."""
+
+    def __init__(self, loop: Turns, end: Interruption, strike: Callable[[], object]) -> None:
+        self._loop = loop
+        self._end = end
+        self._strike = strike
+        self._heard = 0
+        self.hit = asyncio.Event()
+
+    def hear(self, event: str) -> None:
+        """Something happened in the process."""
+        self._heard += event == self._end.event
+        if event == self._end.event and self._heard == self._end.count:
+            self._loop.call_later(self._end.seconds, self._arm)
+
+    def _arm(self) -> None:
+        self._loop.then, self._loop.at_turn = self._now, self._loop.turn + 1 + self._end.turns
+
+    def _now(self) -> None:
+        self._strike()
+        self.hit.set()
+
+
+class Simulation:
+    """One scenario, from the first process to the last.
+
+    Attributes:
+        world: the service.
+        kills: how many processes were killed.
+        broken: the laws that were broken meanwhile.
+        outcomes: those of the last process, where there are batches.
+        told: what the callers were told, where there are none.
+        rows: the journal after the last process.
+    """
+
+    def __init__(self, scenario: Scenario, folder: Path) -> None:
+        self.scenario = scenario
+        self.world = World(scenario)
+        self.kills = 0
+        self.broken: list[Broken] = []
+        self.outcomes: list[Outcome] = []
+        self.told: list[Any] = []
+        self.rows: dict[Slot, Row] = {}
+        self._folder = folder
+        self._journal = folder / "run.db"
+        self._processes = 0
+        self._reads = 0
+        self._killed = False
+        self._closed_at = inf
+        self._last_of: dict[Slot, Sent] = {}
+
+    async def live(self) -> None:
+        """All processes, one after another."""
+        async with self.world.service:
+            await (self._call() if self.scenario.face == "calls" else self._batch())
+            self.broken += [Broken(f"a task was left: {task!r}") for task in self._others()]
+
+    async def _call(self) -> None:
+        plug = Plug(self.world, 0)
+        veo = self._client(plug)
+        Probe(veo, plug)
+        async with veo:
+            calls = Calls(veo, self.scenario)
+            await calls.run()
+        self.told = calls.told
+        self.broken += leaks(veo)
+
+    # A batch with its journal.
+
+    async def _batch(self) -> None:
+        for end in self.scenario.interruptions:
+            await self._interrupted(end)
+            await asyncio.sleep(end.pause)
+        await self._settle()
+        if self._is_to_be_tried_again():
+            await self._settle()
+        self.world.service.faults.clear()
+        if self._is_to_be_tried_again():
+            await self._settle()
+        self._note_states(final=True)
+
+    def _is_to_be_tried_again(self) -> bool:
+        return any(isinstance(outcome.error, PASSING) for outcome in self.outcomes)
+
+    async def _settle(self) -> None:
+        """A process that is left alone."""
+        self._note_states()
+        self.outcomes = await self._process(Plug(self.world, self._processes), [])
+
+    async def _process(
+        self, plug: Plug, posts: Posts, leave_after: int | None = None
+    ) -> list[Outcome]:
+        """A batch over all requests, until its end or its ``leave_after``-th outcome. The tasks
+        of its POSTs are added to ``posts``."""
+        self._processes += 1
+        self._killed, self._closed_at = False, inf
+        veo = self._client(plug)
+        probe = Probe(veo, plug, posts)
+        batch = veo.batch(self.scenario.requests, journal=self._journal)
+        outcomes: list[Outcome] = []
+        try:
+            async with veo, self._noting_its_end(batch) as run:
+                probe.watch_items(run._maker, self._last_of)
+                async for outcome in run:
+                    outcomes.append(outcome)
+                    if len(outcomes) == leave_after:
+                        break
+        finally:
+            if not plug.out and veo._closing:
+                await asyncio.wait([veo._closing])  # a second cancellation does not wait for it
+                self.broken += leaks(veo)
+        return outcomes
+
+    @asynccontextmanager
+    async def _noting_its_end(self, batch: Batch) -> AsyncIterator[Any]:
+        """The batch, noting when its journal is closed: what comes later is for the next run."""
+        try:
+            async with batch as run:
+                yield run
+        finally:
+            self._closed_at = asyncio.get_running_loop().time()
+
+    def _client(self, plug: Plug) -> VeoClient:
+        loop = asyncio.get_running_loop()
+        seams = Seams(
+            wall=lambda: NOW + loop.time(),
+            luck=Random(f"{self.scenario.seed}/{self._processes}"),
+            run_sync=inline,
+        )
+        retry = RetryPolicy(
+            submit_timeout=PATIENCE, rate_limit_attempts=self.scenario.rate_limit_attempts
+        )
+        return VeoClient(
+            "any",
+            base_url=BASE_URL,
+            transport=plug,
+            rate_limit=self.scenario.limit,
+            retry=retry,
+            timeout=20000,
+            _seams=seams,
+        )
+
+    # The end of a process before its work is done.
+
+    async def _interrupted(self, end: Interruption) -> None:
+        """A process that does not reach its end, unless it is quicker than that."""
+        self._note_states()
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, Turns)
+        plug, posts = Plug(self.world, self._processes), Posts()
+        leave = 1 + end.turns % 5 if end.how == "leave" else None
+        process = asyncio.create_task(self._process(plug, posts, leave))
+        aim = Aim(loop, end, lambda: self._kill(plug) if end.how == "kill" else None)
+        if end.how != "leave":
+            plug.hear = aim.hear
+        struck = asyncio.create_task(aim.hit.wait())
+        await asyncio.wait([process, struck], return_when=asyncio.FIRST_COMPLETED)
+        loop.at_turn, plug.hear = -1, str
+        struck.cancel()
+        if end.how == "kill" and aim.hit.is_set():
+            await self._bury(process, posts)
+        elif not process.done():
+            await self._cancel(process, twice=end.how == "cancel twice", after=end.turns % 2)
+        else:
+            process.result()
+
+    async def _cancel(self, process: asyncio.Task[Any], *, twice: bool, after: float) -> None:
+        process.cancel()
+        if twice:
+            await asyncio.sleep(after)
+            process.cancel()
+        with suppress(asyncio.CancelledError):
+            await process
+
+    def _kill(self, plug: Plug) -> None:
+        """From this moment on nothing that the process does has any effect: it sends nothing, and
+        the journal that goes on is what it had committed. So no ``finally`` of ours counts."""
+        self.kills += 1
+        self._killed = plug.out = True
+        wrecked = self._folder / f"after-{self.kills}"
+        if self._journal.exists():
+            wreck(self._journal, wrecked)
+        wrecked.mkdir(exist_ok=True)
+        self._journal = wrecked / self._journal.name
+        self._check_rows(self._read(), at=asyncio.get_running_loop().time())
+
+    async def _bury(self, process: asyncio.Task[Any], posts: Posts) -> None:
+        """Remove the tasks of a killed process, which are without effect."""
+        while not process.done() or self._others():
+            for task in (process, *posts, *self._others()):
+                task.cancel()
+            await asyncio.sleep(0)
+
+    def _others(self) -> set[asyncio.Task[Any]]:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        return {task for task in tasks if not self.world.belongs(task)}
+
+    # What the journal says between two processes.
+
+    def _read(self) -> dict[Slot, Row]:
+        if not self._journal.exists():
+            return {}
+        self._reads += 1
+        file = JournalFile(wreck(self._journal, self._folder / f"read-{self._reads}"))
+        file.open()
+        items = file.items()
+        file.close()
+        rows = [row for item in items.values() for row in item.stages.values()]
+        return {(row.key, row.stage): row for row in rows}
+
+    def _check_rows(self, rows: dict[Slot, Row], *, at: float) -> None:
+        process = self._processes - 1
+        self.broken += check_rows(self.world.sent, rows, process=process, at=at)
+
+    def _note_states(self, *, final: bool = False) -> None:
+        """Note for the last POST of each slot how its row stands as the next process begins."""
+        self.rows = self._read()
+        if not self._killed:  # it has told its journal all that it knew by then
+            self._check_rows(self.rows, at=self._closed_at)
+        self._last_of = {sent.slot: sent for sent in self.world.sent if sent.slot}
+        for slot, row in self.rows.items():
+            sent = self._last_of.get(slot)
+            if sent and not final and sent.state == "not resumed":
+                sent.state = row.state

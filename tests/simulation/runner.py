@@ -1,0 +1,130 @@
+"""Runs seeds: one, or many on all cores."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import tempfile
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from .laws import check_attempts, check_bill, check_final_rows, check_outcomes, marker
+from .processes import Simulation
+from .scenario import Scenario, scenario_of
+from .tally import Cell, cells_of
+from .world import Sent, Turns
+
+MEMORY = Path("/dev/shm")
+AT_ONCE = 20
+"""Seeds that a worker takes at once."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of one seed, or of many.
+
+    Attributes:
+        broken: by seed, which laws were broken.
+        cells: how often what happened to a POST.
+        ends: how often an item ended how.
+        seeds, killed: how many seeds, and how many processes were killed in how many of them.
+        sent: the POSTs, of one seed only.
+    """
+
+    broken: dict[int, list[str]] = field(default_factory=dict)
+    cells: Counter[Cell] = field(default_factory=Counter)
+    ends: Counter[str] = field(default_factory=Counter)
+    seeds: int = 0
+    killed: int = 0
+    posts: int = 0
+
+    def add(self, other: Report) -> None:
+        """Take another report into this one."""
+        self.broken |= other.broken
+        self.cells += other.cells
+        self.ends += other.ends
+        self.seeds += other.seeds
+        self.killed += other.killed
+        self.posts += other.posts
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the library's warnings, which are true and many."""
+    logger = logging.getLogger("veo_async")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    place = MEMORY if MEMORY.is_dir() else None
+    folder = Path(tempfile.mkdtemp(prefix="veo-simulation-", dir=place))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def simulate(scenario: Scenario) -> tuple[Report, list[Sent]]:
+    """Run one scenario, and check every law."""
+    with _folder() as folder:
+        simulation = Simulation(scenario, folder)
+        problem = None
+        try:
+            with asyncio.Runner(loop_factory=Turns) as runner:
+                runner.run(simulation.live())
+        except Exception:  # noqa: BLE001 - whatever it is, it belongs to this seed
+            problem = traceback.format_exc()
+        broken = [problem] if problem else [str(law) for law in _laws(simulation)]
+    sent = simulation.world.sent
+    errors = [outcome.error for outcome in simulation.outcomes] or simulation.told
+    report = Report(
+        broken={scenario.seed: broken} if broken else {},
+        cells=cells_of(scenario, sent),
+        ends=Counter(type(error).__name__ for error in errors),
+        seeds=1,
+        killed=bool(simulation.kills),
+        posts=len(sent),
+    )
+    return report, sent
+
+
+def _laws(done: Simulation) -> Iterator[object]:
+    scenario, sent = done.scenario, done.world.sent
+    yield from done.broken
+    if scenario.face == "batch":
+        yield from check_outcomes(scenario.requests, done.outcomes)
+        yield from check_final_rows(done.rows, done.outcomes)
+        yield from check_attempts(sent, rate_limit_attempts=scenario.rate_limit_attempts)
+    told: list[tuple[Any, Any]] = [(None, end) for end in done.told]
+    told += [(outcome.request, outcome.result or outcome.error) for outcome in done.outcomes]
+    mark = marker(default_shape="16:9" if scenario.stored == "normalised" else "")
+    yield from check_bill(scenario.requests, sent, told, mark=mark)
+
+
+def run_seeds(seeds: range) -> Report:
+    """Run these seeds here."""
+    report = Report()
+    with _quiet():
+        for seed in seeds:
+            report.add(simulate(scenario_of(seed))[0])
+    return report
+
+
+def run_on_cores(seeds: range, *, jobs: int) -> Iterator[Report]:
+    """Run these seeds in so many processes; yields a report for each portion."""
+    portions = [seeds[start : start + AT_ONCE] for start in range(0, len(seeds), AT_ONCE)]
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(run_seeds, portions)

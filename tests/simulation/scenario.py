@@ -1,0 +1,204 @@
+"""What happens under a seed: a pure function of it.
+
+Every scenario has at least eight requests, some of them equal, and at least three faults that
+strike. Under an even seed a batch with a journal is killed at least once; under an odd one it is
+cancelled, or left alone, or the same requests go through `submit`, `wait` and the one-line calls.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from random import Random
+from typing import Any, Literal
+
+from veo_async import RateLimit, TextToVideo
+
+from . import faults
+
+CONDITIONS = (
+    *("clock skew", "date skew", "list lags", "normalised", "async ignored"),
+    *("cancelled", "killed"),
+    *faults.QUESTION,
+)
+"""What may hold for every submit of a world, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """A fault that strikes one submit: the ``nth`` that the service sees."""
+
+    nth: int
+    name: str
+    effect: Any
+
+    def __str__(self) -> str:
+        return f"submit {self.nth}: {self.name} ({self.effect!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Nuisance:
+    """A fault that strikes questions now and then."""
+
+    name: str
+    effect: Any
+    probability: float
+
+    def __str__(self) -> str:
+        return f"{self.probability:.0%} of the questions: {self.name} ({self.effect!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """The end of one process before its work is done.
+
+    Attributes:
+        how: it is killed, cancelled, cancelled twice, or its loop over the outcomes is left.
+        event, count: at the so-manieth POST of this process, or conclusion about a lost one ...
+        seconds: ... so many seconds more ...
+        turns: ... and so many turns of the event loop more.
+        pause: seconds until the next process begins.
+    """
+
+    how: Literal["kill", "cancel", "cancel twice", "leave"]
+    event: Literal["POST", "conclusion"]
+    count: int
+    seconds: float
+    turns: int
+    pause: float
+
+    def __str__(self) -> str:
+        when = f"{self.seconds:g} s and {self.turns} turns after {self.event} {self.count}"
+        return f"{self.how} {when}; the next process {self.pause:g} s later"
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What happens under one seed."""
+
+    seed: int
+    face: Literal["batch", "calls"]
+    requests: tuple[TextToVideo, ...]
+    limit: RateLimit
+    rate_limit_attempts: int
+    mean_seconds: float
+    skew: float
+    date_skew: float
+    lag: Any
+    stored: Literal["as_submitted", "normalised"]
+    unknown: Literal["empty", "not_found", "missing"]
+    honour_async: bool
+    strikes: tuple[Strike, ...]
+    nuisances: tuple[Nuisance, ...]
+    interruptions: tuple[Interruption, ...]
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """What holds for every submit of this world, by name."""
+        holding = {
+            "clock skew": self.skew != 0.0,
+            "date skew": self.date_skew != 0.0,
+            "list lags": self.lag is not None,
+            "normalised": self.stored == "normalised",
+            "async ignored": not self.honour_async,
+            "cancelled": self.face == "calls"
+            or any(end.how != "kill" for end in self.interruptions),
+            "killed": any(end.how == "kill" for end in self.interruptions),
+        }
+        named = [name for name, holds in holding.items() if holds]
+        return (*named, *(nuisance.name for nuisance in self.nuisances))
+
+    def __str__(self) -> str:
+        lines = [f"seed {self.seed}"]
+        for field in fields(self)[1:]:
+            value = getattr(self, field.name)
+            if isinstance(value, tuple):
+                lines += [f"  {field.name}:", *(f"    {entry}" for entry in value)]
+            else:
+                lines.append(f"  {field.name}: {value}")
+        return "\n".join(lines)
+
+
+def scenario_of(seed: int) -> Scenario:
+    """The scenario of a seed."""
+    luck = Random(seed)
+    face: Literal["batch", "calls"] = "calls" if seed % 4 == 3 else "batch"
+    requests = _requests(luck)
+    interruptions = _interruptions(luck, seed) if face == "batch" else ()
+    honour_async = luck.random() < 0.85
+    return Scenario(
+        seed=seed,
+        face=face,
+        requests=requests,
+        limit=RateLimit(
+            concurrency=luck.choice([2, 8]), in_flight=luck.choice([None, None, 4, len(requests)])
+        ),
+        rate_limit_attempts=luck.choice([3, 30]),
+        # Where each answer is held until its video is ready, none is late without a fault.
+        mean_seconds=luck.choice([2.0, 20.0, 60.0] if honour_async else [2.0, 20.0]),
+        skew=luck.choice([0.0, 7.0, -600.0, 600.0]),
+        date_skew=luck.choice([0.0, 0.0, 0.0, 0.0, 3.0, 90.0, -400.0]),
+        lag=luck.choice([None, *faults.ALL_SUBMITS["list lags"]]),
+        stored=luck.choice(["as_submitted", "normalised"]),
+        unknown=luck.choice(["empty", "not_found", "missing"]),
+        honour_async=honour_async,
+        strikes=_strikes(luck, len(requests), settles=not interruptions),
+        nuisances=_nuisances(luck),
+        interruptions=interruptions,
+    )
+
+
+def _requests(luck: Random) -> tuple[TextToVideo, ...]:
+    """Some requests, at least two of them equal, and some equal but for a default."""
+    count = luck.randint(8, 12)
+    shapes: list[Any] = [None, None, None, "16:9", "9:16"]
+    made = [
+        TextToVideo(prompt=f"p{luck.randrange(count)}", aspect_ratio=luck.choice(shapes))
+        for _ in range(count - 1)
+    ]
+    made.insert(luck.randrange(count), luck.choice(made))
+    return tuple(made)
+
+
+def _strikes(luck: Random, count: int, *, settles: bool) -> tuple[Strike, ...]:
+    """At least three, each on a submit of its own; perhaps a storm of refusals. Unless a process
+    ``settles``, none is accepted late: that is reckoned with for half a minute after the
+    connection was given up, and a killed process gives it up at once."""
+    names = [name for name in faults.SUBMIT if settles or name != "accepted late"]
+    numbers = luck.sample(range(1, count + 1), luck.randint(3, 6))
+    struck = {nth: luck.choice(names) for nth in numbers}
+    if luck.random() < 0.15:
+        start = luck.randint(1, count)
+        struck |= dict.fromkeys(range(start, start + luck.choice([4, 12])), "429")
+    return tuple(
+        Strike(nth, name, luck.choice(faults.SUBMIT[name])) for nth, name in sorted(struck.items())
+    )
+
+
+def _nuisances(luck: Random) -> tuple[Nuisance, ...]:
+    names = luck.sample(list(faults.QUESTION), luck.choice([0, 1, 2]))
+    return tuple(
+        Nuisance(name, luck.choice(faults.QUESTION[name]), luck.uniform(0.05, 0.3))
+        for name in names
+    )
+
+
+def _interruptions(luck: Random, seed: int) -> tuple[Interruption, ...]:
+    killed = seed % 2 == 0
+    ends = [_interruption(luck, killed=killed, soon=True)] if killed or luck.random() < 0.7 else []
+    while luck.random() < 0.35:
+        ends.append(_interruption(luck, killed=killed and luck.random() < 0.7, soon=False))
+    return tuple(ends)
+
+
+def _interruption(luck: Random, *, killed: bool, soon: bool) -> Interruption:
+    """One that comes ``soon`` comes before eight videos can be ready."""
+    post = soon or luck.random() < 0.6
+    seconds = [0.0, 0.0, 0.0, 0.5] if soon else [0.0, 0.0, 1.0, 20.0, 60.0, 200.0]
+    return Interruption(
+        how="kill" if killed else luck.choice(["cancel", "cancel", "cancel twice", "leave"]),
+        event="POST" if post else "conclusion",
+        count=luck.choice([1, 1, 2, 3, 4, 6, 8] if post else [1, 1, 2]),
+        seconds=luck.choice(seconds if post else [0.0, 0.0, 0.3]),
+        turns=luck.choice([0, 1, 2, 3, 5, 8, 12, 20, 40, 80]),
+        pause=luck.choice([0.0, 3.0, 60.0, 90000.0]),
+    )

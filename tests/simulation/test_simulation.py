@@ -1,0 +1,82 @@
+"""A few hundred seeds of the simulation."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.simulation.runner import Report, run_seeds
+from tests.simulation.scenario import scenario_of
+from tests.simulation.tally import LAWS, Tally, is_possible
+
+PORTIONS = 6
+SEEDS = 50
+
+
+@pytest.fixture(scope="module")
+def total() -> Report:
+    """What all portions met."""
+    return Report()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("portion", range(PORTIONS))
+def test_whatever_happens_each_request_is_bought_once_or_told(portion: int, total: Report) -> None:
+    """Lost answers, refusals, cuts, delays, kills and cancellations: after the last process each
+    request was billed once, or is told as uncertain; no task is two items', and nothing leaks."""
+    report = run_seeds(range(portion * SEEDS, (portion + 1) * SEEDS))
+    total.add(report)
+
+    assert not report.broken, "replay a seed: python -m tests.simulation --seed ..."
+
+
+@pytest.mark.slow
+def test_the_seeds_meet_all_that_can_happen(total: Report) -> None:
+    """Every fault is met with every verdict that it can have, and every verdict with every state
+    that a journal can have by then; nothing that is impossible by law is met."""
+    tally = Tally(total.cells, whole=False)
+
+    assert total.seeds == PORTIONS * SEEDS
+    assert not list(tally.wrongs())
+    assert total.killed >= total.seeds // 2
+    assert total.ends["NoneType"] > 4 * total.ends["SubmissionUncertainError"]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_scenario_is_a_function_of_its_seed(seed: int) -> None:
+    """It has at least eight requests, some of them equal, and three faults; it is readable."""
+    scenario = scenario_of(seed)
+
+    assert scenario_of(seed) == scenario
+    assert len(scenario.requests) >= 8
+    assert len(set(map(repr, scenario.requests))) < len(scenario.requests)
+    assert len(scenario.strikes) >= 3
+    assert str(scenario).startswith(f"seed {seed}\n")
+    assert seed % 2 or any(end.how == "kill" for end in scenario.interruptions)
+
+
+def test_every_law_of_the_tally_forbids_something_of_its_own() -> None:
+    """A law that forbids nothing that the others allow is a law too many."""
+    for law in LAWS:
+        others = [other for other in LAWS if other is not law]
+        own = (
+            (row, verdict, state)
+            for row in law.rows
+            for verdict in law.verdicts
+            for state in law.states
+        )
+
+        assert any(not any(other.holds(cell) for other in others) for cell in own), law.reason
+
+
+def test_a_tally_tells_what_is_missing_and_what_is_impossible() -> None:
+    """An empty cell and an impossible one are both wrong."""
+    impossible = ("5xx", "not sent", "not resumed")
+    tally = Tally(Counter({impossible: 2}), whole=True)
+
+    wrongs = list(tally.wrongs())
+
+    assert not is_possible(impossible)
+    assert any("met 2 times" in wrong for wrong in wrongs)
+    assert any("never met: ('5xx', 'absent', 'uncertain')" in wrong for wrong in wrongs)

@@ -1,0 +1,204 @@
+"""The service of one scenario, and a record of every POST that reached for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+import httpx
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tests.support.service import emulator
+from veo_async._virtual import VirtualEventLoop
+from veo_async.emulator import Charge, EmulatorTransport, Fault, Faults, Seconds, Wire
+
+from .faults import name_of
+from .scenario import Scenario
+
+HEADER = "x-simulated-post"
+POST: ContextVar[Sent | None] = ContextVar("POST", default=None)
+"""The POST that the service is at work on, in the task of its connection."""
+
+
+@dataclass(slots=True, eq=False)
+class Sent:
+    """One POST, as everybody saw it.
+
+    Attributes:
+        number: counted from 1 over all processes.
+        process: the number of the process that sent it.
+        slot: the item and the stage that it was sent for, in a batch with a journal.
+        chosen: what the caller chose, as the library compares it.
+        at: when it was sent, in virtual seconds.
+        struck: the names of the faults that the service let loose on it.
+        task_id: what it was billed as, if it was.
+        verdict: what the client concluded, in the end.
+        judged: when it concluded that, in virtual seconds.
+        state: its row's state when a later process opened the journal.
+    """
+
+    number: int
+    process: int
+    slot: tuple[str, str] | None
+    chosen: Any
+    at: float
+    struck: list[str] = field(default_factory=list)
+    task_id: str | None = None
+    verdict: str = "open"
+    judged: float = inf
+    state: str = "not resumed"
+
+    def __str__(self) -> str:
+        billed = f"billed as {self.task_id[:8]}" if self.task_id else "not billed"
+        what = f"POST {self.number} (process {self.process}) {self.chosen.get('prompt')!r}"
+        struck = " and ".join(self.struck) or "nothing"
+        return (
+            f"{what} at {self.at:.2f}: {struck} struck, {billed}; {self.verdict} at "
+            f"{self.judged:.2f}; {self.state}"
+        )
+
+
+class _Watched(Faults):
+    """Rules that tell the POST at work which of them struck."""
+
+    def unread(self, kinds: Any) -> tuple[Any, ...]:
+        return self._told(super().unread(kinds))
+
+    def on(self, call: Any) -> tuple[Any, ...]:
+        return self._told(super().on(call))
+
+    def _told(self, effects: tuple[Any, ...]) -> tuple[Any, ...]:
+        sent = POST.get()
+        if sent:
+            sent.struck += map(name_of, effects)
+        return effects
+
+
+class _Bill(list[Charge]):
+    """A bill that tells the POST at work what it was billed as."""
+
+    def append(self, charge: Charge) -> None:
+        super().append(charge)
+        if sent := POST.get():
+            sent.task_id = charge.task_id
+
+
+class Turns(VirtualEventLoop):
+    """A loop that calls back before one of its turns."""
+
+    turn = 0
+    at_turn = -1
+    then: Any = None
+
+    def _run_once(self) -> None:
+        self.turn += 1
+        if self.turn == self.at_turn:
+            self.then()
+        super()._run_once()  # type: ignore[misc]  # the typeshed does not show it
+
+
+class World:
+    """A service, and what was sent to it.
+
+    Attributes:
+        service: the emulator.
+        sent: all POSTs, in their order.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.service = emulator(
+            seed=scenario.seed,
+            pace=Seconds(mean=scenario.mean_seconds),
+            skew=scenario.skew,
+            date_skew=scenario.date_skew,
+            wire=Wire(
+                stored=scenario.stored,
+                unknown=scenario.unknown,
+                honour_async=scenario.honour_async,
+            ),
+        )
+        self.sent: list[Sent] = []
+        self._watch()
+
+    def _watch(self) -> None:
+        service = self.service
+        watched = _Watched(_rules(self.scenario), seed=self.scenario.seed)
+        service.faults = service._service.faults = watched
+        service._service.backend.bill = _Bill()
+
+    def transport(self) -> EmulatorTransport:
+        """The service for one process."""
+        return EmulatorTransport(_marking(self.service.app, self.sent), self.service._background)
+
+    def belongs(self, task: asyncio.Task[Any]) -> bool:
+        """Whether a task is the service's own."""
+        return task in self.service._background._tasks
+
+
+def _rules(scenario: Scenario) -> list[Fault]:
+    rules = [Fault(effect=strike.effect, nth=strike.nth) for strike in scenario.strikes]
+    if scenario.lag:
+        rules.append(Fault(effect=scenario.lag))
+    rules += [
+        Fault(effect=nuisance.effect, on="tasks", probability=nuisance.probability)
+        for nuisance in scenario.nuisances
+    ]
+    return rules
+
+
+def _marking(app: ASGIApp, sent: list[Sent]) -> ASGIApp:
+    """The app, which knows in each call which POST it is at work on."""
+
+    async def marked(scope: Scope, receive: Receive, send: Send) -> None:
+        number = dict(scope["headers"]).get(HEADER.encode())
+        POST.set(sent[int(number) - 1] if number else None)
+        await app(scope, receive, send)
+
+    return marked
+
+
+class Plug(httpx.AsyncBaseTransport):
+    """The transport of one process. Pulled out, it sends nothing and answers nothing any more.
+
+    Attributes:
+        out: whether it is pulled out.
+        begun: by the task of each POST, the slot and the choice that it is about.
+        sent: by the same, the POST as it was sent.
+        hear: is told of each POST, and of each conclusion about a lost one.
+    """
+
+    failure_family = "httpx"
+
+    def __init__(self, world: World, process: int) -> None:
+        self._world = world
+        self._transport = world.transport()
+        self._process = process
+        self.out = False
+        self.begun: dict[asyncio.Task[Any] | None, tuple[Any, Any]] = {}
+        self.sent: dict[asyncio.Task[Any] | None, Sent] = {}
+        self.hear: Callable[[str], object] = str
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.out:
+            await asyncio.get_running_loop().create_future()
+        if request.url.path == "/veo/videos":
+            self._note(request)
+        return await self._transport.handle_async_request(request)
+
+    def _note(self, request: httpx.Request) -> None:
+        task = asyncio.current_task()
+        slot, chosen = self.begun[task]
+        now = asyncio.get_running_loop().time()
+        sent = Sent(len(self._world.sent) + 1, self._process, slot, chosen, now)
+        self._world.sent.append(sent)
+        self.sent[task] = sent
+        request.headers[HEADER] = str(sent.number)
+        self.hear("POST")
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
