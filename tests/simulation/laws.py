@@ -88,7 +88,6 @@ def leaks(veo: VeoClient) -> list[Broken]:
     """What a closed client must not hold any more."""
     held = {
         "an open POST": veo._submits._open,
-        "a guard of a POST": veo._submits._guards,
         "a waiter": [task for task in veo._tracker._kept.values() if task.waiters],
         "a submit that is looked for": veo._reconciler._open,
     }
