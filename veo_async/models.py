@@ -160,7 +160,8 @@ VideoRequest = Annotated[
 """Any request that starts a generation, told apart by ``action``."""
 
 
-def _text(value: object) -> str | None:
+def read_text(value: object) -> str | None:
+    """A text, or an id that was written as a number; ``None`` if it is neither."""
     if isinstance(value, str):
         return value
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
@@ -193,7 +194,7 @@ def _object(value: object) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-OpenText = Annotated[str | None, BeforeValidator(_text)]
+OpenText = Annotated[str | None, BeforeValidator(read_text)]
 OpenTime = Annotated[datetime | None, BeforeValidator(_time)]
 OpenObject = Annotated[dict[str, Any] | None, BeforeValidator(_object)]
 
@@ -246,8 +247,8 @@ class Video(_Received):
         return f'<video controls preload="metadata" width="480" src="{url}"></video>'
 
 
-def _entries(data: object) -> tuple[Any, ...]:
-    """``data`` is a list in every example and an object in the OpenAPI document: accept both."""
+def read_entries(data: object) -> tuple[Any, ...]:
+    """The entries of ``data``: a list in every example, an object in the OpenAPI document."""
     entries = data if isinstance(data, list | tuple) else (data,)
     return tuple(entry for entry in entries if isinstance(entry, dict | Video))
 
@@ -265,7 +266,7 @@ class Generation(_Received):
     success: Annotated[bool, BeforeValidator(_said)] = False
     task_id: OpenText = None
     trace_id: OpenText = None
-    data: Annotated[tuple[Video, ...], BeforeValidator(_entries)] = ()
+    data: Annotated[tuple[Video, ...], BeforeValidator(read_entries)] = ()
 
     def model_post_init(self, context: Any, /) -> None:
         """Tell each video its task, so that a fresh URL can be had for it alone."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 from pydantic_core import from_json
@@ -240,6 +241,7 @@ def service_time(reply: Reply) -> float | None:
     return _unix(reply.headers.get("date", ""))
 
 
+@lru_cache(maxsize=8)  # every answer bears a ``Date``, and it changes once a second
 def _unix(text: str) -> float | None:
     try:
         moment = parsedate_to_datetime(text)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..errors import GenerationFailedError
-from ..models import Generation, State, TaskRecord, Video
+from ..models import Generation, State, TaskRecord, read_entries, read_text
 from .reply import read_error
 
 
@@ -57,13 +57,13 @@ FAILED_WORDS = frozenset({"failed", "error", "cancelled", "canceled", "expired",
 _Entry = Literal["ready", "running", "failed", "unclear"]
 
 
-def _entry(video: Video) -> _Entry:
-    word = (video.state or "").lower()
+def _entry(video: Mapping[str, Any]) -> _Entry:
+    word = (read_text(video.get("state")) or "").lower()
     if word in RUNNING_WORDS:
         return "running"
     if word in FAILED_WORDS:
         return "failed"
-    return "ready" if video.video_url else "unclear"
+    return "ready" if read_text(video.get("video_url")) else "unclear"
 
 
 def read_response(response: object, *, task_id: str | None) -> Standing:
@@ -76,20 +76,24 @@ def read_response(response: object, *, task_id: str | None) -> Standing:
     """
     if not isinstance(response, dict) or not response:
         return PENDING
-    # The id that was asked for wins: it is the one to wait for again.
-    fields = {**response, "task_id": task_id or response.get("task_id")}
-    generation = Generation.model_validate(fields)
-    entries = {_entry(video) for video in generation.data}
+    # Only what is over becomes a model: most looks find most tasks running.
+    entries = {_entry(video) for video in read_entries(response.get("data"))}
     if entries == {"failed"} or _is_failed(response):
-        return _failed(response, generation)
+        return _failed(response, _generation(response, task_id))
     success = response.get("success")
     if success is not True or "running" in entries:
         if success is True or success is None:
             return PENDING
         return Standing("pending", oddity=f"success is {success!r}"[:100])
     if "ready" in entries:
-        return Standing("succeeded", generation=generation)
+        return Standing("succeeded", generation=_generation(response, task_id))
     return Standing("pending", oddity="success is true, but there is no video_url yet")
+
+
+def _generation(response: Mapping[str, Any], task_id: str | None) -> Generation:
+    # The id that was asked for wins: it is the one to wait for again.
+    fields = {**response, "task_id": task_id or response.get("task_id")}
+    return Generation.model_validate(fields)
 
 
 def _is_failed(response: Mapping[str, Any]) -> bool:

@@ -78,17 +78,19 @@ class API:
     ) -> None:
         self._redactor = Redactor(token)
         self._urls = {path: httpx.URL(base_url + path) for path in PATHS}
-        self._headers = {
-            b"host": httpx.URL(base_url).netloc,
-            b"accept": b"application/json",
-            # Not deflate: some servers send it without zlib's header, and what cannot be read is
-            # uncertain.
-            b"accept-encoding": b"gzip",
-            b"connection": b"keep-alive",
-            b"content-type": b"application/json",
-            b"user-agent": USER_AGENT.encode(),
-            b"authorization": f"Bearer {token}".encode(),
-        }
+        self._headers = httpx.Headers(
+            {
+                b"host": httpx.URL(base_url).netloc,
+                b"accept": b"application/json",
+                # Not deflate: some servers send it without zlib's header, and what cannot be
+                # read is uncertain.
+                b"accept-encoding": b"gzip",
+                b"connection": b"keep-alive",
+                b"content-type": b"application/json",
+                b"user-agent": USER_AGENT.encode(),
+                b"authorization": f"Bearer {token}".encode(),
+            }
+        )
         self._family = family_of(transport)
         self._observe = observe
         self._http = _client(
@@ -127,10 +129,11 @@ class API:
         request = httpx.Request(
             "POST",
             self._urls[path],
-            headers={**self._headers, b"content-length": b"%d" % len(content)},
+            headers=self._headers,
             stream=httpx.ByteStream(content),
             extensions={"timeout": {"connect": connect, "read": None, "write": None, "pool": None}},
         )
+        request.headers["content-length"] = str(len(content))
         request.read()  # a transport may ask for the content
         return request
 
@@ -234,28 +237,26 @@ async def read_body(response: httpx.Response, limit: int = MAX_BODY) -> bytes:
     """
     body = bytearray()
     inflate = _inflater(response)
-    async for chunk in _chunks(response):
-        body += inflate(chunk, limit + 1 - len(body))
+    # Not `aiter_raw`, which closes the connection as a part of reading the last piece: an error
+    # there would lose an answer that was read.
+    stream = response.stream if not response.is_stream_consumed else _memory(response)
+    async for chunk in cast("httpx.AsyncByteStream", stream):
+        body += inflate(chunk, limit + 1 - len(body)) if inflate else chunk
         if len(body) > limit:
             raise BodyTooLarge(f"the answer is longer than {limit} bytes")
     return bytes(body)
 
 
-async def _chunks(response: httpx.Response) -> AsyncIterator[bytes]:
-    if response.is_stream_consumed:
-        yield response.content  # a transport that answers from memory
-        return
-    # Not `aiter_raw`, which closes the connection as a part of reading the last piece: an error
-    # there would lose an answer that was read.
-    async for chunk in cast("httpx.AsyncByteStream", response.stream):
-        yield chunk
+async def _memory(response: httpx.Response) -> AsyncIterator[bytes]:
+    """What a transport answers that has its answers at hand."""
+    yield response.content
 
 
-def _inflater(response: httpx.Response) -> Callable[[bytes, int], bytes]:
-    """What inflates a piece of the body, up to so many bytes."""
+def _inflater(response: httpx.Response) -> Callable[[bytes, int], bytes] | None:
+    """What inflates a piece of the body, up to so many bytes, if it is compressed."""
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding == "identity" or response.is_stream_consumed:
-        return lambda chunk, _: chunk
+        return None
     if encoding not in ("gzip", "deflate"):
         shown = repr(encoding) if len(encoding) <= 40 else "something long"
         raise UnknownEncoding(f"the answer is encoded as {shown}")

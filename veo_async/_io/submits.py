@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from math import inf
-from typing import Protocol
+from typing import Any, Protocol
 
 import anyio
 
 from .._core import reconcile
 from .._core import submit as law
 from .._core.callbacks import Ticket, without_token
-from .._core.likeness import chosen
+from .._core.likeness import comparable
 from .._core.tasks import PENDING
 from .._core.telling import Origin
 from ..errors import ClientClosedError, SubmissionUncertainError, WaitTimeoutError
@@ -71,7 +71,7 @@ class Post:
     """One POST, under way or over.
 
     Attributes:
-        request: what is sent; ``chosen`` is the same in the form in which requests are compared.
+        request: what is sent; ``chosen`` is its body in the form in which requests are compared.
         sent_at, ended_at: when it was sent and when it was over, in Unix seconds.
         verdict: what its answer proved, once it is over.
         tracked: the task that it started, if it was accepted.
@@ -88,6 +88,7 @@ class Post:
     def __init__(
         self,
         request: VideoRequest,
+        body: dict[str, Any],
         *,
         sent_at: float,
         release: Callable[[], None] | None,
@@ -99,7 +100,7 @@ class Post:
         self.ticket = ticket
         self.offset = offset
         self.ledger = ledger
-        self.chosen = chosen(request)
+        self.chosen = comparable(body)
         self.origin = Origin.of(request, key=ledger.key if ledger else None, sent_at=sent_at)
         self.sent_at = sent_at
         self.ended_at = sent_at
@@ -351,8 +352,15 @@ class Submits:
             if ledger:
                 ledger.not_posted()
             raise
+        body = law.wire_body(
+            request,
+            action=action,
+            asynchronous=self._asynchronous,
+            callback_url=ticket.url if ticket else None,
+        )
         post = Post(
             request,
+            body,
             sent_at=self._seams.wall(),
             release=release,
             ledger=ledger,
@@ -361,7 +369,7 @@ class Submits:
         )
         # An empty context: what the caller's context holds must not live on in our tasks.
         loop = asyncio.get_running_loop()
-        post.task = loop.create_task(self._post(post, action), context=Context())
+        post.task = loop.create_task(self._post(post, body), context=Context())
         asyncio._unregister_task(post.task)  # noqa: SLF001 - documented for those who extend asyncio
         post.task.add_done_callback(
             lambda task: self._conclude(post, action, task), context=Context()
@@ -391,13 +399,7 @@ class Submits:
                 post.patience = inf
                 post.task.cancel()
 
-    async def _post(self, post: Post, action: str) -> None:
-        body = law.wire_body(
-            post.request,
-            action=action,
-            asynchronous=self._asynchronous,
-            callback_url=post.callback_url,
-        )
+    async def _post(self, post: Post, body: dict[str, Any]) -> None:
         timeout = self._policy.submit_timeout
         answer = await self._api.post("/veo/videos", body, timeout=timeout)
         if post.ticket:
