@@ -31,6 +31,7 @@ from ._core.options import (
 from ._core.reconcile import Lost
 from ._core.reply import Answer
 from ._core.telling import read_listener
+from ._core.throttle import Lane
 from ._io.api import API
 from ._io.batch import Asked, Batch, Options, Parts, run_all
 from ._io.downloads import Downloads
@@ -560,8 +561,9 @@ class VeoClient:
 
     # What the methods above share.
 
-    def _observe(self, answer: Answer) -> None:
-        self._limiter.note(answer)
+    def _observe(self, answer: Answer, path: str, sent: float) -> None:
+        lane: Lane = "submit" if path == "/veo/videos" else "poll"
+        self._limiter.note(answer, lane=lane, sent=sent)
         self._reconciler.note(answer)
 
     def _under_way(self) -> Sequence[Lost]:

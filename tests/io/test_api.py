@@ -99,7 +99,7 @@ def api(
     transport: httpx.AsyncBaseTransport | None = None,
     *,
     base_url: str = "http://127.0.0.1:1",
-    observe: Callable[[Answer], None] = lambda answer: None,
+    observe: Callable[[Answer, str, float], None] = lambda *_: None,
 ) -> API:
     """What is tested."""
     return API(
@@ -212,20 +212,22 @@ async def test_idle_connections_are_given_up_soon() -> None:
 
 @pytest.mark.asyncio
 async def test_an_answer_is_a_value_and_is_observed() -> None:
-    """Status, headers by their lower-case names, and the body; the limiter hears of each answer."""
-    observed: list[Answer] = []
+    """Status, headers by their lower-case names, and the body; the limiter hears of each answer,
+    of which path it is, and when its call was sent."""
+    observed: list[tuple[Answer, str, float]] = []
     transport = httpx.MockTransport(
         lambda request: httpx.Response(429, json={"a": 1}, headers={"Retry-After": "7"})
     )
-    asking = api(transport, observe=observed.append)
+    asking = api(transport, observe=lambda *heard: observed.append(heard))
 
+    await asyncio.sleep(5.0)
     answer = await asking.post("/veo/tasks", {}, timeout=60.0)
     await asking.aclose()
 
     assert isinstance(answer, Reply)
     assert (answer.status, json.loads(answer.body)) == (429, {"a": 1})
     assert answer.headers["retry-after"] == "7"
-    assert observed == [answer]
+    assert observed == [(answer, "/veo/tasks", 5.0)]
 
 
 @pytest.mark.asyncio

@@ -28,8 +28,9 @@ from veo_async import (
     RetryPolicy,
     TextToVideo,
 )
-from veo_async._core.reply import Failure, Reply
-from veo_async._io.limiter import Lane, Limiter
+from veo_async._core.reply import Answer, Failure, Reply
+from veo_async._core.throttle import Lane
+from veo_async._io.limiter import Limiter
 from veo_async.emulator import Limits, Seconds
 
 GOOD = Reply(200, {}, b"{}")
@@ -43,6 +44,11 @@ def busy(retry_after: str | None = None) -> Reply:
 def limiter(**options: Any) -> Limiter:
     """A limiter by itself."""
     return Limiter(RateLimit(**options), seams())
+
+
+def hear(limit: Limiter, answer: Answer, *, lane: Lane = "poll", sent: float | None = None) -> None:
+    """An answer comes to a call that was just sent."""
+    limit.note(answer, lane=lane, sent=now() if sent is None else sent)
 
 
 def now() -> float:
@@ -167,7 +173,7 @@ async def test_one_429_pauses_everybody() -> None:
     refused together share that pause, and it is not added up."""
     limit = limiter(adaptive=False)
     for _ in range(5):
-        limit.note(busy("7"))
+        hear(limit, busy("7"))
 
     submits = await times_of(limit, 2)
     polls = await times_of(limit, 1, lane="poll")
@@ -179,10 +185,10 @@ async def test_one_429_pauses_everybody() -> None:
 async def test_a_429_lengthens_a_pause_that_somebody_sleeps_through() -> None:
     """Who already waits for its turn heeds a 429 that comes meanwhile."""
     limit = limiter(adaptive=False)
-    limit.note(busy("2"))
+    hear(limit, busy("2"))
     sleeping = asyncio.create_task(times_of(limit, 1))
     await asyncio.sleep(1.0)
-    limit.note(busy("4"))
+    hear(limit, busy("4"))
 
     assert await sleeping == pytest.approx([5.0], abs=1e-3)
 
@@ -193,11 +199,11 @@ async def test_a_429_without_a_time_backs_off() -> None:
     limit = limiter(adaptive=False)
     pauses: list[float] = []
     for _ in range(4):
-        limit.note(busy())
+        hear(limit, busy())
         [went] = await times_of(limit, 1)
         pauses.append(went - sum(pauses))
-    limit.note(GOOD)
-    limit.note(busy())
+    hear(limit, GOOD)
+    hear(limit, busy())
     [went] = await times_of(limit, 1)
 
     assert pauses == sorted(pauses)
@@ -211,19 +217,19 @@ async def test_the_pace_recovers_step_by_step() -> None:
     """A 429 spaces the calls that follow; good answers narrow the space until none is left, and
     neither an error nor a lost answer does."""
     limit = limiter()
-    limit.note(busy("1"))
+    hear(limit, busy("1"))
     await times_of(limit, 1)
     first = await times_of(limit, 2)
-    limit.note(Failure("httpx", ()))
-    limit.note(Reply(500, {}, b""))
+    hear(limit, Failure("httpx", ()))
+    hear(limit, Reply(500, {}, b""))
     await times_of(limit, 1)
     errors = await times_of(limit, 2)
     for _ in range(20):
-        limit.note(GOOD)
+        hear(limit, GOOD)
     await times_of(limit, 1)
     later = await times_of(limit, 2)
     for _ in range(5000):
-        limit.note(GOOD)
+        hear(limit, GOOD)
     await times_of(limit, 1)
     last = await times_of(limit, 2)
 
@@ -326,8 +332,7 @@ async def test_one_task_holds_one_place() -> None:
     async with client(Service(submit=sell, tasks=show), rate_limit=RateLimit(in_flight=2)) as veo:
         await veo.generate_many([TextToVideo(prompt=f"p{n}") for n in range(5)])
 
-        assert veo._limiter.in_flight is not None
-        assert veo._limiter.in_flight.value == 2
+        assert veo._limiter.places.held == 0
 
 
 @pytest.mark.asyncio

@@ -2,10 +2,15 @@
 
 Spacing is GCRA, the generic cell rate algorithm: one number, the theoretical arrival time of the
 next request, holds all that has to be remembered.
+
+How fast the service lets requests go is measured, not guessed: when it refuses one, as many as it
+let pass in the second before are its limit. The learned rate stays a little below that, and goes
+beyond it only after a while that grows each time the service refuses at the same rate again.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 
 from ..policies import RateLimit
@@ -15,17 +20,32 @@ FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 """The pause after a 429 that does not say how long to wait, in seconds: from, to."""
 
-BRAKE = 0.75
-"""The part of the rate that is left after a 429."""
+BRAKE = 0.95
+"""The part of the measured rate that is left after a 429: what was measured is right to within
+one request a second where the service counts in seconds."""
 
-RECOVERY = 0.25
-"""Requests a second that a good answer wins back: at a limit of 50 a second, a fiftieth of the
-answers is then a 429; where a tenth of all answers is one by chance, nine a second still go."""
+HARD_BRAKE = 0.7
+"""The part that is left if nothing at all passed between two pauses."""
+
+FIRST_HOLD = 2.0
+LONGEST_HOLD = 60.0
+"""Seconds for which a learned rate stays as it is: from, to, doubled while it proves right."""
+
+RECOVERY = 0.05
+"""Requests a second that a good answer wins back once that time is over. At any rate this is a
+twentieth a second at first; it grows with the seconds for which the service does not refuse."""
 
 SLOWEST = 0.5
 FREE = 500.0
 """The learned rate in requests a second: it is never below the first, and beyond the second it
 limits nothing."""
+
+FIRST_STEP = 0.1
+"""Seconds from the first request after a pause to the second; from each to the next it is half as
+long. So a crowd that waited does not come back as one, whenever its answers come."""
+
+SECOND = 1.0
+KEPT = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +57,27 @@ class Pace:
         slack: by how many seconds a request may be early, which is what a burst is.
         adaptive: whether a 429 changes the rate.
         arrival: the theoretical arrival time of the next request, in monotonic seconds.
-        paused_until: nobody sends before this time.
+        paused_since, paused_until: the last pause; nobody sends before its end.
         strikes: pauses in a row without a good answer between them.
+        steps: how many requests went since the pause.
         learned: requests a second as the 429s taught; ``None`` until there was one.
-        second, sent: since when the present second runs, and how many requests went in it.
-        speed: how many went in the second before.
+        ceiling: the rate at which the last 429 came.
+        hold: for how long the learned rate stays as it is after a 429.
+        raise_at: when it may grow again.
     """
 
     interval: float
     slack: float
     adaptive: bool = True
     arrival: float = float("-inf")
+    paused_since: float = float("-inf")
     paused_until: float = float("-inf")
     strikes: int = 0
+    steps: int = 0
     learned: float | None = None
-    second: float = float("-inf")
-    sent: int = 0
-    speed: int = 0
+    ceiling: float = 0.0
+    hold: float = FIRST_HOLD
+    raise_at: float = float("-inf")
 
     @classmethod
     def of(cls, limit: RateLimit) -> Pace:
@@ -69,34 +93,86 @@ def delay(pace: Pace, now: float) -> float:
 
 def take(pace: Pace, now: float) -> Pace:
     """The pace after a request that goes now."""
-    if now >= pace.second + 1.0:
-        speed = pace.sent if now < pace.second + 2.0 else 0
-        pace = replace(pace, second=now, sent=0, speed=speed)
-    spacing = max(pace.interval, 1.0 / pace.learned if pace.learned else 0.0)
-    return replace(pace, arrival=max(pace.arrival, now) + spacing, sent=pace.sent + 1)
+    spacing = pace.interval
+    if pace.adaptive:
+        step = FIRST_STEP * 0.5**pace.steps if pace.strikes or pace.learned else 0.0
+        spacing = max(spacing, 1.0 / pace.learned if pace.learned else 0.0, step)
+    arrival = max(pace.arrival, now) + spacing
+    return replace(pace, arrival=arrival, steps=min(pace.steps + 1, 64))
 
 
-def throttled(pace: Pace, *, now: float, retry_after: float | None, u: float) -> Pace:
-    """The pace after a 429.
+def belongs_to_the_pause(pace: Pace, sent: float) -> bool:
+    """Whether a request that was sent then was under way when the pause began: refusals of such
+    requests are one event."""
+    return sent <= pace.paused_since
 
-    Answers to requests that were under way together belong to one refusal: while the pause
-    lasts, a further 429 can lengthen it, but slows nothing down again.
+
+def paused(pace: Pace, *, sent: float, now: float, retry_after: float | None, u: float) -> Pace:
+    """The pace after a 429 to a request that was sent at ``sent``.
+
+    One to a request that was under way when the pause began can lengthen the pause, as far as its
+    own ``retry_after`` reaches, and is no reason for another.
     """
-    if now < pace.paused_until:
+    if belongs_to_the_pause(pace, sent):
         return replace(pace, paused_until=max(pace.paused_until, now + (retry_after or 0.0)))
     strikes = pace.strikes + 1
     pause = backoff(strikes, first=FIRST_PAUSE, cap=LONGEST_PAUSE, u=u)
-    until = now + (retry_after or pause)  # "at once" is no answer to the one who was just refused
-    pace = replace(pace, paused_until=until, strikes=strikes)
-    if not pace.adaptive:
-        return pace
-    rate = pace.learned or float(max(pace.speed, pace.sent))
-    return replace(pace, learned=max(rate * BRAKE, SLOWEST))
+    # "At once" is no answer to the one who was just refused.
+    until = max(pace.paused_until, now + (retry_after or pause))
+    # What was saved up before must not go as a burst after it.
+    return replace(
+        pace,
+        paused_since=now,
+        paused_until=until,
+        arrival=max(pace.arrival, until + pace.slack),
+        strikes=strikes,
+        steps=0,
+    )
 
 
-def succeeded(pace: Pace) -> Pace:
+def slowed(pace: Pace, *, speed: float, now: float) -> Pace:
+    """The pace once the rate is known to be the reason of a 429; ``speed`` is how many requests
+    the service let pass in the second before."""
+    known = pace.learned or speed
+    part = HARD_BRAKE if pace.strikes > 1 else BRAKE
+    learned = max(min(speed or known, known) * part, SLOWEST)
+    confirmed = 0.8 * pace.ceiling <= speed <= 1.25 * pace.ceiling
+    hold = min(pace.hold * 2.0, LONGEST_HOLD) if confirmed else FIRST_HOLD
+    return replace(pace, learned=learned, ceiling=speed, hold=hold, raise_at=now + hold)
+
+
+def corrected(pace: Pace, *, speed: float) -> Pace:
+    """The pace once some of those that seemed to have passed are refused too."""
+    learned = max(min(pace.learned or speed, speed * BRAKE), SLOWEST)
+    return replace(pace, learned=learned, ceiling=min(pace.ceiling, speed))
+
+
+def succeeded(pace: Pace, now: float) -> Pace:
     """The pace after a good answer."""
-    if not (pace.strikes or pace.learned):
-        return pace
-    learned = (pace.learned or FREE) + RECOVERY
+    if pace.learned is None or now < pace.raise_at:
+        return replace(pace, strikes=0) if pace.strikes else pace
+    learned = pace.learned + RECOVERY * (1.0 + now - pace.raise_at)
     return replace(pace, strikes=0, learned=learned if learned < FREE else None)
+
+
+class Traffic:
+    """When requests were sent that the service did not refuse: so many let it pass."""
+
+    def __init__(self) -> None:
+        self._times: list[float] = []
+
+    def sent(self, now: float) -> None:
+        """A request goes now."""
+        self._times.append(now)
+        if len(self._times) > KEPT:
+            del self._times[: KEPT // 2]
+
+    def refused(self, sent: float) -> None:
+        """The one that was sent then did not pass."""
+        index = bisect_right(self._times, sent) - 1
+        if index >= 0 and self._times[index] == sent:
+            del self._times[index]
+
+    def speed(self, at: float) -> int:
+        """How many passed in the second up to then."""
+        return bisect_right(self._times, at) - bisect_right(self._times, at - SECOND)

@@ -74,7 +74,7 @@ class API:
         transport: httpx.AsyncBaseTransport | None = None,
         proxy: Any = None,
         verify: Any = True,
-        observe: Callable[[Answer], None],
+        observe: Callable[[Answer, str, float], None],
     ) -> None:
         self._redactor = Redactor(token)
         self._urls = {path: httpx.URL(base_url + path) for path in PATHS}
@@ -111,7 +111,7 @@ class API:
     async def post(self, path: str, body: dict[str, Any], *, timeout: float) -> Answer:
         """Post a JSON object; ``timeout`` seconds are for the whole call. Never raises but for
         cancellation."""
-        outer = sys.exception()
+        outer, sent = sys.exception(), asyncio.get_running_loop().time()
         request = self._request(path, encoded(body).encode(), timeout)
         try:
             answer: Answer = await self._exchange(request, timeout)
@@ -119,7 +119,7 @@ class API:
             # The exception may hold the request; it goes on without the token.
             request.headers["authorization"] = REPLACEMENT
             answer = self._failure(exc, outer)
-        self._observe(answer)
+        self._observe(answer, path, sent)
         return answer
 
     def _request(self, path: str, content: bytes, timeout: float) -> httpx.Request:

@@ -1,24 +1,26 @@
-"""The limiter: semaphores for open calls, a pace for their rate, one pause after a 429.
+"""The limiter: semaphores for open calls, places for generations, a pace, one pause after a 429.
 
-Order, for a submit: a place in flight (if they are limited) → an open call → its turn in the
-rate. Only the first in each lane waits for the rate, so a cancelled waiter has nothing to give
-back, and a pause that begins meanwhile holds everybody.
+Order, for a submit: the line → a place in flight (if a limit was set or learned) → an open call →
+its turn in the rate. Only the first in the line waits for a place, and only the first in each lane
+for the rate, so a cancelled waiter has nothing to give back, and a pause that begins or a cap that
+is learned meanwhile holds everybody.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
-from typing import Literal
 
 import anyio
 
-from .._core import rate
 from .._core.reply import Answer, Failure, retry_after
+from .._core.throttle import Lane, Throttle
 from ..errors import ClientClosedError
 from ..policies import RateLimit
+from .places import Line, Place, Places
 from .seams import Seams
-
-Lane = Literal["submit", "poll"]
 
 POLL_SHARE = 4
 """One open call in this many is kept for polls, so that neither kind starves the other."""
@@ -42,16 +44,76 @@ def _lanes(concurrency: int) -> dict[Lane, _Lane]:
 
 
 class Limiter:
-    """How much is asked of the service at once, for one client."""
+    """How much is asked of the service at once, for one client.
+
+    Attributes:
+        places: the places in flight.
+        watching: given by the tracker; while it is entered, the tasks that hold places are polled.
+    """
 
     def __init__(self, limit: RateLimit, seams: Seams) -> None:
         self._lanes = _lanes(limit.concurrency)
-        self._pace = rate.Pace.of(limit)
+        self._throttle = Throttle(limit)
+        self._line = Line()
         self._seams = seams
         self._closed = False
-        self.in_flight = (
-            anyio.Semaphore(limit.in_flight, fast_acquire=True) if limit.in_flight else None
-        )
+        self._watch = ExitStack()
+        self._is_watched = False
+        self.places = Places(self._accepted)
+        self.watching: Callable[[], AbstractContextManager[None]] = nullcontext
+
+    # Submits.
+
+    def ticket(self) -> int:
+        """A number in the line: who comes back with it goes before all who came later."""
+        return self._line.ticket()
+
+    async def enter_submit(self, ticket: int) -> tuple[Place, float]:
+        """Wait until a submit may go: count it as an open call until `leave`, and as in flight
+        until its place is released. Gives its place, and for how many seconds others were in
+        its way.
+
+        Raises:
+            ClientClosedError: no call may go any more.
+        """
+        began = _now()
+        await self._line.enter(ticket)
+        try:
+            await self._wait_for_room()
+            waited = _now() - began
+            place = self.places.take()
+            try:
+                await self.enter("submit")
+            except BaseException:
+                place.release()
+                raise
+            place.sent(_now())
+            return place, waited
+        finally:
+            self._line.leave()
+            if not len(self._line):
+                self._is_watched = False
+                self._watch.close()
+
+    async def _wait_for_room(self) -> None:
+        while wait := self._room():
+            if not self._is_watched:
+                # Until the line is empty, since to begin and to end this costs work.
+                self._is_watched = True
+                self._watch.enter_context(self.watching())
+            await self.places.changes(wait)
+
+    def _room(self) -> float:
+        if self._closed:
+            return 0.0  # the turn says so
+        now, places = _now(), self.places
+        return self._throttle.room(held=places.held, running=places.running(now), now=now)
+
+    def _accepted(self) -> None:
+        now = _now()
+        self._throttle.accepted(running=self.places.running(now), now=now)
+
+    # All calls.
 
     async def enter(self, lane: Lane) -> None:
         """Wait until a call of this lane may go, and count it as open until `leave`.
@@ -70,11 +132,11 @@ class Limiter:
     async def _wait_for_turn(self, place: _Lane) -> None:
         async with place.turn:
             # A loop, since a 429 may come in during the sleep and lengthen the pause.
-            while pause := rate.delay(self._pace, anyio.current_time()):  # noqa: ASYNC110 - time, not an event, ends it
+            while pause := self._throttle.delay(_now()):  # noqa: ASYNC110 - time, not an event, ends it
                 await anyio.sleep(pause)
             if self._closed:
                 raise ClientClosedError("The client is closed; nothing was sent.")
-            self._pace = rate.take(self._pace, anyio.current_time())
+            self._throttle.take(_now())
 
     def leave(self, lane: Lane) -> None:
         """The call has ended."""
@@ -83,18 +145,28 @@ class Limiter:
     def close(self) -> None:
         """Let no call go any more."""
         self._closed = True
+        self.places.change()
 
-    def note(self, answer: Answer) -> None:
-        """Learn from an answer, whoever asked: a 429 pauses everybody."""
+    def note(self, answer: Answer, *, lane: Lane, sent: float) -> None:
+        """Learn from the answer to a call that was ``sent`` then: a 429 pauses everybody."""
         if isinstance(answer, Failure):
             return
+        now = _now()
         if answer.status == 429:
-            self._pace = rate.throttled(
-                self._pace,
-                now=anyio.current_time(),
+            self._throttle.refused(
+                lane,
+                sent=sent,
+                now=now,
+                running=self.places.running(now),
                 retry_after=retry_after(answer, now=self._seams.wall()),
                 u=self._seams.luck.random(),
             )
-            self._seams.teller.throttled(rate.delay(self._pace, anyio.current_time()))
+            self._seams.teller.throttled(self._throttle.delay(now))
+            self.places.change()
         elif answer.status < 400:
-            self._pace = rate.succeeded(self._pace)
+            self._throttle.answered(sent=sent, now=now)
+
+
+def _now() -> float:
+    # The loop's own, since anyio's clock may not be read in a callback before anyio 4.12.
+    return asyncio.get_running_loop().time()

@@ -15,6 +15,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
+from dataclasses import replace
 from math import inf
 from typing import Any, Protocol
 
@@ -32,6 +33,7 @@ from ..policies import RetryPolicy
 from .api import API
 from .hints import Hints
 from .limiter import Limiter
+from .places import Place
 from .reconciler import Reconciler
 from .seams import Seams
 from .tracked import Tracked
@@ -76,7 +78,7 @@ class Post:
         verdict: what its answer proved, once it is over.
         tracked: the task that it started, if it was accepted.
         abandoned: whether its caller is gone, so that nobody else will tell what came of it.
-        release: gives back the place in flight, if there are places.
+        place: its place in flight.
         ledger: who is told of it, if anybody is.
         origin: of what its events speak.
         offset: by how many seconds the service's clock ran ahead when it was sent, if known.
@@ -91,7 +93,7 @@ class Post:
         body: dict[str, Any],
         *,
         sent_at: float,
-        release: Callable[[], None] | None,
+        place: Place,
         ledger: Ledger | None,
         offset: float | None,
         ticket: Ticket | None,
@@ -104,7 +106,7 @@ class Post:
         self.origin = Origin.of(request, key=ledger.key if ledger else None, sent_at=sent_at)
         self.sent_at = sent_at
         self.ended_at = sent_at
-        self.release = release
+        self.place = place
         self.verdict: law.Verdict | None = None
         self.tracked: Tracked | None = None
         self.abandoned = False
@@ -212,49 +214,52 @@ class Submits:
             VeoError: it was not accepted, or nobody can tell.
         """
         self._check_open()
-        if self._limiter.in_flight is None:
-            return await self._send_until_judged(request, None, deadline, begun, ledger)
-        place = self._limiter.in_flight
-        with _before(deadline):
-            try:
-                place.acquire_nowait()
-            except anyio.WouldBlock:
-                with self._tracker.queued_for_place():
-                    await place.acquire()
-        return await self._send_until_judged(request, place.release, deadline, begun, ledger)
-
-    async def _send_until_judged(
-        self,
-        request: VideoRequest,
-        release: Callable[[], None] | None,
-        deadline: float,
-        begun: list[Post],
-        ledger: Ledger | None,
-    ) -> Tracked:
         respelled = self._spelling if request.action in law.OTHER_SPELLING else None
         action = respelled or request.action
         attempts = law.Attempts(started=anyio.current_time(), action=action)
-        post: Post | None = None
+        ticket = self._limiter.ticket()
+        while True:
+            with _before(deadline):
+                place, waited = await self._limiter.enter_submit(ticket)
+            # A wait for others' ends is no retry of this one.
+            attempts = replace(attempts, started=attempts.started + waited)
+            post = await self._send(request, attempts.action, place, begun, ledger)
+            step = await self._outcome(post, attempts, deadline)
+            if isinstance(step, Tracked):
+                return step
+            attempts = step.attempts
+            with _before(deadline):
+                await anyio.sleep(step.delay)
+
+    async def _send(
+        self,
+        request: VideoRequest,
+        action: str,
+        place: Place,
+        begun: list[Post],
+        ledger: Ledger | None,
+    ) -> Post:
         try:
-            while True:
-                with _before(deadline):
-                    await self._limiter.enter("submit")
-                ticket = None if request.callback_url else self._hints.issue()
-                if ledger:
-                    await self._announce(request, attempts.action, ledger, ticket)
-                post = self._begin(request, attempts.action, release, ledger, ticket)
-                begun.append(post)
-                step = await self._step(post, attempts, deadline)
-                if isinstance(step, Tracked):
-                    return step
-                attempts, post = step.attempts, None
-                with _before(deadline):
-                    await anyio.sleep(step.delay)
+            ticket = None if request.callback_url else self._hints.issue()
+            if ledger:
+                await self._announce(request, action, ledger, ticket)
+            post = self._begin(request, action, place, ledger, ticket)
         except BaseException:
-            # An abandoned POST keeps the place until it is over; an accepted one gave it on.
-            if release and not (post and (post.abandoned or post.tracked)):
-                release()
+            place.release()
             raise
+        begun.append(post)
+        return post
+
+    async def _outcome(
+        self, post: Post, attempts: law.Attempts, deadline: float
+    ) -> Tracked | law.Again:
+        """What follows a POST. One that started a task gave it its place; one that was abandoned
+        keeps it until it is over; all others give it back."""
+        try:
+            return await self._step(post, attempts, deadline)
+        finally:
+            if not post.abandoned and not post.tracked:
+                post.place.release()
 
     async def _step(
         self, post: Post, attempts: law.Attempts, deadline: float
@@ -339,7 +344,7 @@ class Submits:
         self,
         request: VideoRequest,
         action: str,
-        release: Callable[[], None] | None,
+        place: Place,
         ledger: Ledger | None,
         ticket: Ticket | None,
     ) -> Post:
@@ -362,7 +367,7 @@ class Submits:
             request,
             body,
             sent_at=self._seams.wall(),
-            release=release,
+            place=place,
             ledger=ledger,
             offset=self._reconciler.offset,
             ticket=ticket,
@@ -444,8 +449,8 @@ class Submits:
         kind = (post.request.action, post.request.model)
         post.tracked = self._tracker.follow(task_id, standing, origin=post.origin, kind=kind)
         self._hints.bind(post.ticket, post.tracked)
-        if post.release:
-            self._tracker.hold_place(post.tracked, post.release)
+        self._tracker.hold_place(post.tracked, post.place)
+        post.place.keep()
         return post.tracked
 
     # The caller.
@@ -478,8 +483,8 @@ class Submits:
         if post in self._left:
             self._left.remove(post)
         self._keep(post)
-        if post.release and not post.tracked:
-            post.release()
+        if not post.tracked:
+            post.place.release()
 
     def _keep(self, post: Post) -> None:
         """Keep and say what became of a POST that may have been paid for."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from copy import copy
 
 from .._core.callbacks import Ticket, Wakes
@@ -12,6 +11,7 @@ from .._core.tasks import PENDING
 from .._core.telling import UNKNOWN, Origin
 from ..errors import VeoError
 from ..models import Generation
+from .places import Place
 
 
 class Tracked:
@@ -29,18 +29,20 @@ class Tracked:
         trouble: why waiting for it makes no sense any more; a later wait begins anew.
         over: set once there is a result or trouble.
         waiters: how many callers wait for it.
-        release: gives back the place in flight that it holds, if it holds one.
+        place: its place in flight, if it holds one.
+        is_guest: whether it holds that only while somebody waits for it.
         tickets: the callbacks that may speak of it.
     """
 
     __slots__ = (
         "__weakref__",
         "born",
+        "is_guest",
         "jitter",
         "kind",
         "origin",
         "over",
-        "release",
+        "place",
         "seen",
         "standing",
         "task_id",
@@ -69,7 +71,8 @@ class Tracked:
         self.trouble: VeoError | None = None
         self.over = asyncio.Event()
         self.waiters = 0
-        self.release: Callable[[], None] | None = None
+        self.place: Place | None = None
+        self.is_guest = False
         self.tickets: tuple[Ticket, ...] = ()
 
     def result(self) -> Generation:

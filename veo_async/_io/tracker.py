@@ -35,6 +35,7 @@ from ..models import Generation, TaskRecord
 from ..policies import PollPolicy
 from .api import API
 from .limiter import Limiter
+from .places import Place
 from .seams import Seams
 from .tracked import Tracked
 from .waiting import happens
@@ -48,6 +49,7 @@ class Tracker:
     def __init__(self, api: API, limiter: Limiter, policy: PollPolicy, seams: Seams) -> None:
         self._api = api
         self._limiter = limiter
+        limiter.watching = self.queued_for_place
         self._policy = policy
         self._seams = seams
         self._tasks: WeakValueDictionary[str, Tracked] = WeakValueDictionary()
@@ -107,15 +109,18 @@ class Tracker:
             return tracked
         return self.follow(tracked.task_id, tracked.standing, origin=tracked.origin)
 
-    def hold_place(self, tracked: Tracked, release: Callable[[], None]) -> None:
+    def hold_place(self, tracked: Tracked, place: Place) -> None:
         """Let the task hold a place in flight until it is over: one place, even if the service
         gives one id twice."""
-        if tracked.over.is_set() or tracked.release or self._closed:
-            release()
+        if tracked.over.is_set() or self._closed or (tracked.place and not tracked.is_guest):
+            place.release()
             return
-        tracked.release = release
-        self._keep(tracked)
+        if tracked.place:
+            tracked.place.release()
+        tracked.place, tracked.is_guest = place, False
+        self._kept[tracked.task_id] = tracked
         if self._is_watched(tracked):
+            self._keep(tracked)
             self._start()  # for who queued for a place while this one was not yet accepted
 
     async def wait(self, tracked: Tracked, timeout: float) -> Generation:
@@ -141,6 +146,9 @@ class Tracker:
     @contextmanager
     def _waiting(self, tracked: Tracked) -> Iterator[None]:
         tracked.waiters += 1
+        if tracked.place is None:
+            # Submitted elsewhere, or in an earlier run: it is in flight all the same.
+            tracked.place, tracked.is_guest = self._limiter.places.count(), True
         self._keep(tracked)
         self._start()
         try:
@@ -174,14 +182,20 @@ class Tracker:
         # Another `Tracked` may bear the id by now, if there was trouble with this one.
         if self._kept.get(tracked.task_id) is tracked and not self._is_watched(tracked):
             self._questions.drop(tracked.task_id)
-            if not tracked.waiters and not tracked.release:
+            if not tracked.waiters and (tracked.place is None or tracked.is_guest):
                 del self._kept[tracked.task_id]
+                self._free(tracked)
         self._wake.set()
+
+    def _free(self, tracked: Tracked) -> None:
+        place, tracked.place = tracked.place, None
+        if place:
+            place.release()
 
     def _is_watched(self, tracked: Tracked) -> bool:
         if tracked.over.is_set():
             return False
-        return bool(tracked.waiters or (tracked.release and self._queued_for_places))
+        return bool(tracked.waiters or (tracked.place and self._queued_for_places))
 
     # What is learned.
 
@@ -219,9 +233,7 @@ class Tracker:
 
     def _end(self, tracked: Tracked) -> None:
         tracked.over.set()
-        release, tracked.release = tracked.release, None
-        if release:
-            release()
+        self._free(tracked)
         self._let_go(tracked)
 
     # The polling task.

@@ -147,6 +147,15 @@ class Emulator:
         """The calls to a ``callback_url``, in the order in which they were answered."""
         return self._courier.deliveries
 
+    @property
+    def limits(self) -> Limits:
+        """What is answered with 429; it may be changed while the service runs."""
+        return self._service.limits
+
+    @limits.setter
+    def limits(self, limits: Limits) -> None:
+        self._service.limit(limits)
+
     def now(self) -> float:
         """The service's time in Unix seconds (without ``skew``)."""
         return self._service.clock.now()

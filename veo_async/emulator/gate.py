@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from email.utils import formatdate
+from random import Random
 from typing import Any
 
 from .clock import Clock
@@ -19,27 +20,29 @@ class Window:
         self._per_second = per_second
         self._times: deque[float] = deque()
 
-    def admits(self, now: float) -> bool:
+    def has_room(self, now: float) -> bool:
         if self._per_second is None:
             return True
         span = max(1.0, 1.0 / self._per_second)
         while self._times and self._times[0] <= now - span:
             self._times.popleft()
-        if len(self._times) >= max(1.0, self._per_second):
-            return False
-        self._times.append(now)
-        return True
+        return len(self._times) < max(1.0, self._per_second)
+
+    def note(self, now: float) -> None:
+        if self._per_second is not None:
+            self._times.append(now)
 
 
 class Gate:
     """Refuses calls as the documents say, in the order: token, rate, content, balance, cap."""
 
-    def __init__(self, account: Account, limits: Limits, clock: Clock) -> None:
-        self._account, self._limits, self._clock = account, limits, clock
+    def __init__(self, account: Account, limits: Limits, clock: Clock, luck: Random) -> None:
+        self._account, self._limits, self._clock, self._luck = account, limits, clock, luck
         self._moderation = re.compile(account.moderation) if account.moderation else None
+        both = Window(limits.per_second)
         self._windows = {
-            "videos": Window(limits.submits_per_second),
-            "tasks": Window(limits.polls_per_second),
+            "videos": (Window(limits.submits_per_second), both),
+            "tasks": (Window(limits.polls_per_second), both),
         }
 
     def identify(self, authorization: str | None) -> None:
@@ -58,9 +61,12 @@ class Gate:
             raise ServiceError("invalid_token")
 
     def pace(self, api: str) -> None:
-        """Raises: ServiceError: too many calls to this API in the last second."""
-        if not self._windows[api].admits(self._clock.monotonic()):
+        """Raises: ServiceError: too many calls in the last second, to this API or in all."""
+        now, windows = self._clock.monotonic(), self._windows[api]
+        if not all(window.has_room(now) for window in windows):
             raise self._too_many()
+        for window in windows:
+            window.note(now)
 
     def admit(self, body: dict[str, Any], bought: int, in_flight: int) -> None:
         """Raises: ServiceError: the content, the balance or the cap forbids this submit."""
@@ -77,7 +83,7 @@ class Gate:
 
     def _too_many(self) -> ServiceError:
         after = self._limits.retry_after
-        if after is None:
+        if after is None or self._luck.random() < self._limits.silent:
             return ServiceError("too_many_requests")
         if isinstance(after, str):
             text = after

@@ -57,17 +57,21 @@ class Limits:
     Args:
         submits_per_second: calls to ``/veo/videos`` in any second of the caller's time.
         polls_per_second: the same for ``/veo/tasks``.
+        per_second: the same for both together.
         in_flight: accepted and unfinished tasks.
         retry_after: the ``Retry-After`` header in seconds, or any text to send as it is; ``None``
             leaves the header out.
         as_date: whether ``Retry-After`` is an HTTP date on the service's clock.
+        silent: the part of these answers, between 0 and 1, that lack the header by chance.
     """
 
     submits_per_second: float | None = None
     polls_per_second: float | None = None
+    per_second: float | None = None
     in_flight: int | None = None
     retry_after: float | str | None = 1.0
     as_date: bool = False
+    silent: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

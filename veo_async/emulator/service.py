@@ -41,7 +41,7 @@ class Service:
         skew: float = 0.0,
         date_skew: float = 0.0,
     ) -> None:
-        self._seed, self._pace, self._account, self._limits = seed, pace, account, limits
+        self._seed, self._pace, self._account = seed, pace, account
         self._date_skew = skew + date_skew
         self.wire, self.clock, self.faults = wire, clock, faults
         self.courier, self.files = courier, files
@@ -51,6 +51,7 @@ class Service:
         self.files_url = ""
         self._ledger: Ledger | None = None
         self.luck = Random(f"{seed}/pages")
+        self.limit(limits)
         self.reset()
 
     def reset(self) -> None:
@@ -72,10 +73,15 @@ class Service:
         self.backend = Backend(
             seed=seed, pace=self._pace, wire=self.wire, failure=self._account.failure
         )
-        self.gate = Gate(self._account, self._limits, self.clock)
+        self.limit(self.limits)
         self.counters.clear()
         self.courier.reset()
         self.files.reset()
+
+    def limit(self, limits: Limits) -> None:
+        """Answer these with 429 from now on; what came before does not count."""
+        self.limits = limits
+        self.gate = Gate(self._account, limits, self.clock, Random(f"{self._seed}/limits"))
 
     def date(self) -> str:
         """The service's time as an HTTP date."""

@@ -1,0 +1,168 @@
+"""A service that throttles, and a client that is not told how: `throttled`.
+
+It runs on a virtual event loop, with the emulator in this process, so a minute takes a second or
+two and the same seed gives the same figures on every machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from random import Random
+from typing import Any, Literal
+
+import httpx
+
+from veo_async import RateLimit, RetryPolicy, TextToVideo, VeoClient
+from veo_async._io.seams import Seams
+from veo_async.emulator import Emulator, Limits, Plan, Seconds
+from veo_async.testing import VirtualEventLoop
+
+UNTOLD = Limits(per_second=50.0, in_flight=200, silent=0.5)
+"""What the service allows, and says at half of its refusals when to come back."""
+
+LATENCY = 0.05
+"""Seconds from a call to its answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Throttled:
+    """What to do.
+
+    Attributes:
+        videos: how many to make at once.
+        mean, sigma: the log-normal distribution of the durations.
+        seed: the same seed gives the nth accepted task the same duration.
+        limits: what the service allows.
+        changes: limits from a time on, in seconds since the start.
+        latency: seconds from a call to its answer.
+        rate_limit: what the client was told.
+        retry: what it does with a submit that was refused.
+        mode: the client's way to submit.
+    """
+
+    videos: int = 1000
+    mean: float = 12.0
+    sigma: float = 0.35
+    seed: int = 0
+    limits: Limits = UNTOLD
+    changes: Mapping[float, Limits] = field(default_factory=dict)
+    latency: float = LATENCY
+    rate_limit: RateLimit = field(default_factory=RateLimit)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    mode: Literal["async", "sync"] = "async"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What came of it.
+
+    Attributes:
+        makespan: seconds from the first call to the last answer.
+        ideal: the same for a client that knows the limits and is told of each end at once.
+        answers: answers of the API, refusals included.
+        refused: those with 429.
+        failed: videos that did not come.
+        bought: videos on the bill.
+    """
+
+    makespan: float
+    ideal: float
+    answers: int
+    refused: int
+    failed: int
+    bought: int
+
+    @property
+    def ratio(self) -> float:
+        """The makespan as a multiple of the ideal."""
+        return self.makespan / self.ideal
+
+    @property
+    def refused_part(self) -> float:
+        """Refusals as a part of all answers."""
+        return self.refused / self.answers
+
+
+def ideal(durations: Sequence[float], limits: Limits) -> float:
+    """Schedule these on the service's slots, submits at its rate, in the order given.
+
+    Generous to the ideal: no latency, no polls in the rate, and limits that never change.
+    """
+    rate = min(limits.per_second or inf, limits.submits_per_second or inf)
+    slots: list[float] = []
+    last = turn = 0.0
+    for duration in durations:
+        start = turn
+        if limits.in_flight and len(slots) >= limits.in_flight:
+            start = max(start, heapq.heappop(slots))
+        heapq.heappush(slots, start + duration)
+        last, turn = max(last, start + duration), start + 1.0 / rate
+    return last
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Noted(Seconds):
+    planned: list[float] = field(default_factory=list)
+
+    def plan(self, request: Mapping[str, Any], luck: Random) -> Plan:
+        plan = super().plan(request, luck)
+        self.planned.append(plan.seconds)
+        return plan
+
+
+class _Far(httpx.AsyncBaseTransport):
+    """The emulator at some distance."""
+
+    failure_family = "httpx"
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, latency: float) -> None:
+        self._inner, self._half = inner, latency / 2
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(self._half)
+        response = await self._inner.handle_async_request(request)
+        await asyncio.sleep(self._half)
+        return response
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+async def _run(job: Throttled) -> Seen:
+    pace = _Noted(mean=job.mean, sigma=job.sigma)
+    service = Emulator(pace=pace, seed=job.seed, limits=job.limits)
+    requests = [TextToVideo(prompt=f"video {number}") for number in range(job.videos)]
+    loop = asyncio.get_running_loop()
+    for at, limits in job.changes.items():
+        loop.call_later(at, setattr, service, "limits", limits)
+    veo = VeoClient(
+        "any-token",
+        base_url=service.base_url,
+        transport=_Far(service.transport(), job.latency),
+        rate_limit=job.rate_limit,
+        retry=job.retry,
+        mode=job.mode,
+        _seams=Seams(luck=Random(job.seed)),
+    )
+    async with service, veo:
+        outcomes = await veo.generate_many(requests)
+        makespan = loop.time()
+    counters = service.counters
+    return Seen(
+        makespan=makespan,
+        ideal=ideal(pace.planned, job.limits),
+        answers=sum(number for kind, number in counters.items() if isinstance(kind, int)),
+        refused=counters[429],
+        failed=sum(outcome.result is None for outcome in outcomes),
+        bought=len(service.bill),
+    )
+
+
+def throttled(job: Throttled) -> Seen:
+    """Make the videos on a virtual event loop of their own."""
+    with asyncio.Runner(loop_factory=VirtualEventLoop) as runner:
+        return runner.run(_run(job))

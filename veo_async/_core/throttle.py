@@ -1,0 +1,107 @@
+"""What a 429 teaches: of the rate, or of the cap on generations in flight.
+
+The service does not say which of them was exceeded. A poll takes no place, so a 429 to a poll is
+about the rate. One to a submit is about the rate if requests went nearly as fast as ever passed
+before it, else about the cap. A wrong verdict does not last: the pause that follows leaves the
+rate unused, so if the cap was the reason, the next submit is refused at a rate that cannot be; and
+a cap that was blamed wrongly is disproved by the first probes.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Literal
+
+from ..policies import RateLimit
+from . import cap, rate
+
+Lane = Literal["submit", "poll"]
+
+AS_FAST = 0.8
+"""From this part of the fastest rate that passed, the rate may be the reason of a 429."""
+
+SURPRISE = 0.8
+"""What is left of that fastest rate when the cap did not foretell a refusal: if it was the rate
+after all, the service's limit is lower by now."""
+
+
+class Throttle:
+    """How fast and how many: the caller's own limits, and those that were learned."""
+
+    def __init__(self, limit: RateLimit) -> None:
+        self.pace = rate.Pace.of(limit)
+        self.cap = cap.Cap()
+        self._most = limit.in_flight
+        self._traffic = rate.Traffic()
+        self._proven = 0.0
+        self._blamed: Literal["rate", "cap"] | None = None
+
+    def delay(self, now: float) -> float:
+        """Seconds until the next request may go; 0 if it may go now."""
+        return rate.delay(self.pace, now)
+
+    def take(self, now: float) -> None:
+        """A request goes now."""
+        self.pace = rate.take(self.pace, now)
+        if self.pace.adaptive:
+            self._traffic.sent(now)
+
+    def room(self, *, held: int, running: int, now: float) -> float:
+        """Seconds until there is room for one more submit: see `cap.room`."""
+        if self._most is not None and held >= self._most:
+            return inf
+        return cap.room(self.cap, held=held, running=running, now=now)
+
+    def refused(
+        self,
+        lane: Lane,
+        *,
+        sent: float,
+        now: float,
+        running: int,
+        retry_after: float | None,
+        u: float,
+    ) -> None:
+        """A request that was ``sent`` then was answered with 429.
+
+        Args:
+            lane: what it was.
+            sent, now: monotonic seconds.
+            running: generations that are accepted and unfinished.
+            retry_after: what the service asked for, in seconds.
+            u: luck in [0, 1).
+        """
+        old = rate.belongs_to_the_pause(self.pace, sent)
+        self.pace = rate.paused(self.pace, sent=sent, now=now, retry_after=retry_after, u=u)
+        if not self.pace.adaptive:
+            return
+        self._traffic.refused(sent)
+        speed = self._traffic.speed(sent)
+        if not old:
+            self._blamed = self._blame(lane, speed)
+            self._learn(speed, running, now)
+        elif self._blamed == "rate" and self.pace.learned:
+            # Those that went together with the first one did not pass either.
+            self.pace = rate.corrected(self.pace, speed=speed)
+
+    def _blame(self, lane: Lane, speed: int) -> Literal["rate", "cap"]:
+        return "rate" if lane == "poll" or speed >= AS_FAST * self._proven else "cap"
+
+    def _learn(self, speed: int, running: int, now: float) -> None:
+        if self._blamed == "rate":
+            self._proven = speed
+            self.pace = rate.slowed(self.pace, speed=speed, now=now)
+            return
+        if not cap.foretold(self.cap, running):
+            self._proven *= SURPRISE
+        self.cap = cap.refused(self.cap, running=running, now=now)
+
+    def answered(self, *, sent: float, now: float) -> None:
+        """A request that was ``sent`` then got a good answer."""
+        if self.pace.adaptive:
+            self._proven = max(self._proven, self._traffic.speed(sent))
+        self.pace = rate.succeeded(self.pace, now)
+
+    def accepted(self, *, running: int, now: float) -> None:
+        """A submit was accepted; so many are running now, itself included."""
+        self.cap = cap.accepted(self.cap, running=running, now=now)

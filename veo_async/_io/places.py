@@ -1,0 +1,140 @@
+"""Places in flight, and the line of those who wait for one."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Callable
+from itertools import count
+from math import inf
+
+from .waiting import happens
+
+HELD = 2.0
+"""A submit that is open for longer than this many seconds was accepted: the service answers at
+once, or with the finished video (``mode="sync"``, or a deployment that ignores ``async``)."""
+
+
+class Line:
+    """A lock for which everybody queues in the order of the tickets."""
+
+    def __init__(self) -> None:
+        self._tickets = count()
+        self._queue: list[int] = []
+        self._waiting: dict[int, asyncio.Event] = {}
+        self._busy = False
+
+    def __len__(self) -> int:
+        """How many are in it, the one who holds the lock included."""
+        return len(self._waiting) + self._busy
+
+    def ticket(self) -> int:
+        """The next ticket."""
+        return next(self._tickets)
+
+    async def enter(self, ticket: int) -> None:
+        """Wait for the lock; `leave` gives it on."""
+        if not self._busy:
+            self._busy = True
+            return
+        turn = self._waiting[ticket] = asyncio.Event()
+        heapq.heappush(self._queue, ticket)
+        try:
+            await turn.wait()
+        except BaseException:
+            # What is left of it in the queue is skipped when its turn comes.
+            if self._waiting.pop(ticket, None) is None:
+                self.leave()
+            raise
+
+    def leave(self) -> None:
+        """Give the lock to the next one."""
+        while self._queue:
+            turn = self._waiting.pop(heapq.heappop(self._queue), None)
+            if turn:
+                turn.set()
+                return
+        self._busy = False
+
+
+class Place:
+    """One place in flight: of an open submit first, of its task then.
+
+    Attributes:
+        since: when the submit was sent, in monotonic seconds.
+    """
+
+    __slots__ = ("_places", "since")
+
+    def __init__(self, places: Places, since: float) -> None:
+        self._places = places
+        self.since = since
+
+    def sent(self, now: float) -> None:
+        """The submit goes now."""
+        self.since = now
+
+    def keep(self) -> None:
+        """The submit was accepted: the place is its task's."""
+        self._places.keep(self)
+
+    def release(self) -> None:
+        """Give it back; more than once does no harm."""
+        self._places.release(self)
+
+
+class Places:
+    """Who is in flight: submits whose end is not known, and tasks that are not finished."""
+
+    def __init__(self, accepted: Callable[[], None] = lambda: None) -> None:
+        self._accepted = accepted
+        self._open: set[Place] = set()
+        self._tasks: set[Place] = set()
+        self._changed: asyncio.Event | None = None
+
+    @property
+    def held(self) -> int:
+        """All places that are taken."""
+        return len(self._open) + len(self._tasks)
+
+    def running(self, now: float) -> int:
+        """Generations that are accepted and unfinished, as far as it can be known."""
+        return len(self._tasks) + sum(now - place.since > HELD for place in self._open)
+
+    def take(self) -> Place:
+        """A place for a submit that is about to go."""
+        place = Place(self, inf)
+        self._open.add(place)
+        return place
+
+    def count(self) -> Place:
+        """A place for a task that was accepted earlier: it is in flight, whether there is room
+        or not."""
+        place = Place(self, inf)
+        self._tasks.add(place)
+        return place
+
+    def keep(self, place: Place) -> None:
+        """See `Place.keep`."""
+        if place in self._open:
+            self._open.remove(place)
+            self._tasks.add(place)
+            self._accepted()
+            self.change()
+
+    def release(self, place: Place) -> None:
+        """See `Place.release`."""
+        self._open.discard(place)
+        self._tasks.discard(place)
+        self.change()
+
+    def change(self) -> None:
+        """Let those who wait for room look again."""
+        if self._changed:
+            self._changed.set()
+
+    async def changes(self, patience: float) -> None:
+        """Wait until there may be room that was not there before, for up to so many seconds. Only
+        the first in the line waits here."""
+        self._changed = asyncio.Event()
+        await happens(self._changed, by=asyncio.get_running_loop().time() + patience)
