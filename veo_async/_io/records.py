@@ -47,13 +47,13 @@ def read_some(path: Path, most: int) -> bytes | None:
     return data if len(data) <= most else None
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Give a file this content, in one step for all who look.
+def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Give a file this content, in one step for all who look; ``durable`` also through a power cut.
 
     Raises:
         OSError: it could not be written; what was there before is still there.
     """
-    with _part(path, data) as part:
+    with _part(path, data, durable=durable) as part:
         part.replace(path)
 
 
@@ -64,7 +64,7 @@ def write_new(path: Path, data: bytes) -> None:
         FileExistsError: there is one already, which stays as it is.
         OSError: it could not be written.
     """
-    with _part(path, data) as part:
+    with _part(path, data, durable=True) as part:
         try:
             path.hardlink_to(part)  # unlike a rename, it never replaces what is there
         except FileExistsError:
@@ -75,14 +75,15 @@ def write_new(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def _part(path: Path, data: bytes) -> Iterator[Path]:
-    """A file beside ``path`` with this content, durable; it is gone afterwards."""
+def _part(path: Path, data: bytes, *, durable: bool) -> Iterator[Path]:
+    """A file beside ``path`` with this content; it is gone afterwards."""
     part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with part.open("xb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         yield part
     finally:
         with suppress(OSError):

@@ -6,19 +6,17 @@ as what it should be, or as nothing.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict
 from urllib.parse import quote, urlsplit
 
+from .._core.names import VIDEO, fold
 from .._io.records import names_in, records_in
 from ..models import Generation
 
 STATES = ("succeeded", "failed", "uncertain", "pending")
-
-VIDEO = ".mp4"
 
 ASKED = ("aspect_ratio", "resolution", "video_id")
 """Fields of a request that a card shows after its model, as they are."""
@@ -71,7 +69,7 @@ class Card:
 def cards_of(folder: Path) -> tuple[list[Card], list[str]]:
     """The cards of a folder in the order of their numbers, and notes on what cannot be shown."""
     names = names_in(folder)
-    videos = {_same(name): name for name in names if name.lower().endswith(VIDEO)}
+    videos = {fold(name): name for name in names if name.lower().endswith(VIDEO)}
     cards: list[Card] = []
     notes: list[str] = []
     for name, record in records_in(folder, names):
@@ -88,23 +86,22 @@ def _place(card: Card) -> tuple[bool, int, str]:
     return card.number is None, card.number or 0, card.title
 
 
-def _same(name: str) -> str:
-    """Some file systems keep names in another Unicode form than they were given."""
-    return unicodedata.normalize("NFC", name)
-
-
 def _bare(name: str) -> Card:
     return Card(title=name, files=(_link(name),))
 
 
 def _link(name: str) -> Link:
-    # A relative address whatever the name begins with, so that no name is one of a scheme.
-    return {"name": name, "href": f"./{quote(name, errors='surrogateescape')}"}
+    return {"name": name, "href": href(name)}
+
+
+def href(*parts: str) -> str:
+    """The relative address of a file, whatever its name begins with: none is that of a scheme."""
+    return "/".join((".", *(quote(part, safe="", errors="surrogateescape") for part in parts)))
 
 
 def _card(name: str, record: Mapping[str, Any], videos: Mapping[str, str]) -> Card:
     request, result, error = (_object(record.get(part)) for part in ("request", "result", "error"))
-    files = [videos[_same(file)] for file in _texts(record.get("files")) if _same(file) in videos]
+    files = [videos[fold(file)] for file in _texts(record.get("files")) if fold(file) in videos]
     state, number = _text(record.get("state")), record.get("number")
     card = Card(
         title=_text(request.get("prompt")) or _text(request.get("video_id")) or name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._io.records import write_whole
-from .cards import Card, _link
+from .cards import Card, href
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -63,8 +63,7 @@ def _with_poster(folder: Path, card: Card) -> Card:
     except Exception:  # noqa: BLE001 - whatever a damaged video does, the page must not miss the rest
         seconds = None
     shown = poster.is_file() and not poster.is_symlink()
-    link = _link(poster.name)["href"].replace("./", f"./{FOLDER}/", 1)
-    return replace(card, seconds=seconds, poster=link if shown else "")
+    return replace(card, seconds=seconds, poster=href(FOLDER, poster.name) if shown else "")
 
 
 def _look(video: Path, poster: Path) -> float | None:
@@ -75,7 +74,7 @@ def _look(video: Path, poster: Path) -> float | None:
         seconds = container.duration / av.time_base if container.duration else None
         if not _is_newer(poster, video):
             frames = islice(container.decode(video=0), LOOKED_AT)
-            write_whole(poster, _jpeg(_first_good(map(_image, frames))))
+            write_whole(poster, _jpeg(_first_good(map(_image, frames))), durable=False)
     return seconds
 
 
@@ -89,18 +88,12 @@ def _is_newer(poster: Path, video: Path) -> bool:
     return poster.exists() and poster.stat().st_mtime >= video.stat().st_mtime
 
 
-def _first_good(images: Iterable[Image]) -> Image:
+def _first_good(images: Iterator[Image]) -> Image:
     """The first image that shows something, else the one that shows most."""
-    best: tuple[float, Image] | None = None
-    for image in images:
-        found = _variety(image)
-        if best is None or found > best[0]:
-            best = found, image
-        if found >= PLAIN:
-            break
-    if best is None:
-        raise ValueError("a video without a frame")
-    return best[1]
+    best = next(images)
+    while _variety(best) < PLAIN and (image := next(images, None)):
+        best = max(best, image, key=_variety)
+    return best
 
 
 def _variety(image: Image) -> float:

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.gallery.folders import put
+from veo_async.gallery.cards import Card, cards_of
+
+VIDEO = {"id": "v", "video_url": "https://cdn.example/1.mp4"}
+
+
+def card(folder: Path, **fields: Any) -> Card:
+    """The card of a record that says this."""
+    put(folder, 1, **fields)
+    (one, *_), _ = cards_of(folder)
+    return one
+
+
+def with_video(**fields: Any) -> dict[str, Any]:
+    """A result with one video."""
+    return {"success": True, "data": [{**VIDEO, **fields}]}
+
+
+def test_cards_stand_in_the_order_of_the_input(tmp_path: Path) -> None:
+    """By number, not by the letters of the name; videos without a record come last."""
+    for number in (10, 9, 10_000):
+        put(tmp_path, number)
+    (tmp_path / "a stray.MP4").write_bytes(b"")
+    (tmp_path / "notes.txt").write_bytes(b"")
+
+    cards, notes = cards_of(tmp_path)
+
+    assert [one.number for one in cards] == [9, 10, 10_000, None]
+    assert (cards[-1].title, cards[-1].files[0]["href"]) == ("a stray.MP4", "./a%20stray.MP4")
+    assert notes == []
+
+
+def test_a_file_that_is_no_record_is_told(tmp_path: Path) -> None:
+    """It may be a damaged record, or something else altogether."""
+    (tmp_path / "package.json").write_text("{}")
+
+    cards, notes = cards_of(tmp_path)
+
+    assert cards == []
+    assert notes == ["package.json is no record of a batch, so it is not shown."]
+
+
+@pytest.mark.parametrize(
+    "created, complete, took",
+    [
+        ("2025-07-25 17:19:20", "2025-07-25 17:20:51", 91.0),
+        ("2025-07-25 17:19:20", "2025-07-25 17:19:20", None),
+        ("2025-07-25 17:19:20", "2025-07-25 17:00:00", None),
+        ("yesterday", "2025-07-25 17:00:00", None),
+    ],
+)
+def test_how_long_it_took_is_shown_where_it_makes_sense(
+    tmp_path: Path, created: str, complete: str, took: float | None
+) -> None:
+    """The 1080p version bears the times of its source, and any of them may be wrong."""
+    result = with_video(created_at=created, complete_at=complete)
+
+    assert card(tmp_path, result=result).took == took
+
+
+@pytest.mark.parametrize(
+    "url, shown",
+    [
+        ("https://cdn.example/1.mp4", True),
+        ("http://127.0.0.1/1.mp4", True),
+        ("javascript:alert(1)", False),
+        ("file:///etc/passwd", False),
+        ("//cdn.example/1.mp4", False),
+        ("http://[", False),
+    ],
+)
+def test_only_web_addresses_are_addresses(tmp_path: Path, url: str, shown: bool) -> None:
+    """Whatever else a record says there leads nowhere."""
+    assert card(tmp_path, result=with_video(video_url=url)).url == (url if shown else "")
+
+
+@pytest.mark.parametrize("wrong", [None, 1, [], {}, "x", [1], {"data": 7}])
+def test_whatever_a_record_says_is_shown_or_is_nothing(tmp_path: Path, wrong: object) -> None:
+    """A wrong type in any field costs that field and no more."""
+    names = ("request", "result", "error", "files", "number", "state", "task_id", "key", "ended_at")
+
+    shown = card(tmp_path, **dict.fromkeys(names, wrong))
+
+    assert shown.state == "pending"
+    assert shown.files == ()
+    assert shown.title == "0001-item.json"
+
+
+def test_the_images_of_a_request_are_shown(tmp_path: Path) -> None:
+    """By their addresses, each with its number."""
+    images = ["https://images.example/a.png", 7, "https://images.example/b.png"]
+
+    shown = card(tmp_path, request={"prompt": "p", "image_urls": images})
+
+    assert shown.asked == (("Image 1", images[0]), ("Image 2", images[2]))
+
+
+def test_an_upscale_is_shown_by_its_videos_id(tmp_path: Path) -> None:
+    """It has no prompt."""
+    shown = card(tmp_path, request={"action": "get_1080p", "video_id": "253eedc4"})
+
+    assert shown.title == "253eedc4"
+    assert shown.asked == (("Video", "253eedc4"),)
+
+
+def test_files_are_those_of_the_folder_itself(tmp_path: Path) -> None:
+    """None that lies elsewhere, none that a link leads to; in whatever form the file system keeps
+    the name."""
+    place = tmp_path / "out"
+    place.mkdir()
+    (tmp_path / "secret.mp4").write_bytes(b"")
+    (place / "linked.mp4").symlink_to(tmp_path / "secret.mp4")
+    (place / "cafe\u0301.mp4").write_bytes(b"")
+    files = ["../secret.mp4", str(tmp_path / "secret.mp4"), "linked.mp4", "gone.mp4", "café.mp4"]
+
+    shown = card(place, files=files)
+
+    assert [link["name"] for link in shown.files] == ["cafe\u0301.mp4"]

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.gallery.folders import HOSTILE, put
+from veo_async import InvalidRequestError
+from veo_async.gallery import write_gallery
+from veo_async.gallery.cards import Card
+from veo_async.gallery.page import render
+
+
+def data_of(page: str) -> dict[str, object]:
+    """What is embedded in a page."""
+    (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page)
+    data: dict[str, object] = json.loads(text)
+    return data
+
+
+def test_no_text_ends_the_element_that_it_is_in() -> None:
+    """Neither a prompt nor a title nor a note; and what looks like a place of the template's is
+    text, too."""
+    texts = [HOSTILE, "<!--<script>", "{{script}}", "\ud83d"]
+
+    page = render(HOSTILE, [Card(title=text) for text in texts], texts).decode()
+
+    assert page.count("</script>") == 2
+    assert page.count("<script") == 2
+    assert page.count("<title>&lt;/script&gt;") == 1
+    data = data_of(page)
+    assert data["notes"] == texts
+    assert [card["title"] for card in data["cards"]] == texts  # type: ignore[attr-defined]
+
+
+def test_the_policy_allows_the_pages_own_parts_only() -> None:
+    """No address of a network, nothing inline but what its hash names."""
+    page = render("t", [], []).decode()
+
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
+
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'"
+    assert not re.search(r"https?:|\*|unsafe", policy)
+    assert rules["script-src"].startswith("'sha256-")
+    assert rules["style-src"].startswith("'sha256-")
+
+
+def test_the_page_speaks_of_no_other_place() -> None:
+    """Nothing in it could be fetched from anywhere."""
+    page = render("t", [], []).decode()
+
+    assert "//" not in re.sub(r"// .*|/\*.*?\*/|https\?:\\/\\/", "", page)
+
+
+def test_the_title_is_the_folders_name_unless_given(tmp_path: Path) -> None:
+    """The page replaces the one before it."""
+    place = tmp_path / "my videos"
+    place.mkdir()
+    put(place, 1)
+
+    page = write_gallery(place)
+    assert "<title>my videos</title>" in page.read_text(encoding="utf-8")
+    write_gallery(str(place), title="Mugs")
+
+    assert page == place / "index.html"
+    assert "<title>Mugs</title>" in page.read_text(encoding="utf-8")
+    assert not list(place.glob("*.part"))
+
+
+def test_somebody_elses_page_is_left_alone(tmp_path: Path) -> None:
+    """The folder may be a web site."""
+    (tmp_path / "index.html").write_text("<h1>Mine</h1>")
+
+    with pytest.raises(InvalidRequestError, match="is not a gallery of ours"):
+        write_gallery(tmp_path)
+
+    assert (tmp_path / "index.html").read_text() == "<h1>Mine</h1>"
+
+
+def test_what_is_no_folder_is_told(tmp_path: Path) -> None:
+    """Nothing is made of it."""
+    with pytest.raises(InvalidRequestError, match="is not a folder"):
+        write_gallery(tmp_path / "gone")
