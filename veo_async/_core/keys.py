@@ -11,8 +11,10 @@ from .marks import mark_of
 
 
 def digest(request: VideoRequest) -> str:
-    """A hash of what the caller chose, the same in every process and version."""
-    chosen = request.model_dump(mode="json", exclude_none=True, exclude={"extra_body"})
+    """A hash of what the caller chose, the same in every process and version. Where the result is
+    posted is left out: a run that is resumed at another address asks for the same videos."""
+    left_out = {"extra_body", "callback_url"}
+    chosen = request.model_dump(mode="json", exclude_none=True, exclude=left_out)
     chosen["extra_body"] = request.extra_body  # here a null is sent, so it makes a difference
     text = json.dumps(chosen, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

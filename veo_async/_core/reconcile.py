@@ -226,8 +226,8 @@ def search(lost: Lost, look: Look) -> Sight:
     """What one look says about one lost submit."""
     if lost.trace_id and (traced := _with_trace(lost.trace_id, look)):
         return Found(traced)
-    if called := [str(record.id) for record, _ in look.strangers if is_called(record, lost)]:
-        return Found(tuple(called))
+    if called := [record for record, _ in look.strangers if is_called(record, lost)]:
+        return Found(_oldest_first(called))
     if look.offset is None:
         return Unclear("the service's clock was never seen")
     controls = [(r, stored) for r, stored in look.controls if _is_near(r, lost)]
@@ -247,7 +247,7 @@ def search(lost: Lost, look: Look) -> Sight:
         and not _is_claimed(record, stored, look, look.offset, defaults)
     ]
     if free:
-        return Found(tuple(str(record.id) for record in sorted(free, key=_made_at)))
+        return Found(_oldest_first(free))
     if doubt := _doubt(lost, look, [alike for alike, *_ in likeness], controls):
         return Unclear(doubt)
     return Missing()
@@ -320,6 +320,10 @@ def is_called(record: TaskRecord, lost: Lost) -> bool | None:
     if not lost.callback_url or not record.id:
         return None
     return is_of(lost.callback_url, (record.request or {}).get("callback_url"))
+
+
+def _oldest_first(records: Iterable[TaskRecord]) -> tuple[str, ...]:
+    return tuple(str(record.id) for record in sorted(records, key=_made_at))
 
 
 def _made_at(record: TaskRecord) -> float:

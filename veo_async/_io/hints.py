@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from random import Random, SystemRandom
 
-from .._core.callbacks import NONCE, Desk, Ticket, Wakes
+from .._core.callbacks import NONCE, SPACING, Desk, Ticket, Wakes
 from .reconciler import Reconciler
 from .tracked import Tracked
 from .tracker import Tracker
@@ -48,16 +49,20 @@ class Hints:
         ticket.task_id = tracked.task_id
         self._tracker.expect(tracked, ticket)
         if ticket.early:
-            self._tracker.hint(ticket.task_id, (asyncio.get_running_loop().time(),))
+            now = asyncio.get_running_loop().time()
+            self._tracker.hint(ticket.task_id, (now, now + SPACING))
 
     def _hear(self, ticket: Ticket, wakes: Wakes) -> bool:
         if self._closed or self._loop is None:
             return False
         if asyncio.get_running_loop() is self._loop:
             self._pass_on(ticket, wakes)
-        else:  # the receiver is served by another thread
+            return True
+        with suppress(RuntimeError):  # that loop is closed
+            # The receiver is served in another thread.
             self._loop.call_soon_threadsafe(self._pass_on, ticket, wakes)
-        return True
+            return True
+        return False
 
     def _pass_on(self, ticket: Ticket, wakes: Wakes) -> None:
         if ticket.task_id is None:
