@@ -21,6 +21,7 @@ from veo_async.emulator import (
     Never,
     Repeat,
     Seconds,
+    Wire,
 )
 
 from .calls import ASYNC, calling
@@ -34,6 +35,7 @@ class Receiver:
     """Notes what is posted to it, and when."""
 
     status: int = 204
+    headers: dict[str, str] = field(default_factory=dict)
     calls: list[httpx.Request] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
 
@@ -44,7 +46,7 @@ class Receiver:
     async def _receive(self, request: httpx.Request) -> httpx.Response:
         self.calls.append(request)
         self.times.append(anyio.current_time())
-        return httpx.Response(self.status)
+        return httpx.Response(self.status, headers=self.headers)
 
 
 def options(receiver: Receiver, **more: Any) -> dict[str, Any]:
@@ -137,11 +139,12 @@ async def test_odd_deliveries(effects: list[Any], times: list[float], on: str) -
 
 
 @pytest.mark.asyncio
-async def test_an_early_callback_comes_before_the_answer() -> None:
+@pytest.mark.parametrize("on", ["submit", "callback"])
+async def test_an_early_callback_comes_before_the_answer(on: str) -> None:
     """`Early`: when the id is answered, the receiver has heard of it, and the task is finished."""
     receiver = Receiver()
     async with calling(**options(receiver)) as caller:
-        caller.fault(Early())
+        caller.fault(Early(), on=on)
 
         task_id = (await caller.submit(callback_url=URL)).json()["task_id"]
 
@@ -177,6 +180,46 @@ async def test_what_the_receiver_answers_does_not_matter() -> None:
 
             assert (await caller.record(task_id))["response"]["success"] is True
     assert len(failing.calls) == 1
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "headers, times",
+    [({"retry-after": "7"}, [0, 7, 14]), ({}, [0, 30, 60]), ({"retry-after": "soon"}, [0, 30, 60])],
+)
+async def test_a_deployment_that_tries_again(headers: dict[str, str], times: list[float]) -> None:
+    """`Wire.callback_attempts` repeats what was answered with 5xx, as the receiver asks."""
+    receiver = Receiver(status=503, headers=headers)
+    wire = Wire(callback_attempts=3)
+    async with calling(**options(receiver, pace=Immediate(), wire=wire)) as caller:
+        await caller.submit(callback_url=URL)
+        await anyio.sleep(3600)
+
+        assert receiver.times == [pytest.approx(time) for time in times]
+        assert [call.status for call in caller.emulator.deliveries] == [503] * 3
+
+
+@pytest.mark.asyncio
+async def test_no_second_attempt_after_an_answer() -> None:
+    """Neither after a 2xx nor after a 4xx; where nobody answers there is one."""
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("nobody there")
+
+    taken, refused = Receiver(), Receiver(status=404)
+    transports = taken.transport(), refused.transport(), httpx.MockTransport(refuse)
+    statuses = []
+    for transport in transports:
+        wire = Wire(callback_attempts=2)
+        async with calling(pace=Immediate(), callback_transport=transport, wire=wire) as caller:
+            task_id = (await caller.submit(callback_url=URL)).json()["task_id"]
+            await anyio.sleep(3600)
+            statuses.append([call.status for call in caller.emulator.deliveries])
+            assert {call.task_id for call in caller.emulator.deliveries} == {task_id}
+            caller.emulator.reset()
+            assert caller.emulator.deliveries == []
+
+    assert statuses == [[204], [404], [None, None]]
 
 
 @pytest.mark.asyncio

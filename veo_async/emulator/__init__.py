@@ -28,7 +28,8 @@ What it does **not** do:
 - A task belongs to nobody: every token sees every task. Nothing is kept after the process ends,
   unless ``ledger=`` names a file for it, and files stay for as long as the emulator lives.
 - A failed task is on the bill like any other; there are no refunds and no prices.
-- Callbacks are posted once, whatever the receiver answers (faults repeat, delay or lose them).
+- Callbacks are posted once, whatever the receiver answers, unless `Wire` says otherwise (faults
+  repeat, delay or lose them).
 - What the documents leave open is a guess that `Wire` can change: the order and number of items,
   the shape of a pending record, the answer for an unknown id. A page has at most 50 items.
 - TLS, HTTP/2, and answers that are not HTTP at all (a garbled status line): the last two need a
@@ -38,6 +39,7 @@ What it does **not** do:
 from __future__ import annotations
 
 from ._emulator import Emulator
+from .callbacks import Delivery
 from .effects import (
     Answer,
     Bomb,
@@ -67,6 +69,7 @@ __all__ = [
     "Answer",
     "Bomb",
     "Charge",
+    "Delivery",
     "Drop",
     "Early",
     "Emulator",

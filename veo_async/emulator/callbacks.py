@@ -67,6 +67,7 @@ class Courier:
             task.finish(service.clock.now())
         delivery = _Post(service, task, url, effects)
         if any(isinstance(effect, Early) for effect in effects):
+            task.finish(service.clock.now())
             await delivery.post(self._client.get())
         elif not any(isinstance(effect, Never) for effect in effects):
             _ = self._background.start(delivery.run(self._client.get()))
@@ -103,12 +104,13 @@ class _Post:
     async def _insist(self, client: httpx.AsyncClient) -> None:
         """Deliver, as often as this deployment tries."""
         clock = self._service.clock
-        for left in reversed(range(self._service.wire.callback_attempts)):
-            response = await self.post(client)
-            if not left or (response is not None and response.status_code < 500):
+        response = await self.post(client)
+        for _ in range(1, self._service.wire.callback_attempts):
+            if response is not None and response.status_code < 500:
                 return
             asked = "" if response is None else response.headers.get("retry-after", "")
             await clock.sleep_until(clock.now() + (float(asked) if asked.isdecimal() else PAUSE))
+            response = await self.post(client)
 
     async def post(self, client: httpx.AsyncClient) -> httpx.Response | None:
         """Deliver once. What the receiver makes of it does not concern the task."""
