@@ -245,6 +245,67 @@ def test_the_end_of_the_program_at_any_turn_loses_nothing(job: str) -> None:
     assert turn > 20
 
 
+def silent() -> Service:
+    """A service that never answers a submit."""
+
+    async def keep(body: Body) -> httpx.Response:
+        await asyncio.sleep(10**6)
+        raise AssertionError
+
+    return Service(submit=keep)
+
+
+async def cancelled(task: asyncio.Task[Any], *, times: int) -> None:
+    """Cancel a caller so often, a second apart."""
+    for _ in range(times):
+        await asyncio.sleep(1.0)
+        task.cancel()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("closes_first", [False, True])
+async def test_the_end_waits_for_a_submit_unless_its_caller_is_in_a_hurry(
+    times: int, closes_first: bool
+) -> None:
+    """Who is cancelled a second time while the submit settles wants to be gone: then the client
+    closes at once too. What was sent is told as uncertain in either case."""
+    veo = client(silent())
+    task = asyncio.create_task(veo.text2video("a mug"))
+    await asyncio.sleep(1.0)
+    closing = asyncio.create_task(veo.aclose()) if closes_first else None
+    await cancelled(task, times=times)
+    began = asyncio.get_running_loop().time()
+
+    await (closing or veo.aclose())
+
+    took = asyncio.get_running_loop().time() - began
+    assert (took < 1.0) is (times == 2)
+    assert [type(item.error) for item in veo.unsettled] == [SubmissionUncertainError]
+    await asyncio.wait([task])
+
+
+@pytest.mark.parametrize("times, most", [(0, 11.0), (1, 2.0)])
+def test_the_second_ctrl_c_does_not_wait(times: int, most: float) -> None:
+    """The program's end cancels everybody: who was cancelled before is cancelled a second time,
+    and a submit of theirs is cut; a submit of the others settles."""
+    loops: list[asyncio.AbstractEventLoop] = []
+    kept: list[VeoClient] = []
+
+    async def main() -> None:
+        loops.append(asyncio.get_running_loop())
+        kept.append(client(silent()))
+        task = asyncio.create_task(kept[0].text2video("a mug"))
+        await asyncio.sleep(1.0)
+        await cancelled(task, times=times)
+
+    with asyncio.Runner(loop_factory=VirtualEventLoop) as runner:
+        runner.run(main())
+
+    assert loops[0].time() == pytest.approx(most, abs=0.6)
+    assert [type(item.error) for item in kept[0].unsettled] == [SubmissionUncertainError]
+
+
 def run_lost_and_cancelled_at(turn: int) -> bool:
     """Lose the answer to a billed submit, and cancel its caller at this turn, also while the task
     list is searched for it; whether it came so far."""

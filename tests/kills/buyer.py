@@ -1,6 +1,7 @@
-"""A process that runs a batch: ``python -m tests.kills.buyer FACTOR SINCE URL FOLDER COUNT SETTLE``
+"""A process that runs a batch: ``python -m tests.kills.buyer FACTOR SINCE URL FOLDER COUNT S``.
 
-It prints a line when it begins, and one for each outcome. It ends with 0 if all went well.
+An open POST settles for S seconds. It prints a line when it begins, and one for each outcome. It
+ends with 0 if all went well.
 """
 
 from __future__ import annotations

@@ -89,8 +89,8 @@ def test_ctrl_c_in_a_real_process(tmp_path: Path, presses: int) -> None:
         assert process.returncode == 130, errors
         assert "Traceback" not in errors
         assert f"run it again with the journal {tmp_path / 'run.db'}" in errors
-        assert took < 12.0
+        assert took < 10.0
         assert sum(bought.values()) == len(stopped)
-        assert ("intended" in str(stopped)) is (presses == 2), stopped
+        assert bool({"intended 1", "uncertain 1"} & {*stopped.values()}) is (presses == 2), stopped
         assert here.bill() == here.wanted
         assert here.is_whole()

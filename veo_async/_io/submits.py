@@ -85,6 +85,8 @@ class Post:
         ticket: the callback of this very POST, if it has one.
         over: set once it is over and its verdict is known.
         patience: when it is cut, in monotonic seconds.
+        is_hurried: whether its caller was cancelled once more while it settled: the end of the
+            client, or of the program, does not wait for it.
     """
 
     def __init__(
@@ -113,6 +115,7 @@ class Post:
         self.over = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
         self.patience = inf
+        self.is_hurried = False
 
     @property
     def callback_url(self) -> str | None:
@@ -394,8 +397,9 @@ class Submits:
                 if not await happens(self._all_over, by=patience):
                     self._cut_late(patience)
             except asyncio.CancelledError:
-                until = anyio.current_time() + self._policy.settle
+                now = anyio.current_time()
                 for post in self._open:
+                    until = now if post.is_hurried else now + self._policy.settle
                     post.patience = min(post.patience, until)
 
     def _cut_late(self, now: float) -> None:
@@ -461,8 +465,7 @@ class Submits:
             is_over = await happens(post.over, by=deadline + self._policy.settle)
         except BaseException:
             self._abandon(post)
-            with anyio.move_on_after(self._policy.settle, shield=True):
-                await post.over.wait()
+            await self._settle(post)
             raise
         if not is_over:
             self._abandon(post)
@@ -470,6 +473,17 @@ class Submits:
             raise explain(law.Uncertain(late), post.request, post.sent_at)
         assert post.verdict is not None  # `_conclude` gives one to each
         return post.verdict
+
+    async def _settle(self, post: Post) -> None:
+        """Stay for a POST whose caller is cancelled, until that is cancelled a second time."""
+        try:
+            with anyio.move_on_after(self._policy.settle, shield=True):
+                await post.over.wait()
+        except BaseException:
+            post.is_hurried = True
+            if (self._closed or post.patience < inf) and post.task:
+                post.task.cancel()  # the end has begun already
+            raise
 
     def _abandon(self, post: Post) -> None:
         post.abandoned = True
@@ -513,6 +527,9 @@ class Submits:
         """Let open POSTs settle; those that do not are cut, and told as uncertain."""
         self._closed = True
         tasks = [post.task for post in self._open if post.task]
+        for post in self._open:
+            if post.is_hurried and post.task:
+                post.task.cancel()
         if tasks:
             with anyio.move_on_after(self._policy.settle, shield=True):
                 await asyncio.wait(tasks)
