@@ -5,7 +5,7 @@
 #
 # Each makes .venv by itself, only when needed. PYTHON=... chooses another Python for it.
 
-.PHONY: install check format test test-fast simulate bench demo dist clean
+.PHONY: install check format test test-fast simulate mutants bench demo dist clean
 .DEFAULT_GOAL := test
 
 VENV := .venv
@@ -33,6 +33,9 @@ test-fast: $(VENV)/.dev
 
 simulate: $(VENV)/.dev
 	@$(BIN)/python -m tests.simulation --seeds 10000
+
+mutants: $(VENV)/.dev
+	@$(BIN)/python -m tests.simulation.mutants
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks

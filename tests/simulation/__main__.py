@@ -23,10 +23,12 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=500, help="how many to run")
     parser.add_argument("--start", type=int, default=0, help="the first of them")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="in so many processes")
+    parser.add_argument("--first", action="store_true", help="stop at the first broken seed")
     options = parser.parse_args()
     if options.seed is not None:
         return replay(options.seed)
-    return run(range(options.start, options.start + options.seeds), jobs=options.jobs or 1)
+    seeds = range(options.start, options.start + options.seeds)
+    return run(seeds, jobs=options.jobs or 1, first=options.first)
 
 
 def replay(seed: int) -> int:
@@ -43,12 +45,14 @@ def replay(seed: int) -> int:
     return verdict(report)
 
 
-def run(seeds: range, *, jobs: int) -> int:
-    """Run many seeds, and print what they met."""
+def run(seeds: range, *, jobs: int, first: bool = False) -> int:
+    """Run many seeds, up to the ``first`` that breaks a law, and print what they met."""
     total, began = Report(), time.monotonic()
     for report in run_on_cores(seeds, jobs=jobs):
         total.add(report)
         show_progress(total, of=len(seeds), seconds=time.monotonic() - began)
+        if first and total.broken:
+            return verdict(total)
     print(file=sys.stderr)
     tally = Tally(total.cells, whole=len(seeds) >= WHOLE)
     print(tally)

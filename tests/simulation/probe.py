@@ -58,9 +58,15 @@ class Probe:
             self._judge(sent, VERDICTS[type(post.verdict)])
             self._lost[id(post.chosen)] = post.chosen, sent
 
-    async def _resolved(self, lost: Any, **options: Any) -> Any:
-        decision = await self._resolve(lost, **options)
+    async def _resolved(self, lost: Any, *, adopted: Any, **options: Any) -> Any:
         _, sent = self._lost.get(id(lost.chosen), (None, None))
+
+        def noted(task_id: str) -> None:
+            if sent and not self._plug.out:
+                self._judge(sent, "adopted")  # in the step in which it is given away
+            adopted(task_id)
+
+        decision = await self._resolve(lost, adopted=noted, **options)
         if sent and not self._plug.out:
             self._judge(sent, _word(decision))
             self._plug.hear("conclusion")

@@ -126,5 +126,8 @@ def run_seeds(seeds: range) -> Report:
 def run_on_cores(seeds: range, *, jobs: int) -> Iterator[Report]:
     """Run these seeds in so many processes; yields a report for each portion."""
     portions = [seeds[start : start + AT_ONCE] for start in range(0, len(seeds), AT_ONCE)]
+    if jobs == 1:
+        yield from map(run_seeds, portions)
+        return
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         yield from pool.map(run_seeds, portions)

@@ -1,0 +1,318 @@
+# ruff: noqa: E501, ISC004 - the edits read like the lines that they edit
+"""Mistakes that the simulation must catch: each is made in a copy of the source, one by one.
+
+``python -m tests.simulation.mutants`` makes all of them; names choose some.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SEEDS = 500
+"""Seeds that a mutant has to survive to count as not caught."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """In one file of the package, the one place that reads ``old`` is made to read ``new``."""
+
+    file: str
+    old: str
+    new: str
+
+    def made_in(self, text: str) -> str:
+        """The text of the file with the edit.
+
+        Raises:
+            ValueError: it does not read so in exactly one place.
+        """
+        if text.count(self.old) != 1:
+            raise ValueError(f"{self.file} has {text.count(self.old)} times: {self.old!r}")
+        return text.replace(self.old, self.new)
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One mistake."""
+
+    name: str
+    edits: tuple[Edit, ...]
+
+
+def _mutant(name: str, *edits: tuple[str, str, str]) -> Mutant:
+    return Mutant(name, tuple(Edit(*edit) for edit in edits))
+
+
+MUTANTS = (
+    _mutant(
+        "no ownership check before adopting",
+        (
+            "_core/reconcile.py",
+            "        if receipt is None:\n            if not (record.id and record.id in owned):",
+            "        if record.id:\n            if True:",
+        ),
+        (
+            "_core/reconcile.py",
+            "        elif offset is not None and _is_recognised(receipt, record, fields, offset):",
+            "        if receipt and offset is not None "
+            "and _is_recognised(receipt, record, fields, offset):",
+        ),
+    ),
+    _mutant(
+        "the window shortened to the moment of sending",
+        (
+            "_core/reconcile.py",
+            "    last = sent.ended + max(offset, then) + GRACE + slack",
+            "    last = sent.begun + max(offset, then) + slack",
+        ),
+    ),
+    _mutant(
+        "a 5xx counted as not sent",
+        (
+            "_core/submit.py",
+            "    fields = parse_object(answer)\n    if _is_refusal",
+            "    fields = parse_object(answer)\n"
+            "    if answer.status >= 500:\n"
+            "        return NotSent(Failure('httpx', (), detail='5xx'))\n"
+            "    if _is_refusal",
+        ),
+    ),
+    _mutant(
+        "the task id written after the wait",
+        (
+            "_io/batch_ledger.py",
+            "        self._note(\n"
+            "            law.event_of(self.key, self._stage, verdict, ended_at=ended_at, "
+            "other_spelling=other)\n"
+            "        )",
+            "        self.late = law.event_of(\n"
+            "            self.key, self._stage, verdict, ended_at=ended_at, other_spelling=other\n"
+            "        )\n"
+            "        if not isinstance(self.late, Accepted):\n"
+            "            self._note(self.late)",
+        ),
+        (
+            "_io/batch_items.py",
+            "            generation = await self._parts.await_end(tracked, left)",
+            "            generation = await self._parts.await_end(tracked, left)\n"
+            "            if isinstance(getattr(ledger, 'late', None), law.events.Accepted):\n"
+            "                ledger._note(ledger.late)",
+        ),
+    ),
+    _mutant(
+        "one look instead of two",
+        (
+            "_core/reconcile.py",
+            "    if at >= needed and case.missing_since is not None:",
+            "    if True:",
+        ),
+    ),
+    _mutant(
+        "429 sent again without bound",
+        (
+            "_core/submit.py",
+            "        if count >= policy.rate_limit_attempts or over:",
+            "        if False:",
+        ),
+    ),
+    _mutant(
+        "two looks at once, although the list lags",
+        ("_core/reconcile.py", "GRACE, lost.ended + patience)", "GRACE, 0.0)"),
+    ),
+    _mutant(
+        "a lost submit sent again",
+        (
+            "_core/submit.py",
+            "    return again if resends else LookUp(lost, again)",
+            "    return again",
+        ),
+    ),
+    _mutant(
+        "408 counted as a refusal",
+        (
+            "_core/submit.py",
+            "    if _is_refusal(answer.status) and error_body(fields):",
+            "    if _is_refusal(answer.status) and error_body(fields) or answer.status == 408:",
+        ),
+    ),
+    _mutant(
+        "a cut counted as not sent",
+        (
+            "_core/submit.py",
+            '{"httpx.ConnectError", "httpx.ConnectTimeout",',
+            '{"httpx.RemoteProtocolError", "httpx.ConnectError", "httpx.ConnectTimeout",',
+        ),
+    ),
+    _mutant(
+        "no control is asked for",
+        (
+            "_core/reconcile.py",
+            "    if not controls and any(_is_near(receipt, lost) for receipt in look.receipts):",
+            "    if False:",
+        ),
+        (
+            "_core/reconcile.py",
+            "    if likeness and not any(_is_of_one_form(receipt, lost) for receipt, _ in controls):",
+            "    if False:",
+        ),
+    ),
+    _mutant(
+        "what is not quite the same counted as different",
+        (
+            "_core/likeness.py",
+            '    return "same" if is_whole and is_explained else "unclear"',
+            '    return "same" if is_whole and is_explained else "different"',
+        ),
+    ),
+    _mutant(
+        "a record that an open POST may have claimed is given away",
+        (
+            "_core/reconcile.py",
+            "        and not _is_claimed(record, stored, look, look.offset, defaults)",
+            "        and True",
+        ),
+    ),
+    _mutant(
+        "the service's clock taken for ours",
+        (
+            "_io/reconciler.py",
+            "            self._offset = told + 0.5 - self._seams.wall()",
+            "            self._offset = 0.0",
+        ),
+    ),
+    _mutant(
+        "a list that could not be read to its end counted as whole",
+        (
+            "_io/reconciler.py",
+            "        except VeoError:\n            return records, False",
+            "        except VeoError:\n            return records, True",
+        ),
+    ),
+    _mutant(
+        "the intent not awaited",
+        (
+            "_io/batch_ledger.py",
+            "                await self._journal.record(event)",
+            "                self._journal.note(event)",
+        ),
+        (
+            "_io/journal.py",
+            "        while self._next.entries:",
+            "        await asyncio.sleep(2.0)\n        while self._next.entries:",
+        ),
+    ),
+    _mutant(
+        "an intended row sent again by the next run",
+        ("_core/journal_rows.py", '    "intended": "reconcile",', '    "intended": "start",'),
+        (
+            "_core/journal.py",
+            '        "intended": {\n',
+            '        "intended": {"intended": "intended",\n',
+        ),
+    ),
+    _mutant(
+        "the tasks of earlier runs not known as ours",
+        (
+            "_io/batch_items.py",
+            "        self._parts.reconciler.own(receipt for receipt in receipts if receipt)",
+            "        self._parts.reconciler.own(())",
+        ),
+    ),
+    _mutant(
+        "a POST cut with its caller",
+        (
+            "_io/submits.py",
+            "        except BaseException:\n            self._abandon(post)\n",
+            "        except BaseException:\n"
+            "            self._abandon(post)\n"
+            "            self._left.clear()\n"
+            "            post.task and post.task.cancel()\n",
+        ),
+    ),
+    _mutant(
+        "a waiter that is never let go",
+        ("_io/tracker.py", "            tracked.waiters -= 1", "            pass"),
+    ),
+    _mutant(
+        "an id that is not shown yet taken for unknown",
+        (
+            "_io/tracker.py",
+            "        if age > self._policy.unknown_grace:",
+            "        if age > 1.0:",
+        ),
+    ),
+)
+
+
+def copied(root: Path) -> Path:
+    """A copy of what the simulation needs."""
+    unwanted = shutil.ignore_patterns("__pycache__", "*.pyc", "samples")
+    for name in ("veo_async", "tests"):
+        shutil.copytree(ROOT / name, root / name, ignore=unwanted)
+    return root
+
+
+def caught(mutant: Mutant, seeds: int) -> str | None:
+    """What catches this mutant; ``None`` if nothing does."""
+    with tempfile.TemporaryDirectory(prefix="veo-mutant-") as place:
+        root = copied(Path(place))
+        for edit in mutant.edits:
+            path = root / "veo_async" / edit.file
+            path.write_text(edit.made_in(path.read_text()))
+        command = [sys.executable, "-m", "tests.simulation", "--jobs", "1", "--first"]
+        run = subprocess.run(
+            [*command, "--seeds", str(seeds)],
+            cwd=root,
+            env=os.environ | {"PYTHONPATH": str(root)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if run.returncode not in (0, 1):
+        raise RuntimeError(f"the simulation itself failed:\n{run.stderr}")
+    return next(_reasons(run.stdout), run.stderr[-500:]) if run.returncode else None
+
+
+def _reasons(output: str) -> Iterator[str]:
+    lines = output.splitlines()
+    for number, line in enumerate(lines):
+        if "broke the law" in line:
+            yield f"{line.split(';')[0]}:{lines[number + 1][:100]}"
+        if line.startswith(("never met", "impossible, and met")):
+            yield line[:120]
+
+
+def main() -> int:
+    """Make the mistakes, and tell which were caught; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutants", description=__doc__)
+    parser.add_argument("names", nargs="*", help="only those with one of these words in its name")
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    options = parser.parse_args()
+    chosen = [
+        mutant
+        for mutant in (Mutant("nothing, so nothing to catch", ()), *MUTANTS)
+        if not options.names or any(name in mutant.name for name in options.names)
+    ]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        reasons = pool.map(lambda mutant: caught(mutant, options.seeds), chosen)
+        wrong = 0
+        for mutant, reason in zip(chosen, reasons, strict=True):
+            is_right = bool(reason) == bool(mutant.edits)
+            wrong += not is_right
+            print(f"{'ok   ' if is_right else 'WRONG'} {mutant.name}: {reason or 'not caught'}")
+    return bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
