@@ -334,6 +334,20 @@ async def test_a_wait_that_had_trouble_still_hears_of_callbacks() -> None:
     assert now() == pytest.approx(60.0, abs=1.0)
 
 
+@pytest.mark.asyncio
+async def test_whoever_waits_by_the_id_hears_of_callbacks() -> None:
+    """A web application answers with the id, keeps no handle, and waits in another request."""
+    receiver = callbacks()
+    service = service_for(receiver, pace=MINUTE)
+    async with service, client_of(service, callbacks=receiver) as veo:
+        task_id = (await veo.submit(TextToVideo(prompt="a"))).id
+        await asyncio.sleep(5.0)
+        await asyncio.gather(veo.wait(task_id), veo.wait(task_id))
+
+    assert now() == pytest.approx(60.0, abs=0.5)
+    assert requests(service) <= 1 + 5
+
+
 # Whose address it is.
 
 

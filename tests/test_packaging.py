@@ -17,7 +17,7 @@ import veo_async
 from tests.support.dist import complaints
 
 ROOT = Path(__file__).parent.parent
-DOORS = ["veo_async", "veo_async.testing"]
+DOORS = ["veo_async", "veo_async.callbacks", "veo_async.testing"]
 ALONE = """
 import importlib.util, sys, veo_async
 assert all(hasattr(veo_async, name) for name in veo_async.__all__)

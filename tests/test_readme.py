@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import re
 import shlex
+import socket
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
+import httpx
 import pytest
+import uvicorn
+from starlette.types import ASGIApp
 from typer.main import get_group
 
 import veo_async
@@ -23,7 +29,9 @@ from veo_async.testing import Emulator
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PYTHON = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+PYTHON = [block for block in BLOCKS if "FastAPI" not in block]
+(FASTAPI,) = [block for block in BLOCKS if "FastAPI" in block]
 SHELL = re.findall(r"^```shell\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 COMMANDS = [line for block in SHELL for line in block.splitlines() if line]
 
@@ -83,6 +91,41 @@ def test_python_blocks_run(
     if "download" in block:
         assert list(tmp_path.rglob("*.mp4"))
         assert service.bill
+
+
+@contextmanager
+def serving(listener: socket.socket, app: ASGIApp) -> Iterator[None]:
+    """An application on a port, as its users run it, in a thread of its own."""
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    thread = Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    yield
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.mark.slow
+def test_the_fastapi_application(service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is whole, has at most thirty lines, is the example that the tests hold, and hears of its
+    videos by callbacks: with polls alone the result would be there twenty seconds later."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    monkeypatch.setenv("PUBLIC_URL", url)
+    monkeypatch.setenv("CALLBACK_SECRET", "a secret of the application")
+    module: dict[str, Any] = {"__name__": "app"}
+    exec(compile(FASTAPI, "README.md", "exec"), module)
+
+    with serving(listener, module["app"]), httpx.Client(base_url=url, timeout=10) as http:
+        task_id = http.post("/videos", params={"prompt": "A coffee mug"}).json()
+        result = http.get(f"/videos/{task_id}").json()
+        forged = http.post("/veo/callbacks/forged", json={"task_id": task_id})
+
+    assert len(FASTAPI.splitlines()) <= 30
+    assert (ROOT / "tests/examples/fastapi_app.py").read_text(encoding="utf-8") == FASTAPI
+    assert result["task_id"] == task_id
+    assert result["data"][0]["video_url"]
+    assert [delivery.status for delivery in service.deliveries] == [204]
+    assert forged.status_code == 404
 
 
 def test_the_first_example_has_ten_lines() -> None:

@@ -392,6 +392,7 @@ class VeoClient:
             PollingError: the service could not be asked for a long time.
         """
         tracked = self._tracker.attach(task_id)
+        self._hints.recall(tracked)
         self._reconciler.attached(task_id)
         return await self._await_end(tracked, timeout)
 

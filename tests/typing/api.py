@@ -38,6 +38,7 @@ from veo_async import (
     VideoRequest,
     WaitTimeoutError,
 )
+from veo_async.callbacks import Callbacks, parse
 from veo_async.events import Ended, Event, Finished, ItemEvent
 from veo_async.testing import Emulator, VirtualEventLoop
 
@@ -130,12 +131,23 @@ async def every_option() -> None:
         rate_limit=RateLimit(concurrency=8, in_flight=100, per_second=5.0, burst=5, adaptive=False),
         poll=PollPolicy(),
         retry=RetryPolicy(on_uncertain="raise"),
+        callbacks=Callbacks("https://app.example.org/hook", "a secret of the application"),
         transport=httpx.AsyncHTTPTransport(),
         proxy="http://127.0.0.1:3128",
         verify=True,
         timeout=30,
     )
     await veo.aclose()
+
+
+async def callbacks_of_several_processes() -> None:
+    async def hand_over(token: str, body: bytes) -> bool:
+        return callbacks.hand_over(token, body)
+
+    callbacks = Callbacks("https://app.example.org/hook", b"sixteen or more.", on_unknown=hand_over)
+    await callbacks.serve("127.0.0.1", 0, on_ready=print)
+    assert_type(parse(b"{}"), Generation)
+    Callbacks("https://app.example.org/hook")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 async def many_videos(veo: VeoClient) -> None:

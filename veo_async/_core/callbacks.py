@@ -16,7 +16,7 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TypeVar
 from weakref import WeakValueDictionary
 
 from ..errors import InvalidRequestError
@@ -45,11 +45,14 @@ GATHER = 0.25
 """Seconds from one poll to the next that a delivery causes: those that come in between share it."""
 
 KNOWN = 10_000
-"""How many tokens of tasks that are over are remembered, so that a late repetition is answered
-with 2xx; 32 bytes each."""
+"""How many tasks are remembered that nobody waits for, so that who comes later is woken, and a late
+repetition is answered with 2xx; half a kilobyte each."""
 
 UNCLAIMED = 1_000
 """How many deliveries for nobody here are remembered, in case their submit is resumed later."""
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 Wakes = tuple[float, ...]
 """When to look, in monotonic seconds, ascending."""
@@ -163,7 +166,7 @@ class Desk:
         """A ticket for a submit."""
         ticket = Ticket(self.mint.url(nonce), heard)
         self._live[nonce] = ticket
-        _remember(self._known, nonce, None, KNOWN)
+        remember(self._known, nonce, None, KNOWN)
         return ticket
 
     def claim(self, url: str, heard: Callable[[Ticket, Wakes], bool]) -> Ticket | None:
@@ -184,7 +187,7 @@ class Desk:
         if ticket is None:
             if nonce in self._known:
                 return "ignored"
-            _remember(self._unclaimed, nonce, said, UNCLAIMED)
+            remember(self._unclaimed, nonce, said, UNCLAIMED)
             return "unknown"
         ticket.early, ticket.said = True, said or ticket.said
         due = wakes(ticket.woken, now)
@@ -196,7 +199,8 @@ class Desk:
         return "woken"
 
 
-def _remember(memory: dict[bytes, str | None], key: bytes, value: str | None, most: int) -> None:
+def remember(memory: dict[K, V], key: K, value: V, most: int) -> None:
+    """Keep the latest ``most`` entries."""
     memory.pop(key, None)
     memory[key] = value
     if len(memory) > most:

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from random import Random, SystemRandom
 
-from .._core.callbacks import NONCE, SPACING, Desk, Ticket, Wakes
+from .._core.callbacks import KNOWN, NONCE, SPACING, Desk, Ticket, Wakes, remember
 from .reconciler import Reconciler
 from .tracked import Tracked
 from .tracker import Tracker
@@ -29,6 +29,8 @@ class Hints:
         self._tracker = tracker
         self._reconciler = reconciler
         self._luck = luck or SystemRandom()
+        # The latest tasks, also those that nobody holds: somebody may wait for one by its id.
+        self._bound: dict[str, Ticket] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
@@ -47,10 +49,17 @@ class Hints:
         if ticket is None:
             return
         ticket.task_id = tracked.task_id
+        remember(self._bound, tracked.task_id, ticket, KNOWN)
         self._tracker.expect(tracked, ticket)
         if ticket.early:
             now = asyncio.get_running_loop().time()
             self._tracker.hint(ticket.task_id, (now, now + SPACING))
+
+    def recall(self, tracked: Tracked) -> None:
+        """Somebody waits for a task by its id, which may have been submitted here."""
+        ticket = self._bound.get(tracked.task_id)
+        if ticket and not tracked.tickets:
+            self._tracker.expect(tracked, ticket)
 
     def _hear(self, ticket: Ticket, wakes: Wakes) -> bool:
         if self._closed or self._loop is None:
