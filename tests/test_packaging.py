@@ -17,10 +17,11 @@ import veo_async
 from tests.support.dist import complaints
 
 ROOT = Path(__file__).parent.parent
-DOORS = ["veo_async", "veo_async.callbacks", "veo_async.testing"]
+DOORS = ["veo_async", "veo_async.callbacks", "veo_async.gallery", "veo_async.testing"]
 ALONE = """
 import importlib.util, sys, veo_async
 assert all(hasattr(veo_async, name) for name in veo_async.__all__)
+from veo_async.gallery import write_gallery
 from veo_async.testing import VirtualEventLoop
 try:
     from veo_async.testing import Emulator

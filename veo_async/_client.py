@@ -479,7 +479,7 @@ class VeoClient:
 
         Returns:
             One `Outcome` for each request, in the same order. A request that fails is an outcome
-            with its ``error``, and disturbs no other.
+            with its ``error``, and disturbs no other. A notebook shows the list as a table.
         """
         seconds = self._seconds(timeout)
         wanted = [read_request(request) for request in requests]

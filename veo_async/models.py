@@ -6,7 +6,6 @@ a result keeps the fields it does not know, and reads as ``None`` what it cannot
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
@@ -15,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
+from ._html import player, table, text
 from ._values import JSONFields, RequiredText, Value, WebAddress
 from .errors import (
     GenerationFailedError,
@@ -241,10 +241,7 @@ class Video(_Received):
         return hash((self.id, self.video_url))
 
     def _repr_html_(self) -> str:
-        if not (self.video_url or "").startswith(("https://", "http://")):
-            return html.escape(repr(self))
-        url = html.escape(self.video_url or "")
-        return f'<video controls preload="metadata" width="480" src="{url}"></video>'
+        return player(self.video_url) or text(repr(self))
 
 
 def read_entries(data: object) -> tuple[Any, ...]:
@@ -286,7 +283,7 @@ class Generation(_Received):
         raise InvalidRequestError("This generation has no video_url.", field="video")
 
     def _repr_html_(self) -> str:
-        return "".join(video._repr_html_() for video in self.data)
+        return "".join(video._repr_html_() for video in self.data) or text(repr(self))
 
 
 class TaskRecord(_Received):
@@ -367,6 +364,29 @@ class Outcome:
         """How it stands: ``succeeded``, ``failed`` (or never sent), ``pending`` (it goes on at the
         service), or ``uncertain`` (it may have been bought)."""
         return state_after(self.error)
+
+    def _repr_html_(self) -> str:
+        return Outcomes([self])._repr_html_()
+
+
+def _cells(outcome: Outcome) -> tuple[str, ...]:
+    """What a notebook shows of it: how it stands, what was asked for, and what came of it."""
+    asked = getattr(outcome.request, "prompt", None) or getattr(outcome.request, "video_id", "")
+    videos = outcome.result.data if outcome.result else ()
+    players = (player(video.video_url, width=320, preload="none") for video in videos)
+    told = [shown for shown in players if shown] + ([text(outcome.error)] if outcome.error else [])
+    return text(outcome.state), text(asked), text(outcome.request.model), "<br>".join(told)
+
+
+class Outcomes(list[Outcome]):
+    """A list of outcomes that a notebook shows as a table, as `VeoClient.generate_many` returns it.
+
+    ``Outcomes(outcomes)`` makes one of whatever a batch gave.
+    """
+
+    def _repr_html_(self) -> str:
+        names = ("state", "prompt", "model", "result")
+        return table(names, map(_cells, self), count=len(self))
 
 
 @dataclass(frozen=True, slots=True)

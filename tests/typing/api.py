@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import assert_type
+from typing import Literal, assert_type
 
 import httpx
 
@@ -107,6 +107,7 @@ async def requests_as_values(veo: VeoClient) -> None:
     assert_type(outcomes, list[Outcome])
     for outcome in outcomes:
         assert_type(outcome.key, str)
+        assert_type(outcome.state, Literal["succeeded", "failed", "pending", "uncertain"])
         assert_type(outcome.result, Generation | None)
         assert_type(outcome.error, VeoError | None)
         assert_type(outcome.files, tuple[Path, ...])

@@ -10,7 +10,7 @@ from types import TracebackType
 
 from .._core.keys import Keys
 from ..errors import JournalError
-from ..models import Outcome, Preview, VideoRequest
+from ..models import Outcome, Outcomes, Preview, VideoRequest
 from .batch_items import Maker, Options, Parts
 from .batch_run import Asked, Run, Source
 from .journal import Journal
@@ -100,7 +100,7 @@ class Batch:
 
 async def run_all(
     requests: Sequence[VideoRequest], parts: Parts, *, timeout: float, posts: list[Post]
-) -> list[Outcome]:
+) -> Outcomes:
     """The outcomes of all requests, in their order. The limits are the client's."""
     keys = Keys()
     pairs = [(keys.key(request), request) for request in requests]
@@ -113,4 +113,4 @@ async def run_all(
     )
     async with batch as outcomes:
         ends = {outcome.key: outcome async for outcome in outcomes}
-    return [ends[key] for key, _ in pairs]
+    return Outcomes(ends[key] for key, _ in pairs)
