@@ -8,12 +8,16 @@ from typing import Any
 from veo_async.emulator import (
     Answer,
     Drop,
+    Early,
     Fail,
     Garble,
     Hang,
     Hide,
     Lag,
+    Late,
+    Never,
     Refuse,
+    Repeat,
     Scramble,
     Slow,
     Torn,
@@ -93,6 +97,15 @@ QUESTION: Mapping[str, tuple[Any, ...]] = {
     "polls scrambled": (Scramble(repeat=2),),
 }
 """What can strike a question. Free, so it may be asked again."""
+
+CALLBACK: Mapping[str, tuple[Any, ...]] = {
+    "callbacks lost": (Never(),),
+    "callbacks repeated": (Repeat(times=3, every=0.0), Repeat(times=4, every=7.0)),
+    "callbacks late": (Late(seconds=3.0), Late(seconds=90.0)),
+    "callbacks early": (Early(),),
+    "callbacks garbled": (Garble(), Garble(body='{"success": true, "data": []}')),
+}
+"""What can strike a callback: a call of the service's own, and no more than a hint."""
 
 _NAMES = {
     repr(effect): name

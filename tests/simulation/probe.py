@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from random import Random
 from typing import Any
 
 from veo_async import VeoClient
@@ -35,6 +36,7 @@ class Probe:
         self._begin = submits._begin
         self._conclude = submits._conclude
         self._resolve = reconciler.resolve
+        veo._hints._luck = Random(f"tokens of {plug.process}")
         joints: list[tuple[Any, str, Any]] = [
             (submits, "_begin", self._began),
             (submits, "_conclude", self._concluded),

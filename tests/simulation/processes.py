@@ -17,6 +17,7 @@ from veo_async._core.journal_rows import Row
 from veo_async._io.batch import Batch
 from veo_async._io.journal_file import JournalFile
 from veo_async._io.seams import Seams
+from veo_async.callbacks import Callbacks
 
 from .calls import Calls
 from .faults import PATIENCE
@@ -165,6 +166,9 @@ class Simulation:
         retry = RetryPolicy(
             submit_timeout=PATIENCE, rate_limit_attempts=self.scenario.rate_limit_attempts
         )
+        self.world.receiver = None
+        if self.scenario.called_back:
+            self.world.receiver = Callbacks("https://app.example/veo", "a secret of the simulation")
         return VeoClient(
             "any",
             base_url=BASE_URL,
@@ -172,6 +176,7 @@ class Simulation:
             rate_limit=self.scenario.limit,
             retry=retry,
             timeout=20000,
+            callbacks=self.world.receiver,
             _seams=seams,
         )
 
@@ -212,6 +217,7 @@ class Simulation:
         the journal that goes on is what it had committed. So no ``finally`` of ours counts."""
         self.kills += 1
         self._killed = plug.out = True
+        self.world.receiver = None
         wrecked = self._folder / f"after-{self.kills}"
         if self._journal.exists():
             wreck(self._journal, wrecked)

@@ -17,8 +17,9 @@ from . import faults
 
 CONDITIONS = (
     *("clock skew", "date skew", "list lags", "normalised", "async ignored"),
-    *("cancelled", "killed"),
+    *("cancelled", "killed", "called back"),
     *faults.QUESTION,
+    *faults.CALLBACK,
 )
 """What may hold for every submit of a world, by name."""
 
@@ -37,14 +38,15 @@ class Strike:
 
 @dataclass(frozen=True, slots=True)
 class Nuisance:
-    """A fault that strikes questions now and then."""
+    """A fault that strikes questions, or callbacks, now and then."""
 
+    on: Literal["tasks", "callback"]
     name: str
     effect: Any
     probability: float
 
     def __str__(self) -> str:
-        return f"{self.probability:.0%} of the questions: {self.name} ({self.effect!r})"
+        return f"{self.probability:.0%} of each {self.on}: {self.name} ({self.effect!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class Scenario:
     stored: Literal["as_submitted", "normalised"]
     unknown: Literal["empty", "not_found", "missing"]
     honour_async: bool
+    called_back: bool
     strikes: tuple[Strike, ...]
     nuisances: tuple[Nuisance, ...]
     interruptions: tuple[Interruption, ...]
@@ -102,6 +105,7 @@ class Scenario:
             "async ignored": not self.honour_async,
             "cancelled": self.face == "calls"
             or any(end.how != "kill" for end in self.interruptions),
+            "called back": self.called_back,
             "killed": any(end.how == "kill" for end in self.interruptions),
         }
         named = [name for name, holds in holding.items() if holds]
@@ -124,7 +128,8 @@ def scenario_of(seed: int) -> Scenario:
     face: Literal["batch", "calls"] = "calls" if seed % 4 == 3 else "batch"
     requests = _requests(luck)
     interruptions = _interruptions(luck, seed) if face == "batch" else ()
-    honour_async = luck.random() < 0.85
+    called_back = luck.random() < 0.3
+    honour_async = called_back or luck.random() < 0.8
     return Scenario(
         seed=seed,
         face=face,
@@ -141,8 +146,9 @@ def scenario_of(seed: int) -> Scenario:
         stored=luck.choice(["as_submitted", "normalised"]),
         unknown=luck.choice(["empty", "not_found", "missing"]),
         honour_async=honour_async,
+        called_back=called_back,
         strikes=_strikes(luck, len(requests), settles=not interruptions),
-        nuisances=_nuisances(luck),
+        nuisances=_nuisances(luck, called_back=called_back),
         interruptions=interruptions,
     )
 
@@ -174,12 +180,17 @@ def _strikes(luck: Random, count: int, *, settles: bool) -> tuple[Strike, ...]:
     )
 
 
-def _nuisances(luck: Random) -> tuple[Nuisance, ...]:
-    names = luck.sample(list(faults.QUESTION), luck.choice([0, 1, 2]))
-    return tuple(
-        Nuisance(name, luck.choice(faults.QUESTION[name]), luck.uniform(0.05, 0.3))
-        for name in names
-    )
+def _nuisances(luck: Random, *, called_back: bool) -> tuple[Nuisance, ...]:
+    chosen = [
+        Nuisance("tasks", name, luck.choice(faults.QUESTION[name]), luck.uniform(0.05, 0.3))
+        for name in luck.sample(list(faults.QUESTION), luck.choice([0, 1, 2]))
+    ]
+    if called_back:
+        chosen += [
+            Nuisance("callback", name, luck.choice(faults.CALLBACK[name]), luck.uniform(0.2, 1.0))
+            for name in luck.sample(list(faults.CALLBACK), luck.choice([0, 1, 2]))
+        ]
+    return tuple(chosen)
 
 
 def _interruptions(luck: Random, seed: int) -> tuple[Interruption, ...]:

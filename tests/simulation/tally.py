@@ -48,6 +48,7 @@ followed on it, or none was needed."""
 
 OWN = ("nothing", *faults.SUBMIT)
 ROWS = (*OWN, *CONDITIONS)
+MANY = frozenset(faults.QUESTION) | frozenset(faults.CALLBACK)
 LOOKED_UP = frozenset({"adopted", "absent", "cannot tell"})
 SILENT = faults.UNBILLED | faults.UNANSWERED
 ANSWERED = frozenset(OWN) - SILENT - {"failed"} | faults.REFUSED | {"refused connection"}
@@ -160,7 +161,7 @@ RARE = (
     Law("a crash between the proof and the next POST", verdicts={"absent"}, states={"withdrawn"}),
     Law("two processes, and a failed task", verdicts={"adopted"}, states={"failed"}),
     Law("few worlds ignore async", rows={"failed"}, verdicts=LOOKED_UP),
-    Law("in one world of many", rows=frozenset(faults.QUESTION) | {"accepted late"}),
+    Law("in one world of many", rows=MANY | {"accepted late"}),
 )
 """The cells that a short run need not meet."""
 

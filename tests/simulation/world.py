@@ -12,8 +12,10 @@ from typing import Any
 import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tests.support.deliveries import delivered_to
 from tests.support.service import emulator
 from veo_async._virtual import VirtualEventLoop
+from veo_async.callbacks import Callbacks
 from veo_async.emulator import Charge, EmulatorTransport, Fault, Faults, Seconds, Wire
 
 from .faults import name_of
@@ -69,7 +71,8 @@ class _Watched(Faults):
         return self._told(super().unread(kinds))
 
     def on(self, call: Any) -> tuple[Any, ...]:
-        return self._told(super().on(call))
+        effects = super().on(call)
+        return self._told(effects) if call.kind == "submit" else effects
 
     def _told(self, effects: tuple[Any, ...]) -> tuple[Any, ...]:
         sent = POST.get()
@@ -107,6 +110,7 @@ class World:
     Attributes:
         service: the emulator.
         sent: all POSTs, in their order.
+        receiver: who takes callbacks, if anybody does.
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -121,8 +125,10 @@ class World:
                 unknown=scenario.unknown,
                 honour_async=scenario.honour_async,
             ),
+            callback_transport=_Door(self),
         )
         self.sent: list[Sent] = []
+        self.receiver: Callbacks | None = None
         self._watch()
 
     def _watch(self) -> None:
@@ -137,7 +143,20 @@ class World:
 
     def belongs(self, task: asyncio.Task[Any]) -> bool:
         """Whether a task is the service's own."""
-        return task in self.service._background._tasks
+        service = self.service
+        return task in service._background._tasks or task in service._courier._background._tasks
+
+
+class _Door(httpx.AsyncBaseTransport):
+    """The way of a callback to the process that is there now."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self._world.receiver is None:
+            raise httpx.ConnectError("nobody listens", request=request)
+        return await delivered_to(self._world.receiver).handle_async_request(request)
 
 
 def _rules(scenario: Scenario) -> list[Fault]:
@@ -145,7 +164,7 @@ def _rules(scenario: Scenario) -> list[Fault]:
     if scenario.lag:
         rules.append(Fault(effect=scenario.lag))
     rules += [
-        Fault(effect=nuisance.effect, on="tasks", probability=nuisance.probability)
+        Fault(effect=nuisance.effect, on=nuisance.on, probability=nuisance.probability)
         for nuisance in scenario.nuisances
     ]
     return rules
@@ -166,6 +185,7 @@ class Plug(httpx.AsyncBaseTransport):
     """The transport of one process. Pulled out, it sends nothing and answers nothing any more.
 
     Attributes:
+        process: whose it is.
         out: whether it is pulled out.
         begun: by the task of each POST, the slot and the choice that it is about.
         sent: by the same, the POST as it was sent.
@@ -177,7 +197,7 @@ class Plug(httpx.AsyncBaseTransport):
     def __init__(self, world: World, process: int) -> None:
         self._world = world
         self._transport = world.transport()
-        self._process = process
+        self.process = process
         self.out = False
         self.begun: dict[asyncio.Task[Any] | None, tuple[Any, Any]] = {}
         self.sent: dict[asyncio.Task[Any] | None, Sent] = {}
@@ -194,7 +214,7 @@ class Plug(httpx.AsyncBaseTransport):
         task = asyncio.current_task()
         slot, chosen = self.begun[task]
         now = asyncio.get_running_loop().time()
-        sent = Sent(len(self._world.sent) + 1, self._process, slot, chosen, now)
+        sent = Sent(len(self._world.sent) + 1, self.process, slot, chosen, now)
         self._world.sent.append(sent)
         self.sent[task] = sent
         request.headers[HEADER] = str(sent.number)
