@@ -1,0 +1,213 @@
+"""What a batch has come to, from its events alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from veo_async import GenerationFailedError, InsufficientBalanceError, Outcome, TextToVideo
+from veo_async import events as of
+from veo_async.cli._board import Board, span
+from veo_async.cli._tally import Moving, Tally, end_of
+from veo_async.errors import BadRequestError, VeoError, WaitTimeoutError
+from veo_async.events import Event
+from veo_async.models import Generation, Get1080p
+
+REQUEST = TextToVideo(prompt="a mug")
+RESULT = Generation(success=True)
+
+
+class Clock:
+    """Time that goes on when it is told to."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def begun(key: str, step: Any = "start") -> Event:
+    """An item is under way."""
+    return of.Begun(at=0, key=key, request=REQUEST, step=step)
+
+
+def submitted(key: str) -> Event:
+    """It is sent."""
+    return of.Submitted(at=0, key=key, request=REQUEST)
+
+
+def accepted(key: str) -> Event:
+    """It was taken."""
+    return of.Accepted(at=0, key=key, seconds=1.0)
+
+
+def finished(key: str, seconds: float | None = 60.0) -> Event:
+    """It was made."""
+    return of.Finished(at=0, key=key, action="text2video", generation=RESULT, seconds=seconds)
+
+
+def ended(key: str, error: VeoError | None = None) -> Event:
+    """It is over."""
+    outcome = Outcome(key, REQUEST, None if error else RESULT, error)
+    return of.Ended(at=0, key=key, outcome=outcome, seconds=1.0)
+
+
+def tally(*heard: Event, total: int = 10) -> tuple[Tally, Clock]:
+    """The tally of these events, and its clock."""
+    clock = Clock()
+    made = Tally(clock, total)
+    for event in heard:
+        made.hear(event)
+    return made, clock
+
+
+@pytest.mark.parametrize(
+    "event, doing",
+    [
+        (submitted("a"), "submitting"),
+        (accepted("a"), "making"),
+        (of.Refused(at=0, key="a", error=VeoError("no"), seconds=1.0), "waiting"),
+        (of.Unsent(at=0, key="a", reason="no", seconds=1.0), "waiting"),
+        (of.Uncertain(at=0, key="a", reason="cut", seconds=1.0), "looking"),
+        (of.Adopted(at=0, key="a", seconds=1.0), "making"),
+        (of.Absent(at=0, key="a", seconds=1.0), "waiting"),
+        (finished("a"), "downloading"),
+    ],
+)
+def test_each_event(event: Event, doing: str) -> None:
+    """After each event something else is done about the item; nothing is counted twice."""
+    counts = tally(begun("a"), event)[0].doing()
+
+    assert counts[doing] == (10 if doing == "waiting" else 1)
+    assert counts.total() == 10
+
+
+@pytest.mark.parametrize(
+    "step, doing",
+    [("wait", "making"), ("reconcile", "looking"), ("finished", "downloading")],
+)
+def test_resumed_items(step: str, doing: str) -> None:
+    """What an earlier run began goes on where it was."""
+    assert tally(begun("a", step))[0].doing()[doing] == 1
+
+
+def test_what_changes_nothing() -> None:
+    """Events of single calls, of unknown items and of files change no count."""
+    failed = of.Failed(
+        at=0, key="a", seconds=1.0, error=GenerationFailedError("no", task_id="t", code=None)
+    )
+    before, _ = tally(begun("a"), accepted("a"))
+
+    after, _ = tally(begun("a"), accepted("a"), failed, accepted("else"), Event(at=0))
+
+    assert after.doing() == before.doing()
+
+
+@pytest.mark.parametrize(
+    "error, is_submitted, end",
+    [
+        (None, True, "succeeded"),
+        (VeoError("no"), True, "failed"),
+        (VeoError("max_submissions"), False, "left"),
+        (InsufficientBalanceError("no", code="used_up"), True, "left"),
+        (BadRequestError("no"), True, "failed"),
+        (WaitTimeoutError("late", task_id="t"), True, "pending"),
+        (VeoError("no", may_have_cost=True), False, "failed"),
+    ],
+)
+def test_ends(error: VeoError | None, *, is_submitted: bool, end: str) -> None:
+    """What was never bought, for no fault of its own, is left; all else has ended."""
+    moving = Moving("a mug", "waiting", 0.0, is_submitted)
+
+    assert end_of(Outcome("a", REQUEST, None, error), moving) == end
+
+
+def test_earlier_failures_are_not_left() -> None:
+    """What stays failed from an earlier run has failed, and is not left to do."""
+    made, _ = tally(begun("a", "stays"), ended("a", BadRequestError("no")))
+
+    assert made.take("a") == "failed"
+    assert made.ended == {"failed": 1}
+    assert not made.ends
+
+
+def test_time_left() -> None:
+    """The rest is estimated by how long videos took: at most as many at once as there were, and
+    no faster than they were taken."""
+    made, clock = tally(*(event for key in "ab" for event in (begun(key), accepted(key))))
+    assert made.seconds_left is None
+    clock.now = 40.0
+    made.hear(finished("a", 40.0))
+    made.hear(ended("a"))
+
+    by_width = made.seconds_left
+    clock.now = 400.0
+    by_rate = made.seconds_left
+
+    assert by_width == 8 * 40.0 / 2 + 40.0
+    assert by_rate == 8 * 400.0 / 2 + 40.0
+
+
+def test_time_left_at_the_end() -> None:
+    """Once all are under way, the youngest decides; a late one may come at any moment."""
+    made, clock = tally(begun("a"), accepted("a"), begun("b"), accepted("b"), total=2)
+    clock.now = 40.0
+    made.hear(finished("a", 40.0))
+    made.hear(ended("a"))
+    made.hear(of.Adopted(at=0, key="b", seconds=1.0))
+
+    assert made.seconds_left == 40.0
+    clock.now = 60.0
+    assert made.seconds_left == 20.0
+    clock.now = 600.0
+    assert made.seconds_left == 0.0
+    made.hear(ended("b"))
+    assert made.seconds_left == 0.0
+
+
+def test_results_of_elsewhere_teach_nothing() -> None:
+    """A task whose submit nobody saw says nothing of how long videos take."""
+    made, clock = tally(begun("a"), finished("a", None))
+    clock.now = 60.0
+
+    assert made.seconds_left is made.per_minute is None
+
+
+def test_pauses() -> None:
+    """The longest pause holds."""
+    made, clock = tally(of.Throttled(at=0, seconds=20.0), of.Throttled(at=0, seconds=10.0))
+    clock.now = 15.0
+
+    assert (made.pauses, made.pause) == (2, 5.0)
+    assert "429: 2 times, everybody waits 5 s" in Board(made).line()
+    clock.now = 25.0
+    assert Board(made).line() == "0 of 10, 10 waiting, 429: 2 times"
+
+
+def test_board() -> None:
+    """The line says all that is known, in one order."""
+    made, clock = tally(begun("a"), accepted("a"), finished("a"), ended("a"), begun("b"))
+    clock.now = 30.0
+
+    assert Board(made).line() == ("1 of 10, 1 done, 9 waiting, 2.0 a minute, about 0:10:00 left")
+
+
+def test_newest() -> None:
+    """The items about which something new is done are shown, the last one first."""
+    made, clock = tally(begun("a"), begun("b"), begun("c"))
+    for key in "ba":
+        clock.now += 1.0
+        made.hear(submitted(key))
+    upscale = of.Begun(at=0, key="d", request=Get1080p(video_id="v1"), step="wait")
+    made.hear(upscale)
+    clock.now += 1.0
+    made.hear(of.Adopted(at=0, key="d", seconds=1.0))
+
+    assert [item.label for item in made.newest(2)] == ["v1", "a mug"]
+    assert len(list(made.newest(9))) == 3
+
+
+def test_span() -> None:
+    """Times are hours, minutes and seconds."""
+    assert span(3723.4) == "1:02:03"

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.service import client_of, emulator
+from veo_async import InvalidRequestError, JournalError, TextToVideo
+from veo_async.emulator import Fail, Fault, Immediate, Seconds
+from veo_async.models import Preview
+
+
+def requests(*prompts: str) -> list[tuple[str, TextToVideo]]:
+    """Requests under their prompts."""
+    return [(prompt, TextToVideo(prompt=prompt)) for prompt in prompts]
+
+
+@pytest.mark.asyncio
+async def test_a_new_batch(tmp_path: Path) -> None:
+    """Without a journal, or before there is one, all would be submitted; nothing is sent or
+    made."""
+    service, file = emulator(), tmp_path / "run.db"
+    async with service, client_of(service) as veo:
+        without = await veo.batch(requests("a", "b")).preview()
+        before = await veo.batch(requests("a", "b"), journal=file).preview()
+
+    assert without == before == Preview(start=2)
+    assert not file.exists()
+    assert not service.counters
+
+
+@pytest.mark.asyncio
+async def test_a_batch_that_was_stopped(tmp_path: Path) -> None:
+    """The journal tells what was done, what is under way, and what failed."""
+    service, file = emulator(pace=Immediate()), tmp_path / "run.db"
+    service.faults.add(Fault(effect=Fail(), nth=2))
+    wanted = requests("a", "b", "c")
+    async with service, client_of(service) as veo:
+        async with veo.batch(wanted, journal=file, max_in_flight=1, max_submissions=2) as outcomes:
+            _ = [outcome async for outcome in outcomes]
+        counters = service.counters.copy()
+
+        plain = await veo.batch(wanted, journal=file).preview()
+        retrying = await veo.batch(wanted, journal=file, retry_failed=True).preview()
+        upscaling = await veo.batch(wanted, journal=file, upscale=True).preview()
+
+    assert plain == Preview(start=1, finished=1, stays=1)
+    assert retrying == Preview(start=2, finished=1)
+    assert upscaling == Preview(start=2, stays=1)
+    assert service.counters == counters
+
+
+@pytest.mark.asyncio
+async def test_a_batch_under_way(tmp_path: Path) -> None:
+    """What the service has is waited for."""
+    service, file = emulator(pace=Seconds(mean=100.0)), tmp_path / "run.db"
+    async with service, client_of(service) as veo:
+        async with veo.batch(requests("a"), journal=file):
+            await asyncio.sleep(10)
+        assert await veo.batch(requests("a"), journal=file).preview() == Preview(wait=1)
+
+
+@pytest.mark.parametrize("others", [5, 1500])
+@pytest.mark.asyncio
+async def test_another_input(tmp_path: Path, others: int) -> None:
+    """An input that the batch would refuse is told as such, unless it is meant."""
+    service, file = emulator(pace=Immediate()), tmp_path / "run.db"
+    other = requests(*(f"p{number}" for number in range(others)))
+    async with service, client_of(service) as veo:
+        async with veo.batch(requests("a"), journal=file) as outcomes:
+            _ = [outcome async for outcome in outcomes]
+
+        refused = await veo.batch(other, journal=file).preview()
+        meant = await veo.batch(other, journal=file, extend=True).preview()
+
+    assert isinstance(refused.error, JournalError)
+    assert (refused.start, meant) == (others, Preview(start=others))
+
+
+@pytest.mark.asyncio
+async def test_a_bad_input(tmp_path: Path) -> None:
+    """What the input raises is raised."""
+
+    def bad() -> Iterator[TextToVideo]:
+        yield TextToVideo(prompt="a")
+        raise InvalidRequestError("bad")
+
+    service = emulator()
+    async with service, client_of(service) as veo:
+        with pytest.raises(InvalidRequestError, match="bad"):
+            await veo.batch(bad()).preview()
