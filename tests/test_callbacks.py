@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from concurrent.futures import Future
 from pathlib import Path
@@ -342,6 +343,7 @@ async def test_whoever_waits_by_the_id_hears_of_callbacks() -> None:
     async with service, client_of(service, callbacks=receiver) as veo:
         task_id = (await veo.submit(TextToVideo(prompt="a"))).id
         await asyncio.sleep(5.0)
+        gc.collect()
         await asyncio.gather(veo.wait(task_id), veo.wait(task_id))
 
     assert now() == pytest.approx(60.0, abs=0.5)

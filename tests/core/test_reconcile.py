@@ -137,6 +137,57 @@ def test_what_cannot_be_told(seen: Look) -> None:
     assert isinstance(search(LOST, seen), Unclear)
 
 
+CALLED = "https://app.example/hook/"
+OURS, THEIRS = CALLED + "a" * 43, CALLED + "b" * 43
+WITH_URL = replace(LOST, callback_url=OURS)
+
+
+def called(task_id: str, url: object, at: float | None = T0 + 1, **more: Any) -> TaskRecord:
+    """Make a record of an equal request with this callback address."""
+    return record(task_id, {**MUG, "callback_url": url, **more}, at)
+
+
+@pytest.mark.parametrize(
+    "sight, seen",
+    [
+        pytest.param(Found(("t",)), look(called("t", OURS)), id="it is there"),
+        pytest.param(
+            Found(("t",)),
+            look(called("t", OURS, None, prompt="Translated"), offset=None, complete=False),
+            id="whatever else is said of it, and however little of the list was read",
+        ),
+        pytest.param(
+            Found(("t",)), look(called("s", None), called("t", OURS)), id="before an equal one"
+        ),
+        pytest.param(
+            Found(("t", "u")), look(called("u", OURS, T0 + 2), called("t", OURS)), id="twice"
+        ),
+        pytest.param(Missing(), look(called("s", THEIRS)), id="another's equal one is no suspect"),
+        pytest.param(
+            Missing(),
+            look(called("t", OURS), receipts=[Receipt("t", MUG, T0, T0 + 1)]),
+            id="it is ours already",
+        ),
+        pytest.param(Found(("t",)), look(called("t", None)), id="the service stores none"),
+        pytest.param(Found(("t",)), look(called("t", 7)), id="the service stores something else"),
+        pytest.param(
+            Found(("t",)), look(called("t", "https://proxy.example/x")), id="in another form"
+        ),
+        pytest.param(Found(("t",)), look(record("t", MUG, T0 + 1)), id="the request lacks it"),
+    ],
+)
+def test_the_submits_own_callback_is_evidence(sight: Sight, seen: Look) -> None:
+    """A record that bears it is the lost submit's; one with another token of the same address is
+    another's; and where the service keeps no address, what was asked for is compared."""
+    assert search(WITH_URL, seen) == sight
+
+
+def test_a_callback_of_the_callers_own_is_none() -> None:
+    """It may be that of many submits."""
+    assert search(LOST, look(called("t", THEIRS))) == Found(("t",))
+    assert search(LOST, look(called("t", THEIRS, prompt="other"))) != Found(("t",))
+
+
 def test_an_equal_one_outside_of_the_window_is_another_where_a_control_times_the_list() -> None:
     """Once a control shows that the clocks agree, an equal record of another time is another."""
     seen = look(CONTROL, record("s", MUG, T0 - 300), receipts=[EARLIER])
