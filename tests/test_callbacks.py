@@ -600,6 +600,26 @@ async def test_of_many_lost_submits_each_is_found_by_its_delivery() -> None:
 
 
 @pytest.mark.asyncio
+async def test_all_posts_of_one_submit_bear_one_address() -> None:
+    """The first was accepted after all, although the list was late to show it; when the answer to
+    the second is lost too, its record is known as this submit's, and is not bought again."""
+    receiver = callbacks()
+    service = service_for(receiver, pace=Seconds(mean=600.0, sigma=0.0))
+    lost = [
+        Fault(effect=Drop(at="accepted"), nth=1),
+        Fault(effect=Lag(seconds=160.0), nth=1),
+        Fault(effect=Drop(at="read"), nth=2),
+    ]
+    async with service, client_of(service, callbacks=receiver) as veo:
+        await veo.submit(TextToVideo(prompt="another, which is seen"))
+        service.faults.add(*lost)
+        task = await veo.submit(TextToVideo(prompt="a"))
+
+    assert service.counters["submit"] == 3
+    assert [charge.task_id for charge in service.bill][1:] == [task.id]
+
+
+@pytest.mark.asyncio
 async def test_an_early_delivery_is_kept_for_a_lost_submit() -> None:
     """It may come before the POST has failed."""
     receiver = callbacks()

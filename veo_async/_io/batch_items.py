@@ -176,7 +176,7 @@ class Maker:
             is_lost=step == "reconcile",
         )
         if row is None or step == "start":
-            tracked = await self._submit(entry, request, ledger)
+            tracked = await self._submit(entry, row, request, ledger)
         elif step == "wait":
             origin = _origin(row, request)
             tracked = self._parts.tracker.attach(row.task_id or "", origin=origin)
@@ -188,12 +188,18 @@ class Maker:
             return _known(row)
         return await self._await_end(entry, stage, tracked, ledger)
 
-    async def _submit(self, entry: Entry, request: VideoRequest, ledger: StageLedger) -> Tracked:
+    async def _submit(
+        self, entry: Entry, row: Row | None, request: VideoRequest, ledger: StageLedger
+    ) -> Tracked:
         if self._owned:
             # This run's own tasks are known by themselves; only what came before it is not.
             await self._owned.around(self._parts.seams.wall(), float("-inf"))
         return await self._parts.submits.submit(
-            request, deadline=entry.deadline, begun=entry.posts, ledger=ledger
+            request,
+            deadline=entry.deadline,
+            begun=entry.posts,
+            ledger=ledger,
+            callback=self._parts.hints.claim(law.own_callback(row)) if row else None,
         )
 
     async def _resume(
@@ -222,7 +228,7 @@ class Maker:
                 raise law.uncertain_of(row, reason=decision.reason)
             ledger.absent()
             self._parts.seams.teller.absent(origin)
-        return await self._submit(entry, request, ledger)
+        return await self._submit(entry, row, request, ledger)
 
     async def _left_here(self, entry: Entry, ledger: StageLedger) -> Tracked | None:
         """The task, if the earlier run was this very client's: it hears of the POST itself, and

@@ -82,7 +82,7 @@ class Post:
         ledger: who is told of it, if anybody is.
         origin: of what its events speak.
         offset: by how many seconds the service's clock ran ahead when it was sent, if known.
-        ticket: the callback of this very POST, if it has one.
+        ticket: the submit's own callback, if it has one.
         over: set once it is over and its verdict is known.
         patience: when it is cut, in monotonic seconds.
         is_hurried: whether its caller was cancelled once more while it settled: the end of the
@@ -208,10 +208,12 @@ class Submits:
         deadline: float,
         begun: list[Post],
         ledger: Ledger | None = None,
+        callback: Ticket | None = None,
     ) -> Tracked:
         """Send a request until it is accepted or refused, or the ``deadline`` (in monotonic
         seconds) is over. Each POST is noted in ``begun``, which `keeping` gave, and told to the
-        ``ledger``.
+        ``ledger``. All bear one callback, an earlier run's if it is given: whichever of them turns
+        out to have been accepted, it is this submit's.
 
         Raises:
             VeoError: it was not accepted, or nobody can tell.
@@ -221,12 +223,15 @@ class Submits:
         action = respelled or request.action
         attempts = law.Attempts(started=anyio.current_time(), action=action)
         ticket = self._limiter.ticket()
+        callback = None if request.callback_url else callback or self._hints.issue()
         while True:
             with _before(deadline):
                 place, waited = await self._limiter.enter_submit(ticket)
             # A wait for others' ends is no retry of this one.
             attempts = replace(attempts, started=attempts.started + waited)
-            post = await self._send(request, attempts.action, place, begun, ledger)
+            post = await self._send(
+                request, attempts.action, place, begun, ledger=ledger, callback=callback
+            )
             step = await self._outcome(post, attempts, deadline)
             if isinstance(step, Tracked):
                 return step
@@ -240,13 +245,14 @@ class Submits:
         action: str,
         place: Place,
         begun: list[Post],
+        *,
         ledger: Ledger | None,
+        callback: Ticket | None,
     ) -> Post:
         try:
-            ticket = None if request.callback_url else self._hints.issue()
             if ledger:
-                await self._announce(request, action, ledger, ticket)
-            post = self._begin(request, action, place, ledger, ticket)
+                await self._announce(request, action, ledger, callback)
+            post = self._begin(request, action, place, ledger, callback)
         except BaseException:
             place.release()
             raise
