@@ -142,7 +142,7 @@ def test_the_details_of_an_item_lead_to_its_files(visit: Open, folder: Path) -> 
     page.locator("summary").first.click()
 
     list_ = page.locator("dl")
-    assert list_.count() == 1
+    list_.wait_for()
     for term in ("Task", "Trace", "Key", "Action", "Took", "Made", "File", "Record", "Online"):
         assert list_.get_by_text(term, exact=True).count() == 1
     addresses = list_.locator("a").evaluate_all("links => links.map(a => a.getAttribute('href'))")
@@ -207,7 +207,7 @@ def test_the_keyboard_does_everything(visit: Open, folder: Path) -> None:
     keys.press("ArrowRight")
     assert focused(page) == "Let it dance"
     keys.press("Enter")
-    assert page.locator(".card.failed dl").is_visible()
+    page.locator(".card.failed dl").wait_for()
     keys.press("Home")
     keys.press("ArrowLeft")
     assert focused(page) == "A coffee mug on a marble counter"
@@ -333,6 +333,8 @@ def test_an_edited_record_leads_nowhere(visit: Open, folder: Path, tmp_path: Pat
     page = visit(tmp_path)
 
     page.locator("summary").first.click()
+    page.locator("dl").wait_for()
+    page.locator(".play").click()
 
     assert page.title() == HOSTILE
     assert page.locator(".card.pending .prompt").text_content() == HOSTILE

@@ -52,8 +52,9 @@ def claim(key: str, *, number: int, request: VideoRequest) -> bytes:
 
 def _record(key: str, number: int, request: VideoRequest, **fields: Any) -> bytes:
     asked = request.model_dump(mode="json", exclude_none=True)
-    record = {"veo_async": VERSION, "number": number, "key": key, "request": asked, **fields}
-    text = json.dumps(record, ensure_ascii=False, indent=2, default=str)
+    told = {name: fields.pop(name, None) for name in ("state", "task_id", "trace_id")}
+    record = {"veo_async": VERSION, "number": number, "key": key, **told, "request": asked}
+    text = json.dumps({**record, **fields}, ensure_ascii=False, indent=2, default=str)
     # A service may send half of a surrogate pair, which JSON writes as an escape.
     return text.encode(errors="backslashreplace") + b"\n"
 

@@ -113,8 +113,9 @@ function mount(card) {
   let video = media.querySelector("video");
   if (video) return video;
   video = make("video", {
-    preload: "metadata", playsinline: "", loop: "",
-    "aria-label": `Video: ${card.item.title}`, ...(card.item.poster && { poster: card.item.poster }),
+    playsinline: "", loop: "", "aria-label": `Video: ${card.item.title}`,
+    // Without a poster the video itself has to show its beginning.
+    ...(card.item.poster ? { preload: "none", poster: card.item.poster } : { preload: "metadata" }),
   });
   video.addEventListener("loadedmetadata", () => {
     if (!card.lengthPlace.textContent) card.lengthPlace.textContent = seconds(video.duration);
@@ -142,8 +143,13 @@ function pauseOthers(video) {
   for (const other of grid.querySelectorAll("video")) if (other !== video) other.pause();
 }
 
+// What is only scrolled past gets none.
 const watcher = new IntersectionObserver((entries) => {
-  for (const { target, isIntersecting } of entries) (isIntersecting ? mount : unmount)(target);
+  for (const { target, isIntersecting } of entries) {
+    clearTimeout(target.arrival);
+    if (isIntersecting) target.arrival = setTimeout(mount, 120, target);
+    else unmount(target);
+  }
 }, { rootMargin: "250px 0px" });
 
 function play(card) {
