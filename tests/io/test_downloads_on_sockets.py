@@ -89,6 +89,33 @@ async def test_a_video_comes_over_a_socket(tmp_path: Path, host: str) -> None:
     assert names(tmp_path) == ["x.mp4"]
 
 
+async def test_a_body_that_breaks_off_is_gone_on_with_over_a_socket(tmp_path: Path) -> None:
+    """Also after the program was stopped, with another connection and another process's memory."""
+    half = len(VIDEO) // 2
+    start = OK.replace(b"Content", b'ETag: "1"\r\nContent') + VIDEO[:half]
+    size = len(VIDEO)
+    where = f"Content-Range: bytes {half}-{size - 1}/{size}\r\nContent-Length: {size - half}"
+    end = f"HTTP/1.1 206 Partial Content\r\n{where}\r\n\r\n".encode() + VIDEO[half:]
+    mark = {"task_id": "t1", "stage": "generate"}
+    async with serve(start, b"garbage\r\n\r\n", end) as server:
+        url = f"http://127.0.0.1:{server.port}/x.mp4"
+        async with downloads(tries=2) as own:
+            with pytest.raises(DownloadError):
+                await own.fetch(url, tmp_path / "x.mp4", **mark)
+        left = names(tmp_path)
+        async with downloads() as own:
+            await own.fetch(url, tmp_path / "x.mp4", **mark)
+
+    assert sorted(left) == ["x.mp4.part", "x.mp4.part.notes"]
+    assert [f"bytes={half}-" in head and 'if-range: "1"' in head for head in server.heads] == [
+        False,
+        True,
+        True,
+    ]
+    assert (tmp_path / "x.mp4").read_bytes() == VIDEO
+    assert names(tmp_path) == ["x.mp4"]
+
+
 @pytest.mark.parametrize("body", [b"<html>" * 50_000, VIDEO * 20])
 async def test_a_body_may_be_left_in_the_middle(tmp_path: Path, body: bytes) -> None:
     """What is no video, or too much of it, is cut off, and no stream is left behind."""

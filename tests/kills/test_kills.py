@@ -11,7 +11,7 @@ import pytest
 
 from tests.io.journals import states
 from tests.kills.world import FACTOR, PATIENCE, World, until, world
-from veo_async.emulator import Answer, Drop, Fault, Hang
+from veo_async.emulator import Answer, Drop, Fault, Hang, Slow, Torn
 
 pytestmark = pytest.mark.slow
 
@@ -24,6 +24,10 @@ AIMED = {
 }
 """Which kills wait for a POST that is open: with a request that was accepted, or that was not."""
 
+SLOW_FILES = (
+    Fault(effect=Slow(seconds=3.0), on="file"),
+    Fault(effect=Torn(), on="file", probability=0.2),
+)
 LOSING = (
     Fault(effect=Drop(at="accepted"), probability=0.15),
     Fault(effect=Answer(at="accepted"), probability=0.15),
@@ -38,7 +42,7 @@ def kill_often(here: World, luck: Random) -> list[str]:
         with here.start() as process:
             if number in AIMED:
                 here.fault(Fault(effect=AIMED[number], count=1))
-                until(lambda: here.struck() == 1)
+                until(lambda: here.struck() == 1, process)
             else:
                 time.sleep(luck.uniform(0.0, 0.4))
             process.kill()
@@ -52,13 +56,13 @@ def test_a_killed_batch_buys_nothing_twice(tmp_path: Path, faults: tuple[Fault, 
     """All is delivered, each request is on the bill once, and no file is left half done."""
     seed = len(faults)
     with world(tmp_path, count=COUNT) as here:
-        if faults:
-            here.fault(*faults)
+        here.fault(*SLOW_FILES, *faults)
         kills = kill_often(here, Random(seed))
-        before = sum(here.bill().values())
+        before, parts = sum(here.bill().values()), len([*tmp_path.glob("out/*.part")])
         here.finish()
 
-        told = f"seed {seed}, bought before the end {before}, kills {kills}, bill {here.bill()}"
+        told = f"seed {seed}, at the last of the kills {before} bought and {parts} files unfinished"
+        told = f"{told}; kills {kills}; bill {here.bill()}"
         assert here.bill() == here.wanted, told
         assert here.is_whole(), told
         assert 0 < before < COUNT, told
@@ -73,7 +77,7 @@ def test_ctrl_c_in_a_real_process(tmp_path: Path, presses: int) -> None:
         answered = Hang(at="accepted", seconds=settle / 5 if presses == 1 else None)
         here.fault(Fault(effect=answered, nth=3))
         with here.start(settle=settle) as process:
-            until(lambda: here.struck() == 1)
+            until(lambda: here.struck() == 1, process)
             process.send_signal(signal.SIGINT)
             time.sleep(0.3)
             assert process.poll() is None

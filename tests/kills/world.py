@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +74,7 @@ class World:
 
     def is_whole(self) -> bool:
         """Whether each file is exactly what the service has, and nothing else is left."""
+        self.ask("DELETE", "faults")
         files = sorted((self.folder / "out").glob("*.mp4*"))
         ours = Counter(file.read_bytes() for file in files)
         tasks = [charge["task_id"] for charge in self.ask("GET", "bill")]
@@ -112,9 +113,10 @@ def world(folder: Path, *, count: int) -> Iterator[World]:
             shop.kill()
 
 
-def until(condition: Any) -> None:
-    """Wait for something that another process does."""
+def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait for something that a process is about to do."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
+        assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.005)
