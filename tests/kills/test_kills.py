@@ -1,27 +1,25 @@
-"""SIGKILL at random moments: whatever a batch was doing, running it again buys nothing twice."""
+"""SIGKILL at random moments, and Ctrl-C: whatever a batch was doing, running it again buys
+nothing twice and loses nothing."""
 
 from __future__ import annotations
 
+import os
 import signal
 import time
+from collections import Counter
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from tests.io.journals import states
-from tests.kills.world import FACTOR, PATIENCE, World, until, world
+from tests.kills.world import FACTOR, PATIENCE, World, world
 from veo_async.emulator import Answer, Drop, Fault, Hang, Slow, Torn
 
 pytestmark = pytest.mark.slow
 
 KILLS, COUNT = 10, 45
-AIMED = {
-    2: Hang(at="accepted"),
-    5: Hang(at="accepted"),
-    8: Hang(at="accepted"),
-    10: Hang(at="read"),
-}
+AIMED = {number: Hang(at="accepted") for number in (2, 4, 6)} | {8: Hang(at="read")}
 """Which kills wait for a POST that is open: with a request that was accepted, or that was not."""
 
 SLOW_FILES = (
@@ -39,15 +37,16 @@ def kill_often(here: World, luck: Random) -> list[str]:
     """Start the batch again and again, and kill it; what was done to it."""
     kills = []
     for number in range(KILLS):
-        with here.start() as process:
-            if number in AIMED:
-                here.fault(Fault(effect=AIMED[number], count=1))
-                until(lambda: here.struck() == 1, process)
-            else:
-                time.sleep(luck.uniform(0.0, 0.4))
-            process.kill()
-        kills.append(f"{number}: {process.returncode} {AIMED.get(number, '')}")
-        assert process.returncode == -signal.SIGKILL, f"it was over too soon: {kills}"
+        process = here.start()
+        if number in AIMED:
+            here.fault(Fault(effect=AIMED[number], count=1))
+            here.until(here.has_struck, process)
+        else:
+            time.sleep(luck.uniform(0.0, 0.4))
+        process.kill()
+        process.join()
+        kills.append(f"{number}: {process.exitcode} {AIMED.get(number, '')}")
+        assert process.exitcode == -signal.SIGKILL, f"it was over too soon: {kills}"
     return kills
 
 
@@ -63,7 +62,7 @@ def test_a_killed_batch_buys_nothing_twice(tmp_path: Path, faults: tuple[Fault, 
 
         told = f"seed {seed}, at the last of the kills {before} bought and {parts} files unfinished"
         told = f"{told}; kills {kills}; bill {here.bill()}"
-        assert here.bill() == here.wanted, told
+        assert here.bill() == Counter(here.order.prompts), told
         assert here.is_whole(), told
         assert 0 < before < COUNT, told
 
@@ -72,29 +71,29 @@ def test_a_killed_batch_buys_nothing_twice(tmp_path: Path, faults: tuple[Fault, 
 def test_ctrl_c_in_a_real_process(tmp_path: Path, presses: int) -> None:
     """The first Ctrl-C stops submitting, waits for the POST that is open, and says how to go on;
     the second does not wait. Neither forgets anything."""
+    settle = 15.0 * FACTOR
+    answered = Hang(at="accepted", seconds=settle / 5 if presses == 1 else None)
     with world(tmp_path, count=6) as here:
-        settle = 15.0 * FACTOR
-        answered = Hang(at="accepted", seconds=settle / 5 if presses == 1 else None)
         here.fault(Fault(effect=answered, nth=3))
-        with here.start(settle=settle) as process:
-            until(lambda: here.struck() == 1, process)
-            process.send_signal(signal.SIGINT)
+        process = here.start(settle=settle)
+        here.until(here.has_struck, process)
+        for _ in range(presses):
+            assert process.pid
+            os.kill(process.pid, signal.SIGINT)
             time.sleep(0.3)
-            assert process.poll() is None
-            if presses == 2:
-                process.send_signal(signal.SIGINT)
-            began = time.monotonic()
-            _, errors = process.communicate(timeout=PATIENCE)
-            took = time.monotonic() - began
-        stopped = states(tmp_path / "run.db")
-        bought = here.bill()
+            assert process.is_alive() or presses == 2
+        began = time.monotonic()
+        process.join(PATIENCE)
+        took = time.monotonic() - began
+        stopped, bought = states(here.order.journal), here.bill()
+        said = here.said()
         here.finish()
 
-        assert process.returncode == 130, errors
-        assert "Traceback" not in errors
-        assert f"run it again with the journal {tmp_path / 'run.db'}" in errors
+        assert process.exitcode == 130, said
+        assert "Traceback" not in said
+        assert f"run it again with the journal {here.order.journal}" in said
         assert took < 10.0
         assert sum(bought.values()) == len(stopped)
         assert bool({"intended 1", "uncertain 1"} & {*stopped.values()}) is (presses == 2), stopped
-        assert here.bill() == here.wanted
+        assert here.bill() == Counter(here.order.prompts)
         assert here.is_whole()
