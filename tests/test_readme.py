@@ -160,11 +160,15 @@ def test_make_verbs_exist(line: str) -> None:
 def test_command_lines_run(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every ``veo-async`` command of the README does what it says, here with ``--emulator``."""
     monkeypatch.chdir(tmp_path)
+    (prompts,) = re.findall(r"^```json\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    Path("prompts.jsonl").write_text(prompts, encoding="utf-8")
 
     code = veo_async_command([*shlex.split(line)[1:], "--emulator"])
 
     assert code == 0
-    assert [path.name for path in tmp_path.iterdir()] == ["mug.mp4"]
+    assert len(list(tmp_path.rglob("*.mp4"))) == (
+        len(prompts.splitlines()) if "batch" in line else 1
+    )
 
 
 def test_extras_exist() -> None:

@@ -142,6 +142,11 @@ def emulator_class(seams: Seams) -> Callable[..., Emulator]:
     return Emulator
 
 
+async def _no_image(url: str) -> bytes:
+    """Offline no image is fetched; the emulator draws something in its place."""
+    raise OSError(f"{url} is not on this machine")
+
+
 @contextlib.asynccontextmanager
 async def offline(
     screen: Screen,
@@ -153,7 +158,8 @@ async def offline(
     **emulation: Any,
 ) -> AsyncIterator[Session]:
     """A session with an emulator of its own; `emulation` are the emulator's options."""
-    emulation = {"clock_factor": CLOCK_FACTOR, "epoch": time.time(), **emulation}
+    always = {"clock_factor": CLOCK_FACTOR, "epoch": time.time(), "fetch": _no_image}
+    emulation = {**always, **emulation}
     async with emulator_class(seams)(**emulation) as emulator:
         chosen = {
             "api_token": "offline",
