@@ -350,6 +350,40 @@ async def test_whoever_waits_by_the_id_hears_of_callbacks() -> None:
     assert requests(service) <= 1 + 5
 
 
+@pytest.mark.asyncio
+async def test_callbacks_that_never_come_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A wrong public URL costs nothing but time, so nobody would notice it otherwise."""
+    service = emulator(
+        pace=MINUTE, callback_transport=httpx.MockTransport(lambda _: httpx.Response(404))
+    )
+    async with service, client_of(service, callbacks=callbacks()) as veo:
+        for _ in range(4):
+            task = await veo.submit(TextToVideo(prompt="a"))
+            await asyncio.gather(*[task.result() for _ in range(10)])
+        before = list(caplog.records)
+        for _ in range(8):
+            await veo.text2video("a")
+
+    assert not before
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "can the service reach https://app.example/veo/callbacks" in caplog.text
+
+
+@pytest.mark.asyncio
+async def test_a_few_lost_callbacks_are_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    """Where some come, those that do not are the service's affair; nor is it news of what was
+    submitted elsewhere."""
+    receiver = callbacks()
+    service = service_for(receiver, pace=MINUTE)
+    async with service, client_of(service, callbacks=receiver) as veo:
+        await veo.text2video("a")
+        service.faults.add(*faults(Never()))
+        for _ in range(8):
+            await veo.text2video("a")
+
+    assert not caplog.records
+
+
 # Whose address it is.
 
 

@@ -586,10 +586,14 @@ class VeoClient:
         try:
             generation = await self._tracker.wait(tracked, self._seconds(timeout))
         except GenerationFailedError:
-            self._submits.settled(tracked.task_id)
+            self._ended(tracked)
             raise
-        self._submits.settled(tracked.task_id)
+        self._ended(tracked)
         return generation
+
+    def _ended(self, tracked: Tracked) -> None:
+        self._submits.settled(tracked.task_id)
+        self._hints.ended(tracked)
 
     async def _refresh(self, tracked: Tracked) -> TaskRecord:
         record = await self.tasks.retrieve(tracked.task_id)

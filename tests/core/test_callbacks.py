@@ -188,7 +188,7 @@ def test_a_delivery_is_passed_on() -> None:
 
     assert receipt == "woken"
     assert ear.heard == [(7.0, 12.0)]
-    assert (ticket.early, ticket.said, ticket.woken) == (True, "task-1", 7.0)
+    assert (ticket.called, ticket.said, ticket.woken) == (True, "task-1", 7.0)
 
 
 def test_a_repetition_is_ignored() -> None:
@@ -237,7 +237,7 @@ def test_an_earlier_runs_ticket_is_claimed_by_its_address() -> None:
     ticket = desk.claim(MINT.url(NONCE), ear)
 
     assert ticket is not None
-    assert (ticket.early, ticket.said) == (True, "task-1")
+    assert (ticket.called, ticket.said) == (True, "task-1")
     assert desk.claim(MINT.url(NONCE), ear) is ticket
     assert desk.receive(NONCE, None, now=8.0) == "woken"
     assert desk.claim("https://app.example/veo/callbacks/elsewhere", ear) is None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veo_async._core.redact import SHORTEST, Redactor
+from veo_async._core.redact import SHORTEST, Redactor, without_callbacks
 
 TOKEN = 'a-Secret/token+of"all=='
 PRINTABLE = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
@@ -143,3 +143,29 @@ def test_what_the_caller_was_handling_is_left_alone() -> None:
 
     assert kept is exc
     assert "message = " in told(his)
+
+
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        (
+            '{"callback_url": "https://a.example/t0ken", "b": 1}',
+            '{"callback_url": "[secret]", "b": 1}',
+        ),
+        ('{"callback_url":"https:\\/\\/a.example\\/t0ken"}', '{"callback_url":"[secret]"}'),
+        ('{"callback_url": "https://a.example/t0k', '{"callback_url": "[secret]'),
+        ("{'callback_url': 'https://a.example/t0ken'}", "{'callback_url': '[secret]'}"),
+        ('{"callback_url": null, "b": "c"}', '{"callback_url": null, "b": "c"}'),
+        ("callback_url is invalid", "callback_url is invalid"),
+    ],
+)
+def test_callback_addresses_are_struck(text: str, shown: str) -> None:
+    """Also from a text that breaks off within one; what only speaks of them stays."""
+    assert without_callbacks(text) == shown
+
+
+def test_callback_addresses_are_struck_from_json_in_json() -> None:
+    """Some answers quote another one as a text."""
+    quoted = json.dumps(json.dumps({"callback_url": "https://a.example/t0ken", "b": 1}))
+
+    assert "t0ken" not in without_callbacks(quoted)

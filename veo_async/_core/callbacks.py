@@ -118,7 +118,7 @@ class Ticket:
         heard: is told of a delivery: the ticket, and when to look. Returns whether anybody is
             there to hear.
         task_id: the task, once it is known.
-        early: whether a delivery came before that.
+        called: whether a delivery came.
         said: the task that the last delivery spoke of, for a lost submit; to be checked.
         woken: when the last look that a delivery caused was due.
     """
@@ -126,7 +126,7 @@ class Ticket:
     url: str = field(repr=False)
     heard: Callable[[Ticket, Wakes], bool] = field(repr=False)
     task_id: str | None = None
-    early: bool = False
+    called: bool = False
     said: str | None = None
     woken: float = float("-inf")
 
@@ -178,7 +178,7 @@ class Desk:
             return ticket
         ticket = self.issue(nonce, heard)
         if nonce in self._unclaimed:
-            ticket.early, ticket.said = True, self._unclaimed.pop(nonce)
+            ticket.called, ticket.said = True, self._unclaimed.pop(nonce)
         return ticket
 
     def receive(self, nonce: bytes, said: str | None, *, now: float) -> Receipt:
@@ -189,7 +189,7 @@ class Desk:
                 return "ignored"
             remember(self._unclaimed, nonce, said, UNCLAIMED)
             return "unknown"
-        ticket.early, ticket.said = True, said or ticket.said
+        ticket.called, ticket.said = True, said or ticket.said
         due = wakes(ticket.woken, now)
         if not due:
             return "ignored"

@@ -13,6 +13,15 @@ SHORTEST = 8
 and striking it would tear words that must be read, such as ``task_id``."""
 
 
+_CALLBACK = re.compile(r"""(callback_url[\\"'\s]*[:=][\\"'\s]*)(?!null\b)[^"'\s,}]+""")
+
+
+def without_callbacks(text: str) -> str:
+    """The text without callback addresses: stored requests bear them, and whoever knows one can
+    post to it."""
+    return _CALLBACK.sub(rf"\1{REPLACEMENT}", text)
+
+
 class Redactor:
     """Strikes one token, in every spelling that JSON and URLs have for it."""
 

@@ -29,6 +29,7 @@ from ..errors import (
     TokenMismatchedError,
     UndecodableReplyError,
 )
+from .redact import without_callbacks
 
 EXCERPT = 300
 """How many bytes of an unreadable answer an error shows."""
@@ -122,7 +123,7 @@ def parse_object(reply: Reply) -> dict[str, Any] | None:
 def excerpt(body: bytes) -> str:
     """The beginning of an answer as a person can read it, on one line."""
     text = body[:EXCERPT].decode(errors="replace")
-    shown = "".join(c if c.isprintable() else " " for c in text).strip()
+    shown = without_callbacks("".join(c if c.isprintable() else " " for c in text)).strip()
     return f"{shown}..." if len(body) > EXCERPT else shown or "(empty)"
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, TypeAdapter
 from .. import errors
 from ..errors import JournalError, VeoError, _revive
 from ..models import Generation, Video, VideoRequest
+from .redact import without_callbacks
 
 CLIP = 200
 """How many characters of a value an error shows."""
@@ -56,7 +57,7 @@ def loads_object(text: str) -> dict[str, Any]:
 
 
 def _damaged(text: str) -> JournalError:
-    shown = text[:CLIP]
+    shown = without_callbacks(text[:CLIP])
     return JournalError(f"The journal holds something that this version cannot read: {shown!r}.")
 
 

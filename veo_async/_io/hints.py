@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from random import Random, SystemRandom
 
@@ -10,6 +11,14 @@ from .._core.callbacks import KNOWN, NONCE, SPACING, Desk, Ticket, Wakes, rememb
 from .reconciler import Reconciler
 from .tracked import Tracked
 from .tracker import Tracker
+
+logger = logging.getLogger("veo_async")
+
+SILENT = 5
+"""After how many videos without a single callback something must be wrong."""
+
+NEVER = -1
+"""There is nothing to say any more."""
 
 
 class Hints:
@@ -31,6 +40,7 @@ class Hints:
         self._luck = luck or SystemRandom()
         # The latest tasks, also those that nobody holds: somebody may wait for one by its id.
         self._bound: dict[str, Ticket] = {}
+        self._silent = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
@@ -51,7 +61,7 @@ class Hints:
         ticket.task_id = tracked.task_id
         remember(self._bound, tracked.task_id, ticket, KNOWN)
         self._tracker.expect(tracked, ticket)
-        if ticket.early:
+        if ticket.called:
             now = asyncio.get_running_loop().time()
             self._tracker.hint(ticket.task_id, (now, now + SPACING))
 
@@ -78,6 +88,22 @@ class Hints:
             self._reconciler.hint(ticket)
         else:
             self._tracker.hint(ticket.task_id, wakes)
+
+    def ended(self, tracked: Tracked) -> None:
+        """A task is over. Where no callback ever came, say so, once: they cost nothing but time,
+        so nobody would notice."""
+        if self._silent < 0 or not tracked.tickets or self._desk is None:
+            return
+        tickets, tracked.tickets = tracked.tickets, ()  # many may wait for one task
+        self._silent = NEVER if any(ticket.called for ticket in tickets) else self._silent + 1
+        if self._silent == SILENT:
+            logger.warning(
+                "%d videos have ended and no callback came for any: can the service reach %s, and "
+                "does that lead to the Callbacks? Until then results are found by slow polls.",
+                SILENT,
+                self._desk.mint.public_url,
+            )
+            self._silent = NEVER
 
     def close(self) -> None:
         """Nobody hears of deliveries any more: they are answered as those of another process."""
