@@ -255,6 +255,18 @@ def test_a_video_plays_and_only_one_at_a_time(visit: Open, folder: Path) -> None
     until(page, f"{playing}.length === 0")
 
 
+def test_a_file_that_cannot_be_played_says_so(visit: Open, tmp_path: Path) -> None:
+    """It may have been damaged, or be of a kind that this browser lacks."""
+    (tmp_path / "0001-broken.mp4").write_bytes(b"this is no video")
+    write_gallery(tmp_path)
+    page = visit(tmp_path)
+
+    page.locator(".card").focus()
+    page.keyboard.press("Enter")
+
+    until(page, "document.querySelector('.length').textContent === 'cannot be played'")
+
+
 def test_a_thousand_videos_load_as_they_come_into_view(visit: Open, thousand: Path) -> None:
     """All cards are there, but players only around what is seen, wherever that is; a player that
     was left behind lets go of its file."""

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.gallery.folders import put
 from veo_async.gallery.cards import Card, cards_of
+from veo_async.gallery.page import render
 
 VIDEO = {"id": "v", "video_url": "https://cdn.example/1.mp4"}
 
@@ -108,6 +112,41 @@ def test_an_upscale_is_shown_by_its_videos_id(tmp_path: Path) -> None:
 
     assert shown.title == "253eedc4"
     assert shown.asked == (("Video", "253eedc4"),)
+
+
+def test_an_upscaled_video_says_so(tmp_path: Path) -> None:
+    """Once, also where that resolution was asked for."""
+    files = ["0001-a.mp4", "0001-a-1080p.mp4"]
+    for name in files:
+        (tmp_path / name).write_bytes(b"")
+    request = {"prompt": "p", "aspect_ratio": "9:16"}
+
+    assert card(tmp_path, request=request, files=files[:1]).shape == ("9:16",)
+    assert card(tmp_path, request=request, files=files).shape == ("9:16", "1080p")
+    request |= {"resolution": "1080p"}
+    assert card(tmp_path, request=request, files=files).shape == ("9:16", "1080p")
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = ["number", "key", "state", "task_id", "trace_id", "request", "result", "error", "files"]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, values)))
+def test_any_record_makes_a_page(fields: dict[str, Any]) -> None:
+    """Whatever JSON is in its fields: the page is whole, and shows one item."""
+    with TemporaryDirectory() as name:
+        put(Path(name), 1, **fields)
+        cards, notes = cards_of(Path(name))
+
+        page = render("t", cards, notes)
+
+    assert len(cards) == 1
+    assert page.count(b"</script>") == 2
 
 
 def test_files_are_those_of_the_folder_itself(tmp_path: Path) -> None:

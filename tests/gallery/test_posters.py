@@ -91,6 +91,18 @@ def test_a_damaged_video_costs_its_poster_only(tmp_path: Path, data: bytes) -> N
     assert good.poster
 
 
+def test_a_frame_that_is_too_large_is_not_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small file may claim a size that no memory holds."""
+    film(tmp_path / "a.mp4", dark=0)
+    monkeypatch.setattr("veo_async.gallery.posters.LARGEST", 64 * 48 - 1)
+
+    (card,) = posters(tmp_path)
+
+    assert card.poster == ""
+
+
 def test_a_video_without_a_picture_has_no_poster(tmp_path: Path) -> None:
     """Its length is that of its sound."""
     with av.open(os.fspath(tmp_path / "a.mp4"), "w") as container:

@@ -12,14 +12,11 @@ from pathlib import Path
 from typing import Any, TypedDict
 from urllib.parse import quote, urlsplit
 
-from .._core.names import VIDEO, fold
+from .._core.names import UPSCALED, VIDEO, fold
 from .._io.records import names_in, records_in
 from ..models import Generation
 
 STATES = ("succeeded", "failed", "uncertain", "pending")
-
-ASKED = ("aspect_ratio", "resolution", "video_id")
-"""Fields of a request that a card shows after its model, as they are."""
 
 
 class Link(TypedDict):
@@ -110,7 +107,7 @@ def _card(name: str, record: Mapping[str, Any], videos: Mapping[str, str]) -> Ca
         key=_text(record.get("key")),
         action=_text(request.get("action")),
         model=_text(request.get("model")),
-        shape=tuple(filter(None, (_text(request.get(field)) for field in ASKED[:2]))),
+        shape=tuple(_shape(request, files)),
         asked=tuple(_asked(request)),
         reason=_text(error.get("message")),
         task_id=_text(record.get("task_id")),
@@ -120,6 +117,13 @@ def _card(name: str, record: Mapping[str, Any], videos: Mapping[str, str]) -> Ca
         record=_link(name),
     )
     return _with_result(card, result)
+
+
+def _shape(request: Mapping[str, Any], files: Iterable[str]) -> Iterator[str]:
+    said = [_text(request.get(field)) for field in ("aspect_ratio", "resolution")]
+    yield from filter(None, said)
+    if "1080p" not in said and any(Path(name).stem.endswith(UPSCALED) for name in files):
+        yield "1080p"
 
 
 def _asked(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

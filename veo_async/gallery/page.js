@@ -120,6 +120,7 @@ function mount(card) {
   video.addEventListener("loadedmetadata", () => {
     if (!card.lengthPlace.textContent) card.lengthPlace.textContent = seconds(video.duration);
   });
+  video.addEventListener("error", () => { card.lengthPlace.textContent = "cannot be played"; });
   video.addEventListener("play", () => {
     pauseOthers(video);
     video.controls = true; // they would hide a third of the picture before

@@ -27,6 +27,9 @@ WIDEST = 640
 LOOKED_AT = 72
 """Frames at the beginning of a video among which the picture is chosen: three seconds."""
 
+LARGEST = 7680 * 4320
+"""Pixels of a frame that is decoded. A file may claim any size, and each pixel takes memory."""
+
 PLAIN = 12.0
 """A frame whose brightness varies by less (its standard deviation, of 255) shows next to nothing:
 black, white, or the middle of a fade."""
@@ -73,6 +76,9 @@ def _look(video: Path, poster: Path) -> float | None:
     with av.open(os.fspath(video)) as container:
         seconds = container.duration / av.time_base if container.duration else None
         if not _is_newer(poster, video):
+            stream = container.streams.video[0]
+            if stream.width * stream.height > LARGEST:
+                raise ValueError("a frame that is too large")
             frames = islice(container.decode(video=0), LOOKED_AT)
             write_whole(poster, _jpeg(_first_good(map(_image, frames))), durable=False)
     return seconds
