@@ -7,13 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.wire import bounded
-from veo_async._core.schedule import (
-    ATTACHED,
-    KINDS,
-    Kind,
-    Schedule,
-    jittered,
-)
+from veo_async._core.schedule import ATTACHED, KINDS, Kind, Schedule, Watch
 from veo_async.policies import PollPolicy
 
 POLICY = PollPolicy()
@@ -21,13 +15,22 @@ FAST: Kind = ("text2video", "veo3-fast")
 SLOW: Kind = ("text2video", "veo3")
 
 
+def look(schedule: Schedule, kind: Kind, since: float, age: float, *, over: bool = False) -> None:
+    """Tell that a task, seen unfinished at the age ``since``, is so still, or is over."""
+    watch = Watch(kind, born=0.0, seen=since, jitter=1.0)
+    if over:
+        schedule.finished(watch, age)
+    else:
+        schedule.unfinished(watch, age, age, u=0.5)
+
+
 def knowing(kind: Kind, mean: float, *, tasks: int = 200) -> Schedule:
     """A schedule that saw so many tasks of a kind, second by second."""
     schedule, luck = Schedule(POLICY), Random(1)
     for _ in range(tasks):
         duration = mean * luck.lognormvariate(-0.045, 0.3)
-        schedule.unfinished(kind, 0.0, duration)
-        schedule.finished(kind, duration, duration + 1.0)
+        look(schedule, kind, 0.0, duration)
+        look(schedule, kind, duration, duration + 1.0, over=True)
     return schedule
 
 
@@ -52,7 +55,7 @@ def test_little_knowledge_changes_little(age: float) -> None:
     schedule = Schedule(POLICY)
     before = schedule.delay(FAST, age, crowd=1)
 
-    schedule.unfinished(FAST, 0.0, 5.0)
+    look(schedule, FAST, 0.0, 5.0)
 
     assert schedule.delay(FAST, age, crowd=1) == pytest.approx(before, rel=0.5)
 
@@ -85,8 +88,8 @@ def test_a_quarter_of_the_patience_halves_the_delay() -> None:
         policy = PollPolicy(patience=patience, min_interval=0.01)
         schedule = Schedule(policy)
         for _ in range(100):
-            schedule.unfinished(FAST, 0.0, 12.7)
-            schedule.finished(FAST, 12.7, 15.9)
+            look(schedule, FAST, 0.0, 12.7)
+            look(schedule, FAST, 12.7, 15.9, over=True)
         delays.append(schedule.delay(FAST, 12.8, crowd=50))
 
     assert delays[0] == pytest.approx(2 * delays[1], rel=0.05)
@@ -97,7 +100,7 @@ def test_what_is_remembered_is_bounded() -> None:
     schedule = knowing(FAST, 60.0)
 
     for number in range(KINDS):
-        schedule.unfinished(("text2video", f"model-{number}"), 0.0, 5.0)
+        look(schedule, ("text2video", f"model-{number}"), 0.0, 5.0)
 
     assert schedule.delay(FAST, 0.0, crowd=1) == POLICY.first
 
@@ -115,18 +118,45 @@ def test_the_shortest_delay_is_between_looks() -> None:
 
     assert schedule.delay(FAST, 0.0, crowd=1) == 0.0
     assert schedule.delay(FAST, 0.1, crowd=1) == 1.0
-    schedule.unfinished(FAST, 0.0, 0.1)
+    look(schedule, FAST, 0.0, 0.1)
     assert 0.0 < schedule.delay(FAST, 0.0, crowd=1) < 2.0
 
 
-luck = st.floats(0, 1, exclude_max=True)
-
-
 @bounded
-@given(st.floats(0, 1e6), luck)
-def test_jitter_stays_within_its_part(delay: float, u: float) -> None:
+@given(st.floats(0, 1e6), st.floats(0, 1, exclude_max=True))
+def test_jitter_stays_within_its_part(now: float, u: float) -> None:
     """A delay is longer or shorter by at most the jitter's part."""
-    assert 0.9 * delay <= jittered(delay, POLICY, u=u) <= 1.1 * delay
+    schedule = Schedule(POLICY)
+
+    watch = schedule.watch(FAST, now, u=u)
+
+    assert 4.49 <= schedule.due(watch, crowd=1) - now <= 5.51
+
+
+def test_wakes_come_before_the_schedule() -> None:
+    """A reason to look makes a task due, until a look that began after it has been made."""
+    schedule = Schedule(PollPolicy(jitter=0))
+    watch = schedule.watch(FAST, 100.0, u=0.5)
+    watch.wakes = (101.0, 103.0, 200.0)
+    dues = [schedule.due(watch, crowd=1)]
+
+    for started, now in [(100.5, 101.5), (101.0, 101.6), (103.0, 104.0)]:
+        schedule.unseen(watch, started, now, u=0.5)
+        dues.append(schedule.due(watch, crowd=1))
+
+    assert dues == [101.0, 101.0, pytest.approx(102.6), 105.0]
+    assert watch.wakes == (200.0,)
+
+
+def test_a_task_may_have_a_shortest_delay_of_its_own() -> None:
+    """Where polls are but a safety net, they are rarer; a reason to look counts all the same."""
+    schedule = Schedule(PollPolicy(jitter=0))
+    watch = schedule.watch(FAST, 100.0, u=0.5)
+    watch.least = 20.0
+
+    assert schedule.due(watch, crowd=1) == 120.0
+    watch.wakes = (101.0,)
+    assert schedule.due(watch, crowd=1) == 101.0
 
 
 @bounded
@@ -138,7 +168,7 @@ def test_looks_are_few_and_not_late(duration: float) -> None:
     while age < duration:
         seen, looks = age, looks + 1
         age += schedule.delay(FAST, age, crowd=1)
-        schedule.unfinished(FAST, seen, age)
+        look(schedule, FAST, seen, age)
 
     assert age - duration <= max(5.0, min(0.5 * duration, 20.0))
     assert looks <= 16 + duration / 18.0

@@ -28,6 +28,9 @@ _LAST = len(EDGES) - 1
 PRIOR = 2.0
 """For how many tasks the prior counts in each range: one poll of fifty outweighs it."""
 
+LITTLE = 10.0
+"""So few tasks in a range say little."""
+
 MEMORY = 200.0
 """When so many tasks went through a range, what is known of it is halved: durations shift."""
 
@@ -86,8 +89,9 @@ class LifeTable:
         """
         place = bisect_right(EDGES, age) - 1
         passed = chance = 0.0
+        hazard = self._hazards[place - 1] if place else 0.0
         while passed < most:
-            hazard = self._hazards[place]
+            hazard = self._hazard(place, hazard)
             seconds = _ENDS[place] - age - passed if place < _LAST else most
             waited = chance * seconds + hazard * seconds * seconds / 2
             if waited >= patience:
@@ -98,6 +102,15 @@ class LifeTable:
             passed += seconds
             place += 1
         return most
+
+
+    def _hazard(self, place: int, before: float) -> float:
+        """The hazard in a range. Where little was seen, it is at least that of the range before:
+        what has begun to end goes on ending."""
+        hazard = self._hazards[place]
+        if hazard < before and self._exposure[place] < LITTLE * _WIDTHS[place]:
+            return before
+        return hazard
 
 
 def _ranges(since: float, age: float) -> Iterator[tuple[int, float]]:

@@ -20,7 +20,7 @@ GLANCES = 4
 learned from one poll may put off thousands, and the event loop must not be held up by that."""
 
 MOMENT = 0.1
-"""Seconds until the others' turn comes."""
+"""Seconds until the others' turn comes; and nobody is put off for so short a time."""
 
 When: TypeAlias = Callable[[str], float | None]
 """When an id is due by all that is known now; ``None`` if nobody wants to know about it."""
@@ -78,7 +78,7 @@ class Agenda:
                 return due
             task_id = self._heap[0][2]
             anew = when(task_id)
-            if anew is not None and anew <= now:
+            if anew is not None and anew <= now + MOMENT:
                 return now
             self._put_off(task_id, anew)
         return now + MOMENT
@@ -101,7 +101,7 @@ class Agenda:
                 break
             task_id = self._heap[0][2]
             anew = when(task_id)
-            if anew is not None and anew <= now:
+            if anew is not None and anew <= now + MOMENT:
                 taken.append(self._pop())
             else:
                 self._put_off(task_id, anew)
@@ -154,11 +154,14 @@ class Questions:
 
     def choose(self, now: float, size: int, when: When) -> list[str]:
         """Up to ``size`` ids to ask about now; what nobody wants to know about is dropped."""
-        ids = self._portions.popleft() if self._portions else self._due(now, size, when)
-        wanted = [task_id for task_id in ids if when(task_id) is not None]
-        self._asked.difference_update(ids)
-        self._asked.update(wanted)
-        return wanted
+        if self._portions:
+            portion = self._portions.popleft()
+            self._asked.difference_update(portion)
+            ids = [task_id for task_id in portion if when(task_id) is not None]
+        else:
+            ids = self._due(now, size, when)
+        self._asked.update(ids)
+        return ids
 
     def _due(self, now: float, size: int, when: When) -> list[str]:
         ids = self.agenda.take(now, size, when)

@@ -12,6 +12,7 @@ a task alone has four times the patience, which is twice the delay.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import log1p, sqrt
 from typing import TypeAlias
 
@@ -33,6 +34,27 @@ ALONE = 4.0
 more, and a task alone would be looked at seven times later: nobody wants to wait for that.)"""
 
 
+@dataclass(slots=True)
+class Watch:
+    """What matters of one task for when to look at it. All times are monotonic seconds.
+
+    Attributes:
+        kind: with which others its duration is learned.
+        born: when it was accepted, or first heard of.
+        seen: when it was last seen unfinished; at first when it was born.
+        jitter: the factor of the next delay.
+        least: the shortest delay, beside the policy's.
+        wakes: when to look whatever the schedule says, ascending.
+    """
+
+    kind: Kind
+    born: float
+    seen: float
+    jitter: float
+    least: float = 0.0
+    wakes: tuple[float, ...] = ()
+
+
 class Schedule:
     """When to look again, for all kinds of tasks of one client."""
 
@@ -40,14 +62,33 @@ class Schedule:
         self._policy = policy
         self._tables: dict[Kind, LifeTable] = {}
 
-    def delay(self, kind: Kind, age: float, *, crowd: int) -> float:
-        """Seconds until the next look at a task that was last looked at when it had this age.
+    def watch(self, kind: Kind, now: float, *, u: float) -> Watch:
+        """A task that begins now; ``u`` in [0, 1) jitters its first look."""
+        return Watch(kind, born=now, seen=now, jitter=self._jitter(u))
 
-        Args:
-            kind: what kind of task it is.
-            age: in seconds since its submit; 0 before the first look.
-            crowd: how many tasks share the polls.
-        """
+    def due(self, watch: Watch, *, crowd: int) -> float:
+        """When to look at a task, by all that is known now; ``crowd`` tasks share the polls."""
+        delay = self.delay(watch.kind, watch.seen - watch.born, crowd=crowd)
+        due = watch.seen + max(delay, watch.least) * watch.jitter
+        return min(due, watch.wakes[0]) if watch.wakes else due
+
+    def unfinished(self, watch: Watch, started: float, now: float, *, u: float) -> None:
+        """A look from ``started`` until ``now`` saw the task unfinished."""
+        self._table(watch.kind).unfinished(watch.seen - watch.born, now - watch.born)
+        self.unseen(watch, started, now, u=u)
+
+    def unseen(self, watch: Watch, started: float, now: float, *, u: float) -> None:
+        """A look from ``started`` until ``now`` did not show the task."""
+        watch.seen, watch.jitter = now, self._jitter(u)
+        if watch.wakes:
+            watch.wakes = tuple(wake for wake in watch.wakes if wake > started)
+
+    def finished(self, watch: Watch, now: float) -> None:
+        """A look that ended ``now`` saw the task's end."""
+        self._table(watch.kind).finished(watch.seen - watch.born, now - watch.born)
+
+    def delay(self, kind: Kind, age: float, *, crowd: int) -> float:
+        """Seconds until the next look at a task that was last looked at when it had this age."""
         policy, price = self._policy, _price(crowd, self._policy)
         table = self._tables.get(kind)
         if table:
@@ -56,13 +97,8 @@ class Schedule:
             delay = sqrt(price / ALONE) * policy.growth * age if age else policy.first
         return min(max(delay, policy.min_interval if age else 0.0), policy.max_interval)
 
-    def unfinished(self, kind: Kind, since: float, age: float) -> None:
-        """Learn that a task was unfinished at both of these ages."""
-        self._table(kind).unfinished(since, age)
-
-    def finished(self, kind: Kind, since: float, age: float) -> None:
-        """Learn that a task ended between these ages."""
-        self._table(kind).finished(since, age)
+    def _jitter(self, u: float) -> float:
+        return 1.0 + self._policy.jitter * (2.0 * u - 1.0)
 
     def _table(self, kind: Kind) -> LifeTable:
         table = self._tables.get(kind)
@@ -75,11 +111,8 @@ class Schedule:
     def _prior(self, start: float, end: float) -> float:
         """The hazard for which the delay is ``first`` at the beginning and later ``growth`` of the
         age, for a task alone: ``c / age²``, as the mean over these ages."""
-        patience, growth, first = (
-            ALONE * self._policy.patience,
-            self._policy.growth,
-            self._policy.first,
-        )
+        policy = self._policy
+        patience, growth, first = ALONE * policy.patience, policy.growth, policy.first
         early = max(min(first, end) - start, 0.0)
         ends = early * 2 * patience / first**2 if early else 0.0
         late = max(start, first, SHORTEST)
@@ -91,8 +124,3 @@ class Schedule:
 def _price(crowd: int, policy: PollPolicy) -> float:
     """What one look costs, where 1 is its part of a full poll."""
     return min(max(policy.batch_size / max(crowd, 1), 1.0), ALONE)
-
-
-def jittered(delay: float, policy: PollPolicy, *, u: float) -> float:
-    """The delay, longer or shorter by chance; ``u`` in [0, 1) is the luck."""
-    return delay * (1.0 + policy.jitter * (2.0 * u - 1.0))

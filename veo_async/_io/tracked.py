@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from copy import copy
 
-from .._core.callbacks import Ticket, Wakes
-from .._core.schedule import ATTACHED, Kind
+from .._core.callbacks import Ticket
+from .._core.schedule import Watch
 from .._core.tasks import PENDING
 from .._core.telling import UNKNOWN, Origin
 from ..errors import VeoError
@@ -20,11 +20,7 @@ class Tracked:
     Attributes:
         task_id: the service's id; empty for a result that came without one.
         origin: where it comes from, as far as that is known.
-        kind: with which others its duration is learned.
-        born: when this client first heard of it, in monotonic seconds.
-        seen: when it was last seen unfinished; at first when it was born.
-        wakes: when to look whatever the schedule says, ascending.
-        jitter: the factor of its next delay.
+        watch: what the schedule knows of it.
         standing: how it stood when last seen.
         trouble: why waiting for it makes no sense any more; a later wait begins anew.
         over: set once there is a result or trouble.
@@ -36,37 +32,22 @@ class Tracked:
 
     __slots__ = (
         "__weakref__",
-        "born",
         "is_guest",
-        "jitter",
-        "kind",
         "origin",
         "over",
         "place",
-        "seen",
         "standing",
         "task_id",
         "tickets",
         "trouble",
         "waiters",
-        "wakes",
+        "watch",
     )
 
-    def __init__(
-        self,
-        task_id: str,
-        *,
-        born: float,
-        jitter: float = 1.0,
-        origin: Origin = UNKNOWN,
-        kind: Kind = ATTACHED,
-    ) -> None:
+    def __init__(self, task_id: str, watch: Watch, *, origin: Origin = UNKNOWN) -> None:
         self.task_id = task_id
         self.origin = origin
-        self.kind = kind
-        self.born = self.seen = born
-        self.wakes: Wakes = ()
-        self.jitter = jitter
+        self.watch = watch
         self.standing = PENDING
         self.trouble: VeoError | None = None
         self.over = asyncio.Event()

@@ -21,7 +21,7 @@ from .._core import polls
 from .._core.callbacks import GATHER, Ticket, Wakes
 from .._core.options import read_task_id
 from .._core.questions import Questions
-from .._core.schedule import ATTACHED, Kind, Schedule, jittered
+from .._core.schedule import ATTACHED, Kind, Schedule
 from .._core.tasks import PENDING, Standing, advance
 from .._core.telling import UNKNOWN, Origin
 from ..errors import (
@@ -83,7 +83,9 @@ class Tracker:
         tracked = self._tasks.get(task_id)
         if tracked is None or tracked.trouble:
             tickets = tracked.tickets if tracked else ()
-            tracked = Tracked(task_id, born=_now(), jitter=self._jitter(), origin=origin, kind=kind)
+            watch = self._schedule.watch(kind, _now(), u=self._seams.luck.random())
+            watch.least = self._policy.callback_interval if tickets else 0.0
+            tracked = Tracked(task_id, watch, origin=origin)
             tracked.tickets = tickets
             if task_id:
                 self._tasks[task_id] = tracked
@@ -100,7 +102,7 @@ class Tracker:
         known = self._tasks.get(task_id)
         tracked = self.follow(task_id, origin=origin)
         if tracked is not known:
-            tracked.wakes = (tracked.born,)
+            tracked.watch.wakes = (tracked.watch.born,)
         return tracked
 
     def renew(self, tracked: Tracked) -> Tracked:
@@ -201,6 +203,7 @@ class Tracker:
 
     def expect(self, tracked: Tracked, ticket: Ticket) -> None:
         """A callback may come for this task, which keeps the ticket: polls are a safety net."""
+        tracked.watch.least = self._policy.callback_interval
         tracked.tickets = (*tracked.tickets, ticket)
 
     def hint(self, task_id: str, wakes: Wakes) -> None:
@@ -208,7 +211,7 @@ class Tracker:
         tracked = self._tasks.get(task_id)
         if tracked is None or tracked.over.is_set():
             return
-        tracked.wakes = (max(wakes[0], self._last_poll + GATHER), *wakes[1:])
+        tracked.watch.wakes = (max(wakes[0], self._last_poll + GATHER), *wakes[1:])
         if self._is_watched(tracked):
             self._questions.add(task_id, self._due(tracked))
             self._wake.set()
@@ -294,15 +297,7 @@ class Tracker:
         return self._due(tracked)
 
     def _due(self, tracked: Tracked) -> float:
-        age = tracked.seen - tracked.born
-        delay = self._schedule.delay(tracked.kind, age, crowd=len(self._questions))
-        if tracked.tickets:
-            delay = max(delay, self._policy.callback_interval)
-        due = tracked.seen + delay * tracked.jitter
-        return min(due, tracked.wakes[0]) if tracked.wakes else due
-
-    def _jitter(self) -> float:
-        return jittered(1.0, self._policy, u=self._seams.luck.random())
+        return self._schedule.due(tracked.watch, crowd=len(self._questions))
 
     async def _poll(self, ids: list[str]) -> None:
         started = _now()
@@ -340,18 +335,18 @@ class Tracker:
 
         def learn(tracked: Tracked) -> None:
             event = looked.standings.get(tracked.task_id)
-            since, kind, born = tracked.seen - tracked.born, tracked.kind, tracked.born
+            u = self._seams.luck.random()
             if event is None:
-                self._unknown(tracked, now - born)
+                self._schedule.unseen(tracked.watch, started, now, u=u)
+                self._unknown(tracked, now - tracked.watch.born)
             else:
                 self._questions.known(tracked.task_id)
-                self._learn(tracked, event)
-                if tracked.over.is_set():
-                    self._schedule.finished(kind, since, now - born)
+                if event.state == "pending":
+                    self._schedule.unfinished(tracked.watch, started, now, u=u)
                 else:
-                    self._schedule.unfinished(kind, since, now - born)
-            if not tracked.over.is_set():
-                self._look_later(tracked, started, now)
+                    self._schedule.finished(tracked.watch, now)
+                self._learn(tracked, event)
+            self._look_again(tracked)
 
         self._for_each(ids, learn)
 
@@ -360,13 +355,6 @@ class Tracker:
         if age > self._policy.unknown_grace:
             message = f"The service has not known task {tracked.task_id} for {age:.0f} s."
             self._fail(tracked, TaskNotFoundError(message, task_id=tracked.task_id))
-
-    def _look_later(self, tracked: Tracked, started: float, now: float) -> None:
-        """A poll from ``started`` to ``now`` did not find the task finished."""
-        tracked.seen = now
-        tracked.wakes = tuple(wake for wake in tracked.wakes if wake > started)
-        tracked.jitter = self._jitter()
-        self._look_again(tracked)
 
     def _look_again(self, tracked: Tracked) -> None:
         if self._is_watched(tracked):
