@@ -36,6 +36,7 @@ class Job:
 
     @property
     def end(self) -> float:
+        """When it is finished."""
         return self.born + self.duration
 
 

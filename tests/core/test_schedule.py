@@ -145,7 +145,7 @@ def test_wakes_come_before_the_schedule() -> None:
         dues.append(schedule.due(watch, crowd=1))
 
     assert dues == [101.0, 101.0, pytest.approx(102.6), 105.0]
-    assert watch.wakes == (200.0,)
+    assert list(watch.wakes) == [200.0]
 
 
 def test_a_task_may_have_a_shortest_delay_of_its_own() -> None:
