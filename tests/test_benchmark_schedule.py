@@ -152,7 +152,9 @@ def test_the_figures_of_the_readme_are_recorded() -> None:
         for point in series["points"]
     }
 
-    rows = re.findall(r"^\| (\d+) s on average, .* \| ([\d.]+) \| ([\d.]+) s \|$", readme, re.M)
+    rows = re.findall(
+        r"^\| (\d+) s on average, .* \| ([\d.]+) \| ([\d.]+) s \|$", readme, re.MULTILINE
+    )
 
     assert len(rows) == 6
     assert set(rows) <= points

@@ -103,7 +103,6 @@ class LifeTable:
             place += 1
         return most
 
-
     def _hazard(self, place: int, before: float) -> float:
         """The hazard in a range. Where little was seen, it is at least that of the range before:
         what has begun to end goes on ending."""
