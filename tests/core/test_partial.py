@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from veo_async._core.partial import (
     NAME_MAX,
+    PROGRESS,
     Found,
     Held,
     Mark,
@@ -72,6 +73,22 @@ def test_only_a_strong_validator_counts(headers: dict[str, str], validator: str 
 def test_the_rest_is_asked_for_under_a_condition_only(held: Held, headers: dict[str, str]) -> None:
     """Never without a validator, and never before the signature is there."""
     assert request_headers(held) == headers
+
+
+@pytest.mark.parametrize(
+    "before, now, got_on",
+    [
+        (Held(), Held(PROGRESS, ETAG), True),
+        (Held(), Held(PROGRESS - 1, ETAG), False),
+        (Held(), Held(PROGRESS), False),
+        (Held(100, ETAG), Held(100 + PROGRESS, ETAG), True),
+        (Held(PROGRESS, ETAG), Held(PROGRESS, ETAG), False),
+        (Held(PROGRESS, ETAG), Held(0, ETAG), False),
+    ],
+)
+def test_a_fetch_gets_on_by_what_it_can_keep(before: Held, now: Held, got_on: bool) -> None:
+    """Bytes that come again and again count for nothing."""
+    assert now.has_got_on(before) is got_on
 
 
 @pytest.mark.parametrize(

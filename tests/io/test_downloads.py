@@ -5,6 +5,7 @@ import errno
 import gzip
 import json
 import pickle
+import resource
 import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
@@ -355,6 +356,21 @@ async def test_a_full_disk_is_told_and_leaves_nothing(
 
 
 @pytest.mark.asyncio
+async def test_a_disk_that_is_full_in_the_middle_of_a_file_is_told(tmp_path: Path) -> None:
+    """The operating system itself refuses the second megabyte."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    hosts = Hosts(video(VIDEO + bytes(3 * 2**20), size=2**16))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20 - 100, hard))
+    try:
+        error = await failure(hosts, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert "Writing failed: File too large. See to the disk" in error.message
+    assert len(hosts.requests) == 1
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("name", [".", "folder", "file/x.mp4", "nul\x00.mp4"])
 async def test_a_path_that_cannot_be_written_is_our_error(tmp_path: Path, name: str) -> None:
     """A folder, a file as a folder, and a name that no system allows."""
@@ -567,6 +583,21 @@ async def test_a_fetch_goes_on_where_the_body_broke_off(tmp_path: Path) -> None:
 
     assert files(tmp_path) == {"mug.mp4": VIDEO}
     assert library.ranges == [(None, None), rest_of(100), rest_of(400)]
+
+
+@pytest.mark.asyncio
+async def test_a_long_file_on_a_bad_line_arrives(tmp_path: Path) -> None:
+    """As long as a fetch gets on it is not given up; one that stands still is."""
+    data, mega = VIDEO + bytes(9 * 2**20), 2**20
+    library = Library(*[mega] * 8, data=data)
+    stuck = Library(mega, *[10] * 8, data=data)
+
+    await downloads(library).fetch(URL, tmp_path / "mug.mp4")
+    with pytest.raises(DownloadError, match="ReadError"):
+        await downloads(stuck).fetch(URL, tmp_path / "stuck.mp4")
+
+    assert files(tmp_path) == {"mug.mp4": data}
+    assert (len(library.ranges), len(stuck.ranges)) == (9, 4)
 
 
 @pytest.mark.asyncio

@@ -51,6 +51,7 @@ async def one_line_one_video() -> None:
         assert_type(result.video, Video)
         assert_type(result.data, tuple[Video, ...])
         assert_type(await veo.download(result.video, "mug.mp4"), Path)
+        assert_type(result.video.task_id, str | None)
         assert_type(await veo.download(result.video, Path("mug.mp4")), Path)
 
 

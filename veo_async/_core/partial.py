@@ -27,6 +27,9 @@ STRONG = 60.0
 """Seconds by which ``Last-Modified`` must lie before ``Date`` to be a strong validator. RFC 9110,
 section 8.8.2.2, asks for one second if one clock set both; nobody knows that of a CDN."""
 
+PROGRESS = 1024**2
+"""Bytes after which a fetch that fails once more has got on: a long file on a bad line."""
+
 _ETAG = re.compile(r'"[\x21\x23-\x7e]{1,256}"')  # RFC 9110, section 8.8.3, in ASCII; no W/
 _DATE = re.compile(r"[A-Za-z]{3}, [0-9]{2} [A-Za-z]{3} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT")
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
@@ -61,6 +64,11 @@ class Held:
     def may_go_on(self) -> bool:
         """Whether the rest alone may be asked for. The signature must be among what is held."""
         return self.validator is not None and self.count >= FTYP.stop
+
+    def has_got_on(self, since: Held) -> bool:
+        """Whether so much has come ``since`` then that failing again is no sign of standing
+        still. The size of a file bounds how often that is so."""
+        return self.may_go_on and self.count >= since.count + PROGRESS
 
     def doubted(self) -> Held:
         """The same, after something showed that nothing may be put behind it."""

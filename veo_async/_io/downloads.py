@@ -74,7 +74,7 @@ class Downloads:
         look_up: asks the service about tasks, for fresh URLs; ``None`` never does.
         max_bytes: the largest file.
         parallel: fetches at a time.
-        tries: how often a fetch is tried whose failure may pass.
+        tries: how often a fetch is tried whose failure may pass, unless it gets on meanwhile.
         times: how long it may take.
     """
 
@@ -175,6 +175,7 @@ class Downloads:
 
     async def _repeatedly(self, fetch: _Fetch, renewed: Callable[[], Awaitable[bool]]) -> None:
         failures = renewals = 0
+        before = fetch.held
         while True:
             try:
                 return await self._once(fetch)
@@ -183,6 +184,8 @@ class Downloads:
                 if renewals > RENEWALS or not await renewed():
                     raise
             except TryAgain as exc:
+                if fetch.held.has_got_on(before):
+                    failures, before = 0, fetch.held
                 failures += 1
                 if failures >= self._tries:
                     raise
