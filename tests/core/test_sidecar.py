@@ -68,6 +68,7 @@ def test_a_record_says_why_there_is_no_result(error: VeoError, state: str, code:
     assert record["task_id"] == "t"
     assert record["error"] == {
         "type": type(error).__name__,
+        "summary": error.message,
         "message": str(error),
         "code": code,
         "may_have_cost": True,

@@ -42,7 +42,7 @@ async def no_image(url: str) -> bytes:
 async def _run(folder: Path) -> list[Outcome]:
     video = VideoFormat(seconds=2, fps=12, short_side=144)
     service = emulator(video=video, fetch=no_image)
-    service.faults.add(Fault(effect=Fail(), action="image2video"))
+    service.faults.add(Fault(effect=Fail(message="Not that."), action="image2video"))
     service.faults.add(Fault(effect=Drop(), action="ingredients2video"))
     async with (
         service,

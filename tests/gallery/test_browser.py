@@ -128,9 +128,9 @@ def test_every_end_of_a_batch_is_on_the_page(visit: Open, folder: Path) -> None:
     ]
     assert page.locator("h1").text_content() == "out # 100%"
     assert page.locator(".facts .length").all_text_contents() == ["2 s", "2 s", "", "", "2 s"]
-    assert "generation failed" in page.locator(".card.failed .reason").text_content()
+    assert page.locator(".card.failed .reason p").text_content() == "Not that."
     assert len(page.locator(".card.failed .task").text_content()) == 36
-    assert "may have been accepted" in page.locator(".card.uncertain .reason").text_content()
+    assert "answer proves nothing" in page.locator(".card.uncertain .reason").text_content()
     until(page, "[...document.querySelectorAll('.media > img')].every(i => i.naturalWidth > 100)")
     assert page.locator(".media > img").count() == 3
 
@@ -143,6 +143,9 @@ def test_the_details_of_an_item_lead_to_its_files(visit: Open, folder: Path) -> 
 
     list_ = page.locator("dl")
     list_.wait_for()
+    page.locator(".card.uncertain summary").click()
+    page.get_by_text("may have been accepted and billed").wait_for()
+    list_ = list_.first
     for term in ("Task", "Trace", "Key", "Action", "Took", "Made", "File", "Record", "Online"):
         assert list_.get_by_text(term, exact=True).count() == 1
     addresses = list_.locator("a").evaluate_all("links => links.map(a => a.getAttribute('href'))")

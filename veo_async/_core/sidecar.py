@@ -62,6 +62,7 @@ def _record(key: str, number: int, request: VideoRequest, **fields: Any) -> byte
 def _error(error: VeoError) -> dict[str, Any]:
     return {
         "type": type(error).__name__,
+        "summary": error.message,
         "message": str(error),
         "code": getattr(error, "code", None),
         "may_have_cost": error.may_have_cost,

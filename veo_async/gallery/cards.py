@@ -34,6 +34,7 @@ class Card:
         title: its prompt, or what stands for it.
         shape: words on how it should look, such as ``16:9``.
         asked: further fields of its request, with their names.
+        reason: why there is no video, in short; ``told`` is all that there is to say about it.
         made_at: when it ended, as a text for people.
         seconds: how long the video is, in seconds, where that is known.
         took: how long the service took for it, in seconds.
@@ -52,6 +53,7 @@ class Card:
     shape: tuple[str, ...] = ()
     asked: tuple[tuple[str, str], ...] = ()
     reason: str = ""
+    told: str = ""
     task_id: str = ""
     trace_id: str = ""
     made_at: str = ""
@@ -109,7 +111,8 @@ def _card(name: str, record: Mapping[str, Any], videos: Mapping[str, str]) -> Ca
         model=_text(request.get("model")),
         shape=tuple(_shape(request, files)),
         asked=tuple(_asked(request)),
-        reason=_text(error.get("message")),
+        reason=_text(error.get("summary")) or _text(error.get("message")),
+        told=_text(error.get("message")),
         task_id=_text(record.get("task_id")),
         trace_id=_text(record.get("trace_id")),
         made_at=_text(record.get("ended_at")).replace("T", " ").replace("+00:00", " UTC"),

@@ -55,7 +55,7 @@ function cardOf(item, index) {
       detailsOf(item, card)));
   card.item = item;
   card.lengthPlace = length;
-  card.words = [item.title, item.number, item.key, item.model, item.state, item.action, item.reason,
+  card.words = [item.title, item.number, item.key, item.model, item.state, item.action, item.told,
     item.task_id, item.trace_id, ...item.shape, ...item.files.map((file) => file.name),
   ].filter(Boolean).join("\n").toLowerCase();
   return card;
@@ -90,7 +90,7 @@ function listOf(item) {
   const list = make("dl");
   const add = (name, value, className = "") =>
     value && list.append(make("dt", {}, name), make("dd", { className, dir: "auto" }, ...[value].flat()));
-  add("Reason", item.reason);
+  add("Reason", item.told);
   add("Task", item.task_id, "id");
   add("Trace", item.trace_id, "id");
   add("Key", item.key, "id");
