@@ -87,20 +87,28 @@ class Seen:
         return self.refused / self.answers
 
 
-def ideal(durations: Sequence[float], limits: Limits) -> float:
+def ideal(
+    durations: Sequence[float], limits: Limits, changes: Mapping[float, Limits] | None = None
+) -> float:
     """Schedule these on the service's slots, submits at its rate, in the order given.
 
-    Generous to the ideal: no latency, no polls in the rate, and limits that never change.
+    Generous to the ideal: no latency, no polls in the rate, and each end is known at once.
     """
-    rate = min(limits.per_second or inf, limits.submits_per_second or inf)
-    slots: list[float] = []
-    last = turn = 0.0
+    coming = sorted((changes or {}).items(), reverse=True)
+    running: list[float] = []
+    last = start = 0.0
     for duration in durations:
-        start = turn
-        if limits.in_flight and len(slots) >= limits.in_flight:
-            start = max(start, heapq.heappop(slots))
-        heapq.heappush(slots, start + duration)
-        last, turn = max(last, start + duration), start + 1.0 / rate
+        while True:
+            while coming and coming[-1][0] <= start:
+                limits = coming.pop()[1]
+            while running and running[0] <= start:
+                heapq.heappop(running)
+            if len(running) < (inf if limits.in_flight is None else limits.in_flight):
+                break
+            start = min([*running[:1], *(at for at, _ in coming[-1:])])
+        heapq.heappush(running, start + duration)
+        last = max(last, start + duration)
+        start += 1.0 / min(limits.per_second or inf, limits.submits_per_second or inf)
     return last
 
 
@@ -154,7 +162,7 @@ async def _run(job: Throttled) -> Seen:
     counters = service.counters
     return Seen(
         makespan=makespan,
-        ideal=ideal(pace.planned, job.limits),
+        ideal=ideal(pace.planned, job.limits, job.changes),
         answers=sum(number for kind, number in counters.items() if isinstance(kind, int)),
         refused=counters[429],
         failed=sum(outcome.result is None for outcome in outcomes),

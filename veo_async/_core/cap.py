@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from math import inf
 
 FIRST_HOLD = 2.0
-LONGEST_HOLD = 60.0
-"""Seconds for which a learned cap is believed before it is probed: from, to."""
+LONGEST_HOLD = 120.0
+"""Seconds for which a learned cap is believed before it is probed: from, to, doubled with each
+probe that proves it right."""
 
 NEAR = 0.9
 """A refusal at this part of the cap or more is what the cap foretold: between the end of a task
@@ -24,7 +25,10 @@ SHRINK = 0.9
 
 DISPROVED = 2.0
 FEW = 8
-"""A cap that has grown by this factor and number since the last refusal limits nothing any more."""
+"""A cap that has grown by this factor and number beyond what held limits nothing any more."""
+
+AT_ONCE = 4
+"""One in so many of a step may be open at once: when the step is too long, few are refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class Cap:
 
     Attributes:
         learned: how many generations may run at once; ``None`` until a refusal taught it.
-        base: what it was at the last refusal.
+        base: what held before the last probe.
         step: how many more the present probe tries.
         goal: how many will run once it has succeeded.
         hold: for how long the cap is believed after a refusal.
@@ -64,7 +68,8 @@ def room(cap: Cap, *, held: int, running: int, now: float) -> float:
     if now < cap.probe_at:
         return cap.probe_at - now
     # What runs may be more than the cap, if that was lowered or tasks of an earlier run count too.
-    return 0.0 if held < max(cap.goal, running + 1) else inf
+    top = min(max(cap.goal, running + 1), running + max(cap.step // AT_ONCE, 1))
+    return 0.0 if held < top else inf
 
 
 def foretold(cap: Cap, running: int) -> bool:
@@ -74,19 +79,28 @@ def foretold(cap: Cap, running: int) -> bool:
 
 def refused(cap: Cap, *, running: int, now: float) -> Cap:
     """The cap after a submit was refused because so many are running."""
-    known = cap.learned
-    misses = cap.misses + 1 if known is not None and running < known else 0
-    learned = max(int(running * SHRINK) if misses > 1 else running, 1)
-    right = known is not None and foretold(cap, running)
-    hold = min(cap.hold * 2.0, LONGEST_HOLD) if right else FIRST_HOLD
+    below = cap.learned is not None and running < cap.learned
+    misses = cap.misses + 1 if below else 0
+    learned = max(_lowered(cap, running, misses) if below else running, 1)
+    hold = FIRST_HOLD
+    if cap.learned is not None and foretold(cap, running):
+        hold = min(cap.hold * 2.0, LONGEST_HOLD) if now >= cap.probe_at else cap.hold
     return Cap(
         learned,
-        base=learned,
+        # What a probe reached has not yet been seen to hold.
+        base=learned if below or cap.learned is None else min(cap.base, learned),
         goal=learned + 1,
         hold=hold,
         probe_at=now + hold,
         misses=misses,
     )
+
+
+def _lowered(cap: Cap, running: int, misses: int) -> int:
+    if running >= cap.base:
+        # The last probe went too far: half-way back to what held before it.
+        return (cap.base + running) // 2
+    return int(running * SHRINK) if misses > 1 else running
 
 
 def accepted(cap: Cap, *, running: int, now: float) -> Cap:

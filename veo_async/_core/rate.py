@@ -59,6 +59,7 @@ class Pace:
         arrival: the theoretical arrival time of the next request, in monotonic seconds.
         paused_since, paused_until: the last pause; nobody sends before its end.
         strikes: pauses in a row without a good answer between them.
+        silences: those of them for which the service did not say how long.
         steps: how many requests went since the pause.
         learned: requests a second as the 429s taught; ``None`` until there was one.
         ceiling: the rate at which the last 429 came.
@@ -73,6 +74,7 @@ class Pace:
     paused_since: float = float("-inf")
     paused_until: float = float("-inf")
     strikes: int = 0
+    silences: int = 0
     steps: int = 0
     learned: float | None = None
     ceiling: float = 0.0
@@ -115,17 +117,18 @@ def paused(pace: Pace, *, sent: float, now: float, retry_after: float | None, u:
     """
     if belongs_to_the_pause(pace, sent):
         return replace(pace, paused_until=max(pace.paused_until, now + (retry_after or 0.0)))
-    strikes = pace.strikes + 1
-    pause = backoff(strikes, first=FIRST_PAUSE, cap=LONGEST_PAUSE, u=u)
     # "At once" is no answer to the one who was just refused.
-    until = max(pace.paused_until, now + (retry_after or pause))
+    silences = pace.silences + (not retry_after)
+    pause = retry_after or backoff(silences, first=FIRST_PAUSE, cap=LONGEST_PAUSE, u=u)
+    until = max(pace.paused_until, now + pause)
     # What was saved up before must not go as a burst after it.
     return replace(
         pace,
         paused_since=now,
         paused_until=until,
         arrival=max(pace.arrival, until + pace.slack),
-        strikes=strikes,
+        strikes=pace.strikes + 1,
+        silences=silences,
         steps=0,
     )
 
@@ -147,12 +150,13 @@ def corrected(pace: Pace, *, speed: float) -> Pace:
     return replace(pace, learned=learned, ceiling=min(pace.ceiling, speed))
 
 
-def succeeded(pace: Pace, now: float) -> Pace:
-    """The pace after a good answer."""
-    if pace.learned is None or now < pace.raise_at:
-        return replace(pace, strikes=0) if pace.strikes else pace
+def succeeded(pace: Pace, now: float, *, in_use: bool = True) -> Pace:
+    """The pace after a good answer; ``in_use`` says whether requests went about as fast as the
+    learned rate allows."""
+    if pace.learned is None or now < pace.raise_at or not in_use:
+        return replace(pace, strikes=0, silences=0) if pace.strikes else pace
     learned = pace.learned + RECOVERY * (1.0 + now - pace.raise_at)
-    return replace(pace, strikes=0, learned=learned if learned < FREE else None)
+    return replace(pace, strikes=0, silences=0, learned=learned if learned < FREE else None)
 
 
 class Traffic:

@@ -18,7 +18,12 @@ from . import cap, rate
 Lane = Literal["submit", "poll"]
 
 AS_FAST = 0.8
-"""From this part of the fastest rate that passed, the rate may be the reason of a 429."""
+"""From this part of the fastest rate that passed, the rate may be the reason of a 429; one
+request a second less may be too, since a second holds whole ones."""
+
+IN_USE = 0.5
+"""From this part of the learned rate, good answers show that it could be higher. An unused limit
+is kept: it would be wrong to forget it while something else is what limits."""
 
 SURPRISE = 0.8
 """What is left of that fastest rate when the cap did not foretell a refusal: if it was the rate
@@ -85,7 +90,8 @@ class Throttle:
             self.pace = rate.corrected(self.pace, speed=speed)
 
     def _blame(self, lane: Lane, speed: int) -> Literal["rate", "cap"]:
-        return "rate" if lane == "poll" or speed >= AS_FAST * self._proven else "cap"
+        as_fast = speed >= AS_FAST * self._proven or 0 < speed >= self._proven - 1
+        return "rate" if lane == "poll" or as_fast else "cap"
 
     def _learn(self, speed: int, running: int, now: float) -> None:
         if self._blamed == "rate":
@@ -98,9 +104,10 @@ class Throttle:
 
     def answered(self, *, sent: float, now: float) -> None:
         """A request that was ``sent`` then got a good answer."""
-        if self.pace.adaptive:
-            self._proven = max(self._proven, self._traffic.speed(sent))
-        self.pace = rate.succeeded(self.pace, now)
+        speed = self._traffic.speed(sent)
+        self._proven = max(self._proven, speed)
+        in_use = speed >= IN_USE * (self.pace.learned or 0.0)
+        self.pace = rate.succeeded(self.pace, now, in_use=in_use)
 
     def accepted(self, *, running: int, now: float) -> None:
         """A submit was accepted; so many are running now, itself included."""

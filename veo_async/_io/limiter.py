@@ -22,6 +22,10 @@ from ..policies import RateLimit
 from .places import Line, Place, Places
 from .seams import Seams
 
+HELD = 2.0
+"""A submit that is open for longer than this many seconds was accepted: the service answers at
+once, or with the finished video (``mode="sync"``, or a deployment that ignores ``async``)."""
+
 POLL_SHARE = 4
 """One open call in this many is kept for polls, so that neither kind starves the other."""
 
@@ -107,11 +111,11 @@ class Limiter:
         if self._closed:
             return 0.0  # the turn says so
         now, places = _now(), self.places
-        return self._throttle.room(held=places.held, running=places.running(now), now=now)
+        return self._throttle.room(held=places.held, running=places.running(now - HELD), now=now)
 
     def _accepted(self) -> None:
         now = _now()
-        self._throttle.accepted(running=self.places.running(now), now=now)
+        self._throttle.accepted(running=self.places.running(now - HELD), now=now)
 
     # All calls.
 
@@ -157,7 +161,8 @@ class Limiter:
                 lane,
                 sent=sent,
                 now=now,
-                running=self.places.running(now),
+                # Those that were sent before it and are open still were not refused.
+                running=self.places.running(sent),
                 retry_after=retry_after(answer, now=self._seams.wall()),
                 u=self._seams.luck.random(),
             )

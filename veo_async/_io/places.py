@@ -10,10 +10,6 @@ from math import inf
 
 from .waiting import happens
 
-HELD = 2.0
-"""A submit that is open for longer than this many seconds was accepted: the service answers at
-once, or with the finished video (``mode="sync"``, or a deployment that ignores ``async``)."""
-
 
 class Line:
     """A lock for which everybody queues in the order of the tickets."""
@@ -97,9 +93,9 @@ class Places:
         """All places that are taken."""
         return len(self._open) + len(self._tasks)
 
-    def running(self, now: float) -> int:
-        """Generations that are accepted and unfinished, as far as it can be known."""
-        return len(self._tasks) + sum(now - place.since > HELD for place in self._open)
+    def running(self, before: float) -> int:
+        """Generations that are accepted and unfinished, open submits from ``before`` included."""
+        return len(self._tasks) + sum(place.since < before for place in self._open)
 
     def take(self) -> Place:
         """A place for a submit that is about to go."""
