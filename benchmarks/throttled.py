@@ -19,6 +19,7 @@ import httpx
 from veo_async import RateLimit, RetryPolicy, TextToVideo, VeoClient
 from veo_async._io.seams import Seams
 from veo_async.emulator import Emulator, Limits, Plan, Seconds
+from veo_async.emulator.options import EPOCH
 from veo_async.testing import VirtualEventLoop
 
 UNTOLD = Limits(per_second=50.0, in_flight=200, silent=0.5)
@@ -63,6 +64,8 @@ class Seen:
     Attributes:
         makespan: seconds from the first call to the last answer.
         ideal: the same for a client that knows the limits and is told of each end at once.
+        accepted: seconds from the first call until the last submit was accepted.
+        ideal_accepted: the same for that client.
         answers: answers of the API, refusals included.
         refused: those with 429.
         failed: videos that did not come.
@@ -71,6 +74,8 @@ class Seen:
 
     makespan: float
     ideal: float
+    accepted: float
+    ideal_accepted: float
     answers: int
     refused: int
     failed: int
@@ -89,15 +94,17 @@ class Seen:
 
 def ideal(
     durations: Sequence[float], limits: Limits, changes: Mapping[float, Limits] | None = None
-) -> float:
-    """Schedule these on the service's slots, submits at its rate, in the order given.
+) -> tuple[float, float]:
+    """Schedule these on the service's slots, submits at its rate, in the order given; say when the
+    last one starts, and when the last one ends.
 
     Generous to the ideal: no latency, no polls in the rate, and each end is known at once.
     """
     coming = sorted((changes or {}).items(), reverse=True)
     running: list[float] = []
-    last = start = 0.0
+    start = last = turn = 0.0
     for duration in durations:
+        start = turn
         while True:
             while coming and coming[-1][0] <= start:
                 limits = coming.pop()[1]
@@ -108,8 +115,8 @@ def ideal(
             start = min([*running[:1], *(at for at, _ in coming[-1:])])
         heapq.heappush(running, start + duration)
         last = max(last, start + duration)
-        start += 1.0 / min(limits.per_second or inf, limits.submits_per_second or inf)
-    return last
+        turn = start + 1.0 / min(limits.per_second or inf, limits.submits_per_second or inf)
+    return start, last
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,9 +167,12 @@ async def _run(job: Throttled) -> Seen:
         outcomes = await veo.generate_many(requests)
         makespan = loop.time()
     counters = service.counters
+    ideal_accepted, ideal_makespan = ideal(pace.planned, job.limits, job.changes)
     return Seen(
         makespan=makespan,
-        ideal=ideal(pace.planned, job.limits, job.changes),
+        ideal=ideal_makespan,
+        accepted=service.bill[-1].at - EPOCH,
+        ideal_accepted=ideal_accepted,
         answers=sum(number for kind, number in counters.items() if isinstance(kind, int)),
         refused=counters[429],
         failed=sum(outcome.result is None for outcome in outcomes),

@@ -27,8 +27,13 @@ DISPROVED = 2.0
 FEW = 8
 """A cap that has grown by this factor and number beyond what held limits nothing any more."""
 
-AT_ONCE = 4
-"""One in so many of a step may be open at once: when the step is too long, few are refused."""
+AT_ONCE = 3
+"""So few submits may be open near the cap, so that few are refused with the first one; a probe
+beyond it is a third of its step at once."""
+
+AGAIN = 1.0
+"""Seconds after which to look again while open submits are in the way: one that the service holds
+until its video is ready counts as accepted after a while, though nothing is heard of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class Cap:
 
 
 def room(cap: Cap, *, held: int, running: int, now: float) -> float:
-    """Seconds until one more submit may go: 0 is now, infinity is once a generation has ended.
+    """Seconds until one more submit may go, if no generation ends before.
 
     Args:
         cap: what is known.
@@ -63,18 +68,20 @@ def room(cap: Cap, *, held: int, running: int, now: float) -> float:
         running: the latter alone.
         now: monotonic seconds.
     """
-    if cap.learned is None or held < cap.learned:
+    if cap.learned is None or held < NEAR * cap.learned:
         return 0.0
+    if held < cap.learned:
+        return 0.0 if held - running < AT_ONCE else AGAIN
     if now < cap.probe_at:
         return cap.probe_at - now
     # What runs may be more than the cap, if that was lowered or tasks of an earlier run count too.
     top = min(max(cap.goal, running + 1), running + max(cap.step // AT_ONCE, 1))
-    return 0.0 if held < top else inf
+    return 0.0 if held < top else AGAIN
 
 
 def foretold(cap: Cap, running: int) -> bool:
     """Whether a refusal while so many are running is what the cap says."""
-    return cap.learned is None or running >= NEAR * cap.learned
+    return cap.learned is None or running >= NEAR * cap.learned - 1
 
 
 def refused(cap: Cap, *, running: int, now: float) -> Cap:

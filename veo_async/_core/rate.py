@@ -24,9 +24,6 @@ BRAKE = 0.95
 """The part of the measured rate that is left after a 429: what was measured is right to within
 one request a second where the service counts in seconds."""
 
-HARD_BRAKE = 0.7
-"""The part that is left if nothing at all passed between two pauses."""
-
 FIRST_HOLD = 2.0
 LONGEST_HOLD = 60.0
 """Seconds for which a learned rate stays as it is: from, to, doubled while it proves right."""
@@ -135,10 +132,11 @@ def paused(pace: Pace, *, sent: float, now: float, retry_after: float | None, u:
 
 def slowed(pace: Pace, *, speed: float, now: float) -> Pace:
     """The pace once the rate is known to be the reason of a 429; ``speed`` is how many requests
-    the service let pass in the second before."""
-    known = pace.learned or speed
-    part = HARD_BRAKE if pace.strikes > 1 else BRAKE
-    learned = max(min(speed or known, known) * part, SLOWEST)
+    the service let pass in the second before. If it was none, no slower rate would have done:
+    that is what pauses are for."""
+    if not speed:
+        return pace
+    learned = max(min(speed, pace.learned or speed) * BRAKE, SLOWEST)
     confirmed = 0.8 * pace.ceiling <= speed <= 1.25 * pace.ceiling
     hold = min(pace.hold * 2.0, LONGEST_HOLD) if confirmed else FIRST_HOLD
     return replace(pace, learned=learned, ceiling=speed, hold=hold, raise_at=now + hold)

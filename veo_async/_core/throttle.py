@@ -2,9 +2,11 @@
 
 The service does not say which of them was exceeded. A poll takes no place, so a 429 to a poll is
 about the rate. One to a submit is about the rate if requests went nearly as fast as ever passed
-before it, else about the cap. A wrong verdict does not last: the pause that follows leaves the
-rate unused, so if the cap was the reason, the next submit is refused at a rate that cannot be; and
-a cap that was blamed wrongly is disproved by the first probes.
+before it, and faster than what was learned since; else about the cap.
+
+A wrong verdict does not last. The pause that follows leaves the rate unused: if the cap was the
+reason, the next submit is refused at a rate that cannot be. And a cap that was blamed wrongly is
+disproved by the first probes.
 """
 
 from __future__ import annotations
@@ -20,6 +22,10 @@ Lane = Literal["submit", "poll"]
 AS_FAST = 0.8
 """From this part of the fastest rate that passed, the rate may be the reason of a 429; one
 request a second less may be too, since a second holds whole ones."""
+
+COARSE = 5
+"""Below so many requests a second what was measured may be wrong by a fifth and more, so that
+even who keeps the learned rate may be too fast."""
 
 IN_USE = 0.5
 """From this part of the learned rate, good answers show that it could be higher. An unused limit
@@ -83,19 +89,23 @@ class Throttle:
         self._traffic.refused(sent)
         speed = self._traffic.speed(sent)
         if not old:
-            self._blamed = self._blame(lane, speed)
+            self._blamed = self._blame(lane, speed, running, now)
             self._learn(speed, running, now)
         elif self._blamed == "rate" and self.pace.learned:
             # Those that went together with the first one did not pass either.
             self.pace = rate.corrected(self.pace, speed=speed)
 
-    def _blame(self, lane: Lane, speed: int) -> Literal["rate", "cap"]:
-        as_fast = speed >= AS_FAST * self._proven or 0 < speed >= self._proven - 1
-        return "rate" if lane == "poll" or as_fast else "cap"
+    def _blame(self, lane: Lane, speed: int, running: int, now: float) -> Literal["rate", "cap"]:
+        if lane == "poll":
+            return "rate"
+        if speed < AS_FAST * self._proven and not 0 < speed >= self._proven - 1:
+            return "cap"
+        obeyed = now < self.pace.raise_at and speed >= COARSE
+        return "cap" if obeyed and cap.foretold(self.cap, running) else "rate"
 
     def _learn(self, speed: int, running: int, now: float) -> None:
         if self._blamed == "rate":
-            self._proven = speed
+            self._proven = speed or self._proven
             self.pace = rate.slowed(self.pace, speed=speed, now=now)
             return
         if not cap.foretold(self.cap, running):
