@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf
 
 import pytest
 from hypothesis import given
@@ -9,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.support.wire import bounded
 from veo_async._core.cap import (
+    AGAIN,
     DISPROVED,
     FEW,
     FIRST_HOLD,
@@ -43,8 +43,11 @@ def test_what_ran_at_the_refusal_is_the_cap() -> None:
 
 
 def test_open_submits_take_room() -> None:
-    """What was sent and not answered may be accepted, so it counts."""
+    """What was sent and not answered may be accepted, so it counts; near the cap few are open."""
     assert room(TAUGHT, held=200, running=194, now=100.0) == FIRST_HOLD
+    assert room(TAUGHT, held=199, running=197, now=100.0) == 0.0
+    assert room(TAUGHT, held=199, running=196, now=100.0) == AGAIN
+    assert room(TAUGHT, held=170, running=100, now=100.0) == 0.0
 
 
 def test_a_probe_is_one_submit() -> None:
@@ -52,7 +55,7 @@ def test_a_probe_is_one_submit() -> None:
     later = 100.0 + FIRST_HOLD
 
     assert room(TAUGHT, held=200, running=200, now=later) == 0.0
-    assert room(TAUGHT, held=201, running=200, now=later) == inf
+    assert room(TAUGHT, held=201, running=200, now=later) == AGAIN
 
 
 def test_probes_that_are_taken_double() -> None:
@@ -68,14 +71,26 @@ def test_probes_that_are_taken_double() -> None:
 
 
 def test_a_cap_that_proves_right_is_probed_rarely() -> None:
-    """The time to the next probe doubles with each refusal that the cap foretold, up to a bound."""
+    """The time to the next probe doubles with each probe that is refused, up to a bound; any
+    other refusal near the cap leaves it."""
     cap, holds = TAUGHT, [TAUGHT.hold]
     for running in (201, 199, 200, 210, 200, 200, 200):
-        cap = refused(cap, running=running, now=100.0)
+        cap = refused(cap, running=running, now=cap.probe_at)
         holds.append(cap.hold)
 
-    assert holds == [2.0, 4.0, 8.0, 16.0, 32.0, LONGEST_HOLD, LONGEST_HOLD, LONGEST_HOLD]
-    assert cap.probe_at == 100.0 + LONGEST_HOLD
+    assert holds == [2.0, 4.0, 8.0, 16.0, 32.0, 64.0, LONGEST_HOLD, LONGEST_HOLD]
+    assert refused(TAUGHT, running=195, now=101.0).hold == FIRST_HOLD
+    assert refused(cap, running=195, now=101.0).hold == LONGEST_HOLD
+
+
+def test_a_probe_that_went_too_far_falls_back_half_way() -> None:
+    """What a probe reached does not hold: refused below it, the cap is half-way between that and
+    what held before."""
+    reached = refused(replace(TAUGHT, learned=210), running=216, now=200.0)
+    fallen = refused(reached, running=210, now=202.0)
+
+    assert (reached.learned, reached.base) == (216, 200)
+    assert (fallen.learned, fallen.base) == (205, 205)
 
 
 def test_a_cap_that_proves_wrong_is_probed_soon() -> None:

@@ -13,7 +13,6 @@ from veo_async._core.rate import (
     FIRST_HOLD,
     FIRST_STEP,
     FREE,
-    HARD_BRAKE,
     KEPT,
     LONGEST_HOLD,
     LONGEST_PAUSE,
@@ -159,6 +158,17 @@ def test_pauses_grow_while_nothing_succeeds() -> None:
     assert after_good.paused_until - now == 0.5
 
 
+def test_pauses_that_the_service_set_do_not_grow_others() -> None:
+    """Only where the service was silent the next silent pause is longer."""
+    pace = FREE_PACE
+    for number in range(5):
+        pace = refuse(pace, now=number + 1.0, retry_after=0.5, u=0.0)
+    pace = refuse(pace, now=10.0, retry_after=None, u=0.0)
+
+    assert pace.strikes == 6
+    assert delay(pace, 10.0) == 0.5
+
+
 def test_good_answer_does_not_end_a_pause() -> None:
     """An answer to an earlier request is no reason to send before the service wants it."""
     pace = refuse(FREE_PACE, now=0.0, retry_after=10.0, u=0.0)
@@ -236,15 +246,14 @@ def test_those_that_were_refused_together_did_not_pass() -> None:
 
 
 def test_the_rate_sinks_within_bounds() -> None:
-    """A slower measurement, or nothing that passed at all between two pauses, takes more of it,
-    down to the slowest rate."""
+    """A slower measurement takes more of it, down to the slowest rate; where nothing passed at
+    all, no rate is to blame."""
     first = slowed(FREE_PACE, speed=100, now=0.0)
-    hard = replace(first, strikes=2)
 
     assert slowed(first, speed=20, now=1.0).learned == 20 * BRAKE
     assert slowed(first, speed=300, now=1.0).learned == (first.learned or 0) * BRAKE
-    assert slowed(hard, speed=0, now=1.0).learned == (first.learned or 0) * HARD_BRAKE
-    assert slowed(FREE_PACE, speed=0, now=1.0).learned == SLOWEST
+    assert slowed(first, speed=0, now=1.0) is first
+    assert corrected(first, speed=0.1).learned == SLOWEST
 
 
 def test_learned_rate_spaces() -> None:
@@ -276,6 +285,7 @@ def test_the_rate_recovers_step_by_step() -> None:
 
     first = succeeded(pace, FIRST_HOLD)
     later = succeeded(pace, FIRST_HOLD + 9.0)
+    unused = succeeded(pace, FIRST_HOLD + 9.0, in_use=False)
     while pace.learned:
         assert pace.learned < FREE
         pace = succeeded(pace, 100.0)
@@ -284,6 +294,7 @@ def test_the_rate_recovers_step_by_step() -> None:
     assert first.learned == 50 * BRAKE + RECOVERY
     assert later.learned == 50 * BRAKE + 10.0 * RECOVERY
     assert succeeded(pace, 100.0) is pace
+    assert unused.learned == 50 * BRAKE
 
 
 def test_traffic_counts_what_passed_in_a_second() -> None:
