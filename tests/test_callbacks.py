@@ -352,34 +352,53 @@ async def test_whoever_waits_by_the_id_hears_of_callbacks() -> None:
 
 @pytest.mark.asyncio
 async def test_callbacks_that_never_come_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    """A wrong public URL costs nothing but time, so nobody would notice it otherwise."""
-    service = emulator(
-        pace=MINUTE, callback_transport=httpx.MockTransport(lambda _: httpx.Response(404))
-    )
-    async with service, client_of(service, callbacks=callbacks()) as veo:
-        for _ in range(4):
-            task = await veo.submit(TextToVideo(prompt="a"))
-            await asyncio.gather(*[task.result() for _ in range(10)])
+    """A wrong public URL costs nothing but time, so nobody would notice it otherwise. The client
+    polls as ever from then on, until a callback comes."""
+    receiver = callbacks()
+    there: list[httpx.ASGITransport] = []
+
+    class Elsewhere(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if there:
+                return await there[0].handle_async_request(request)
+            return httpx.Response(404)
+
+    service = emulator(pace=MINUTE, callback_transport=Elsewhere())
+    slow = PollPolicy(callback_interval=300.0)
+    times: list[float] = []
+    async with service, client_of(service, callbacks=receiver, poll=slow) as veo:
+
+        async def make(count: int) -> None:
+            for _ in range(count):
+                began = now()
+                task = await veo.submit(TextToVideo(prompt="a"))
+                await asyncio.gather(*[task.result() for _ in range(10)])
+                times.append(now() - began)
+
+        await make(4)
         before = list(caplog.records)
-        for _ in range(8):
-            await veo.text2video("a")
+        await make(6)
+        there.append(delivered_to(receiver))
+        await make(2)
 
     assert not before
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "can the service reach https://app.example/veo/callbacks" in caplog.text
+    assert all(time > 200.0 for time in times[:5])
+    assert all(time < 90.0 for time in times[5:10])
+    assert times[10:] == pytest.approx([60.0, 60.0], abs=0.5)
 
 
 @pytest.mark.asyncio
 async def test_a_few_lost_callbacks_are_no_news(caplog: pytest.LogCaptureFixture) -> None:
-    """Where some come, those that do not are the service's affair; nor is it news of what was
-    submitted elsewhere."""
+    """Where some come, those that do not are the service's affair, also many in one moment."""
     receiver = callbacks()
-    service = service_for(receiver, pace=MINUTE)
+    service = service_for(receiver, pace=Seconds(mean=10.0, sigma=0.0))
     async with service, client_of(service, callbacks=receiver) as veo:
-        await veo.text2video("a")
-        service.faults.add(*faults(Never()))
-        for _ in range(8):
+        for lost in (4, 4, 20):
             await veo.text2video("a")
+            service.faults.add(*faults(Never(), count=lost))
+            await asyncio.gather(*[veo.text2video("a") for _ in range(lost)])
 
     assert not caplog.records
 
@@ -449,6 +468,24 @@ async def test_several_clients_share_one_receiver() -> None:
 
     assert [delivery.status for delivery in service.deliveries] == [204] * 3
     assert [together, now()] == pytest.approx([60.0, 120.0], abs=2.0)
+
+
+@pytest.mark.asyncio
+async def test_a_later_client_takes_over_from_one_that_is_closed(tmp_path: Path) -> None:
+    """Both share the receiver: the run that is resumed hears of what the earlier one submitted."""
+    path = tmp_path / "run.db"
+    receiver = callbacks()
+    service = service_for(receiver, pace=MINUTE)
+    async with service:
+        first = client_of(service, callbacks=receiver)
+        await run(first, path, timeout=10.0)
+        slow = PollPolicy(callback_interval=300.0)
+        outcome = await run(client_of(service, callbacks=receiver, poll=slow), path)
+
+    assert outcome.result is not None
+    assert [delivery.status for delivery in service.deliveries] == [204]
+    assert now() == pytest.approx(60.0, abs=0.5)
+    assert first.unsettled == ()
 
 
 @pytest.mark.asyncio

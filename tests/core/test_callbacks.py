@@ -238,8 +238,9 @@ def test_an_earlier_runs_ticket_is_claimed_by_its_address() -> None:
 
     assert ticket is not None
     assert (ticket.called, ticket.said) == (True, "task-1")
-    assert desk.claim(MINT.url(NONCE), ear) is ticket
+    assert desk.claim(MINT.url(NONCE), later := Ear()) is ticket
     assert desk.receive(NONCE, None, now=8.0) == "woken"
+    assert (len(ear.heard), len(later.heard)) == (0, 1)
     assert desk.claim("https://app.example/veo/callbacks/elsewhere", ear) is None
 
 

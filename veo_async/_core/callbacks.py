@@ -175,6 +175,7 @@ class Desk:
         if nonce is None:
             return None
         if ticket := self._live.get(nonce):
+            ticket.heard = heard  # that run was in this process, and is over
             return ticket
         ticket = self.issue(nonce, heard)
         if nonce in self._unclaimed:

@@ -15,10 +15,10 @@ from .tracker import Tracker
 logger = logging.getLogger("veo_async")
 
 SILENT = 5
-"""After how many videos without a single callback something must be wrong."""
+"""After how many videos in a row without a callback something must be wrong."""
 
-NEVER = -1
-"""There is nothing to say any more."""
+QUIET = 60.0
+"""And how many seconds must have passed since the last one: many may end in one poll."""
 
 
 class Hints:
@@ -41,6 +41,8 @@ class Hints:
         # The latest tasks, also those that nobody holds: somebody may wait for one by its id.
         self._bound: dict[str, Ticket] = {}
         self._silent = 0
+        self._heard_at = float("-inf")
+        self._warned = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
@@ -60,16 +62,20 @@ class Hints:
             return
         ticket.task_id = tracked.task_id
         remember(self._bound, tracked.task_id, ticket, KNOWN)
-        self._tracker.expect(tracked, ticket)
+        self.recall(tracked)
         if ticket.called:
-            now = asyncio.get_running_loop().time()
+            now = _now()
             self._tracker.hint(ticket.task_id, (now, now + SPACING))
 
     def recall(self, tracked: Tracked) -> None:
         """Somebody waits for a task by its id, which may have been submitted here."""
         ticket = self._bound.get(tracked.task_id)
-        if ticket and not tracked.tickets:
+        if ticket and ticket not in tracked.tickets and not self._in_vain():
             self._tracker.expect(tracked, ticket)
+
+    def _in_vain(self) -> bool:
+        """Whether callbacks seem to come no more, so that polls must do until one does."""
+        return self._silent >= SILENT and _now() > self._heard_at + QUIET
 
     def _hear(self, ticket: Ticket, wakes: Wakes) -> bool:
         if self._closed or self._loop is None:
@@ -84,27 +90,33 @@ class Hints:
         return False
 
     def _pass_on(self, ticket: Ticket, wakes: Wakes) -> None:
+        self._silent, self._heard_at = 0, _now()
         if ticket.task_id is None:
             self._reconciler.hint(ticket)
         else:
             self._tracker.hint(ticket.task_id, wakes)
 
     def ended(self, tracked: Tracked) -> None:
-        """A task is over. Where no callback ever came, say so, once: they cost nothing but time,
+        """A task is over. Where no callback comes, that is said once: it costs nothing but time,
         so nobody would notice."""
-        if self._silent < 0 or not tracked.tickets or self._desk is None:
-            return
         tickets, tracked.tickets = tracked.tickets, ()  # many may wait for one task
-        self._silent = NEVER if any(ticket.called for ticket in tickets) else self._silent + 1
-        if self._silent == SILENT:
+        if not tickets or any(ticket.called for ticket in tickets):
+            return
+        self._silent += 1
+        if self._in_vain() and not self._warned:
+            assert self._desk is not None  # it gave out the tickets
+            self._warned = True
             logger.warning(
-                "%d videos have ended and no callback came for any: can the service reach %s, and "
-                "does that lead to the Callbacks? Until then results are found by slow polls.",
-                SILENT,
+                "%d videos in a row have ended without a callback: can the service reach %s, and "
+                "does that lead to the Callbacks? Until one comes, the client polls.",
+                self._silent,
                 self._desk.mint.public_url,
             )
-            self._silent = NEVER
 
     def close(self) -> None:
         """Nobody hears of deliveries any more: they are answered as those of another process."""
         self._closed = True
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
