@@ -37,7 +37,7 @@ def render(title: str, cards: Sequence[Card], notes: Sequence[str]) -> bytes:
 
 
 def _part(name: str) -> str:
-    return files(__package__).joinpath(name).read_text("utf-8")
+    return files("veo_async.gallery").joinpath(name).read_text("utf-8")
 
 
 def _policy(style: str, script: str) -> str:
