@@ -203,6 +203,41 @@ def test_what_is_no_unfinished_file_is_not_written_to(tmp_path: Path, kind: str)
     assert (folder / "x.mp4").read_bytes() == b"video"
 
 
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_what_are_no_notes_is_neither_read_nor_written_to(tmp_path: Path, kind: str) -> None:
+    """Whatever lies at their name, it leads nowhere and holds nothing up."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    other, name = tmp_path / "precious", folder / "x.mp4.part.notes"
+    other.write_bytes(b"precious")
+    seen: list[bytes] = []
+
+    def read(found: Found) -> Held:
+        seen.append(found.notes)
+        return Held(found.size)
+
+    if kind == "link":
+        name.symlink_to(other)
+    elif kind == "pipe":
+        os.mkfifo(name)
+    else:
+        name.mkdir()
+    part = PartFile(folder / "x.mp4")
+    (folder / "x.mp4.part").write_bytes(b"0123456789")
+    part.begin(read)
+    part.write(b"more")
+    part.leave(noted)
+    left = name.read_bytes() if name.is_file() else None
+    later = begun(folder)
+    later.commit()
+
+    assert seen == [b""]
+    assert other.read_bytes() == b"precious"
+    assert left == (None if kind == "folder" else b"14 bytes")
+    assert (folder / "x.mp4").read_bytes() == b""
+    assert not (folder / "x.mp4.part").exists()
+
+
 def test_a_file_that_was_renamed_meanwhile_is_not_claimed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

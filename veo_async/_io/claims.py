@@ -15,7 +15,10 @@ from typing import BinaryIO
 LOCKS = sys.platform != "win32"
 """Whether a file that a dead process left can be claimed again."""
 
-_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""The names are predictable: whatever else lies there is neither followed nor waited for."""
+
+_FLAGS = os.O_RDWR | os.O_CREAT | _PLAIN
 
 
 def claimed(path: Path) -> BinaryIO | None:
@@ -44,3 +47,19 @@ def _is_ours(number: int, path: Path) -> bool:
     except OSError:
         return False
     return os.path.samestat(here, there) and stat.S_ISREG(here.st_mode) and here.st_nlink == 1
+
+
+def read_plain(path: Path, most: int) -> bytes:
+    """The first bytes of a file; none if it is no file, or cannot be read."""
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | _PLAIN), "rb") as file:
+            return file.read(most) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
+    except OSError:
+        return b""
+
+
+def write_plain(path: Path, data: bytes) -> None:
+    """Write a new file in place of what is there."""
+    path.unlink(missing_ok=True)
+    with path.open("xb") as file:
+        file.write(data)

@@ -88,7 +88,7 @@ class PartFile:
             file = self._open_file()
             os.fsync(file.fileno())
             _close_unlocked(file)
-            self._part(notes=True).unlink(missing_ok=True)
+            self._forget(self._number)
             # Under the lock: else another process could claim it, and cut it off, before that.
             self._part().replace(self._target)
             file.close()
@@ -135,18 +135,15 @@ class PartFile:
         raise FileExistsError(EEXIST, "too many unfinished files of that name")
 
     def _found(self, file: BinaryIO) -> Found:
-        notes = b""
-        with suppress(OSError), self._part(notes=True).open("rb") as beside:
-            notes = beside.read(NOTES_MAX)
+        notes = claims.read_plain(self._part(notes=True), NOTES_MAX)
         return Found(os.fstat(file.fileno()).st_size, file.read(FTYP.stop), notes)
 
     def _cut(self, file: BinaryIO, count: int) -> None:
         self._is_as_found = False
-        beside = self._part(notes=True)
-        if count == 0 and beside.is_file():
+        if count == 0 and os.path.lexists(self._part(notes=True)):
             # They must not outlive what they speak of, not even in a power cut.
-            beside.unlink()
-            _sync_folder(beside.parent)
+            self._forget(self._number)
+            _sync_folder(self._target.parent)
         file.seek(count)
         file.truncate()
 
@@ -155,12 +152,16 @@ class PartFile:
         if text is None:
             return False
         os.fsync(file.fileno())
-        # Notes that are torn are no notes, so they may be written over in place.
-        self._part(notes=True).write_bytes(text)
+        # Notes that are torn, or missing, only mean that the file is begun anew.
+        claims.write_plain(self._part(notes=True), text)
         return True
 
+    def _forget(self, number: int) -> None:
+        with suppress(IsADirectoryError, PermissionError):  # a folder, which says nothing
+            self._part(number, notes=True).unlink(missing_ok=True)
+
     def _remove(self, number: int) -> None:
-        self._part(number, notes=True).unlink(missing_ok=True)
+        self._forget(number)
         self._part(number).unlink(missing_ok=True)
 
     def _sweep(self) -> None:
