@@ -39,6 +39,7 @@ mutants: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.schedule
 
 demo: $(VENV)/.demo
 	@$(BIN)/veo-async demo
