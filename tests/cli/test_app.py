@@ -179,13 +179,18 @@ def test_missing_extra(
 
 
 def test_missing_emulator(
-    veo: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    veo: Shell,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Without the emulator's libraries, what needs it says on one line what to install."""
     monkeypatch.delitem(sys.modules, "veo_async.emulator")
     monkeypatch.setitem(sys.modules, "veo_async.emulator", None)
 
-    for argv in (["demo", "-o", "/tmp"], ["text2video", "a", "--emulator"], ["emulator"]):
+    (tmp_path / "a.txt").write_text("a mug")
+    batch = ["batch", str(tmp_path / "a.txt"), "-o", str(tmp_path), "--emulator"]
+    for argv in (["demo", "-o", "/tmp"], ["text2video", "a", "--emulator"], ["emulator"], batch):
         assert main(argv) == 2
         assert capsys.readouterr().err.splitlines()[-1] == (
             "veo-async: error: The emulator needs more libraries: "

@@ -13,8 +13,8 @@ import pytest
 from tests.cli.conftest import Ran, Shell, interrupting, tiny_emulator
 from tests.cli.test_screen import at_a_terminal
 from veo_async import RetryPolicy
-from veo_async.cli import _batch
-from veo_async.emulator import Answer, Drop, Emulator, Fail, Fault, Limits, Seconds
+from veo_async.cli import _ends
+from veo_async.emulator import Answer, Drop, Emulator, Fail, Fault, Hang, Limits, Seconds
 
 
 def lines(*prompts: str, **fields: Any) -> str:
@@ -284,7 +284,7 @@ def test_failures(batch: Folder) -> None:
 
 def test_many_failures(batch: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of many failures the first are told, and the rest counted; --json has all."""
-    monkeypatch.setattr(_batch, "MOST_TOLD", 1)
+    monkeypatch.setattr(_ends, "MOST_TOLD", 1)
     batch.veo.emulator.faults.add(Fault(effect=Fail()))
 
     ran = batch("--json")
@@ -350,6 +350,22 @@ def test_ctrl_c(batch: Folder) -> None:
     assert "3 waited for" in dry.out
     assert again.code == 0
     assert billed == batch.billed == len(batch.videos) == 3
+
+
+@pytest.mark.parametrize("moments", [(1.0,), (1.0, 2.0)])
+@slow_service
+def test_ctrl_c_while_submitting(batch: Folder, moments: tuple[float, ...]) -> None:
+    """Pressed once or twice while answers are awaited, Ctrl-C loses no video: the next run finds
+    what was accepted, and buys only what was not sent."""
+    batch.veo.emulator.faults.add(Fault(effect=Hang(at="accepted"), count=2))
+
+    ran = batch("--in-flight", "2", loop=interrupting(*moments))
+    billed = batch.billed
+    again = batch()
+
+    assert (ran.code, billed) == (130, 2)
+    assert again.code == 0
+    assert batch.billed == len(batch.videos) == 3
 
 
 @slow_service

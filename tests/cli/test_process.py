@@ -119,6 +119,31 @@ def test_in_another_thread(veo: Shell) -> None:
     assert codes == [0]
 
 
+def modules_of(script: str) -> int:
+    """How many modules a program has imported at its end."""
+    ran = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{script}\nprint(len(sys.modules), file=sys.stderr)"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(ran.stderr)
+
+
+@pytest.mark.parametrize(
+    "ours, theirs, most",
+    [
+        ("from veo_async.cli import main; main(['--help'])", "import typer, rich", 1.5),
+        ("import veo_async", "import httpx, pydantic", 1.3),
+    ],
+)
+def test_imports_are_few(ours: str, theirs: str, most: float) -> None:
+    """What is imported at the start is little beside the libraries that are needed anyway; it is
+    counted, since a time would depend on the machine."""
+    assert modules_of(ours) <= most * modules_of(theirs)
+
+
 def test_help_is_light() -> None:
     """The help imports nothing that only a command needs, so that it answers at once."""
     script = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import iscoroutinefunction
-from typing import TypedDict, cast
+from typing import TypedDict, assert_never, cast
 
 from .. import events
 from ..errors import InvalidRequestError
@@ -72,6 +72,8 @@ def of_verdict(origin: Origin, verdict: law.Verdict, *, at: float) -> events.Ite
             return events.Uncertain(
                 at=at, seconds=seconds, trace_id=trace_id, reason=detail, **subject
             )
+        case _:
+            assert_never(verdict)
 
 
 def of_end(

@@ -16,20 +16,19 @@ import typer
 from .._client import Batch, VeoClient
 from ..errors import VeoError
 from ..gallery import write_gallery
-from ..models import Outcome, Preview, TextToVideo
+from ..models import Preview, TextToVideo
 from ..policies import RateLimit
-from . import _rows
 from ._board import board
-from ._exits import ACCOUNT, FAILED, OK, USAGE, code_of, message_of
+from ._ends import Ends
+from ._exits import OK, USAGE, message_of
 from ._generate import refuse_address
 from ._options import Batching, Seams
 from ._outputs import prepare_folder
 from ._prompts import Prompts, Report
 from ._records import Form, form_of, spooled
 from ._screen import Screen
-from ._session import Session, offline, online, run
+from ._session import Session, emulator_class, offline, online, run
 from ._tally import Tally
-from ._text import plain
 
 JOURNAL = "journal.db"
 LEDGER = "emulator.ledger"
@@ -37,9 +36,6 @@ LEDGER = "emulator.ledger"
 
 DEFAULTS = ("model", "aspect_ratio", "resolution")
 """The options that are fields of a request, for the requests that do not give them."""
-
-MOST_TOLD = 20
-"""Items of a batch of which an error is told on a line; the page and the records have them all."""
 
 
 def make_all(source: str, out: Path, options: Batching, seams: Seams) -> int:
@@ -187,6 +183,7 @@ class Job:
         if not self.options.emulator:
             return online(self.screen, self.options, self.seams, client=client, has_journal=True)
         refuse_address(self.options)
+        emulator_class(self.seams)  # whose libraries the options below need, too
         return offline(
             self.screen,
             self.options,
@@ -226,52 +223,3 @@ def _emulation(ledger: Path) -> dict[str, Any]:
         "video": VideoFormat(seconds=2.0, fps=12, short_side=180),
         "ledger": ledger,
     }
-
-
-class Ends:
-    """Tells how the items ended, and what that makes of the exit code."""
-
-    def __init__(self, tally: Tally, screen: Screen, *, as_json: bool) -> None:
-        self._tally, self._screen, self._as_json = tally, screen, as_json
-        self._untold = 0
-        self._told = 0
-        self._account: VeoError | None = None
-        self.code = OK
-
-    def tell(self, outcome: Outcome) -> None:
-        """One more has ended."""
-        end = self._tally.take(outcome.key)
-        if self._as_json:
-            self._screen.print(_rows.of_outcome(outcome).as_json())
-        elif not self._screen.is_out_live:
-            for file in outcome.files:
-                self._screen.print(plain(str(file)))
-        if outcome.error:
-            self._fail(outcome.key, outcome.error, is_left=end == "left")
-
-    def _fail(self, key: str, error: VeoError, *, is_left: bool) -> None:
-        code = code_of(error)
-        # The input was fine, so what the service refuses is a failure like any other.
-        self.code = max(self.code, FAILED if code == USAGE else code)
-        if code == ACCOUNT and self._account is None:
-            self._account = error
-        if is_left:
-            return
-        if self._told == MOST_TOLD:
-            self._untold += 1
-            return
-        self._told += 1
-        self._screen.note(f"veo-async: {key}: {message_of(error)}", "red")
-
-    def close(self) -> None:
-        """Say what is left."""
-        if self._untold:
-            self._screen.note(f"veo-async: ... and {self._untold} more with errors")
-        if self._account:
-            self._screen.error(self._account)
-        if left := self._tally.ended["left"]:
-            self._screen.note(
-                f"veo-async: {left} of {self._tally.total} are left to do, and nothing was bought "
-                "for them; run the same command again to go on",
-                "yellow",
-            )

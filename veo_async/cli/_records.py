@@ -99,7 +99,8 @@ def records(spool: IO[bytes], form: Form) -> Read:
         lines = _lines(text)
         yield from _rows(lines) if form == "csv" else _each(lines, form)
     finally:
-        text.detach()
+        if not spool.closed:  # else whoever read it was stopped
+            text.detach()
 
 
 def _lines(text: io.TextIOWrapper) -> Iterator[tuple[int, str]]:
