@@ -54,7 +54,7 @@ class PollPolicy(Value):
         growth: the delay until the next look at such a task, as a part of its age; half of it
             where many tasks share the polls.
         min_interval: the shortest delay between two looks at one task.
-        max_interval: the longest, also until the first.
+        max_interval: the longest, also until the first unless ``first`` is longer.
         callback_interval: the shortest delay between two looks at a task whose callback is
             awaited: looks are then a safety net.
         jitter: by which part a delay may be longer or shorter, by chance.

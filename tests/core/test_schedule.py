@@ -122,6 +122,16 @@ def test_the_shortest_delay_is_between_looks() -> None:
     assert 0.0 < schedule.delay(FAST, 0.0, crowd=1) < 2.0
 
 
+def test_a_late_first_look_is_the_callers_choice() -> None:
+    """Who knows that nothing is ready for a minute is not asked to look after twenty seconds."""
+    schedule = Schedule(PollPolicy(first=60))
+
+    assert schedule.delay(FAST, 0.0, crowd=1) == 60.0
+    look(schedule, FAST, 0.0, 60.0)
+    assert 20.0 < schedule.delay(FAST, 0.0, crowd=1) <= 60.0
+    assert schedule.delay(FAST, 1.0, crowd=1) <= 20.0
+
+
 @bounded
 @given(st.floats(0, 1e6), st.floats(0, 1, exclude_max=True))
 def test_jitter_stays_within_its_part(now: float, u: float) -> None:

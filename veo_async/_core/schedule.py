@@ -90,12 +90,15 @@ class Schedule:
     def delay(self, kind: Kind, age: float, *, crowd: int) -> float:
         """Seconds until the next look at a task that was last looked at when it had this age."""
         policy, price = self._policy, _price(crowd, self._policy)
+        least, most = policy.min_interval, policy.max_interval
+        if not age:
+            least, most = 0.0, max(most, policy.first)
         table = self._tables.get(kind)
         if table:
-            delay = table.delay(age, price * policy.patience, most=policy.max_interval)
+            delay = table.delay(age, price * policy.patience, most=most)
         else:
             delay = sqrt(price / ALONE) * policy.growth * age if age else policy.first
-        return min(max(delay, policy.min_interval if age else 0.0), policy.max_interval)
+        return min(max(delay, least), most)
 
     def _jitter(self, u: float) -> float:
         return 1.0 + self._policy.jitter * (2.0 * u - 1.0)
