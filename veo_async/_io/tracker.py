@@ -12,25 +12,18 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
-from copy import copy
 from weakref import WeakValueDictionary
 
 import anyio
 
-from .._core import polls
+from .._core import ends, polls
 from .._core.callbacks import GATHER, Ticket, Wakes
 from .._core.options import read_task_id
 from .._core.questions import Questions
 from .._core.schedule import ATTACHED, Kind, Schedule
 from .._core.tasks import PENDING, Standing, advance
 from .._core.telling import UNKNOWN, Origin
-from ..errors import (
-    ClientClosedError,
-    PollingError,
-    TaskNotFoundError,
-    VeoError,
-    WaitTimeoutError,
-)
+from ..errors import VeoError
 from ..models import Generation, TaskRecord
 from ..policies import PollPolicy
 from .api import API
@@ -138,11 +131,7 @@ class Tracker:
             with self._waiting(tracked):
                 await happens(tracked.over, by=_now() + timeout)
         if not tracked.over.is_set():
-            raise WaitTimeoutError(
-                f"Task {tracked.task_id} was not finished within {timeout:g} s"
-                f"{_odd(tracked.standing)}.",
-                task_id=tracked.task_id,
-            )
+            raise ends.too_late(tracked.task_id, timeout, tracked.standing)
         return tracked.result()
 
     @contextmanager
@@ -353,8 +342,7 @@ class Tracker:
     def _unknown(self, tracked: Tracked, age: float) -> None:
         """A task that was just submitted may not be listed yet; an old one never will be."""
         if age > self._policy.unknown_grace:
-            message = f"The service has not known task {tracked.task_id} for {age:.0f} s."
-            self._fail(tracked, TaskNotFoundError(message, task_id=tracked.task_id))
+            self._fail(tracked, ends.unknown(tracked.task_id, age))
 
     def _look_again(self, tracked: Tracked) -> None:
         if self._is_watched(tracked):
@@ -364,7 +352,7 @@ class Tracker:
         if not polls.is_hopeless(self._health, self._policy):
             return
         for tracked in list(self._kept.values()):
-            self._fail(tracked, _hopeless(reading, tracked.task_id))
+            self._fail(tracked, ends.hopeless(tracked.task_id, reading))
         # Polls that are still under way belong to the same failure.
         self._health = polls.Health(since=_now())
         self._quiet_until = float("-inf")
@@ -381,16 +369,13 @@ class Tracker:
         self._open_polls = 0
         self._questions.clear()
         for tracked in list(self._kept.values()):
-            error: VeoError = _closed(tracked.task_id)
-            if not self._closed:
-                problem = f"The polling itself ended ({failed or 'it was cancelled'})."
-                error = PollingError(problem, task_id=tracked.task_id)
-                error.__cause__ = failed
+            task_id = tracked.task_id
+            error = ends.closed(task_id) if self._closed else ends.broken(task_id, failed)
             self._fail(tracked, error)
 
     def _check_open(self, task_id: str) -> None:
         if self._closed:
-            raise _closed(task_id)
+            raise ends.closed(task_id)
 
     async def aclose(self) -> None:
         """End the polling; whoever still waits hears that the client was closed."""
@@ -403,24 +388,3 @@ class Tracker:
 def _now() -> float:
     # The loop's own, since anyio's clock may not be read in a callback before anyio 4.12.
     return asyncio.get_running_loop().time()
-
-
-def _odd(standing: Standing) -> str:
-    return f" ({standing.oddity})" if standing.oddity else ""
-
-
-def _closed(task_id: str) -> ClientClosedError:
-    return ClientClosedError(
-        f"The client was closed while task {task_id} was awaited; it goes on at the service.",
-        task_id=task_id,
-        may_have_cost=True,
-    )
-
-
-def _hopeless(reading: polls.Reading, task_id: str) -> VeoError:
-    if isinstance(reading, polls.AccountTrouble):
-        error = copy(reading.error)
-        error.task_id, error.may_have_cost = task_id, True
-        return error
-    detail = reading.detail if isinstance(reading, polls.Bad) else "no answer"
-    return PollingError(f"The service could not be asked ({detail}).", task_id=task_id)
