@@ -97,7 +97,8 @@ class RetryPolicy(Value):
         max_backoff: the longest delay.
         submit_timeout: how long a submit's answer is awaited. It is long since a synchronous
             answer, after minutes, is legal.
-        settle: how long a cancelled caller stays for the answer to a submit that has begun.
+        settle: how long a cancelled caller stays for the answer to a submit that has begun, unless
+            it is cancelled once more.
     """
 
     on_uncertain: Literal["reconcile", "raise", "resend"] = "reconcile"

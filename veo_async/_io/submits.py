@@ -5,7 +5,8 @@ scope does not stop native cancellation) does not cut the POST. The caller stays
 seconds for its answer, then goes; what the answer says is kept in `Submits.unsettled` and in a
 warning. Nor is it cut when the event loop cancels all its tasks, as ``asyncio.run`` does at its
 end: the loop does not know the POST's own task, only a guard that holds the loop's end up while
-the POST settles.
+the POST settles. Who is cancelled a second time meanwhile (a second Ctrl-C) wants to be gone: the
+end waits for no POST of theirs, which is uncertain then.
 """
 
 from __future__ import annotations
