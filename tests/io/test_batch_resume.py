@@ -108,6 +108,23 @@ async def test_five_hundred_against_a_bad_service(path: Path) -> None:
     assert service.counters == calls
 
 
+async def test_a_later_run_knows_how_the_service_answered_an_earlier_one(path: Path) -> None:
+    """A service that was seen to answer with an id at once needs no quarter of an hour to prove
+    that it has no task, whichever run saw it."""
+    cut = Fault(effect=Drop(at="read"), nth=2)
+    service = emulator(pace=PACE, faults=[cut])
+    requests = prompts("a", "b")
+    async with service:
+        first = await once(service, requests, journal=path, retry=RetryPolicy(on_uncertain="raise"))
+        began = asyncio.get_running_loop().time()
+        second = await once(service, requests, journal=path)
+
+    assert errors(first).count(SubmissionUncertainError) == 1
+    assert errors(second) == [None, None]
+    assert len(service.bill) == 2
+    assert asyncio.get_running_loop().time() - began < 300.0
+
+
 # The run.
 
 

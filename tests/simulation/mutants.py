@@ -92,8 +92,14 @@ MUTANTS = (
         (
             "_io/batch_ledger.py",
             "        self._note(\n"
-            "            law.event_of(self.key, self._stage, verdict, ended_at=ended_at, "
-            "other_spelling=other)\n"
+            "            law.event_of(\n"
+            "                self.key,\n"
+            "                self._stage,\n"
+            "                verdict,\n"
+            "                ended_at=ended_at,\n"
+            "                other_spelling=other,\n"
+            "                at_once=at_once,\n"
+            "            )\n"
             "        )",
             "        self.late = law.event_of(\n"
             "            self.key, self._stage, verdict, ended_at=ended_at, other_spelling=other\n"

@@ -42,17 +42,24 @@ PASSING = (AccountError, NoAPIError, RateLimitError, ServerError)
 
 
 def event_of(
-    key: str, stage: str, verdict: law.Verdict, *, ended_at: float, other_spelling: bool
+    key: str,
+    stage: str,
+    verdict: law.Verdict,
+    *,
+    ended_at: float,
+    other_spelling: bool,
+    at_once: bool = False,
 ) -> events.StageEvent:
     """What the journal is told of a POST that was over at ``ended_at`` (Unix seconds).
 
-    ``other_spelling`` tells whether another spelling of the action is tried after a refusal.
+    ``other_spelling`` tells whether another spelling of the action is tried after a refusal, and
+    ``at_once`` whether only the id was answered, as was asked for.
     """
     match verdict:
         case law.Accepted(task_id, standing):
             if standing.generation:
                 return events.Succeeded(key, stage, standing.generation)
-            return events.Accepted(key, stage, task_id or "")
+            return events.Accepted(key, stage, task_id or "", at_once)
         case law.Uncertain():
             return events.Uncertain(key, stage, ended_at, verdict.trace_id)
         case law.Refused(error) if not (isinstance(error, PASSING) or other_spelling):
@@ -163,6 +170,12 @@ def receipt_of(row: Row) -> Receipt | None:
         return None
     ended = facts.get("ended_at", row.at)
     return Receipt(task_id, chosen(request), row.sent_at, ended, facts.get("offset"))
+
+
+def answered_at_once(row: Row) -> bool | None:
+    """Whether the answer to this attempt was the id alone, as was asked for by a callback address
+    of our own (``True``) or without one (``False``); ``None`` if that is not known."""
+    return own_callback(row) is not None if row.facts.get("at_once") else None
 
 
 def uncertain_of(row: Row, *, reason: str | None = None) -> SubmissionUncertainError:

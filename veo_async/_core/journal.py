@@ -155,6 +155,7 @@ def _facts(row: Row, event: StageEvent, at: float) -> str:
         case Accepted():
             # The end of the POST: that of an adopted one was recorded when its answer was lost.
             known = {"ended_at": at} | known | {"task_id": event.task_id}
+            known["at_once"] = event.at_once or None
         case Uncertain():
             known["ended_at"] = event.ended_at
             known["trace_id"] = event.trace_id or known.get("trace_id")

@@ -33,12 +33,16 @@ class Intended:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The service has the task: it said so, or the task list shows it."""
+    """The service has the task: it said so, or the task list shows it.
+
+    ``at_once`` tells that it answered with the id alone, as it was asked to.
+    """
 
     name: ClassVar[str] = "accepted"
     key: str
     stage: str
     task_id: str
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,8 @@ class Row:
     @property
     def facts(self) -> dict[str, Any]:
         """What is known about the POST: ``offset``, ``action`` and ``callback_url`` as `Intended`
-        has them, ``ended_at``, ``trace_id`` and ``task_id``; unknown ones are left out."""
+        has them, ``at_once`` as `Accepted` has it, ``ended_at``, ``trace_id`` and ``task_id``;
+        unknown ones are left out."""
         return stored.loads_object(self.facts_json)
 
     @property

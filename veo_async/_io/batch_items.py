@@ -93,6 +93,7 @@ class Owned:
         rows = await self._journal.sent_between(since, until)
         receipts = [law.receipt_of(row) for row in rows]
         self._parts.reconciler.own(receipt for receipt in receipts if receipt)
+        self._parts.reconciler.answered_at_once(map(law.answered_at_once, rows))
 
 
 @dataclass(slots=True, eq=False)

@@ -138,7 +138,7 @@ class StageLedger:
         self._till.leave(billed=False)
         self._withdraw()
 
-    def after_post(self, verdict: submit.Verdict, ended_at: float) -> None:
+    def after_post(self, verdict: submit.Verdict, ended_at: float, *, at_once: bool) -> None:
         """Note what the POST came to."""
         other = law.may_respell(verdict, self._action) and not self._respelled
         self._respelled = self._respelled or other
@@ -146,7 +146,14 @@ class StageLedger:
         self._from_earlier = False
         self.finished = isinstance(verdict, submit.Accepted) and bool(verdict.standing.generation)
         self._note(
-            law.event_of(self.key, self._stage, verdict, ended_at=ended_at, other_spelling=other)
+            law.event_of(
+                self.key,
+                self._stage,
+                verdict,
+                ended_at=ended_at,
+                other_spelling=other,
+                at_once=at_once,
+            )
         )
         if isinstance(verdict, submit.Refused):
             self._till.notice(verdict.error)

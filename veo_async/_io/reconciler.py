@@ -116,6 +116,10 @@ class Reconciler:
         since the window of an earlier run's submit may lie far back."""
         self._earlier |= {receipt.task_id: receipt for receipt in receipts}
 
+    def answered_at_once(self, ways: Iterable[bool | None]) -> None:
+        """Earlier runs were answered with an id at once, in these ways: see `accepted`."""
+        self._at_once.update(way for way in ways if way is not None)
+
     async def resolve(
         self,
         lost: Lost,

@@ -60,8 +60,9 @@ class Ledger(Protocol):
     def not_posted(self) -> None:
         """It was not sent after all."""
 
-    def after_post(self, verdict: law.Verdict, ended_at: float) -> None:
-        """It is over, whoever is still there to hear of it."""
+    def after_post(self, verdict: law.Verdict, ended_at: float, *, at_once: bool) -> None:
+        """It is over, whoever is still there to hear of it; ``at_once`` if the service answered
+        with an id alone, as it was asked to."""
 
     def adopted(self, task_id: str) -> None:
         """The lost submit is this task."""
@@ -431,17 +432,19 @@ class Submits:
             failed = None if task.cancelled() else task.exception()
             post.verdict = law.Uncertain("it was cut before its answer came", cause=failed)
         self._seams.teller.concluded(post.origin, post.verdict)
+        at_once = False
         if isinstance(post.verdict, law.Accepted):
-            self._accept(post, post.verdict, action)
+            at_once = self._accept(post, post.verdict, action)
         if post.ledger:
-            post.ledger.after_post(post.verdict, post.ended_at)
+            post.ledger.after_post(post.verdict, post.ended_at, at_once=at_once)
         if post.abandoned:
             self._end_alone(post)
         post.over.set()
         if not self._open:
             self._all_over.set()
 
-    def _accept(self, post: Post, accepted: law.Accepted, action: str) -> None:
+    def _accept(self, post: Post, accepted: law.Accepted, action: str) -> bool:
+        """Follow the task; returns whether only its id was answered, as was asked for."""
         if post.request.action in law.OTHER_SPELLING:
             self._spelling = action
         receipt = reconcile.Receipt(
@@ -453,6 +456,7 @@ class Submits:
         at_once = bool(asked_to) and accepted.standing is PENDING
         self._reconciler.accepted(receipt, at_once=at_once, called_back=post.ticket is not None)
         self._follow(post, accepted)
+        return at_once
 
     def _follow(self, post: Post, accepted: law.Accepted) -> Tracked:
         post.verdict = accepted
