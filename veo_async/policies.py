@@ -25,10 +25,13 @@ class RateLimit(Value):
         concurrency: open HTTP calls to the API, polls included. A quarter of them, at least one,
             is kept for polls. With ``mode="sync"`` every call is held until its video is ready,
             so this is the number of videos made at once.
-        in_flight: generations that are accepted and unfinished; ``None`` sets no limit.
+        in_flight: generations that are accepted and unfinished, tasks that are only waited for
+            included; ``None`` leaves it to ``adaptive``.
         per_second: requests a second, polls included; ``None`` sets no limit.
         burst: how many requests may go at once after a pause before ``per_second`` spaces them.
-        adaptive: whether the client slows down by itself after a 429 and recovers step by step.
+        adaptive: whether the client learns from each 429 what the service allows, requests a second
+            and generations in flight, keeps a little below it, and tries ever more rarely whether
+            it allows more. Without it a 429 pauses everybody, and teaches nothing.
     """
 
     concurrency: Count = 8

@@ -248,6 +248,45 @@ async def test_a_slow_rate_is_a_rate_too() -> None:
 
 
 @pytest.mark.asyncio
+async def test_one_rate_for_submits_and_polls() -> None:
+    """A rate of both together is shared, and what was refused does not count."""
+    async with calling(limits=Limits(per_second=2, polls_per_second=1)) as caller:
+        statuses = [(await caller.tasks(action="retrieve_batch")).status_code for _ in range(3)]
+        statuses += [(await caller.submit(**{"async": True})).status_code for _ in range(2)]
+
+        assert statuses == [200, 429, 429, 200, 429]
+
+
+@pytest.mark.asyncio
+async def test_refusals_may_be_silent_by_chance() -> None:
+    """A part of the refusals lacks ``Retry-After``, by seeded luck."""
+    limits = Limits(in_flight=0, retry_after=3.0, silent=0.5)
+    async with calling(limits=limits) as caller:
+        said = [(await caller.submit()).headers.get("retry-after") for _ in range(100)]
+    async with calling(limits=limits) as caller:
+        again = [(await caller.submit()).headers.get("retry-after") for _ in range(100)]
+
+        assert set(said) == {"3", None}
+        assert 30 <= said.count(None) <= 70
+        assert said == again
+
+
+@pytest.mark.asyncio
+async def test_limits_may_change_while_the_service_runs() -> None:
+    """New limits hold from then on, for what was accepted before too."""
+    async with calling(pace=MINUTE) as caller:
+        await caller.task_id()
+        before = caller.emulator.limits
+        caller.emulator.limits = Limits(in_flight=1)
+        full = await caller.submit(**{"async": True})
+        caller.emulator.limits = before
+
+        assert before == Limits()
+        assert full.status_code == 429
+        assert (await caller.submit(**{"async": True})).status_code == 200
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("pace", [MINUTE, Looks(1)])
 async def test_a_cap_of_tasks_in_flight(pace: Any) -> None:
     """The cap counts accepted and unfinished tasks; a finished one makes room."""

@@ -27,12 +27,14 @@ from veo_async import (
     RateLimitError,
     RetryPolicy,
     TextToVideo,
+    WaitTimeoutError,
 )
 from veo_async._core.reply import Answer, Failure, Reply
 from veo_async._core.throttle import Lane
 from veo_async._io.limiter import Limiter
 from veo_async.emulator import Limits, Seconds
 
+MUG = TextToVideo(prompt="a mug")
 GOOD = Reply(200, {}, b"{}")
 
 
@@ -214,28 +216,32 @@ async def test_a_429_without_a_time_backs_off() -> None:
 
 @pytest.mark.asyncio
 async def test_the_pace_recovers_step_by_step() -> None:
-    """A 429 spaces the calls that follow; good answers narrow the space until none is left, and
-    neither an error nor a lost answer does."""
+    """A 429 spaces the calls that follow as those before it went; good answers narrow the space
+    after a while, as far as the rate is used, and neither an error nor a lost answer does."""
     limit = limiter()
-    hear(limit, busy("1"))
+
+    async def gap() -> float:
+        times = await times_of(limit, 12)
+        return times[-1] - times[-2]
+
+    for _ in range(20):
+        await times_of(limit, 1)
+        hear(limit, GOOD)
+        await asyncio.sleep(0.1)
     await times_of(limit, 1)
-    first = await times_of(limit, 2)
+    hear(limit, busy("1"))
+    gaps = [await gap()]
     hear(limit, Failure("httpx", ()))
     hear(limit, Reply(500, {}, b""))
-    await times_of(limit, 1)
-    errors = await times_of(limit, 2)
-    for _ in range(20):
-        hear(limit, GOOD)
-    await times_of(limit, 1)
-    later = await times_of(limit, 2)
-    for _ in range(5000):
-        hear(limit, GOOD)
-    await times_of(limit, 1)
-    last = await times_of(limit, 2)
+    gaps.append(await gap())
+    for answers in (20, 5000):
+        for _ in range(answers):
+            hear(limit, GOOD)
+        gaps.append(await gap())
 
-    gaps = [times[1] - times[0] for times in (first, errors, later, last)]
+    assert gaps[0] == pytest.approx(0.1, rel=0.2)
     assert gaps[0] == pytest.approx(gaps[1])
-    assert gaps[1] > gaps[2] > gaps[3] == 0.0
+    assert gaps[1] > gaps[2] > gaps[3]
 
 
 @pytest.mark.asyncio
@@ -275,6 +281,105 @@ async def test_who_queues_for_a_place_has_the_holders_polled() -> None:
     assert len(service.bill) == 10
     assert service.counters[429] == 0
     assert polls == service.counters["retrieve_batch"] + service.counters["retrieve"] > 0
+
+
+@pytest.mark.asyncio
+async def test_a_learned_cap_has_the_holders_polled_too() -> None:
+    """A loop that submits and never waits goes on when only the service limits what is in flight:
+    the client learns it, and watches for a place."""
+    service = emulator(limits=Limits(in_flight=3), pace=Seconds(mean=30.0))
+    async with service, client_of(service) as veo:
+        for number in range(20):
+            await veo.submit(TextToVideo(prompt=f"p{number}"))
+        polls = service.counters["retrieve_batch"] + service.counters["retrieve"]
+        await asyncio.sleep(300.0)
+
+    assert len(service.bill) == 20
+    assert service.counters[429] <= 12
+    assert polls == service.counters["retrieve_batch"] + service.counters["retrieve"] > 0
+
+
+@pytest.mark.asyncio
+async def test_tasks_that_are_only_waited_for_are_in_flight() -> None:
+    """Tasks that another client submitted take places while they are waited for, so that the
+    service refuses no submit; whoever stops waiting gives the place back."""
+    service = emulator(limits=Limits(in_flight=3), pace=Seconds(mean=60.0, sigma=0.0))
+    async with service:
+        async with client_of(service) as first:
+            ids = [(await first.submit(TextToVideo(prompt=f"p{n}"))).id for n in range(3)]
+        async with client_of(service, rate_limit=RateLimit(in_flight=3)) as veo:
+            waiting = [asyncio.create_task(veo.wait(task_id)) for task_id in ids[:2]]
+            with pytest.raises(WaitTimeoutError):
+                await veo.wait(ids[2], timeout=1.0)
+            held = veo._limiter.places.held
+            waiting.append(asyncio.create_task(veo.wait(ids[2])))
+            await asyncio.sleep(1.0)
+            more = await veo.generate_many([TextToVideo(prompt=f"q{n}") for n in range(3)])
+            await asyncio.gather(*waiting)
+
+            assert veo._limiter.places.held == 0
+
+    assert held == 2
+    assert [outcome.error for outcome in more] == [None] * 3
+    assert service.counters[429] == 0
+
+
+@pytest.mark.asyncio
+async def test_a_task_that_is_waited_for_and_submitted_holds_one_place() -> None:
+    """If the service answers a submit with the id of a task that is waited for already, that keeps
+    its place until it is over, whoever stops waiting."""
+
+    async def sell(body: Body) -> httpx.Response:
+        return accepted("the-same")
+
+    async def show(body: Body) -> httpx.Response:
+        return looked(body, **({"the-same": finished("the-same")} if now() > 60.0 else {}))
+
+    async with client(Service(submit=sell, tasks=show)) as veo:
+        waiting = asyncio.create_task(veo.wait("the-same", timeout=10.0))
+        await asyncio.sleep(1.0)
+        await veo.submit(MUG)
+        await asyncio.wait([waiting])
+        held = veo._limiter.places.held
+        await veo.wait("the-same")
+
+        assert isinstance(waiting.exception(), WaitTimeoutError)
+        assert (held, veo._limiter.places.held) == (1, 0)
+
+
+@pytest.mark.asyncio
+async def test_tasks_that_nobody_asks_for_are_forgotten() -> None:
+    """A program that submits for ever and never waits keeps an hour of its tasks in mind."""
+    service = emulator()
+    async with service, client_of(service) as veo:
+        for number in range(5 * 60):
+            await veo.submit(TextToVideo(prompt=f"p{number}"))
+            await asyncio.sleep(60.0)
+
+        assert 59 <= len(veo._tracker._kept) == veo._limiter.places.held <= 61
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("seconds", [0.5, 3.0, 40.0, 200.0])
+async def test_a_cancelled_crowd_leaves_nothing_behind(seconds: float) -> None:
+    """Whoever is cancelled in the line, before a learned cap, in a pause or while it is sent gives
+    everything back, and the next ones go on."""
+    service = emulator(limits=Limits(in_flight=3, silent=0.5), pace=Seconds(mean=30.0))
+    async with service, client_of(service) as veo:
+        crowd = asyncio.create_task(
+            veo.generate_many([TextToVideo(prompt=f"p{n}") for n in range(30)])
+        )
+        await asyncio.sleep(seconds)
+        crowd.cancel()
+        await asyncio.wait([crowd])
+        left = [veo.wait(item.task_id or "") for item in veo.unsettled]
+        await asyncio.gather(*left)
+        more = await veo.generate_many([TextToVideo(prompt=f"q{n}") for n in range(5)])
+
+        assert [outcome.error for outcome in more] == [None] * 5
+        assert veo._limiter.places.held == 0
+        assert [lane.calls.value for lane in veo._limiter._lanes.values()] == [6, 2]
+        assert len(veo._limiter._line) == 0
 
 
 @pytest.mark.asyncio

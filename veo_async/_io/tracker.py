@@ -35,6 +35,10 @@ from .waiting import happens
 
 logger = logging.getLogger("veo_async")
 
+FORGOTTEN = 3600.0
+"""Seconds after which a task that nobody looks at gives its place back: as long as a wait without
+a timeout of its own."""
+
 
 class Tracker:
     """All tasks that somebody has a hold of."""
@@ -113,10 +117,20 @@ class Tracker:
         if tracked.place:
             tracked.place.release()
         tracked.place, tracked.is_guest = place, False
+        self._forget()
         self._kept[tracked.task_id] = tracked
         if self._is_watched(tracked):
             self._keep(tracked)
             self._start()  # for who queued for a place while this one was not yet accepted
+
+    def _forget(self) -> None:
+        """Take for finished what nobody asked for in a long time: who submits for ever and never
+        waits must not fill the memory."""
+        while oldest := next(iter(self._kept.values()), None):
+            if oldest.waiters or self._queued_for_places or _now() - oldest.watch.seen < FORGOTTEN:
+                return
+            del self._kept[oldest.task_id]
+            self._free(oldest)
 
     async def wait(self, tracked: Tracked, timeout: float) -> Generation:
         """The result, awaited for up to ``timeout`` seconds.
