@@ -109,6 +109,16 @@ async def test_a_bad_delivery(
 
 
 @pytest.mark.asyncio
+async def test_a_long_body_is_read_up_to_the_limit() -> None:
+    """What is beyond is not read, however much comes."""
+    held = Held()
+
+    answer = await send(held.receiver, held.urls[0], [b" " * 10_000] * 1000)
+
+    assert (answer.status, answer.read) == (413, BODY // 10_000 + 1)
+
+
+@pytest.mark.asyncio
 async def test_what_the_answers_bear() -> None:
     """A wrong method is told the right one, and a stranger's delivery when to come again."""
     held = Held()

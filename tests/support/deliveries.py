@@ -47,11 +47,12 @@ def of(task_id: str | None, **fields: Any) -> bytes:
 
 @dataclass
 class Answer:
-    """What a receiver answered; ``status`` is 0 if it was nothing."""
+    """What a receiver answered (``status`` is 0 if it was nothing), after how many pieces."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    read: int = 0
 
 
 Pieces = Iterable[bytes | float]
@@ -80,6 +81,7 @@ async def send(
                 await anyio.sleep(piece)
                 continue
             left -= 1
+            answer.read += 1
             return {"type": "http.request", "body": piece, "more_body": bool(left) or cut}
         return {"type": "http.disconnect"}
 
