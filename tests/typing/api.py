@@ -157,6 +157,8 @@ async def many_videos(veo: VeoClient) -> None:
     async with veo.batch(requests, journal="run.db", download_to=Path("out")) as outcomes:
         async for outcome in outcomes:
             assert_type(outcome, Outcome)
+    preview = await veo.batch(requests, journal="run.db").preview()
+    assert_type(preview.start, int)
     keyed = [(request.action, request) for request in requests]
     async with veo.batch(iter(keyed), max_in_flight=3, max_submissions=5, timeout=60) as outcomes:
         assert_type(await anext(outcomes), Outcome)

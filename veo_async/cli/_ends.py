@@ -29,7 +29,7 @@ class Ends:
         end = self._tally.take(outcome.key)
         if self._as_json:
             self._screen.print(_rows.of_outcome(outcome).as_json())
-        elif not self._screen.is_out_live:
+        elif not self._screen.tells_all:
             for file in outcome.files:
                 self._screen.print(plain(str(file)))
         if outcome.error:

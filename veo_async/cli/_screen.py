@@ -29,7 +29,8 @@ class Screen:
     def __init__(self, options: Shared) -> None:
         self.console = Console(stderr=True, markup=False, highlight=False, emoji=False)
         self.is_live = sys.stderr.isatty() and not self.console.is_dumb_terminal
-        self.is_out_live = sys.stdout.isatty()
+        # Where both streams are one terminal, what is drawn on it tells a person all there is.
+        self.tells_all = self.is_live and sys.stdout.isatty()
         self._options = options
         self._rows = 0
         self._held: list[str] | None = None
