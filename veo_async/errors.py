@@ -435,4 +435,5 @@ def state_after(error: BaseException | None) -> OutcomeState:
         return "succeeded"
     if not isinstance(error, VeoError) or not error.may_have_cost:
         return "failed"
-    return next((_STATES[cls] for cls in type(error).__mro__ if cls in _STATES), "failed")
+    failed: OutcomeState = "failed"
+    return next((_STATES[cls] for cls in type(error).__mro__ if cls in _STATES), failed)

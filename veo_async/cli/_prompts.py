@@ -49,7 +49,7 @@ class Prompts:
 
     def __init__(self, spool: IO[bytes], form: Form, defaults: Mapping[str, Any]) -> None:
         self._spool = spool
-        self._form = form
+        self._form: Form = form
         self._defaults = defaults
 
     def check(self) -> Report:
