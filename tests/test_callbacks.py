@@ -74,6 +74,7 @@ def quantile(values: list[float], part: float) -> float:
     return sorted(values)[int(len(values) * part)]
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 @pytest.mark.parametrize("seed", [0, 1])
 async def test_five_hundred_at_once_with_lost_and_repeated_callbacks(seed: int) -> None:
@@ -178,6 +179,7 @@ async def test_the_body_decides_nothing_about_whom_it_wakes() -> None:
         waits[1].cancel()
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_one_url_ten_thousand_times_is_a_poll_in_five_seconds() -> None:
     """Replays of a real address cost a poll in five seconds while the task runs, and none once it
@@ -207,6 +209,7 @@ async def test_one_url_ten_thousand_times_is_a_poll_in_five_seconds() -> None:
         assert requests(service) == over
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_a_burst_shares_its_polls() -> None:
     """A thousand deliveries in one moment are confirmed by as many polls as batches of fifty, and
