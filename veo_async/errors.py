@@ -435,5 +435,6 @@ def state_after(error: BaseException | None) -> OutcomeState:
         return "succeeded"
     if not isinstance(error, VeoError) or not error.may_have_cost:
         return "failed"
-    failed: OutcomeState = "failed"
-    return next((_STATES[cls] for cls in type(error).__mro__ if cls in _STATES), failed)
+    known = (cls for cls in type(error).__mro__ if cls in _STATES)
+    nearest = next(known, None)
+    return _STATES[nearest] if nearest else "failed"
