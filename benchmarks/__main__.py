@@ -1,79 +1,49 @@
-"""The command: ``python -m benchmarks --help``."""
+"""The command: ``python -m benchmarks`` measures everything; see the package's docstring."""
 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
+import time
 from collections.abc import Sequence
-from pathlib import Path
+from importlib import import_module
 
-from rich.console import Console
+SIMULATED = ("memory", "schedule", "throttled")
+"""The parts that measure no CPU time of their own: they run beside each other."""
 
-from .report import WIDTH, document, save, show, surroundings
-from .running import Work, run
+TIMED = ("journal", "speed")
+"""The parts that need the machine for themselves, one after the other."""
 
-LATEST = Path(__file__).parent / "results" / "latest.json"
+PARTS = (*SIMULATED, *TIMED)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, print the table, and write the JSON file."""
-    options = _options().parse_args(argv)
-    work = Work(
-        videos=options.videos,
-        mean=options.mean,
-        sigma=options.sigma,
-        seed=options.seed,
-        rounds=options.rounds,
-        first=options.first,
-        interval=options.interval,
-        all=options.all,
-    )
-    console, progress = Console(width=WIDTH, highlight=False), Console(stderr=True)
-    around = surroundings()
-    told = document(around, work, run(work, progress.print))
-    show(told, console)
-    save(told, options.out)
-    progress.print(f"written: {options.out}", soft_wrap=True)
-    return 0
-
-
-def _options() -> argparse.ArgumentParser:
+    """Run all parts, or those that are named, and then write the README's section."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="Measure what a video costs the client."
-    )
-    work = Work()
-    parser.add_argument(
-        "--videos",
-        type=_numbers,
-        default=work.videos,
-        metavar="N,...",
-        help="how many videos at once (default: 100,1000,10000)",
-    )
-    parser.add_argument("--mean", type=float, default=work.mean, help="seconds a video takes")
-    parser.add_argument("--sigma", type=float, default=work.sigma, help="spread of its logarithm")
-    parser.add_argument("--seed", type=int, default=work.seed, help="luck of the durations")
-    parser.add_argument(
-        "--rounds", type=int, default=work.rounds, help="how often a bare loop runs"
+        prog="python -m benchmarks",
+        description="Measure, and write benchmarks/results/ and the README's figures.",
+        epilog="Each part has options of its own: python -m benchmarks.PART --help",
     )
     parser.add_argument(
-        "--first", type=float, help="PollPolicy(first=...) of the library (default: its own)"
+        "parts", nargs="*", choices=[*PARTS, "readme", []], metavar="PART", help="default: all"
     )
-    parser.add_argument(
-        "--interval", type=float, default=work.interval, help="seconds between fixed looks"
-    )
-    parser.add_argument("--all", action="store_true", help="leave out none that takes very long")
-    parser.add_argument("--out", type=Path, default=LATEST, help="where the JSON file goes")
-    return parser
+    wanted = parser.parse_args(argv).parts or [*PARTS, "readme"]
+    started = time.monotonic()
+    beside = [_begun(part) for part in SIMULATED if part in wanted]
+    failed = sum(process.wait() != 0 for process in beside)
+    for part in TIMED:
+        if part in wanted:
+            failed += _begun(part).wait() != 0
+    if "readme" in wanted and not failed:
+        import_module("benchmarks.readme").main([])
+    told = f"{time.monotonic() - started:.0f} s"
+    sys.stderr.write(f"{told}, {failed} parts failed\n" if failed else f"{told}\n")
+    return failed
 
 
-def _numbers(text: str) -> tuple[int, ...]:
-    try:
-        numbers = tuple(int(number) for number in text.split(","))
-    except ValueError:
-        numbers = (0,)
-    if min(numbers) < 1:
-        raise argparse.ArgumentTypeError("give numbers of videos, such as 100,1000")
-    return numbers
+def _begun(part: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", f"benchmarks.{part}"])
 
 
 if __name__ == "__main__":

@@ -59,9 +59,12 @@ class Backend:
     Args:
         mean, sigma: the log-normal distribution of the durations, in seconds.
         seed: the same seed gives the nth accepted task the same duration, after each `reset`.
+        forgets: whether a task is gone once it was shown finished, so that a long run needs no
+            more memory here than a short one.
     """
 
-    def __init__(self, *, mean: float, sigma: float, seed: int) -> None:
+    def __init__(self, *, mean: float, sigma: float, seed: int, forgets: bool = False) -> None:
+        self._forgets = forgets
         self._mu, self._sigma, self._seed = math.log(mean) - sigma**2 / 2, sigma, seed
         self.reset()
 
@@ -91,7 +94,8 @@ class Backend:
         duration = self._luck.lognormvariate(self._mu, self._sigma)
         record = RECORD % (task_id, now, json.dumps(fields), trace_id)
         response = RESPONSE % (task_id, trace_id, video_id.replace("-", ""), task_id)
-        self.durations.append(duration)
+        if not self._forgets:
+            self.durations.append(duration)
         self.tasks[task_id] = Task(
             now + duration, f"{record}}}".encode(), f"{record}{response}".encode()
         )
@@ -111,13 +115,18 @@ class Backend:
 
     def _retrieve(self, task_id: str, now: float) -> Answer:
         self.counters["retrieve"] += 1
-        task = self.tasks.get(task_id)
-        return 200, task.record(now) if task else b"{}"
+        return 200, self._record(task_id, now) if task_id in self.tasks else b"{}"
+
+    def _record(self, task_id: str, now: float) -> bytes:
+        task = self.tasks[task_id]
+        if self._forgets and now >= task.finish_at:
+            del self.tasks[task_id]
+        return task.record(now)
 
     def _retrieve_batch(self, ids: list[str], limit: int, now: float) -> Answer:
         self.counters["retrieve_batch"] += 1
-        found = [task for task_id in ids if (task := self.tasks.get(task_id))][:limit]
-        items = b",".join([task.record(now) for task in found])
+        found = [task_id for task_id in ids if task_id in self.tasks][:limit]
+        items = b",".join([self._record(task_id, now) for task_id in found])
         return 200, b'{"items":[%s],"count":%d}' % (items, len(found))
 
     _calls: ClassVar[dict[str, Callable[[Backend, dict[str, Any], float], Answer]]] = {

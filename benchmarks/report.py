@@ -20,6 +20,9 @@ from .contenders import BASE, FLOOR
 from .figures import SATURATED, Figures, ratios
 from .running import Result, Work
 
+RESULTS = Path(__file__).parent / "results"
+"""Where each part writes what it found. What the README cites is kept in the repository."""
+
 PACKAGES = (
     "veo-async",
     "httpx",

@@ -6,11 +6,14 @@ two and the same seed gives the same figures on every machine.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import heapq
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from math import inf
+from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
@@ -22,8 +25,12 @@ from veo_async.emulator import Emulator, Limits, Plan, Seconds
 from veo_async.emulator.options import EPOCH
 from veo_async.testing import VirtualEventLoop
 
+from .report import RESULTS, save, surroundings
+
 UNTOLD = Limits(per_second=50.0, in_flight=200, silent=0.5)
 """What the service allows, and says at half of its refusals when to come back."""
+
+FILE = "throttled.json"
 
 LATENCY = 0.05
 """Seconds from a call to its answer."""
@@ -184,3 +191,24 @@ def throttled(job: Throttled) -> Seen:
     """Make the videos on a virtual event loop of their own."""
     with asyncio.Runner(loop_factory=VirtualEventLoop) as runner:
         return runner.run(_run(job))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Simulate the service that says nothing of its limits, and write ``throttled.json``."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.throttled", description=__doc__)
+    parser.add_argument("--videos", type=int, default=1000, help="how many at once")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="the folder of the results")
+    options = parser.parse_args(argv)
+    seen = throttled(Throttled(videos=options.videos))
+    found = {**asdict(seen), "ratio": seen.ratio, "refused_part": seen.refused_part}
+    save({**surroundings(), "results": {"videos": options.videos, **found}}, options.out / FILE)
+    print(
+        f"throttled: {seen.makespan:.1f} s where {seen.ideal:.1f} s is possible "
+        f"(x {seen.ratio:.2f}), {seen.refused_part:.1%} of the answers refused, "
+        f"{seen.failed} of {options.videos:,} videos failed"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from benchmarks.__main__ import main
+from benchmarks import journal, memory, throttled
 from benchmarks.contenders import BASE, CONTENDERS, FLOOR, body_of
 from benchmarks.figures import Figures, figures, middle, percentile, ratios, service_load
 from benchmarks.perform import Done
 from benchmarks.report import WIDTH, document, remarks, show, surroundings
 from benchmarks.running import Result, Work
 from benchmarks.service import Seen
+from benchmarks.speed import main
 from veo_async import TextToVideo
 from veo_async._core.submit import wire_body
 
@@ -44,13 +45,13 @@ def told(*rows: Figures, answer: float) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_a_whole_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command measures every contender, shows a row for each and writes the same as JSON."""
-    path = tmp_path / "new" / "latest.json"
+    """The command measures every contender, shows a row for each, writes the same and a chart."""
+    folder = tmp_path / "new"
     quick = ["--mean", "0.1", "--first", "0.1", "--rounds", "1", "--interval", "0.1"]
 
-    code = main(["--videos", "5", *quick, "--out", str(path)])
+    code = main(["--videos", "5", *quick, "--out", str(folder)])
 
-    written = json.loads(path.read_text(encoding="utf-8"))
+    written = json.loads((folder / "speed.json").read_text(encoding="utf-8"))
     rows = written["results"]
     printed = capsys.readouterr().out
     assert code == 0
@@ -65,6 +66,7 @@ def test_a_whole_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert all(row["requests"] > 1 for row in waited)
     assert all(-0.001 < row["delay_p50"] <= row["delay_p95"] < row["makespan"] for row in waited)
     assert len({row["ideal"] for row in waited}) == 1
+    assert (folder / "speed.svg").read_text(encoding="utf-8").count("veo_async") >= 2
 
 
 def test_the_bare_loops_send_what_the_library_sends() -> None:
@@ -178,3 +180,39 @@ def test_numbers_of_videos_are_read(videos: str, capsys: pytest.CaptureFixture[s
         main(["--videos", videos])
 
     assert "give numbers of videos, such as 100,1000" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_memory_of_a_batch_is_measured(tmp_path: Path) -> None:
+    """A short and a long batch, each in a process of its own."""
+    assert memory.main(["--videos", "5", "50", "--out", str(tmp_path)]) == 0
+
+    found = json.loads((tmp_path / "memory.json").read_text(encoding="utf-8"))["results"]
+    assert (found["short"], found["long"]) == (5, 50)
+    assert 20 < found["short_mb"] < 200
+    assert abs(found["growth_mb"]) < 20
+
+
+@pytest.mark.slow
+def test_the_price_of_a_journal_is_measured(tmp_path: Path) -> None:
+    """With and without, over both transports; a finished run costs no call."""
+    few = ["--videos", "3", "--rows", "5", "--rounds", "1", "--mean", "0.1"]
+
+    assert journal.main([*few, "--out", str(tmp_path)]) == 0
+
+    told = json.loads((tmp_path / "journal.json").read_text(encoding="utf-8"))
+    assert [row["transport"] for row in told["results"]] == [
+        "default transport",
+        "AiohttpTransport",
+    ]
+    assert all(row["ratio"] == row["with_ms"] / row["without_ms"] for row in told["results"])
+    assert (told["resume"]["rows"], told["resume"]["calls"]) == (5, 0)
+
+
+def test_the_throttled_service_is_simulated(tmp_path: Path) -> None:
+    """What came of it is written with the ratio to the ideal."""
+    assert throttled.main(["--videos", "20", "--out", str(tmp_path)]) == 0
+
+    found = json.loads((tmp_path / "throttled.json").read_text(encoding="utf-8"))["results"]
+    assert (found["videos"], found["bought"], found["failed"]) == (20, 20, 0)
+    assert found["ratio"] == found["makespan"] / found["ideal"]

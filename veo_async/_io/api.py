@@ -8,7 +8,6 @@ alone, and is struck from all that comes back.
 from __future__ import annotations
 
 import asyncio
-import json
 import platform
 import sys
 import zlib
@@ -21,6 +20,7 @@ from typing import Any, cast
 
 import anyio
 import httpx
+from pydantic_core import to_json
 
 from .._core.redact import REPLACEMENT, Redactor
 from .._core.reply import Answer, Failure, Reply
@@ -50,8 +50,6 @@ USER_AGENT = f"veo-async/{_version()} python/{platform.python_version()} httpx/{
 
 
 PATHS = ("/veo/videos", "/veo/tasks")
-
-encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class BodyTooLarge(Exception):
@@ -112,7 +110,7 @@ class API:
         """Post a JSON object; ``timeout`` seconds are for the whole call. Never raises but for
         cancellation."""
         outer, sent = sys.exception(), asyncio.get_running_loop().time()
-        request = self._request(path, encoded(body).encode(), timeout)
+        request = self._request(path, to_json(body), timeout)
         try:
             answer: Answer = await self._exchange(request, timeout)
         except Exception as exc:  # noqa: BLE001 - a transport may raise anything: the core judges

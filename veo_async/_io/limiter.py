@@ -33,7 +33,7 @@ POLL_SHARE = 4
 @dataclass(slots=True)
 class _Lane:
     calls: anyio.Semaphore
-    turn: anyio.Lock = field(default_factory=anyio.Lock)
+    turn: anyio.Lock = field(default_factory=lambda: anyio.Lock(fast_acquire=True))
 
 
 def _lanes(concurrency: int) -> dict[Lane, _Lane]:

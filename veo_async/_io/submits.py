@@ -425,6 +425,7 @@ class Submits:
 
     def _conclude(self, post: Post, action: str, task: asyncio.Task[None]) -> None:
         """The POST is over, whoever is still there to hear of it."""
+        post.task = None  # its caller may wait for the video for minutes, and keeps the rest
         self._limiter.leave("submit")
         self._open.discard(post)
         post.ended_at = self._seams.wall()
