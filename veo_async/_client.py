@@ -37,10 +37,11 @@ from ._io.batch import Asked, Batch, Options, Parts, run_all
 from ._io.downloads import Downloads
 from ._io.hints import Hints
 from ._io.limiter import Limiter
+from ._io.post import Post
 from ._io.queries import Queries, Tasks
 from ._io.reconciler import Reconciler
 from ._io.seams import Seams
-from ._io.submits import Post, Submits
+from ._io.submits import Submits
 from ._io.telling import Teller
 from ._io.tracked import Tracked
 from ._io.tracker import Tracker
@@ -373,7 +374,7 @@ class VeoClient:
         wanted = read_request(request)
         seconds = float("inf") if timeout is None else read_timeout(timeout)
         deadline = anyio.current_time() + seconds
-        with self._submits.keeping() as begun:
+        with self._submits.left.keeping() as begun:
             tracked = await self._submits.submit(wanted, deadline=deadline, begun=begun)
         renew = self._tracker.renew
         return Task(tracked, renew=renew, wait=self._await_end, look=self._refresh)
@@ -483,7 +484,7 @@ class VeoClient:
         """
         seconds = self._seconds(timeout)
         wanted = [read_request(request) for request in requests]
-        with self._submits.keeping() as begun:
+        with self._submits.left.keeping() as begun:
             return await run_all(wanted, self._parts, timeout=seconds, posts=begun)
 
     @property
@@ -493,7 +494,7 @@ class VeoClient:
         Each was sent and may have been paid for. One with a ``task_id`` leaves this list once
         `wait` has brought its end.
         """
-        return self._submits.unsettled
+        return self._submits.left.unsettled
 
     # Files.
 
@@ -574,7 +575,7 @@ class VeoClient:
         return self._timeout if timeout is None else read_timeout(timeout)
 
     async def _run(self, request: VideoRequest, timeout: Timeout) -> Generation:
-        with self._submits.keeping() as begun:
+        with self._submits.left.keeping() as begun:
             return await self._make(request, timeout, begun)
 
     async def _make(self, request: VideoRequest, timeout: Timeout, begun: list[Post]) -> Generation:
@@ -592,7 +593,7 @@ class VeoClient:
         return generation
 
     def _ended(self, tracked: Tracked) -> None:
-        self._submits.settled(tracked.task_id)
+        self._submits.left.settled(tracked.task_id)
         self._hints.ended(tracked)
 
     async def _refresh(self, tracked: Tracked) -> TaskRecord:

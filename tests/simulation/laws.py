@@ -87,7 +87,7 @@ def _is_recorded(one: Sent, state: str, at: float) -> bool:
 def leaks(veo: VeoClient) -> list[Broken]:
     """What a closed client must not hold any more."""
     held = {
-        "an open POST": veo._submits._open,
+        "an open POST": veo._submits._guard.posts,
         "a waiter": [task for task in veo._tracker._kept.values() if task.waiters],
         "a submit that is looked for": veo._reconciler._open,
     }

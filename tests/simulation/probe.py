@@ -9,7 +9,7 @@ from typing import Any
 from veo_async import VeoClient
 from veo_async._core import submit as law
 from veo_async._core.reconcile import Absent, Adopt
-from veo_async._io.submits import Post
+from veo_async._io.post import Post
 
 from .world import Plug, Sent
 

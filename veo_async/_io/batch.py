@@ -14,8 +14,8 @@ from ..models import Outcome, Outcomes, Preview, VideoRequest
 from .batch_items import Maker, Options, Parts
 from .batch_run import Asked, Run, Source
 from .journal import Journal
+from .post import Post
 from .preview import preview
-from .submits import Post
 
 __all__ = ["Asked", "Batch", "Options", "Parts", "run_all"]
 
@@ -53,7 +53,7 @@ class Batch:
             self._source,
             Maker(self._parts, self._options, self._journal),
             self._journal,
-            self._parts.submits,
+            self._parts.submits.left,
             max_in_flight=self._max_in_flight,
             timeout=self._options.timeout,
             extend=self._extend,

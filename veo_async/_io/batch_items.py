@@ -30,9 +30,10 @@ from .downloads import Downloads
 from .folder import Folder
 from .hints import Hints
 from .journal import Journal
+from .post import Post
 from .reconciler import Reconciler
 from .seams import Seams
-from .submits import Post, Submits
+from .submits import Submits
 from .tracked import Tracked
 from .tracker import Tracker
 
@@ -234,7 +235,7 @@ class Maker:
     async def _left_here(self, entry: Entry, ledger: StageLedger) -> Tracked | None:
         """The task, if the earlier run was this very client's: it hears of the POST itself, and
         owns the task, so nobody would find it in the list."""
-        post = self._parts.submits.left(ledger.is_of)
+        post = self._parts.submits.left.find(ledger.is_of)
         if post is None:
             return None
         with anyio.move_on_after(max(entry.deadline - anyio.current_time(), 0.0)):

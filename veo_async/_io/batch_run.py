@@ -21,7 +21,8 @@ from .._core.overlap import Overlap
 from ..models import Outcome, VideoRequest
 from .batch_items import Entry, Maker
 from .journal import Journal
-from .submits import Post, Submits
+from .left import Left
+from .post import Post
 
 logger = logging.getLogger("veo_async")
 
@@ -70,7 +71,7 @@ class Run(AsyncIterator[Outcome]):
         source: Source,
         maker: Maker,
         journal: Journal | None,
-        submits: Submits,
+        left: Left,
         *,
         max_in_flight: int,
         timeout: float,
@@ -80,7 +81,7 @@ class Run(AsyncIterator[Outcome]):
         self._entries = Entries(source)
         self._maker = maker
         self._journal = journal
-        self._submits = submits
+        self._left = left
         self._most = max_in_flight
         self._timeout = timeout
         self._posts = posts
@@ -195,7 +196,7 @@ class Run(AsyncIterator[Outcome]):
     def _keep(self, entry: Entry) -> None:
         """Nobody hears of this item; a journal tells the next run."""
         if not self._journal and self._posts is None:
-            self._submits.keep(entry.posts)
+            self._left.keep(entry.posts)
 
     # The end.
 

@@ -2,39 +2,39 @@
 
 Cancelling the caller (``task.cancel``, ``asyncio.timeout``, a web server, Ctrl-C; a shielded
 scope does not stop native cancellation) does not cut the POST. The caller stays up to ``settle``
-seconds for its answer, then goes; what the answer says is kept in `Submits.unsettled` and in a
-warning. Nor is it cut when the event loop cancels all its tasks, as ``asyncio.run`` does at its
-end: the loop does not know the POST's own task, only a guard that holds the loop's end up while
-the POST settles. Who is cancelled a second time meanwhile (a second Ctrl-C) wants to be gone: the
-end waits for no POST of theirs, which is uncertain then.
+seconds for its answer, then goes; what the answer says is kept in `left` and in a
+warning. Nor is it cut when the event loop cancels all its tasks: see `guard`. Who is cancelled a
+second time meanwhile (a second Ctrl-C) wants to be gone: the end waits for no POST of theirs, which
+is uncertain then.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import replace
 from math import inf
-from typing import Any, Protocol
+from typing import Any
 
 import anyio
 
 from .._core import reconcile
 from .._core import submit as law
 from .._core.callbacks import Ticket, without_token
-from .._core.likeness import comparable
 from .._core.tasks import PENDING
-from .._core.telling import Origin
 from ..errors import ClientClosedError, SubmissionUncertainError, WaitTimeoutError
-from ..models import Unsettled, VideoRequest
+from ..models import VideoRequest
 from ..policies import RetryPolicy
 from .api import API
+from .guard import Guard
 from .hints import Hints
+from .left import Left
 from .limiter import Limiter
 from .places import Place
+from .post import Ledger, Post, explain
 from .reconciler import Reconciler
 from .seams import Seams
 from .tracked import Tracked
@@ -42,100 +42,6 @@ from .tracker import Tracker
 from .waiting import happens
 
 logger = logging.getLogger("veo_async")
-
-
-class Ledger(Protocol):
-    """Is told of each POST of one request: before it is sent, and once it is over. All but the
-    first are told in the very step in which it becomes known, and raise nothing. ``key`` is the
-    item of a batch that the request is for."""
-
-    @property
-    def key(self) -> str: ...
-
-    async def before_post(
-        self, request: VideoRequest, action: str, sent_at: float, callback_url: str | None
-    ) -> None:
-        """A POST is about to be sent; whatever this raises keeps it from being sent."""
-
-    def not_posted(self) -> None:
-        """It was not sent after all."""
-
-    def after_post(self, verdict: law.Verdict, ended_at: float, *, at_once: bool) -> None:
-        """It is over, whoever is still there to hear of it; ``at_once`` if the service answered
-        with an id alone, as it was asked to."""
-
-    def adopted(self, task_id: str) -> None:
-        """The lost submit is this task."""
-
-    def absent(self) -> None:
-        """The lost submit provably bought nothing."""
-
-
-class Post:
-    """One POST, under way or over.
-
-    Attributes:
-        request: what is sent; ``chosen`` is its body in the form in which requests are compared.
-        sent_at, ended_at: when it was sent and when it was over, in Unix seconds.
-        verdict: what its answer proved, once it is over.
-        tracked: the task that it started, if it was accepted.
-        abandoned: whether its caller is gone, so that nobody else will tell what came of it.
-        place: its place in flight.
-        ledger: who is told of it, if anybody is.
-        origin: of what its events speak.
-        offset: by how many seconds the service's clock ran ahead when it was sent, if known.
-        ticket: the submit's own callback, if it has one.
-        over: set once it is over and its verdict is known.
-        patience: when it is cut, in monotonic seconds.
-        is_hurried: whether its caller was cancelled once more while it settled: the end of the
-            client, or of the program, does not wait for it.
-    """
-
-    def __init__(
-        self,
-        request: VideoRequest,
-        body: dict[str, Any],
-        *,
-        sent_at: float,
-        place: Place,
-        ledger: Ledger | None,
-        offset: float | None,
-        ticket: Ticket | None,
-    ) -> None:
-        self.request = request
-        self.ticket = ticket
-        self.offset = offset
-        self.ledger = ledger
-        self.chosen = comparable(body)
-        self.origin = Origin.of(request, key=ledger.key if ledger else None, sent_at=sent_at)
-        self.sent_at = sent_at
-        self.ended_at = sent_at
-        self.place = place
-        self.verdict: law.Verdict | None = None
-        self.tracked: Tracked | None = None
-        self.abandoned = False
-        self.over = asyncio.Event()
-        self.task: asyncio.Task[None] | None = None
-        self.patience = inf
-        self.is_hurried = False
-
-    @property
-    def callback_url(self) -> str | None:
-        """The callback address that no other submit has."""
-        return self.ticket.url if self.ticket else None
-
-    def unsettled(self) -> Unsettled:
-        error = None
-        if isinstance(self.verdict, law.Uncertain):
-            error = explain(self.verdict, self.request, self.sent_at)
-        if self.tracked is None:
-            return Unsettled(self.request, self.sent_at, error=error)
-        return Unsettled(
-            self.request,
-            self.sent_at,
-            task_id=self.tracked.task_id or None,
-            result=self.tracked.standing.generation,
-        )
 
 
 class Submits:
@@ -162,46 +68,9 @@ class Submits:
         self._asynchronous = asynchronous
         self._seams = seams
         self._spelling: str | None = None
-        self._open: set[Post] = set()
-        self._guard: asyncio.Task[None] | None = None
-        self._all_over = asyncio.Event()
-        self._left: list[Post] = []
+        self._guard = Guard(policy.settle)
         self._closed = False
-
-    @property
-    def unsettled(self) -> tuple[Unsettled, ...]:
-        """The submits whose callers were gone before they were told what came of them."""
-        return tuple(post.unsettled() for post in self._left)
-
-    def settled(self, task_id: str) -> None:
-        """Somebody knows the end of this task now."""
-        self._left = [
-            post
-            for post in self._left
-            if not (task_id and post.tracked and post.tracked.task_id == task_id)
-        ]
-
-    def left(self, is_it: Callable[[Ledger | None], bool]) -> Post | None:
-        """The POST with this ledger that this client sent, and whose caller is gone."""
-        return next((post for post in self._left if is_it(post.ledger)), None)
-
-    def keep(self, begun: Iterable[Post]) -> None:
-        """Nobody was told what came of these: they are kept in `unsettled`."""
-        for post in begun:
-            self._keep(post)
-
-    @contextmanager
-    def keeping(self) -> Iterator[list[Post]]:
-        """For a caller that is told of its submits at the end of the block: if it is cancelled
-        before, they are kept in `unsettled`."""
-        begun: list[Post] = []
-        try:
-            yield begun
-        except Exception:
-            raise  # an error tells
-        except BaseException:
-            self.keep(begun)
-            raise
+        self.left = Left()
 
     async def submit(
         self,
@@ -336,7 +205,7 @@ class Submits:
                 offset=post.offset,
                 callback_url=post.callback_url,
             )
-            for post in self._open
+            for post in self._guard.posts
         ]
 
     # The POST itself.
@@ -390,31 +259,9 @@ class Submits:
         post.task.add_done_callback(
             lambda task: self._conclude(post, action, task), context=Context()
         )
-        self._open.add(post)
-        if self._guard is None or self._guard.done():
-            self._guard = loop.create_task(self._guard_all(), context=Context())
+        self._guard.begun(post)
         self._seams.teller.submitted(post.origin, request)
         return post
-
-    async def _guard_all(self) -> None:
-        """Stay as long as there are POSTs; when all tasks are cancelled, until these settle."""
-        while self._open:
-            self._all_over.clear()
-            patience = min(post.patience for post in self._open)
-            try:
-                if not await happens(self._all_over, by=patience):
-                    self._cut_late(patience)
-            except asyncio.CancelledError:
-                now = anyio.current_time()
-                for post in self._open:
-                    until = now if post.is_hurried else now + self._policy.settle
-                    post.patience = min(post.patience, until)
-
-    def _cut_late(self, now: float) -> None:
-        for post in self._open:
-            if post.patience <= now and post.task:
-                post.patience = inf
-                post.task.cancel()
 
     async def _post(self, post: Post, body: dict[str, Any]) -> None:
         timeout = self._policy.submit_timeout
@@ -427,7 +274,7 @@ class Submits:
         """The POST is over, whoever is still there to hear of it."""
         post.task = None  # its caller may wait for the video for minutes, and keeps the rest
         self._limiter.leave("submit")
-        self._open.discard(post)
+        self._guard.over(post)
         post.ended_at = self._seams.wall()
         if post.verdict is None:
             failed = None if task.cancelled() else task.exception()
@@ -439,10 +286,8 @@ class Submits:
         if post.ledger:
             post.ledger.after_post(post.verdict, post.ended_at, at_once=at_once)
         if post.abandoned:
-            self._end_alone(post)
+            self.left.end(post)
         post.over.set()
-        if not self._open:
-            self._all_over.set()
 
     def _accept(self, post: Post, accepted: law.Accepted, action: str) -> bool:
         """Follow the task; returns whether only its id was answered, as was asked for."""
@@ -476,11 +321,11 @@ class Submits:
         try:
             is_over = await happens(post.over, by=deadline + self._policy.settle)
         except BaseException:
-            self._abandon(post)
+            self.left.abandon(post)
             await self._settle(post)
             raise
         if not is_over:
-            self._abandon(post)
+            self.left.abandon(post)
             late = "no answer came within the time to wait; a later one appears in veo.unsettled"
             raise explain(law.Uncertain(late), post.request, post.sent_at)
         assert post.verdict is not None  # `_conclude` gives one to each
@@ -492,44 +337,8 @@ class Submits:
             with anyio.move_on_after(self._policy.settle, shield=True):
                 await post.over.wait()
         except BaseException:
-            post.is_hurried = True
-            if (self._closed or post.patience < inf) and post.task:
-                post.task.cancel()  # the end has begun already
+            self._guard.hurry(post)
             raise
-
-    def _abandon(self, post: Post) -> None:
-        post.abandoned = True
-        if post.over.is_set():
-            self._end_alone(post)
-        else:
-            self._left.append(post)
-
-    def _end_alone(self, post: Post) -> None:
-        """A POST is over whose caller is gone: nobody else keeps what came of it."""
-        if post in self._left:
-            self._left.remove(post)
-        self._keep(post)
-        if not post.tracked:
-            post.place.release()
-
-    def _keep(self, post: Post) -> None:
-        """Keep and say what became of a POST that may have been paid for."""
-        item = post.unsettled()
-        if post in self._left or not (post.tracked or item.error):
-            return
-        self._left.append(post)
-        if item.task_id:
-            logger.warning(
-                "the caller of a submit was gone before its end: task %s was accepted and paid "
-                "for; wait for it with veo.wait(%r)",
-                item.task_id,
-                item.task_id,
-            )
-        else:
-            logger.warning(
-                "the caller of a submit was gone before its end; veo.unsettled shows it: %s",
-                item.error or "the video is there",
-            )
 
     def _check_open(self) -> None:
         if self._closed:
@@ -538,18 +347,7 @@ class Submits:
     async def aclose(self) -> None:
         """Let open POSTs settle; those that do not are cut, and told as uncertain."""
         self._closed = True
-        tasks = [post.task for post in self._open if post.task]
-        for post in self._open:
-            if post.is_hurried and post.task:
-                post.task.cancel()
-        if tasks:
-            with anyio.move_on_after(self._policy.settle, shield=True):
-                await asyncio.wait(tasks)
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-        if self._guard:
-            await asyncio.wait([self._guard])
+        await self._guard.aclose()
 
 
 @contextmanager
@@ -565,12 +363,3 @@ def _cause(verdict: law.Verdict) -> BaseException | None:
     if isinstance(verdict, law.Uncertain):
         return verdict.cause
     return verdict.failure.exception if isinstance(verdict, law.NotSent) else None
-
-
-def explain(
-    verdict: law.Uncertain, request: VideoRequest, sent_at: float
-) -> SubmissionUncertainError:
-    """The error for a submit that may have been billed, with all that a person needs."""
-    error = law.uncertain(verdict)
-    error.request, error.sent_at = request, sent_at
-    return error
