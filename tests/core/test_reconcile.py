@@ -12,6 +12,7 @@ from veo_async import TaskRecord
 from veo_async._core import reconcile
 from veo_async._core.likeness import comparable
 from veo_async._core.reconcile import (
+    WIDE,
     Absent,
     Adopt,
     CannotTell,
@@ -404,6 +405,38 @@ def test_a_list_needs_time_to_catch_up() -> None:
     assert first == LookAgain(LOST.ended + 6)
     assert early == LookAgain(LOST.ended + 124)
     assert late == Absent()
+
+
+@pytest.mark.parametrize(
+    "then, now, over",
+    [
+        pytest.param(None, 0.0, T0 + 700.0, id="nothing ties its time to the service's"),
+        pytest.param(7.0, None, T0 + 700.0, id="the service's clock was not seen again"),
+        pytest.param(7.0, 7.0, T0 + 1.0, id="the clock went on"),
+        pytest.param(7.0, -593.0, T0 + 601.0, id="the clock was set forward by ten minutes"),
+        pytest.param(7.0, 607.0, T0 - 599.0, id="the clock was set back by ten minutes"),
+    ],
+)
+def test_patience_with_an_earlier_run_outlives_a_clock_that_is_set(
+    then: float | None, now: float | None, over: float
+) -> None:
+    """What counts is the service's time since the end of the POST, or, where that is not known,
+    the time since this run asks; within one run the clock is steady."""
+    lost = Lost(MUG, T0, T0 + 1.0, offset=then, asked=T0 + 700.0)
+
+    assert lost.over(now) == over
+    assert replace(lost, asked=-inf).over(now) == T0 + 1.0
+
+
+def test_an_earlier_submit_of_no_known_offset_is_looked_for_in_a_wide_window() -> None:
+    """Tasks of this run that are near in time say nothing about the clock of that one."""
+    lost = Lost(MUG, T0, T0 + 1.0, asked=T0 + 60.0)
+    receipts = [Receipt("mine", CUP, T0 + 61.0, T0 + 62.0, 0.0)]
+    seen = look(record("mine", CUP, T0 + 61.5), record("t", MUG, T0 + 600.0), receipts=receipts)
+
+    assert isinstance(search(lost, seen), Unclear)
+    assert reach([lost], receipts, 0.0)[0] == T0 - WIDE
+    assert search(replace(lost, offset=0.0), seen) == Missing()
 
 
 def test_a_look_that_proves_nothing_begins_anew() -> None:

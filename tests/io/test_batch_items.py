@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from types import SimpleNamespace
 from typing import Any
 
 import anyio
 import pytest
 
+from veo_async._core.reconcile import NEAR, WIDE
 from veo_async._io.batch_items import Maker, Options, Owned
 
 NOW = 1_753_435_158.0
@@ -29,7 +31,8 @@ class FakeJournal:
 def parts_of(**parts: Any) -> Any:
     """The parts that a test needs, and no others."""
     wall = SimpleNamespace(wall=lambda: NOW)
-    return SimpleNamespace(seams=wall, reconciler=SimpleNamespace(own=lambda rows: None), **parts)
+    reconciler = SimpleNamespace(own=list, answered_at_once=list)
+    return SimpleNamespace(seams=wall, reconciler=reconciler, **parts)
 
 
 @pytest.mark.asyncio
@@ -38,11 +41,24 @@ async def test_what_is_owned_already_is_not_read_again() -> None:
     journal: Any = FakeJournal()
     owned = Owned(parts_of(), journal)
 
-    await owned.around(NOW - 5_000, NOW - 4_900)
-    await owned.around(NOW - 5_000, NOW - 4_900)
-    await owned.around(NOW - 4_000, NOW - 3_900)
+    await owned.since(NOW - 5_000)
+    await owned.since(NOW - 5_000)
+    await owned.since(NOW - 4_000)
+    await owned.since(NOW - 9_000)
 
-    assert len(journal.asked) == 1
+    assert [until for _, until in journal.asked] == [inf, journal.asked[0][0]]
+
+
+@pytest.mark.asyncio
+async def test_what_seems_to_be_sent_in_the_future_is_owned_too() -> None:
+    """A clock that was set back since an earlier run hides none of its tasks: each would be given
+    to another item as well."""
+    journal: Any = FakeJournal()
+    owned = Owned(parts_of(), journal)
+
+    await owned.since(NOW)
+
+    assert journal.asked == [(NOW - WIDE - NEAR, inf)]
 
 
 @pytest.mark.asyncio

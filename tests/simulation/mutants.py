@@ -133,7 +133,7 @@ MUTANTS = (
     ),
     _mutant(
         "two looks at once, although the list lags",
-        ("_core/reconcile.py", "GRACE, lost.ended + patience)", "GRACE, 0.0)"),
+        ("_core/reconcile.py", "GRACE, lost.over(offset) + patience)", "GRACE, 0.0)"),
     ),
     _mutant(
         "a lost submit sent again",

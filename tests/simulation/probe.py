@@ -48,7 +48,8 @@ class Probe:
     def _began(self, *args: Any) -> Post:
         post = self._begin(*args)
         slot = getattr(post.ledger, "mark", None)
-        self._plug.begun[post.task] = (slot[1:] if slot and slot[0] else None, post.chosen)
+        slot = slot[1:] if slot and slot[0] else None
+        self._plug.begun[post.task] = slot, post.chosen, post.sent_at
         if post.task:
             self._posts.append(post.task)
         return post

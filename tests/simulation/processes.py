@@ -12,7 +12,14 @@ from typing import Any
 
 from tests.io.journals import wreck
 from tests.support.service import BASE_URL, NOW, inline
-from veo_async import ConnectionFailedError, Outcome, RateLimitError, RetryPolicy, VeoClient
+from veo_async import (
+    ConnectionFailedError,
+    Outcome,
+    PollingError,
+    RateLimitError,
+    RetryPolicy,
+    VeoClient,
+)
 from veo_async._core.journal_rows import Row
 from veo_async._io.batch import Batch
 from veo_async._io.journal_file import JournalFile
@@ -26,8 +33,8 @@ from .probe import Probe
 from .scenario import Interruption, Scenario
 from .world import Plug, Sent, Turns, World
 
-PASSING = (RateLimitError, ConnectionFailedError)
-"""Ends that say that nothing was bought, and that a later run may try again."""
+PASSING = (RateLimitError, ConnectionFailedError, PollingError)
+"""Ends that say that a later run may go on: nothing was bought, or the task is known."""
 
 Slot = tuple[str, str]
 Posts = list[asyncio.Task[Any]]
@@ -41,6 +48,7 @@ class Aim:
         self._end = end
         self._strike = strike
         self._heard = 0
+        self._over = False
         self.hit = asyncio.Event()
 
     def hear(self, event: str) -> None:
@@ -50,7 +58,12 @@ class Aim:
             self._loop.call_later(self._end.seconds, self._arm)
 
     def _arm(self) -> None:
-        self._loop.then, self._loop.at_turn = self._now, self._loop.turn + 1 + self._end.turns
+        if not self._over:
+            self._loop.then, self._loop.at_turn = self._now, self._loop.turn + 1 + self._end.turns
+
+    def drop(self) -> None:
+        """The process was quicker, or is over."""
+        self._over, self._loop.at_turn = True, -1
 
     def _now(self) -> None:
         self._strike()
@@ -83,6 +96,7 @@ class Simulation:
         self._reads = 0
         self._killed = False
         self._closed_at = inf
+        self._clock = NOW
         self._last_of: dict[Slot, Sent] = {}
 
     async def live(self) -> None:
@@ -107,6 +121,7 @@ class Simulation:
         for end in self.scenario.interruptions:
             await self._interrupted(end)
             await asyncio.sleep(end.pause)
+            self._clock = NOW + end.clock
         await self._settle()
         if self._is_to_be_tried_again():
             await self._settle()
@@ -157,9 +172,9 @@ class Simulation:
             self._closed_at = asyncio.get_running_loop().time()
 
     def _client(self, plug: Plug) -> VeoClient:
-        loop = asyncio.get_running_loop()
+        loop, clock = asyncio.get_running_loop(), self._clock
         seams = Seams(
-            wall=lambda: NOW + loop.time(),
+            wall=lambda: clock + loop.time(),
             luck=Random(f"{self.scenario.seed}/{self._processes}"),
             run_sync=inline,
         )
@@ -195,7 +210,7 @@ class Simulation:
             plug.hear = aim.hear
         struck = asyncio.create_task(aim.hit.wait())
         await asyncio.wait([process, struck], return_when=asyncio.FIRST_COMPLETED)
-        loop.at_turn, plug.hear = -1, str
+        aim.drop()
         struck.cancel()
         if end.how == "kill" and aim.hit.is_set():
             await self._bury(process, posts)
@@ -261,5 +276,7 @@ class Simulation:
         self._last_of = {sent.slot: sent for sent in self.world.sent if sent.slot}
         for slot, row in self.rows.items():
             sent = self._last_of.get(slot)
-            if sent and not final and sent.state == "not resumed":
+            if not sent or sent.sent_at != row.sent_at:
+                self._last_of.pop(slot, None)  # killed between an intent and its POST
+            elif not final and sent.state == "not resumed":
                 sent.state = row.state

@@ -7,7 +7,7 @@ cancelled, or left alone, or the same requests go through `submit`, `wait` and t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from random import Random
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from veo_async import RateLimit, TextToVideo
 from . import faults
 
 CONDITIONS = (
-    *("clock skew", "date skew", "list lags", "normalised", "async ignored"),
+    *("clock skew", "date skew", "clock set", "list lags", "normalised", "async ignored"),
     *("cancelled", "killed", "called back"),
     *faults.QUESTION,
     *faults.CALLBACK,
@@ -59,6 +59,7 @@ class Interruption:
         seconds: ... so many seconds more ...
         turns: ... and so many turns of the event loop more.
         pause: seconds until the next process begins.
+        clock: by how many seconds this machine's clock is wrong from then on.
     """
 
     how: Literal["kill", "cancel", "cancel twice", "leave"]
@@ -67,10 +68,12 @@ class Interruption:
     seconds: float
     turns: int
     pause: float
+    clock: float
 
     def __str__(self) -> str:
         when = f"{self.seconds:g} s and {self.turns} turns after {self.event} {self.count}"
-        return f"{self.how} {when}; the next process {self.pause:g} s later"
+        clock = f", with a clock that is wrong by {self.clock:+g} s" if self.clock else ""
+        return f"{self.how} {when}; the next process {self.pause:g} s later{clock}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class Scenario:
         holding = {
             "clock skew": self.skew != 0.0,
             "date skew": self.date_skew != 0.0,
+            "clock set": any(end.clock for end in self.interruptions),
             "list lags": self.lag is not None,
             "normalised": self.stored == "normalised",
             "async ignored": not self.honour_async,
@@ -127,7 +131,9 @@ def scenario_of(seed: int) -> Scenario:
     luck = Random(seed)
     face: Literal["batch", "calls"] = "calls" if seed % 4 == 3 else "batch"
     requests = _requests(luck)
-    interruptions = _interruptions(luck, seed) if face == "batch" else ()
+    date_skew = luck.choice([0.0, 0.0, 0.0, 0.0, 3.0, 90.0, -400.0])
+    clocks = abs(date_skew) < 100.0
+    interruptions = _interruptions(luck, seed, clocks=clocks) if face == "batch" else ()
     called_back = luck.random() < 0.3
     honour_async = called_back or luck.random() < 0.8
     return Scenario(
@@ -141,7 +147,7 @@ def scenario_of(seed: int) -> Scenario:
         # Where each answer is held until its video is ready, none is late without a fault.
         mean_seconds=luck.choice([2.0, 20.0, 60.0] if honour_async else [2.0, 20.0]),
         skew=luck.choice([0.0, 7.0, -600.0, 600.0]),
-        date_skew=luck.choice([0.0, 0.0, 0.0, 0.0, 3.0, 90.0, -400.0]),
+        date_skew=date_skew,
         lag=luck.choice([None, *faults.ALL_SUBMITS["list lags"]]),
         stored=luck.choice(["as_submitted", "normalised"]),
         unknown=luck.choice(["empty", "not_found", "missing"]),
@@ -193,12 +199,15 @@ def _nuisances(luck: Random, *, called_back: bool) -> tuple[Nuisance, ...]:
     return tuple(chosen)
 
 
-def _interruptions(luck: Random, seed: int) -> tuple[Interruption, ...]:
+def _interruptions(luck: Random, seed: int, *, clocks: bool) -> tuple[Interruption, ...]:
     killed = seed % 2 == 0
     ends = [_interruption(luck, killed=killed, soon=True)] if killed or luck.random() < 0.7 else []
     while luck.random() < 0.35:
         ends.append(_interruption(luck, killed=killed and luck.random() < 0.7, soon=False))
-    return tuple(ends)
+    # Fast or slow, and in a world whose own clocks agree: what all clocks together may disagree by
+    # is bounded by a quarter of an hour (`reconcile.WIDE`).
+    sense = luck.choice([1, -1]) if clocks else 0
+    return tuple(replace(end, clock=sense * end.clock) for end in ends)
 
 
 def _interruption(luck: Random, *, killed: bool, soon: bool) -> Interruption:
@@ -208,8 +217,9 @@ def _interruption(luck: Random, *, killed: bool, soon: bool) -> Interruption:
     return Interruption(
         how="kill" if killed else luck.choice(["cancel", "cancel", "cancel twice", "leave"]),
         event="POST" if post else "conclusion",
-        count=luck.choice([1, 1, 2, 3, 4, 6, 8] if post else [1, 1, 2]),
+        count=luck.choice([1, 1, 2, 3, 4, 5, 6] if post else [1, 1, 2]),
         seconds=luck.choice(seconds if post else [0.0, 0.0, 0.3]),
-        turns=luck.choice([0, 1, 2, 3, 5, 8, 12, 20, 40, 80]),
+        turns=luck.choice([0, 1, 2, 3, 5, 8, 12, 20, *([] if soon else [40, 80])]),
         pause=luck.choice([0.0, 3.0, 60.0, 90000.0]),
+        clock=luck.choice([0.0, 0.0, 0.0, 40.0, 600.0]),
     )

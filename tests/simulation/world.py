@@ -36,6 +36,7 @@ class Sent:
         slot: the item and the stage that it was sent for, in a batch with a journal.
         chosen: what the caller chose, as the library compares it.
         at: when it was sent, in virtual seconds.
+        sent_at: the same on the clock of its process.
         struck: the names of the faults that the service let loose on it.
         task_id: what it was billed as, if it was.
         verdict: what the client concluded, in the end.
@@ -48,6 +49,7 @@ class Sent:
     slot: tuple[str, str] | None
     chosen: Any
     at: float
+    sent_at: float
     struck: list[str] = field(default_factory=list)
     task_id: str | None = None
     verdict: str = "open"
@@ -187,7 +189,7 @@ class Plug(httpx.AsyncBaseTransport):
     Attributes:
         process: whose it is.
         out: whether it is pulled out.
-        begun: by the task of each POST, the slot and the choice that it is about.
+        begun: by the task of each POST, what it is about: slot, choice, time of sending.
         sent: by the same, the POST as it was sent.
         hear: is told of each POST, and of each conclusion about a lost one.
     """
@@ -199,7 +201,7 @@ class Plug(httpx.AsyncBaseTransport):
         self._transport = world.transport()
         self.process = process
         self.out = False
-        self.begun: dict[asyncio.Task[Any] | None, tuple[Any, Any]] = {}
+        self.begun: dict[asyncio.Task[Any] | None, tuple[Any, Any, float]] = {}
         self.sent: dict[asyncio.Task[Any] | None, Sent] = {}
         self.hear: Callable[[str], object] = str
 
@@ -212,9 +214,10 @@ class Plug(httpx.AsyncBaseTransport):
 
     def _note(self, request: httpx.Request) -> None:
         task = asyncio.current_task()
-        slot, chosen = self.begun[task]
+        slot, chosen, sent_at = self.begun[task]
         now = asyncio.get_running_loop().time()
-        sent = Sent(len(self._world.sent) + 1, self.process, slot, chosen, now)
+        number = len(self._world.sent) + 1
+        sent = Sent(number, self.process, slot, chosen, now, sent_at)
         self._world.sent.append(sent)
         self.sent[task] = sent
         request.headers[HEADER] = str(sent.number)

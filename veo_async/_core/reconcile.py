@@ -90,6 +90,19 @@ class Lost:
         """Since when it is looked for."""
         return max(self.ended, self.asked)
 
+    @property
+    def is_earlier(self) -> bool:
+        """Whether an earlier run sent it. This machine's clock may have been set since."""
+        return self.asked > float("-inf")
+
+    def over(self, offset: float | None) -> float:
+        """When it was over, on this machine's clock as it goes now; ``offset`` as for `window`."""
+        if not self.is_earlier:
+            return self.ended
+        if self.offset is None or offset is None:
+            return self.sought
+        return self.ended + self.offset - offset
+
 
 def window(sent: Lost | Receipt, offset: float, *, slack: float = SLACK) -> tuple[float, float]:
     """Between which Unix times, on the service's clock, the record of a submit must lie.
@@ -116,7 +129,10 @@ def reach(
 
 
 def _slack(lost: Lost, receipts: Iterable[Receipt]) -> float:
-    return SLACK if any(_is_near(receipt, lost) for receipt in receipts) else WIDE
+    # This machine's clock may have been set since an earlier run, and nothing ties that run's time
+    # to the service's.
+    is_tied = not lost.is_earlier or lost.offset is not None
+    return SLACK if is_tied and any(_is_near(receipt, lost) for receipt in receipts) else WIDE
 
 
 def _nearest(lost: Lost, receipts: Iterable[Receipt]) -> list[tuple[Lost | Receipt, float]]:
@@ -415,11 +431,13 @@ BETWEEN_LOOKS = 5.0
 """Seconds from the end of the POST to the first look, and from one look to the next."""
 
 
-def decide(case: Case, sight: Sight, *, at: float, honours_async: bool) -> tuple[Case, Decision]:
+def decide(
+    case: Case, sight: Sight, *, at: float, honours_async: bool, offset: float | None = None
+) -> tuple[Case, Decision]:
     """What follows from one more look, which began ``at`` this time.
 
     ``honours_async`` tells whether the service was seen to answer with an id at once, so that a
-    request is stored when it is accepted.
+    request is stored when it is accepted; ``offset`` is that of the look.
     """
     if isinstance(sight, Found):
         return case, Adopt(sight.task_ids[0])
@@ -430,7 +448,7 @@ def decide(case: Case, sight: Sight, *, at: float, honours_async: bool) -> tuple
         hopeless = at >= lost.sought + patience
         return Case(lost), CannotTell(sight.reason) if hopeless else LookAgain(later)
     since = at if case.missing_since is None else case.missing_since
-    needed = max(since + GRACE, lost.ended + patience)
+    needed = max(since + GRACE, lost.over(offset) + patience)
     if at >= needed and case.missing_since is not None:
         return case, Absent()
     return Case(lost, since), LookAgain(min(later, max(needed, at + BETWEEN_LOOKS)))

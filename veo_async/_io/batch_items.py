@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from .._core.journal import download_stage
 from .._core.journal_events import Event, Failed, Retried, Saved, Succeeded
 from .._core.journal_rows import FIRST, Item, Row
 from .._core.names import file_name
-from .._core.reconcile import GRACE, NEAR, SLACK, WIDE, Adopt, CannotTell, Lost
+from .._core.reconcile import NEAR, WIDE, Adopt, CannotTell, Lost
 from .._core.telling import Origin
 from ..errors import DownloadError, GenerationFailedError, JournalError, VeoError
 from ..models import Action, Generation, Outcome, VideoRequest
@@ -72,23 +73,20 @@ class Owned:
     def __init__(self, parts: Parts, journal: Journal) -> None:
         self._parts = parts
         self._journal = journal
-        self._since = self._until = parts.seams.wall()
+        self._since = inf
         self._lock = anyio.Lock()
 
-    async def around(self, since: float, until: float) -> None:
-        """Own all that was sent between two Unix times, and what may be taken for it."""
-        async with self._lock:
-            await self._reach(since - WIDE - NEAR, until + GRACE + SLACK + WIDE)
+    async def since(self, sent_at: float) -> None:
+        """Own all that was sent since a Unix time, and what may be taken for it.
 
-    async def _reach(self, since: float, until: float) -> None:
-        if since < self._since:
-            await self._own(since, self._since)
-            self._since = since
-        if until > self._until:
-            # What is sent from now on the reconciler hears of by itself.
-            until = min(until, self._parts.seams.wall())
-            await self._own(self._until, until)
-            self._until = until
+        So is what seems to be sent in the future: this machine's clock may have been set back
+        since. What this run sends the reconciler hears of by itself.
+        """
+        async with self._lock:
+            first = sent_at - WIDE - NEAR
+            if first < self._since:
+                await self._own(first, self._since)
+                self._since = first
 
     async def _own(self, since: float, until: float) -> None:
         rows = await self._journal.sent_between(since, until)
@@ -195,7 +193,7 @@ class Maker:
     ) -> Tracked:
         if self._owned:
             # This run's own tasks are known by themselves; only what came before it is not.
-            await self._owned.around(self._parts.seams.wall(), float("-inf"))
+            await self._owned.since(self._parts.seams.wall())
         return await self._parts.submits.submit(
             request,
             deadline=entry.deadline,
@@ -251,7 +249,7 @@ class Maker:
             now=self._parts.seams.wall(),
             submit_timeout=self._parts.policy.submit_timeout,
         )
-        await self._owned.around(lost.begun, lost.ended)
+        await self._owned.since(lost.begun)
         return lost
 
     async def _await_end(

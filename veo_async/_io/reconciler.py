@@ -136,7 +136,8 @@ class Reconciler:
         """
         if self._closed:
             return CannotTell(CLOSED)
-        entry = _Open(Case(lost), lost.ended + reconcile.FIRST_LOOK, adopted, ticket)
+        ended = min(lost.ended, self._seams.wall())  # this clock may have been set back since
+        entry = _Open(Case(lost), ended + reconcile.FIRST_LOOK, adopted, ticket)
         self._open.append(entry)
         self._start()
         try:
@@ -205,7 +206,11 @@ class Reconciler:
         lost = entry.case.lost
         sight = reconcile.search(lost, look)
         entry.case, decision = reconcile.decide(
-            entry.case, sight, at=look.at, honours_async=bool(lost.callback_url) in self._at_once
+            entry.case,
+            sight,
+            at=look.at,
+            honours_async=bool(lost.callback_url) in self._at_once,
+            offset=look.offset,
         )
         if isinstance(decision, LookAgain):
             entry.next_look = decision.at
