@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .report import RESULTS, remarks
+from .report import RESULTS, left_out, remarks
 
 README = Path(__file__).parent.parent / "README.md"
 BEGIN = "<!-- made by `python -m benchmarks readme` from benchmarks/results/ -->"
@@ -64,7 +64,8 @@ def table(speed: Told, videos: int) -> str:
     """Write the rows for one number of videos, as Markdown."""
     rows = [row for row in speed["results"] if row["videos"] == videos]
     head = [f"{videos:,} videos", *COLUMNS]
-    written = [head, ["---"] * len(head), *map(_row, rows)]
+    slow = [[name, "too slow to measure", *["-"] * (len(head) - 2)] for name in left_out(rows)]
+    written = [head, ["---"] * len(head), *map(_row, rows), *slow]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in written)
 
 

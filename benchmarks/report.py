@@ -16,7 +16,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from .contenders import BASE, FLOOR
+from .contenders import BASE, CONTENDERS, FLOOR
 from .figures import SATURATED, Figures, ratios
 from .running import Result, Work
 
@@ -141,7 +141,9 @@ def remarks(told: dict[str, Any]) -> list[str]:
             "limits how fast videos are submitted, whatever its CPU, and so makespan and delays."
         )
     if told["machine"]["load_before"] > 0.5:
-        said.append("The machine was not idle when this began: do not quote these figures.")
+        said.append(
+            "The machine was not idle when this began: times are too long, and ratios are rough."
+        )
     return said
 
 
@@ -151,7 +153,20 @@ def _table(videos: int, rows: Sequence[dict[str, Any]]) -> Table:
         table.add_column(column, justify="right" if number else "left", no_wrap=True)
     for row in rows:
         table.add_row(*cells(row))
+    for name in left_out(rows):
+        table.add_row(name, "too slow")
     return table
+
+
+def left_out(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Say who was not measured, since it would take too long."""
+    measured = {row["contender"] for row in rows}
+    largest = max(row["videos"] for row in rows)
+    return [
+        contender.name
+        for contender in CONTENDERS
+        if contender.name not in measured and largest > contender.most
+    ]
 
 
 def cells(row: dict[str, Any]) -> list[str]:

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from benchmarks import journal, memory, throttled
+from benchmarks import journal, memory, readme, throttled
+from benchmarks.chart import draw
 from benchmarks.contenders import BASE, CONTENDERS, FLOOR, body_of
 from benchmarks.figures import Figures, figures, middle, percentile, ratios, service_load
 from benchmarks.perform import Done
-from benchmarks.report import WIDTH, document, remarks, show, surroundings
+from benchmarks.report import RESULTS, WIDTH, document, left_out, remarks, show, surroundings
 from benchmarks.running import Result, Work
 from benchmarks.service import Seen
 from benchmarks.speed import main
@@ -166,6 +167,13 @@ def test_a_limited_row_is_marked() -> None:
     assert "two - - 2.00 2.00 - 4.0 10.0 50 20% 1.0" in lines
 
 
+def test_who_takes_too_long_is_named() -> None:
+    """A contender that was not asked for so many videos stands in the table all the same."""
+    few, many = ([{"contender": FLOOR, "videos": videos}] for videos in (1000, 10_000))
+
+    assert (left_out(few), left_out(many)) == ([], ["acedatacloud"])
+
+
 def test_who_is_compared_with_whom() -> None:
     """The bare loop of httpx is the base, and what waits with the least work is the floor."""
     by_name = {contender.name: contender for contender in CONTENDERS}
@@ -180,6 +188,38 @@ def test_numbers_of_videos_are_read(videos: str, capsys: pytest.CaptureFixture[s
         main(["--videos", videos])
 
     assert "give numbers of videos, such as 100,1000" in capsys.readouterr().err
+
+
+def test_the_chart_is_made_of_the_json(tmp_path: Path) -> None:
+    """The same JSON gives the same bytes, and the chart in the repository is that of its JSON."""
+    draw(readme.results()["speed"], tmp_path / "speed.svg")
+
+    drawn = (tmp_path / "speed.svg").read_text(encoding="utf-8")
+    assert drawn == (RESULTS / "speed.svg").read_text(encoding="utf-8")
+
+
+def test_the_readme_says_what_was_measured() -> None:
+    """Every figure between the README's marks is made of the results, with their date and
+    machine."""
+    text = readme.README.read_text(encoding="utf-8")
+    told = readme.results()
+
+    section = text.split(readme.BEGIN)[1].split(readme.END)[0]
+
+    assert section == "\n" + readme.section(told)
+    assert told["speed"]["date"][:10] in section
+    assert told["speed"]["machine"]["processor"] in section
+
+
+def test_parts_of_one_run_are_of_one_machine() -> None:
+    """What the README cites together was measured on one machine."""
+    machines = {
+        (one["machine"]["processor"], one["machine"]["cores"], one["python"])
+        for name, one in readme.results().items()
+        if name != "schedule"  # simulated: the same everywhere
+    }
+
+    assert len(machines) == 1
 
 
 @pytest.mark.slow
