@@ -238,9 +238,9 @@ MUTANTS = (
         "a POST cut with its caller",
         (
             "_io/submits.py",
-            "        except BaseException:\n            self._abandon(post)\n",
+            "        except BaseException:\n            self.left.abandon(post)\n",
             "        except BaseException:\n"
-            "            self._abandon(post)\n"
+            "            self.left.abandon(post)\n"
             "            self._left.clear()\n"
             "            post.task and post.task.cancel()\n",
         ),
