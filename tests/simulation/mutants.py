@@ -241,7 +241,7 @@ MUTANTS = (
             "        except BaseException:\n            self.left.abandon(post)\n",
             "        except BaseException:\n"
             "            self.left.abandon(post)\n"
-            "            self._left.clear()\n"
+            "            self.left._posts.clear()\n"
             "            post.task and post.task.cancel()\n",
         ),
     ),
