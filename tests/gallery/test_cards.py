@@ -85,6 +85,12 @@ def test_only_web_addresses_are_addresses(tmp_path: Path, url: str, shown: bool)
     assert card(tmp_path, result=with_video(video_url=url)).url == (url if shown else "")
 
 
+@pytest.mark.parametrize("result", [{"\ud800": 1}, {"data": [{"\ud800": 1}]}])
+def test_a_field_whose_name_is_no_text_spoils_nothing(tmp_path: Path, result: Any) -> None:
+    """JSON can spell half of a surrogate pair, which no field of ours can bear."""
+    assert card(tmp_path, result=result).url == ""
+
+
 @pytest.mark.parametrize("wrong", [None, 1, [], {}, "x", [1], {"data": 7}])
 def test_whatever_a_record_says_is_shown_or_is_nothing(tmp_path: Path, wrong: object) -> None:
     """A wrong type in any field costs that field and no more."""

@@ -107,6 +107,36 @@ async def test_one_folder_may_serve_two_batches(tmp_path: Path) -> None:
     assert len(names(folder)) == 4
 
 
+async def test_what_was_bought_twice_is_kept_twice(tmp_path: Path) -> None:
+    """A run that knows nothing of the first one (no journal, or a lost one) buys again; neither
+    video replaces the other, and each journal finds its own again."""
+    folder = tmp_path / "out"
+    async with emulator(video=FORMAT) as service:
+        (one,) = await once(service, ASKED[:1], download_to=folder, journal=tmp_path / "a.db")
+        first = one.files[0].read_bytes()
+        (two,) = await once(service, ASKED[:1], download_to=folder, journal=tmp_path / "b.db")
+        (three,) = await once(service, ASKED[:1], download_to=folder)
+        before, fetched = names(folder), service.counters["file"]
+        again = [
+            await once(service, ASKED[:1], download_to=folder, journal=tmp_path / name)
+            for name in ("a.db", "b.db")
+        ]
+
+        assert service.counters["file"] == fetched == 3
+    assert [end.files for (end,) in again] == [one.files, two.files]
+    assert len({one.files, two.files, three.files}) == 3
+    assert one.files[0].read_bytes() == first
+    assert names(folder) == before
+
+
+async def test_no_fault_of_the_folder_loses_an_outcome(tmp_path: Path) -> None:
+    """Also one that nobody expects, such as a path that the system takes for no path."""
+    async with emulator(video=FORMAT) as service:
+        ends = await once(service, ASKED[:1], download_to=tmp_path / "o\0ut")
+
+    assert [bool(end.result and end.error) for end in ends] == [True]
+
+
 @pytest.mark.parametrize("is_bought", [True, False])
 async def test_a_folder_that_cannot_be_written_is_an_error_of_the_item(
     tmp_path: Path, is_bought: bool

@@ -64,6 +64,17 @@ def test_a_video_whose_record_is_gone_keeps_its_name(tmp_path: Path) -> None:
     assert stem(tmp_path, "k", 8, saved="0003-a-mug.mp4") == "0008-a-mug"
 
 
+def test_the_claim_of_other_tasks_is_another_items(tmp_path: Path) -> None:
+    """Although the key is the same: another process may be about to save its video there."""
+    here, there = Folder(tmp_path), Folder(tmp_path)
+
+    first = here.stem("k", 1, MUG, saved=None, tasks=["t1"])
+    second = there.stem("k", 1, MUG, saved=None, tasks=["t2"])
+
+    assert first != second
+    assert Folder(tmp_path).stem("k", 9, MUG, saved=None, tasks=["t2", "t3"]) == second
+
+
 @pytest.mark.parametrize("key", ['["k"]', "null", '"other"'])
 def test_a_record_that_somebody_edited_names_no_other_place(tmp_path: Path, key: str) -> None:
     """What is no key is nobody's; a record under a name that is none of ours claims nothing."""

@@ -12,6 +12,8 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterator
+from itertools import count
 
 from .._slug import slug
 from ..models import Get1080p, VideoRequest
@@ -36,6 +38,14 @@ def stem_of(number: int, request: VideoRequest, *, key: str | None = None) -> st
         return stem
     digest = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:16]
     return f"{stem}~{digest}"
+
+
+def stems_of(number: int, request: VideoRequest, key: str) -> Iterator[str]:
+    """The stems that an item may have, the plainest first; there is always one more."""
+    yield stem_of(number, request)
+    yield stem_of(number, request, key=key)
+    for more in count(2):
+        yield stem_of(number, request, key=f"{key}\n{more}")
 
 
 def file_name(stem: str, *, upscaled: bool = False) -> str:

@@ -7,7 +7,7 @@ the service knows it. Nobody trusts it unread, since anybody may have changed it
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,9 +45,16 @@ def write(outcome: Outcome, *, number: int, ends: Sequence[Generation], at: floa
     )
 
 
-def claim(key: str, *, number: int, request: VideoRequest) -> bytes:
-    """The record of an item that is not over: it says whose the name is."""
-    return _record(key, number, request, state="pending")
+def claim(key: str, *, number: int, request: VideoRequest, tasks: Iterable[str] = ()) -> bytes:
+    """The record of an item that is not over: it says whose the name is, and of which tasks."""
+    return _record(key, number, request, state="pending", task_ids=sorted(tasks))
+
+
+def tasks_in(fields: Mapping[str, Any]) -> frozenset[str]:
+    """The tasks whose results a record speaks of."""
+    tasks = fields.get("task_ids")
+    texts = tasks if isinstance(tasks, list) else []
+    return frozenset(task for task in texts if isinstance(task, str))
 
 
 def _record(key: str, number: int, request: VideoRequest, **fields: Any) -> bytes:

@@ -277,19 +277,20 @@ class Maker:
     # The files.
 
     async def _save_all(self, entry: Entry, ends: dict[str, Generation], files: list[Path]) -> None:
-        if self._options.folder is None:
+        if self._options.folder is None or not ends:
             return
         errors: list[VeoError] = []
+        stem = await self._stem(entry, ends)
         for stage, generation in ends.items():
+            path = self._options.folder / file_name(stem, upscaled=stage == SECOND)
             try:
-                files.append(await self._save(entry, stage, generation, self._options.folder))
+                files.append(await self._save(entry, stage, generation, path))
             except VeoError as exc:  # one file that cannot be had must not keep back the other
                 errors.append(exc)
         if errors:
             raise errors[0]
 
-    async def _save(self, entry: Entry, stage: str, generation: Generation, folder: Path) -> Path:
-        path = folder / file_name(await self._stem(entry), upscaled=stage == SECOND)
+    async def _save(self, entry: Entry, stage: str, generation: Generation, path: Path) -> Path:
         if _saved(entry.item, stage) == (path.name, await self._size(path)):
             return path
         await self._fetch(entry, stage, generation, path)
@@ -308,11 +309,12 @@ class Maker:
             origin = replace(origin, action=UPSCALE)
         self._parts.seams.teller.downloaded(path, began, task_id=task_id, origin=origin)
 
-    async def _stem(self, entry: Entry) -> str:
+    async def _stem(self, entry: Entry, ends: dict[str, Generation]) -> str:
         """What the names of its files begin with."""
         assert self._folder is not None  # it is asked for where something is saved
         saved = _saved(entry.item, FIRST) or _saved(entry.item, SECOND)
-        named = partial(self._folder.stem, saved=saved[0] if saved else None)
+        tasks = [end.task_id for end in ends.values() if end.task_id]
+        named = partial(self._folder.stem, saved=saved[0] if saved else None, tasks=tasks)
         stem: str = await self._on_disk(named, entry.key, entry.number, entry.request)
         return stem
 
@@ -328,9 +330,11 @@ class Maker:
             at=self._parts.seams.wall(),
         )
         try:
-            await self._on_disk(write, outcome, await self._stem(entry))
+            await self._on_disk(write, outcome, await self._stem(entry, ends))
         except DownloadError as exc:
             return replace(outcome, error=outcome.error or exc)
+        except Exception as exc:  # noqa: BLE001 - a record that cannot be had must not lose the outcome
+            return replace(outcome, error=outcome.error or law.unexpected(exc))
         return outcome
 
     async def _on_disk(self, work: Callable[..., Any], *args: Any) -> Any:

@@ -137,7 +137,10 @@ def _asked(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _with_result(card: Card, result: Mapping[str, Any]) -> Card:
-    videos = [video for video in Generation.model_validate(result).data if video.video_url]
+    try:
+        videos = [video for video in Generation.model_validate(result).data if video.video_url]
+    except ValueError:  # a field's name that is no text, such as half of a surrogate pair
+        return card
     if not videos:
         return card
     begun, ended = videos[0].created_at, videos[0].complete_at
