@@ -10,6 +10,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+PARALLEL := --numprocesses auto --dist worksteal
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 install: $(VENV)/.dev
@@ -26,10 +27,10 @@ format: $(VENV)/.dev
 	@$(BIN)/ruff format --quiet
 
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest --cov
+	@$(BIN)/python -m pytest $(PARALLEL) --cov
 
 test-fast: $(VENV)/.dev
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 simulate: $(VENV)/.dev
 	@$(BIN)/python -m tests.simulation --seeds 10000
