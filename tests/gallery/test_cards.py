@@ -168,3 +168,17 @@ def test_files_are_those_of_the_folder_itself(tmp_path: Path) -> None:
     shown = card(place, files=files)
 
     assert [link["name"] for link in shown.files] == ["cafe\u0301.mp4"]
+
+
+def test_names_that_differ_in_their_case_are_two_videos(tmp_path: Path) -> None:
+    """Where the file system tells them apart; each record has its own."""
+    (tmp_path / "A.mp4").write_bytes(b"")
+    (tmp_path / "a.mp4").write_bytes(b"")
+    if len(list(tmp_path.iterdir())) == 1:
+        pytest.skip("this file system knows no case")
+
+    cards, _ = cards_of(tmp_path)
+
+    assert sorted(card.title for card in cards) == ["A.mp4", "a.mp4"]
+    assert [link["name"] for link in card(tmp_path, files=["a.mp4"]).files] == ["a.mp4"]
+    assert [link["name"] for link in card(tmp_path, files=["A.mp4"]).files] == ["A.mp4"]

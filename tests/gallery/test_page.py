@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -78,6 +79,14 @@ def test_somebody_elses_page_is_left_alone(tmp_path: Path) -> None:
         write_gallery(tmp_path)
 
     assert (tmp_path / "index.html").read_text() == "<h1>Mine</h1>"
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    """A pipe of the page's name has no end in sight."""
+    os.mkfifo(tmp_path / "index.html")
+
+    with pytest.raises(InvalidRequestError, match="is not a gallery of ours"):
+        write_gallery(tmp_path)
 
 
 def test_what_is_no_folder_is_told(tmp_path: Path) -> None:

@@ -307,6 +307,25 @@ def test_without_locks_a_file_is_its_creators(
     assert files(tmp_path) == {"x.mp4": b"whole"}
 
 
+def test_a_file_system_without_locks_saves_files_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some network file systems have none: a file is its creator's, and none is left for later."""
+
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "no locks here")
+
+    monkeypatch.setattr("fcntl.flock", none)
+    given_up, part = begun(tmp_path), begun(tmp_path)
+    given_up.write(b"half")
+    given_up.leave(noted)
+    part.write(b"whole")
+    part.commit()
+
+    assert not given_up.is_lasting
+    assert files(tmp_path) == {"x.mp4": b"whole"}
+
+
 @pytest.mark.parametrize("call", ["fsync", "unlink"])
 def test_a_disk_that_fails_to_the_last_is_no_further_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str

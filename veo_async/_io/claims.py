@@ -1,6 +1,6 @@
 """Files that one process has for itself, until it closes them or dies.
 
-Where there are no locks (Windows), a file belongs to whoever created it.
+Where there are no locks (Windows, some network file systems), a file belongs to whoever created it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from errno import EEXIST, EISDIR, ELOOP
+from errno import EACCES, EAGAIN, EEXIST, EISDIR, ELOOP
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,24 +25,51 @@ def claimed(path: Path) -> BinaryIO | None:
     """The file of that name, or a new one, for us alone and as it is; ``None`` if it is somebody
     else's, or no file."""
     try:
-        number = os.open(path, _FLAGS if LOCKS else _FLAGS | os.O_EXCL, 0o666)
+        number, is_new = _opened(path)
     except OSError as exc:
         if exc.errno in (EEXIST, EISDIR, ELOOP):
             return None
         raise
-    if LOCKS and not _is_ours(number, path):
+    if LOCKS and not _is_ours(number, path, is_new=is_new):
         os.close(number)
         return None
     return os.fdopen(number, "r+b")
 
 
-def _is_ours(number: int, path: Path) -> bool:
+def _opened(path: Path) -> tuple[int, bool]:
+    """The open file, and whether it is new."""
+    try:
+        return os.open(path, _FLAGS | os.O_EXCL, 0o666), True
+    except FileExistsError:
+        if not LOCKS:
+            raise
+    return os.open(path, _FLAGS, 0o666), False
+
+
+def is_locked(file: BinaryIO) -> bool:
+    """Whether the lock on a claimed file is held: its file system may have none."""
+    try:
+        _lock(file.fileno())
+    except OSError:
+        return False
+    return LOCKS
+
+
+def _lock(number: int) -> None:
+    if LOCKS:
+        import fcntl
+
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _is_ours(number: int, path: Path, *, is_new: bool) -> bool:
     """Whether the open file could be locked, and is still the one of that name: whoever had it
     may have renamed or removed it meanwhile. With a second name it may be anybody's."""
-    import fcntl
-
     try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(number)
+    except OSError as exc:  # anything else than "it is held" says that there are no locks here
+        return is_new and exc.errno not in (EACCES, EAGAIN)
+    try:
         here, there = os.fstat(number), path.lstat()
     except OSError:
         return False

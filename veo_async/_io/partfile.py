@@ -42,13 +42,14 @@ class PartFile:
         self._lock = Lock()
         self._file: BinaryIO | None = None
         self._number = 0
+        self._is_locked = False
         self._is_as_found = False
         self._left = False
 
     @property
     def is_lasting(self) -> bool:
         """Whether a later run could go on with it."""
-        return self._number == 0 and claims.LOCKS
+        return self._number == 0 and self._is_locked
 
     def begin(self, read: Callable[[Found], Held]) -> Held:
         """Create the folders above, and claim the unfinished file, or a new one; ``read`` says
@@ -60,6 +61,7 @@ class PartFile:
                 raise IsADirectoryError(f"{self._target} is a folder")
             self._target.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._claim()
+            self._is_locked = claims.is_locked(self._file)
             held = read(self._found(self._file)) if self.is_lasting else Held()
             self._cut(self._file, held.count)
             self._is_as_found = held.count > 0

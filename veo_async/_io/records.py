@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .._core import sidecar
+from .claims import read_plain
 
 SUFFIX = ".json"
 """What the name of a record ends with."""
@@ -38,13 +39,9 @@ def records_in(folder: Path, names: list[str]) -> Iterator[tuple[str, dict[str, 
 
 
 def read_some(path: Path, most: int) -> bytes | None:
-    """A file's bytes; ``None`` if it holds more than ``most``, or cannot be read."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(most + 1)
-    except OSError:
-        return None
-    return data if len(data) <= most else None
+    """A plain file's bytes; ``None`` if it has none, or more than ``most``, or cannot be read."""
+    data = read_plain(path, most + 1)
+    return data if 0 < len(data) <= most else None
 
 
 def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:

@@ -68,7 +68,9 @@ class Card:
 def cards_of(folder: Path) -> tuple[list[Card], list[str]]:
     """The cards of a folder in the order of their numbers, and notes on what cannot be shown."""
     names = names_in(folder)
-    videos = {fold(name): name for name in names if name.lower().endswith(VIDEO)}
+    own = [name for name in names if name.lower().endswith(VIDEO)]
+    # Exact names win: what one file system takes for one name may be two of another's.
+    videos = {fold(name): name for name in own} | {name: name for name in own}
     cards: list[Card] = []
     notes: list[str] = []
     for name, record in records_in(folder, names):
@@ -77,7 +79,7 @@ def cards_of(folder: Path) -> tuple[list[Card], list[str]]:
         else:
             cards.append(_card(name, record, videos))
     shown = {link["name"] for card in cards for link in card.files}
-    cards += [_bare(name) for name in videos.values() if name not in shown]
+    cards += [_bare(name) for name in own if name not in shown]
     return sorted(cards, key=_place), notes
 
 
@@ -100,7 +102,11 @@ def href(*parts: str) -> str:
 
 def _card(name: str, record: Mapping[str, Any], videos: Mapping[str, str]) -> Card:
     request, result, error = (_object(record.get(part)) for part in ("request", "result", "error"))
-    files = [videos[fold(file)] for file in _texts(record.get("files")) if fold(file) in videos]
+    files = [
+        videos.get(file) or videos[fold(file)]
+        for file in _texts(record.get("files"))
+        if fold(file) in videos
+    ]
     state, number = _text(record.get("state")), record.get("number")
     card = Card(
         title=_text(request.get("prompt")) or _text(request.get("video_id")) or name,

@@ -73,7 +73,9 @@ def _look(video: Path, poster: Path) -> float | None:
     """Make the poster unless it is there, and return how many seconds the video has."""
     import av
 
-    with av.open(os.fspath(video)) as container:
+    # Absolute, since a name may look like a protocol's; and only as what it should be, since other
+    # formats (playlists) lead to other files.
+    with av.open(os.fspath(video.absolute()), format="mp4") as container:
         seconds = container.duration / av.time_base if container.duration else None
         if not _is_newer(poster, video):
             stream = container.streams.video[0]
