@@ -383,6 +383,25 @@ async def test_a_cancelled_crowd_leaves_nothing_behind(seconds: float) -> None:
 
 
 @pytest.mark.asyncio
+async def test_nobody_is_polled_for_whose_turn_came_too_late() -> None:
+    """Who is cancelled in the moment in which the line lets him go leaves no polling behind."""
+    service = emulator(pace=Seconds(mean=3000.0))
+    async with service, client_of(service, rate_limit=RateLimit(in_flight=1)) as veo:
+        await veo.submit(MUG)
+        first, second = (asyncio.create_task(veo.submit(MUG)) for _ in range(2))
+        await asyncio.sleep(60.0)
+        first.cancel()
+        await asyncio.sleep(0)
+        second.cancel()
+        await asyncio.wait([first, second])
+        await asyncio.sleep(60.0)
+        polls = service.counters["retrieve"]
+        await asyncio.sleep(1200.0)
+
+        assert service.counters["retrieve"] == polls > 0
+
+
+@pytest.mark.asyncio
 async def test_who_queues_behind_an_open_submit_is_served() -> None:
     """A place may be taken by a submit that is not yet accepted; its task is polled then too,
     though nobody waits for it."""

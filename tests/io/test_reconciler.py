@@ -236,6 +236,30 @@ async def test_what_is_old_is_forgotten() -> None:
 
 
 @pytest.mark.asyncio
+async def test_what_happens_now_is_kept_beside_a_lost_submit_of_the_future() -> None:
+    """While an earlier run's submit is sought that a clock, set back since, puts hours ahead, new
+    tasks are accepted and waited for as ever, and are known to be ours."""
+
+    async def accept(body: Body) -> httpx.Response:
+        return accepted(f"task-{now()}")
+
+    service = Service(submit=accept, tasks=Account()._show)
+    async with client(service) as veo:
+        await veo.submit(MUG)
+        await asyncio.sleep(1800.0)
+        then = NOW + now() + 7200.0
+        lost = asyncio.create_task(resolved(veo, Lost(CHOSEN, then, then, asked=NOW + now())))
+        await asyncio.sleep(1.0)
+        await veo.submit(MUG)
+        veo._reconciler.attached("id")
+
+        assert [receipt.task_id for receipt in veo._reconciler._ours()] == ["task-1801.0"]
+        assert veo._reconciler._owned({"task-0.0", "id", "other"}) == {"task-0.0", "id"}
+        lost.cancel()
+        await asyncio.wait([lost])
+
+
+@pytest.mark.asyncio
 async def test_what_was_bought_long_ago_is_still_not_given_away() -> None:
     """A submit of an earlier run may be looked for at any time: a task that this client bought in
     its window was never the lost one's, however long ago that was."""

@@ -519,6 +519,23 @@ async def test_a_close_that_is_cancelled_can_be_done_again() -> None:
 
 
 @pytest.mark.asyncio
+async def test_an_error_of_our_own_after_a_post_loses_no_video(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was bought reaches its caller whatever fails while we take note of it."""
+
+    def broken(*args: Any, **options: Any) -> None:
+        raise ZeroDivisionError
+
+    async with client(Counter(accepted())) as veo:
+        monkeypatch.setattr(veo._reconciler, "accepted", broken)
+        with anyio.fail_after(600.0):
+            task = await veo.submit(MUG)
+
+    assert task.id == "task-1"
+
+
+@pytest.mark.asyncio
 async def test_an_error_of_our_own_in_a_post_is_uncertain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever breaks within a POST, its caller hears of it, and that it may have cost."""
 

@@ -81,7 +81,11 @@ class Limiter:
             ClientClosedError: no call may go any more.
         """
         began = _now()
-        await self._line.enter(ticket)
+        try:
+            await self._line.enter(ticket)
+        except BaseException:
+            self._unwatch()  # its turn may have come in the moment in which it was cancelled
+            raise
         try:
             await self._wait_for_room()
             waited = _now() - began
@@ -95,9 +99,12 @@ class Limiter:
             return place, waited
         finally:
             self._line.leave()
-            if not len(self._line):
-                self._is_watched = False
-                self._watch.close()
+            self._unwatch()
+
+    def _unwatch(self) -> None:
+        if not len(self._line):
+            self._is_watched = False
+            self._watch.close()
 
     async def _wait_for_room(self) -> None:
         while wait := self._room():

@@ -109,7 +109,8 @@ class Reconciler:
         """What is older than this is needed no more."""
         sought = [entry.case.lost for entry in self._open]
         times = (lost.begun for lost in (*sought, *self._under_way()))
-        return min(times, default=self._seams.wall()) - KEEP
+        # Never of now: a clock that was set back since puts an earlier run's submit in the future.
+        return min((self._seams.wall(), *times)) - KEEP
 
     def own(self, receipts: Iterable[Receipt]) -> None:
         """Tasks that earlier runs bought: none is given to a lost submit. They are kept for good,

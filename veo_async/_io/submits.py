@@ -281,13 +281,15 @@ class Submits:
             post.verdict = law.Uncertain("it was cut before its answer came", cause=failed)
         self._seams.teller.concluded(post.origin, post.verdict)
         at_once = False
-        if isinstance(post.verdict, law.Accepted):
-            at_once = self._accept(post, post.verdict, action)
-        if post.ledger:
-            post.ledger.after_post(post.verdict, post.ended_at, at_once=at_once)
-        if post.abandoned:
-            self.left.end(post)
-        post.over.set()
+        try:
+            if isinstance(post.verdict, law.Accepted):
+                at_once = self._accept(post, post.verdict, action)
+        finally:  # a fault of ours must not keep what was bought from its record and its caller
+            if post.ledger:
+                post.ledger.after_post(post.verdict, post.ended_at, at_once=at_once)
+            if post.abandoned:
+                self.left.end(post)
+            post.over.set()
 
     def _accept(self, post: Post, accepted: law.Accepted, action: str) -> bool:
         """Follow the task; returns whether only its id was answered, as was asked for."""
@@ -300,8 +302,8 @@ class Submits:
         # caller's own is not told apart from what other clients send.
         asked_to = post.ticket or (self._asynchronous and post.request.callback_url is None)
         at_once = bool(asked_to) and accepted.standing is PENDING
-        self._reconciler.accepted(receipt, at_once=at_once, called_back=post.ticket is not None)
         self._follow(post, accepted)
+        self._reconciler.accepted(receipt, at_once=at_once, called_back=post.ticket is not None)
         return at_once
 
     def _follow(self, post: Post, accepted: law.Accepted) -> Tracked:
