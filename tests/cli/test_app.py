@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import io
 import re
+import runpy
 import shlex
 import sys
 from collections.abc import Iterator
@@ -229,3 +230,14 @@ def importing(monkeypatch: pytest.MonkeyPatch, missing: str, *, named: str | Non
     for loaded in [name for name in sys.modules if name.startswith("veo_async.cli._app")]:
         monkeypatch.delitem(sys.modules, loaded)
     monkeypatch.setattr(builtins, "__import__", import_)
+
+
+def test_as_a_module(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """``python -m veo_async.cli`` is the command, where its script is not on the path."""
+    monkeypatch.setattr(sys, "argv", ["veo-async", "--version"])
+
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("veo_async.cli", run_name="__main__")
+
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.strip()

@@ -127,11 +127,41 @@ def test_another_request_with_a_key(batch: Folder) -> None:
     batch()
     batch.file.write_text(lines("a cup", key="one"))
 
-    ran = batch()
+    ran, dry = batch(), batch("--dry-run")
 
-    assert ran.code == 1
+    assert (ran.code, dry.code) == (2, 2)
     assert "'one'" in ran.err
+    assert "'one'" in dry.err
     assert batch.billed == 1
+
+
+def test_a_folder_that_cannot_be(batch: Folder) -> None:
+    """A name that no folder can have is bad usage, also of a dry run."""
+    batch.out = batch.out / ("x" * 300)
+
+    ran, dry = batch(), batch("--dry-run")
+
+    assert (ran.code, dry.code) == (2, 2)
+    assert "too long" in ran.err
+    assert "too long" in dry.err
+
+
+def test_a_dry_run_checks_the_limits(batch: Folder) -> None:
+    """A dry run refuses the limits that the run itself would refuse."""
+    ran = batch("--dry-run", "--in-flight", "0")
+
+    assert ran.code == 2
+    assert "in_flight" in ran.err
+
+
+def test_no_standard_input(batch: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that was started with its standard input closed has none to read."""
+    monkeypatch.setattr(sys, "stdin", None)
+
+    ran = batch.veo("batch", "-", "--out", str(batch.out))
+
+    assert ran.code == 2
+    assert "standard input is closed" in ran.err
 
 
 def test_bad_lines(batch: Folder) -> None:
@@ -458,12 +488,12 @@ def test_online_folders(batch: Folder) -> None:
 
 
 def test_no_journal(batch: Folder) -> None:
-    """A journal that is none stops everything."""
+    """A journal that is none stops the batch before anything is sent, so it is bad input."""
     batch.out.mkdir()
     (batch.out / "journal.db").write_text("something else")
 
-    ran = batch()
+    ran, dry = batch(), batch("--dry-run")
 
-    assert ran.code == 1
+    assert (ran.code, dry.code) == (2, 2)
     assert "journal" in ran.err
     assert batch.billed == 0

@@ -33,6 +33,8 @@ def test_what_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         refuse_unwritable(file / "new.mp4")
     with pytest.raises(typer.BadParameter, match="too long"):
         refuse_unwritable(tmp_path / ("x" * 300))
+    with pytest.raises(typer.BadParameter, match="too long"):
+        prepare_folder(tmp_path / ("x" * 300))
     monkeypatch.setattr("os.access", lambda *_: False)
     with pytest.raises(typer.BadParameter, match="cannot be written to"):
         refuse_unwritable(tmp_path / "new.mp4")

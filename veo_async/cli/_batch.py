@@ -14,7 +14,7 @@ from typing import IO, Any, get_args
 import typer
 
 from .._client import Batch, VeoClient
-from ..errors import VeoError
+from ..errors import JournalError, VeoError
 from ..gallery import write_gallery
 from ..models import Preview, TextToVideo
 from ..policies import RateLimit
@@ -66,8 +66,11 @@ def _defaults(options: Batching) -> dict[str, Any]:
 
 def _refuse_mixture(out: Path, options: Batching) -> None:
     """A folder belongs to the service or to the emulator, whose tasks are no real ones."""
-    if not (out / JOURNAL).exists() or (out / LEDGER).exists() == options.emulator:
-        return
+    try:
+        if not (out / JOURNAL).exists() or (out / LEDGER).exists() == options.emulator:
+            return
+    except OSError as problem:  # such as a name that is too long
+        raise typer.BadParameter(f"{out}: {problem.strerror}.", param_hint="--out") from None
     other = "without --emulator" if options.emulator else "with --emulator"
     raise typer.BadParameter(f"{out} holds a batch that ran {other}.", param_hint="--out")
 
@@ -127,9 +130,12 @@ class Job:
     async def tell(self) -> int:
         """Say what would be done."""
         # No request is sent, so any token will do.
-        chosen = {"api_token": "none", "base_url": self.options.base_url, **self.seams.client}
-        async with VeoClient(**chosen) as veo:
-            preview = await self._batch(veo).preview()
+        chosen = {"api_token": "none", "base_url": self.options.base_url}
+        async with VeoClient(**chosen, rate_limit=self._limit(), **self.seams.client) as veo:
+            try:
+                preview = await self._batch(veo).preview()
+            except JournalError as error:
+                return self._unusable(error)
         fields = {"prompts": self.report.good, "invalid": self.report.bad, **asdict(preview)}
         fields["error"] = preview.error and str(preview.error)
         self.screen.print(json.dumps(fields) if self.options.json else _sentence(preview))
@@ -142,7 +148,7 @@ class Job:
         ends = Ends(tally, self.screen, as_json=self.options.json)
         try:
             async with self._opened(tally) as session:
-                code = self._refused(await self._batch(session.veo).preview())
+                code = await self._looked(session.veo)
                 if code != OK:
                     return code
                 async with board(self.screen, tally), self._batch(session.veo) as outcomes:
@@ -170,6 +176,18 @@ class Job:
             extend=self.options.extend,
         )
 
+    async def _looked(self, veo: VeoClient) -> int:
+        """Whether the input and the journal may be run, found out before anything is sent."""
+        try:
+            return self._refused(await self._batch(veo).preview())
+        except JournalError as error:
+            return self._unusable(error)
+
+    def _unusable(self, error: JournalError) -> int:
+        """Only a run that has begun can have bought something, and this one has not."""
+        self.screen.error(error)
+        return USAGE
+
     def _refused(self, preview: Preview) -> int:
         if preview.error is None:
             return OK
@@ -177,9 +195,11 @@ class Job:
         self.screen.note("veo-async: at the command line, that is --extend or another --out")
         return USAGE
 
+    def _limit(self) -> RateLimit:
+        return RateLimit(in_flight=self.options.in_flight, per_second=self.options.rate)
+
     def _opened(self, tally: Tally) -> contextlib.AbstractAsyncContextManager[Session]:
-        limit = RateLimit(in_flight=self.options.in_flight, per_second=self.options.rate)
-        client = {"rate_limit": limit, "on_event": tally.hear}
+        client = {"rate_limit": self._limit(), "on_event": tally.hear}
         if not self.options.emulator:
             return online(self.screen, self.options, self.seams, client=client, has_journal=True)
         refuse_address(self.options)

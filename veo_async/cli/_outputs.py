@@ -33,8 +33,11 @@ def prepare_folder(path: Path) -> None:
     Raises:
         typer.BadParameter: there is something in the way.
     """
-    _refuse_in(path)
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        _refuse_in(path)
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:  # such as a name that is too long
+        raise typer.BadParameter(f"{path}: {problem.strerror}.", param_hint="--out") from None
 
 
 def _refuse_in(folder: Path) -> None:

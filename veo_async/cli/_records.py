@@ -69,9 +69,12 @@ def spooled(source: str) -> Iterator[IO[bytes]]:
 
     Raises:
         OSError: it cannot be read.
+        ValueError: its name cannot be one, or there is no standard input.
     """
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as spool:
         if source == "-":
+            if sys.stdin is None:  # it was closed before this process began
+                raise ValueError("standard input is closed")
             shutil.copyfileobj(sys.stdin.buffer, spool)
         else:
             with Path(source).open("rb") as file:
