@@ -130,8 +130,8 @@ class Job:
     async def tell(self) -> int:
         """Say what would be done."""
         # No request is sent, so any token will do.
-        chosen = {"api_token": "none", "base_url": self.options.base_url}
-        async with VeoClient(**chosen, rate_limit=self._limit(), **self.seams.client) as veo:
+        client = {"api_token": "none", "rate_limit": self._limit(), **self.seams.client}
+        async with VeoClient(base_url=self.options.base_url, **client) as veo:
             try:
                 preview = await self._batch(veo).preview()
             except JournalError as error:
