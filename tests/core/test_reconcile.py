@@ -244,22 +244,30 @@ def test_an_unknown_word_may_be_any_action() -> None:
 
 
 @pytest.mark.parametrize(
-    "chosen, begun, free",
+    "chosen, begun, ours, free",
     [
-        pytest.param(MUG, T0, False, id="an equal one"),
-        pytest.param({**MUG, "aspect_ratio": "16:9"}, T0, False, id="one that may be equal"),
-        pytest.param(CUP, T0, True, id="another one"),
-        pytest.param(MUG, T0 + 60, True, id="one that was sent after the record was made"),
+        pytest.param(MUG, T0, [EARLIER], False, id="an equal one"),
+        pytest.param(
+            {**MUG, "aspect_ratio": "16:9"}, T0, [EARLIER], False, id="one that may be equal"
+        ),
+        pytest.param(CUP, T0, [EARLIER], True, id="another one"),
+        pytest.param(
+            MUG, T0 + 60, [EARLIER], True, id="one that was sent after the record was made"
+        ),
+        pytest.param(
+            MUG, T0 + 60, [], False, id="it seems so, but nothing of ours shows the clocks agree"
+        ),
     ],
 )
 def test_no_record_is_taken_from_a_submit_under_way(
-    chosen: dict[str, Any], begun: float, free: bool
+    chosen: dict[str, Any], begun: float, ours: list[Receipt], free: bool
 ) -> None:
     """A record that may belong to a submit whose answer is awaited is not given to a lost one;
     but a trace id proves whose it is."""
     found = record("t", MUG, T0 + 1, trace_id="trace")
+    stored = [(found, MUG), (CONTROL, CUP)]
     under_way = [Lost(chosen, begun, inf)]
-    seen = read_look([(found, MUG)], (), at=T0 + 20, offset=0.0, complete=True, under_way=under_way)
+    seen = read_look(stored, ours, at=T0 + 20, offset=0.0, complete=True, under_way=under_way)
 
     assert isinstance(search(LOST, seen), Found if free else Unclear)
     assert search(replace(LOST, trace_id="trace"), seen) == Found(("t",))

@@ -184,7 +184,7 @@ MUTANTS = (
         "a record that an open POST may have claimed is given away",
         (
             "_core/reconcile.py",
-            "        and not _is_claimed(record, stored, look, look.offset, defaults)",
+            "        and not _is_claimed(record, stored, look, defaults, slack=_slack(lost, look.receipts))",
             "        and True",
         ),
     ),

@@ -146,6 +146,22 @@ LAWS = (
 SELDOM = (
     Law("takes two equal requests that are lost in one window", verdicts={"exchanged"}),
     Law(
+        "takes a failed task, and two processes or a service that ignores async",
+        verdicts={"adopted"},
+        states={"failed"},
+    ),
+    Law(
+        "a service that ignores async gives no id, but to a task that failed",
+        rows={"async ignored"},
+        verdicts={"accepted"},
+        states={"accepted", "failed"},
+    ),
+    Law(
+        "only a service that ignores async answers a failed task with what proves nothing",
+        rows={"failed"},
+        verdicts={"cannot tell", "uncertain"},
+    ),
+    Law(
         "it is accepted late only where no process is interrupted, but another may follow",
         rows={"accepted late"},
         states=_but(STATES, "no journal", "not resumed"),

@@ -21,7 +21,7 @@ record is ever given to two of them, nor one that a submit of ours may have a be
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
@@ -95,6 +95,12 @@ class Lost:
         """Whether an earlier run sent it. This machine's clock may have been set since."""
         return self.asked > float("-inf")
 
+    @property
+    def is_tied(self) -> bool:
+        """Whether its times are tied to the service's: in this run by any answer, in an earlier one
+        only by one that came before it."""
+        return not self.is_earlier or self.offset is not None
+
     def over(self, offset: float | None) -> float:
         """When it was over, on this machine's clock as it goes now; ``offset`` as for `window`."""
         if not self.is_earlier:
@@ -129,10 +135,7 @@ def reach(
 
 
 def _slack(lost: Lost, receipts: Iterable[Receipt]) -> float:
-    # This machine's clock may have been set since an earlier run, and nothing ties that run's time
-    # to the service's.
-    is_tied = not lost.is_earlier or lost.offset is not None
-    return SLACK if is_tied and any(_is_near(receipt, lost) for receipt in receipts) else WIDE
+    return SLACK if lost.is_tied and any(_is_near(receipt, lost) for receipt in receipts) else WIDE
 
 
 def _nearest(lost: Lost, receipts: Iterable[Receipt]) -> list[tuple[Lost | Receipt, float]]:
@@ -212,8 +215,12 @@ def read_look(
 
 
 def _is_recognised(receipt: Receipt, record: TaskRecord, stored: Fields, offset: float) -> bool:
-    alike = all(stored.get(name) == value for name, value in receipt.chosen.items())
-    return alike and _is_within(record, window(receipt, offset))
+    # By the one offset or by the other, never in between: where this machine's clock was set, all
+    # that lies between them would seem to be timed by the clock of ``Date``.
+    then = offset if receipt.offset is None else receipt.offset
+    return all(stored.get(name) == value for name, value in receipt.chosen.items()) and any(
+        _is_within(record, window(replace(receipt, offset=one), one)) for one in (then, offset)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +267,7 @@ def search(lost: Lost, look: Look) -> Sight:
         for record, stored in same
         if record.id
         and _is_within(record, window(lost, look.offset))
-        and not _is_claimed(record, stored, look, look.offset, defaults)
+        and not _is_claimed(record, stored, look, defaults, slack=_slack(lost, look.receipts))
     ]
     if free:
         return Found(_oldest_first(free))
@@ -288,12 +295,12 @@ def _doubt(
 
 
 def _is_claimed(
-    record: TaskRecord, stored: Fields, look: Look, offset: float, defaults: Fields
+    record: TaskRecord, stored: Fields, look: Look, defaults: Fields, *, slack: float
 ) -> bool:
     """Whether the record may be that of another submit of ours."""
     return any(
         compare(claim.chosen, stored, defaults) != "different"
-        and _is_within(record, window(claim, offset))
+        and _is_within(record, window(claim, look.offset or 0.0, slack=slack))
         for claim in look.claims
     )
 
@@ -320,14 +327,15 @@ def _is_lacking(look: Look, lost: Lost, offset: float) -> bool:
     )
 
 
-def precedence(lost: Lost) -> tuple[bool, float]:
+def precedence(lost: Lost) -> tuple[bool, bool, float]:
     """In which order lost submits take their records from one look.
 
-    First who may know its own by its trace id, then whose window ends first; each takes the oldest
-    that it finds. So equal ones leave each other what lies in their windows: given otherwise, a
-    record may be left over that is too old for the one that finds none.
+    First who may know its own by its trace id, then whose window is where it says, then whose
+    window ends first; each takes the oldest that it finds. So equal ones leave each other what lies
+    in their windows: given otherwise, a record may be left over that is too old for the one that
+    finds none.
     """
-    return lost.trace_id is None, lost.ended
+    return lost.trace_id is None, not lost.is_tied, lost.ended
 
 
 def is_called(record: TaskRecord, lost: Lost) -> bool | None:
