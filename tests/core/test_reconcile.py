@@ -26,6 +26,7 @@ from veo_async._core.reconcile import (
     Sight,
     Unclear,
     decide,
+    give_away,
     reach,
     read_look,
     search,
@@ -481,3 +482,26 @@ def test_times_of_records_are_read_as_unix_seconds() -> None:
     made = record("t", MUG, 1753435158.509).created_at
 
     assert made == datetime(2025, 7, 25, 9, 19, 18, 509000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("offset", [0.0, 7200.0, None])
+def test_what_is_given_away_is_ours_as_if_the_look_were_read_anew(offset: float | None) -> None:
+    """Whether the record is recognised or not, nobody else sees it as a stranger's."""
+    records = [CONTROL, record("t", MUG, T0 + 1), record("u", MUG, T0 + 2), record("", RAIN, T0)]
+    mine = Receipt("t", MUG, T0, T0 + 10)
+    before = look(*records, receipts=[EARLIER], offset=offset)
+
+    after = give_away(before, mine)
+
+    assert after == look(*records, receipts=[EARLIER, mine], offset=offset)
+    assert before == look(*records, receipts=[EARLIER], offset=offset)
+
+
+def test_a_trace_without_an_id_is_nobody_s_task() -> None:
+    """A record that bears the trace of a lost submit and no id can be given to nobody; it may be
+    that submit all the same, so that is not absent."""
+    lost = replace(LOST, trace_id="trace")
+
+    seen = search(lost, look(CONTROL, record("", MUG, T0 + 1, id=None, trace_id="trace")))
+
+    assert isinstance(seen, Unclear)

@@ -67,6 +67,11 @@ MUTANTS = (
             "        if receipt and offset is not None "
             "and _is_recognised(receipt, record, fields, offset):",
         ),
+        (
+            "_core/reconcile.py",
+            "[entry for entry in look.strangers if entry[0].id != receipt.task_id]",
+            "look.strangers",
+        ),
     ),
     _mutant(
         "the window shortened to the moment of sending",

@@ -214,6 +214,24 @@ def read_look(
     return look
 
 
+def give_away(look: Look, receipt: Receipt) -> Look:
+    """The look once one of its strangers is ours: as if it were read anew, which for a thousand
+    lost submits would take minutes."""
+    controls = [
+        (receipt, stored)
+        for record, stored in look.strangers
+        if record.id == receipt.task_id
+        and look.offset is not None
+        and _is_recognised(receipt, record, stored, look.offset)
+    ]
+    return replace(
+        look,
+        receipts=[*look.receipts, receipt],
+        controls=[*look.controls, *controls],
+        strangers=[entry for entry in look.strangers if entry[0].id != receipt.task_id],
+    )
+
+
 def _is_recognised(receipt: Receipt, record: TaskRecord, stored: Fields, offset: float) -> bool:
     # By the one offset or by the other, never in between: where this machine's clock was set, all
     # that lies between them would seem to be timed by the clock of ``Date``.
@@ -355,7 +373,8 @@ def _made_at(record: TaskRecord) -> float:
 
 
 def _with_trace(trace_id: str, look: Look) -> tuple[str, ...]:
-    return tuple(str(record.id) for record, _ in look.strangers if record.trace_id == trace_id)
+    traced = [record.id for record, _ in look.strangers if record.trace_id == trace_id]
+    return tuple(task_id for task_id in traced if task_id)
 
 
 def _is_near(receipt: Receipt, lost: Lost) -> bool:

@@ -185,25 +185,22 @@ class Reconciler:
         records = [*traced, *called, *listed]
         stored = [(record, comparable(record.request or {})) for record in records]
         # From here to the end nothing is awaited: what is given away is ours for the next entry.
-        look: reconcile.Look | None = None
+        look = reconcile.read_look(
+            stored,
+            self._ours(),
+            at=at,
+            offset=offset,
+            complete=complete,
+            span=span,
+            under_way=self._under_way(),
+            owned=self._owned({record.id for record, _ in stored if record.id}),
+        )
         for entry in sorted(entries, key=lambda entry: reconcile.precedence(entry.case.lost)):
-            if entry not in self._open:
-                continue  # its caller is gone, so nothing is given to it
-            look = look or reconcile.read_look(
-                stored,
-                self._ours(),
-                at=at,
-                offset=offset,
-                complete=complete,
-                span=span,
-                under_way=self._under_way(),
-                owned=self._owned({record.id for record, _ in stored if record.id}),
-            )
-            if self._judge(entry, look):
-                look = None
+            if entry in self._open:  # else its caller is gone, so nothing is given to it
+                look = self._judge(entry, look)
 
-    def _judge(self, entry: _Open, look: reconcile.Look) -> bool:
-        """Decide about one entry; returns whether a record was given away."""
+    def _judge(self, entry: _Open, look: reconcile.Look) -> reconcile.Look:
+        """Decide about one entry; returns what the others are to see."""
         lost = entry.case.lost
         sight = reconcile.search(lost, look)
         entry.case, decision = reconcile.decide(
@@ -215,15 +212,16 @@ class Reconciler:
         )
         if isinstance(decision, LookAgain):
             entry.next_look = decision.at
-            return False
+            return look
         if isinstance(decision, Adopt):
             receipt = Receipt(decision.task_id, lost.chosen, lost.begun, lost.ended, lost.offset)
             self.accepted(receipt, at_once=False)
+            look = reconcile.give_away(look, receipt)
             if entry.adopted:
                 entry.adopted(decision.task_id)
         entry.decision = decision
         entry.over.set()
-        return isinstance(decision, Adopt)
+        return look
 
     def _owned(self, ids: set[str]) -> frozenset[str]:
         """Which of these tasks are ours, although nothing but their id is known any more."""
