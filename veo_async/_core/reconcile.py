@@ -142,11 +142,13 @@ def _nearest(lost: Lost, receipts: Iterable[Receipt]) -> list[tuple[Lost | Recei
     """The tasks of ours, one before and one after, that make the best controls."""
     near = [receipt for receipt in receipts if _is_near(receipt, lost)]
 
-    def distance(receipt: Receipt) -> tuple[bool, float]:
-        return not _is_of_one_form(receipt, lost), abs(receipt.begun - lost.begun)
+    def best(side: list[Receipt]) -> Receipt:
+        # The form is looked at last: it costs more than the order, and the first few will do.
+        side = sorted(side, key=lambda receipt: abs(receipt.begun - lost.begun))
+        return next((receipt for receipt in side if _is_of_one_form(receipt, lost)), side[0])
 
     sides = ([r for r in near if r.begun < lost.ended], [r for r in near if r.begun >= lost.ended])
-    return [(min(side, key=distance), SLACK) for side in sides if side]
+    return [(best(side), SLACK) for side in sides if side]
 
 
 @dataclass(frozen=True, slots=True)
