@@ -378,7 +378,7 @@ async def test_a_cancelled_crowd_leaves_nothing_behind(seconds: float) -> None:
 
         assert [outcome.error for outcome in more] == [None] * 5
         assert veo._limiter.places.held == 0
-        assert [lane.calls.value for lane in veo._limiter._lanes.values()] == [6, 2]
+        assert [lane.calls._value for lane in veo._limiter._lanes.values()] == [6, 2]
         assert len(veo._limiter._line) == 0
 
 

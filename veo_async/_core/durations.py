@@ -86,12 +86,15 @@ class LifeTable:
 
         With a steady hazard ``h`` that is ``sqrt(2 * patience / h)``, the interval at which the
         costs of waiting and of looking are least in sum (R. E. Barlow and F. Proschan, 1965).
+        Where little was seen, the hazard is at least that of the range before.
         """
         place = bisect_right(EDGES, age) - 1
         passed = chance = 0.0
-        hazard = self._hazards[place - 1] if place else 0.0
+        before = self._hazards[place - 1] if place else 0.0
         while passed < most:
-            hazard = self._hazard(place, hazard)
+            hazard = self._hazards[place]
+            if hazard < before and self._exposure[place] < LITTLE * _WIDTHS[place]:
+                hazard = before  # what has begun to end goes on ending
             seconds = _ENDS[place] - age - passed if place < _LAST else most
             waited = chance * seconds + hazard * seconds * seconds / 2
             if waited >= patience:
@@ -100,16 +103,8 @@ class LifeTable:
             patience -= waited
             chance += hazard * seconds
             passed += seconds
-            place += 1
+            before, place = hazard, place + 1
         return most
-
-    def _hazard(self, place: int, before: float) -> float:
-        """The hazard in a range. Where little was seen, it is at least that of the range before:
-        what has begun to end goes on ending."""
-        hazard = self._hazards[place]
-        if hazard < before and self._exposure[place] < LITTLE * _WIDTHS[place]:
-            return before
-        return hazard
 
 
 def _ranges(since: float, age: float) -> Iterator[tuple[int, float]]:

@@ -25,6 +25,9 @@ MOMENT = 0.1
 When: TypeAlias = Callable[[str], float | None]
 """When an id is due by all that is known now; ``None`` if nobody wants to know about it."""
 
+Wanted: TypeAlias = Callable[[str], bool]
+"""Whether somebody wants to know about an id: what `When` tells too, for less work."""
+
 
 class Agenda:
     """Ids by the time they are due: O(log n) to add and to take, O(1) to drop,
@@ -89,7 +92,7 @@ class Agenda:
         else:
             self.add(task_id, due)
 
-    def take(self, now: float, size: int, when: When) -> list[str]:
+    def take(self, now: float, size: int, when: When, wanted: Wanted | None = None) -> list[str]:
         """Up to ``size`` ids if one of them is due, else none.
 
         A poll costs the same for one id as for ``size``, so those that are due next ride along.
@@ -105,13 +108,14 @@ class Agenda:
                 taken.append(self._pop())
             else:
                 self._put_off(task_id, anew)
-        return taken + self._neighbours(size - len(taken), when) if taken else []
+        wanted = wanted or (lambda task_id: when(task_id) is not None)
+        return taken + self._neighbours(size - len(taken), wanted) if taken else []
 
-    def _neighbours(self, size: int, when: When) -> list[str]:
+    def _neighbours(self, size: int, wanted: Wanted) -> list[str]:
         taken: list[str] = []
         while len(taken) < size and self.next_due() is not None:
             task_id = self._pop()
-            if when(task_id) is not None:
+            if wanted(task_id):
                 taken.append(task_id)
         return taken
 
@@ -152,19 +156,19 @@ class Questions:
         """When there is something to ask, or ``None`` if there is nothing."""
         return now if self._portions else self.agenda.settle(now, GLANCES * size, when)
 
-    def choose(self, now: float, size: int, when: When) -> list[str]:
+    def choose(self, now: float, size: int, when: When, wanted: Wanted | None = None) -> list[str]:
         """Up to ``size`` ids to ask about now; what nobody wants to know about is dropped."""
         if self._portions:
             portion = self._portions.popleft()
             self._asked.difference_update(portion)
             ids = [task_id for task_id in portion if when(task_id) is not None]
         else:
-            ids = self._due(now, size, when)
+            ids = self._due(now, size, when, wanted)
         self._asked.update(ids)
         return ids
 
-    def _due(self, now: float, size: int, when: When) -> list[str]:
-        ids = self.agenda.take(now, size, when)
+    def _due(self, now: float, size: int, when: When, wanted: Wanted | None) -> list[str]:
+        ids = self.agenda.take(now, size, when, wanted)
         self._ask_in_portions([task_id] for task_id in ids if task_id in self._alone)
         return [task_id for task_id in ids if task_id not in self._alone]
 

@@ -96,6 +96,8 @@ def take(pace: Pace, now: float) -> Pace:
     if pace.adaptive:
         step = FIRST_STEP * 0.5**pace.steps if pace.strikes or pace.learned else 0.0
         spacing = max(spacing, 1.0 / pace.learned if pace.learned else 0.0, step)
+    if not spacing:
+        return pace  # nothing limits, so there is nothing to remember
     arrival = max(pace.arrival, now) + spacing
     return replace(pace, arrival=arrival, steps=min(pace.steps + 1, 64))
 

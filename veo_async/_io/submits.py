@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from contextvars import Context
 from dataclasses import replace
 from math import inf
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 
@@ -42,6 +41,9 @@ from .tracker import Tracker
 from .waiting import happens
 
 logger = logging.getLogger("veo_async")
+
+P = TypeVar("P")
+T = TypeVar("T")
 
 
 class Submits:
@@ -96,8 +98,7 @@ class Submits:
         ticket = self._limiter.ticket()
         callback = None if request.callback_url else callback or self._hints.issue()
         while True:
-            with _before(deadline):
-                place, waited = await self._limiter.enter_submit(ticket)
+            place, waited = await _before(deadline, self._limiter.enter_submit, ticket)
             # A wait for others' ends is no retry of this one.
             attempts = replace(attempts, started=attempts.started + waited)
             post = await self._send(
@@ -107,8 +108,7 @@ class Submits:
             if isinstance(step, Tracked):
                 return step
             attempts = step.attempts
-            with _before(deadline):
-                await anyio.sleep(step.delay)
+            await _before(deadline, anyio.sleep, step.delay)
 
     async def _send(
         self,
@@ -352,13 +352,15 @@ class Submits:
         await self._guard.aclose()
 
 
-@contextmanager
-def _before(deadline: float) -> Iterator[None]:
-    """Until the deadline, for what happens before anything is sent."""
-    with anyio.CancelScope(deadline=deadline) as scope:
-        yield
-    if scope.cancelled_caught:
-        raise WaitTimeoutError("The time to wait was over before the submit.", task_id=None)
+async def _before(deadline: float, wait: Callable[[P], Awaitable[T]], on: P) -> T:
+    """Wait for what happens before anything is sent, until the deadline."""
+    try:
+        async with asyncio.timeout_at(None if deadline == inf else deadline):
+            if deadline > asyncio.get_running_loop().time():
+                return await wait(on)
+    except TimeoutError:
+        pass
+    raise WaitTimeoutError("The time to wait was over before the submit.", task_id=None)
 
 
 def _cause(verdict: law.Verdict) -> BaseException | None:

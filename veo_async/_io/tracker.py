@@ -286,7 +286,7 @@ class Tracker:
     def _choose(self, now: float) -> list[str]:
         """The ids of the next poll."""
         size = self._policy.batch_size
-        ids = self._questions.choose(now, size, self._when)
+        ids = self._questions.choose(now, size, self._when, self._is_wanted)
         if ids:
             self._last_poll = now
             self._next_poll = now + 1.0 / self._policy.per_second
@@ -294,10 +294,15 @@ class Tracker:
 
     def _when(self, task_id: str) -> float | None:
         """When the task is due by what is known now; ``None`` if nobody wants to know."""
-        tracked = self._tasks.get(task_id)
+        # Whoever is watched is kept, and the plain dict is faster than the weak one.
+        tracked = self._kept.get(task_id)
         if tracked is None or not self._is_watched(tracked):
             return None
         return self._due(tracked)
+
+    def _is_wanted(self, task_id: str) -> bool:
+        tracked = self._kept.get(task_id)
+        return tracked is not None and self._is_watched(tracked)
 
     def _due(self, tracked: Tracked) -> float:
         return self._schedule.due(tracked.watch, crowd=len(self._questions))
