@@ -93,8 +93,8 @@ def leaks(veo: VeoClient) -> list[Broken]:
     }
     broken = [Broken(f"{what} was left: {left!r}") for what, left in held.items() if left]
     for name, lane in veo._limiter._lanes.items():
-        if lane.calls.statistics().tasks_waiting:
-            broken.append(Broken(f"somebody waits for the lane {name}"))
+        if lane.calls.locked():
+            broken.append(Broken(f"no call is left to the lane {name}"))
     return broken
 
 
