@@ -67,12 +67,13 @@ async def test_a_submit_left_open_that_ends_without_an_id_is_not_adopted(tracked
     """A POST that an earlier run of this client left open may end without a task id: there is
     nothing to adopt, and its end itself was recorded."""
     post = SimpleNamespace(over=anyio.Event(), tracked=tracked)
-    left = SimpleNamespace(left=SimpleNamespace(find=lambda is_of: post))
+    left = SimpleNamespace(left=SimpleNamespace(find=lambda is_of, since: post))
     maker = Maker(parts_of(submits=left), OPTIONS, None)
     entry: Any = SimpleNamespace(deadline=anyio.current_time() + 60.0)
+    row: Any = SimpleNamespace(sent_at=None)
     ledger: Any = SimpleNamespace(is_of=lambda post: True)  # it would fail to adopt
 
     asyncio.get_running_loop().call_later(5.0, post.over.set)
-    found = await maker._left_here(entry, ledger)
+    found = await maker._left_here(entry, row, ledger)
 
     assert found is tracked

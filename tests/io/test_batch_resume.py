@@ -550,3 +550,23 @@ async def test_a_batch_that_is_left_keeps_what_it_has_of_a_file(path: Path, tmp_
     assert end.files == (folder / "0001-a.mp4",)
     assert names(folder) == {"0001-a.mp4"}
     assert (service.counters[206], len(service.bill)) == (1, 1)
+
+
+async def test_what_a_journal_that_is_gone_knew_is_no_other_journal_s(path: Path) -> None:
+    """A POST that this client left open for a journal that was removed is not taken for the lost
+    one of its successor, though the key is the same."""
+    late = Fault(effect=Hang(at="accepted", seconds=5.0), on="submit", nth=1)
+    lost = Fault(effect=Drop(at="accepted"), on="submit", nth=2)
+    service = emulator(pace=PACE, faults=[late, lost])
+    old, new = ([("key", request)] for request in prompts("old", "new"))
+    async with service, client_of(service) as veo:
+        with anyio.move_on_after(1.0):
+            await outcomes_of(veo, old, journal=path)
+        await inline(path.unlink)
+        with anyio.move_on_after(0.5):
+            await outcomes_of(veo, new, journal=path)
+        [outcome] = await outcomes_of(veo, new, journal=path)
+
+    assert [charge.request["prompt"] for charge in service.bill] == ["old", "new"]
+    assert outcome.result
+    assert outcome.result.task_id == service.bill[1].task_id

@@ -208,7 +208,7 @@ class Maker:
         """Find out what became of a submit of an earlier run; send it again only if it bought
         nothing, or if the user takes the risk."""
         policy, reconciler = self._parts.policy, self._parts.reconciler
-        if tracked := await self._left_here(entry, ledger):
+        if tracked := await self._left_here(entry, row, ledger):
             return tracked
         if policy.on_uncertain == "raise":
             raise law.uncertain_of(row)
@@ -230,10 +230,11 @@ class Maker:
             self._parts.seams.teller.absent(origin)
         return await self._submit(entry, row, request, ledger)
 
-    async def _left_here(self, entry: Entry, ledger: StageLedger) -> Tracked | None:
+    async def _left_here(self, entry: Entry, row: Row, ledger: StageLedger) -> Tracked | None:
         """The task, if the earlier run was this very client's: it hears of the POST itself, and
         owns the task, so nobody would find it in the list."""
-        post = self._parts.submits.left.find(ledger.is_of)
+        # Not what a journal that is gone knew of: in its place may be one with other requests.
+        post = self._parts.submits.left.find(ledger.is_of, since=row.sent_at or 0.0)
         if post is None:
             return None
         with anyio.move_on_after(max(entry.deadline - anyio.current_time(), 0.0)):
