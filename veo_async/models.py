@@ -65,6 +65,8 @@ class _Request(Value):
 
     @model_validator(mode="after")
     def _nothing_said_twice(self) -> Self:
+        if not self.extra_body:
+            return self
         said = {name for name in self.model_fields_set if getattr(self, name) is not None}
         taken = said | _OURS
         twice = sorted(self.extra_body.keys() & taken)
