@@ -66,6 +66,7 @@ class Probe:
 
         def noted(task_id: str) -> None:
             if sent and not self._plug.out:
+                sent.given = task_id
                 self._judge(sent, "adopted")  # in the step in which it is given away
             adopted(task_id)
 

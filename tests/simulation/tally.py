@@ -136,6 +136,12 @@ LAWS = (
     Law("the service fails only what it is told to", rows=_but(OWN, "failed"), states={"failed"}),
     Law("the service failed it", rows={"failed"}, states={"succeeded"}),
     Law(
+        "a service that ignores async gives no id before the result",
+        rows={"async ignored"},
+        verdicts={"accepted"},
+        states={"accepted", "failed"},
+    ),
+    Law(
         "only processes with a journal are killed, or find their clock set",
         rows={"killed", "clock set"},
         states={"no journal"},
@@ -150,12 +156,7 @@ SELDOM = (
         verdicts={"adopted"},
         states={"failed"},
     ),
-    Law(
-        "a service that ignores async gives no id, but to a task that failed",
-        rows={"async ignored"},
-        verdicts={"accepted"},
-        states={"accepted", "failed"},
-    ),
+    Law("a crash between the proof and the next POST", verdicts={"absent"}, states={"withdrawn"}),
     Law(
         "only a service that ignores async answers a failed task with what proves nothing",
         rows={"failed"},
@@ -177,8 +178,6 @@ RARE = (
         rows=ANSWERED - {"nothing"},
         verdicts=LOOKED_UP,
     ),
-    Law("a crash between the proof and the next POST", verdicts={"absent"}, states={"withdrawn"}),
-    Law("two processes, and a failed task", verdicts={"adopted"}, states={"failed"}),
     Law("few worlds ignore async", rows={"failed"}, verdicts=LOOKED_UP),
     Law("in one world of many", rows=MANY | {"accepted late"}),
 )
@@ -210,9 +209,9 @@ def _struck(one: Sent) -> str:
 
 
 def _verdict(one: Sent) -> str:
-    billed = one.task_id is not None
-    exchanged = (one.verdict, billed) in {("absent", True), ("adopted", False)}
-    return "exchanged" if exchanged else one.verdict
+    taken = one.verdict == "absent" and one.task_id is not None
+    swapped = one.verdict == "adopted" and one.given != one.task_id
+    return "exchanged" if taken or swapped else one.verdict
 
 
 def _state(one: Sent, scenario: Scenario) -> str:

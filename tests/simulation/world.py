@@ -39,6 +39,7 @@ class Sent:
         sent_at: the same on the clock of its process.
         struck: the names of the faults that the service let loose on it.
         task_id: what it was billed as, if it was.
+        given: the task that the client adopted for it.
         verdict: what the client concluded, in the end.
         judged: when it concluded that, in virtual seconds.
         state: its row's state when a later process opened the journal.
@@ -52,6 +53,7 @@ class Sent:
     sent_at: float
     struck: list[str] = field(default_factory=list)
     task_id: str | None = None
+    given: str | None = None
     verdict: str = "open"
     judged: float = inf
     state: str = "not resumed"
