@@ -27,7 +27,7 @@ from tests.io.journals import (
     wreck,
 )
 from veo_async._core.journal_events import Retried
-from veo_async._io.journal import Journal
+from veo_async._io.journal import PACE, Journal
 from veo_async._io.seams import in_thread
 from veo_async.errors import JournalError
 
@@ -121,8 +121,32 @@ async def test_many_callers_share_few_transactions(path: Path) -> None:
     assert gate.batches == [1000, 1000, 1000]
 
 
+async def test_a_commit_keeps_its_distance_from_the_one_before(path: Path) -> None:
+    """A single caller waits for nobody; many that come one by one share a commit all the same."""
+    gate = Gate()
+    loop = asyncio.get_running_loop()
+    journal = await opened(path, run_sync=gate)
+
+    await journal.record(intended("alone"))
+    at_once = loop.time()
+    tasks = []
+    for n in range(20):
+        tasks.append(asyncio.create_task(journal.record(intended(str(n)))))
+        await asyncio.sleep(PACE / 25)
+    await asyncio.gather(*tasks)
+    shared = loop.time()
+    await asyncio.sleep(PACE)
+    await journal.record(intended("later"))
+
+    assert at_once == 0.0
+    assert shared == pytest.approx(PACE)
+    assert loop.time() == pytest.approx(2 * PACE)
+    assert gate.batches == [1, 20, 1]
+    await journal.aclose()
+
+
 async def test_all_that_queue_while_one_is_written_go_into_the_next(path: Path) -> None:
-    """One writer at a time, and nobody waits for a timer."""
+    """One writer at a time."""
     gate = Gate(open=False)
     journal = await opened(path, run_sync=gate)
     tasks = [asyncio.create_task(journal.record(intended("0")))]
@@ -205,6 +229,7 @@ async def test_flush_waits_for_what_is_queued_and_for_no_more(path: Path) -> Non
     flushing = asyncio.create_task(journal.flush())
     await turns()
     gate.way.set()
+    await asyncio.sleep(PACE)
     await turns(3)
     gate.way = anyio.Event()
     journal.note(intended("2"))

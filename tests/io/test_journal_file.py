@@ -520,7 +520,7 @@ class Crashes(RuleBasedStateMachine):
         wrecks: list[Path] = []
 
         def on_statement(sql: str) -> None:
-            if sql.startswith(("COMMIT", "\n    INSERT")):
+            if sql.startswith(("COMMIT", "\n    INSERT", "\n    UPDATE")):
                 wrecks.append(self.crash())
 
         legal = [follow(self.model, event) for event in batch]

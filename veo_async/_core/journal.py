@@ -26,7 +26,6 @@ state          what is known                                      what a later r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from ..errors import JournalError
 from . import stored
@@ -106,12 +105,13 @@ def advance(row: Row | None, event: StageEvent, *, at: float) -> Row:
     if row is None:
         row = Row(event.key, event.stage, 1, "new", at)
     state = _next(row, event.name)
+    sent_at, request_json = row.sent_at, row.request_json
     if isinstance(event, Intended):
         row.check(event.request)
-        request = stored.write_request(event.request)
-        row = replace(row, sent_at=event.sent_at, request_json=request)
+        sent_at, request_json = event.sent_at, stored.write_request(event.request)
     facts, outcome = _facts(row, event, at), _outcome(event)
-    return replace(row, state=state, at=at, facts_json=facts, outcome_json=outcome)
+    place = (row.key, row.stage, row.attempt)
+    return Row(*place, state, at, sent_at, request_json, facts, outcome)
 
 
 def retry(rows: Iterable[Row], key: str, *, at: float) -> list[Row]:

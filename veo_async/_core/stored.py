@@ -28,7 +28,7 @@ def dumps(value: Any) -> str:
         JournalError: it cannot be written.
     """
     try:
-        return json.dumps(value, separators=(",", ":"), sort_keys=True, default=_plain)
+        return _ENCODER.encode(value)
     except (TypeError, ValueError, RecursionError) as exc:
         raise JournalError(f"It cannot be written as JSON: {exc}.") from exc
 
@@ -39,6 +39,10 @@ def _plain(value: object) -> object:
         return str(value)
     received = isinstance(value, Generation | Video)  # a request needs its defaults
     return value.model_dump(mode="json", exclude_unset=received)
+
+
+# Made once: `json.dumps` makes a new one whenever it is given options.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), sort_keys=True, default=_plain)
 
 
 def loads_object(text: str) -> dict[str, Any]:

@@ -82,8 +82,10 @@ class Owned:
         So is what seems to be sent in the future: this machine's clock may have been set back
         since. What this run sends the reconciler hears of by itself.
         """
+        first = sent_at - WIDE - NEAR
+        if first >= self._since:  # nearly always; the lock would cost a turn of the loop
+            return
         async with self._lock:
-            first = sent_at - WIDE - NEAR
             if first < self._since:
                 await self._own(first, self._since)
                 self._since = first

@@ -18,7 +18,7 @@ from typing import Any
 
 from .._core import journal as law
 from .._core.journal_events import Event, Retried
-from .._core.journal_rows import FIRST, NOTHING_BOUGHT, Item, Row, items
+from .._core.journal_rows import ENDS, FIRST, NOTHING_BOUGHT, Item, Row, items
 from ..errors import JournalError
 
 APPLICATION_ID = int.from_bytes(b"veoj", "big")
@@ -63,6 +63,17 @@ _PUT = f"""
         state = excluded.state, at = excluded.at, sent_at = excluded.sent_at,
         request = excluded.request, facts = excluded.facts, outcome = excluded.outcome
 """  # noqa: S608 - likewise
+# After an intent neither the request nor its time changes, so both indexes stay as they are.
+_MOVE = """
+    UPDATE attempt SET state = ?, at = ?, facts = ?, outcome = ?
+    WHERE key = ? AND stage = ? AND attempt = ?
+"""
+
+MOST_NAMED = 500
+"""How many keys one query names; every SQLite takes twice as many values."""
+
+MOST_OPEN = 10_000
+"""How many rows that may still change are kept in memory; the others are read when they do."""
 
 _REASONS: Mapping[int, str] = {
     sqlite3.SQLITE_BUSY: "it is in use: one journal serves one batch of one process at a time. "
@@ -90,6 +101,8 @@ class JournalFile:
         self._lock = Lock()
         self._db: sqlite3.Connection | None = None
         self._closed = False
+        # The last attempts that may still change, as this transaction or a former one left them.
+        self._open: dict[tuple[str, str], Row] = {}
 
     def open(self) -> int:
         """Open or create it; returns how many of its items may have been bought.
@@ -137,10 +150,12 @@ class JournalFile:
             return [self._apply_one(db, event, at) for event, at in events]
 
     def items(self, keys: Iterable[str] | None = None) -> dict[str, Item]:
-        """The items with these keys, or all, in the order in which they were begun."""
+        """The items with these keys, in their order, or all, in that in which they were begun."""
         if keys is None:
             return items(self._read(lambda db: _select(db, f"{_ROWS} ORDER BY rowid")))
-        return items(self._read(lambda db: [r for key in keys for r in _rows_of(db, key)]))
+        named = list(keys)
+        found = items(self._read(lambda db: _rows_of(db, named)))
+        return {key: found[key] for key in named if key in found}
 
     def sent_between(self, since: float, until: float) -> tuple[Row, ...]:
         """All attempts, former ones too, whose POST was sent between two Unix times."""
@@ -206,20 +221,47 @@ class JournalFile:
             yield db
             db.execute("COMMIT")
         except BaseException:
+            self._open.clear()  # they tell of what is not recorded
             with suppress(sqlite3.Error):  # SQLite may have rolled it back by itself
                 db.execute("ROLLBACK")
             raise
 
     def _apply_one(self, db: sqlite3.Connection, event: Event, at: float) -> JournalError | None:
         try:
-            for row in _after(db, event, at):
-                values: tuple[Any, ...] = (row.key, row.stage, row.attempt, row.state, row.at)
-                values += (row.sent_at, row.request_json, row.facts_json, row.outcome_json)
-                db.execute(_PUT, values)
+            if isinstance(event, Retried):
+                last = items(_rows_of(db, [event.key])).get(event.key, Item(event.key))
+                for again in law.retry(last.stages.values(), event.key, at=at):
+                    self._put(db, again)
+                return None
+            row = self._last(db, event.key, event.stage)
+            self._put(db, law.advance(row, event, at=at), row)
         except JournalError as exc:
             exc.path = str(self.path)
             return exc
         return None
+
+    def _last(self, db: sqlite3.Connection, key: str, stage: str) -> Row | None:
+        row = self._open.get((key, stage))
+        if row is None:
+            query = f"{_ROWS} WHERE key = ? AND stage = ? ORDER BY attempt DESC LIMIT 1"
+            row = next(iter(_select(db, query, law.checked_key(key), stage)), None)
+        return row
+
+    def _put(self, db: sqlite3.Connection, row: Row, before: Row | None = None) -> None:
+        place = (row.key, row.stage, row.attempt)
+        changed = (row.facts_json, row.outcome_json)
+        if before and (before.sent_at, before.request_json) == (row.sent_at, row.request_json):
+            db.execute(_MOVE, (row.state, row.at, *changed, *place))
+        else:
+            db.execute(_PUT, (*place, row.state, row.at, row.sent_at, row.request_json, *changed))
+        self._keep(row)
+
+    def _keep(self, row: Row) -> None:
+        self._open.pop((row.key, row.stage), None)
+        if row.step not in ENDS:
+            self._open[row.key, row.stage] = row
+            if len(self._open) > MOST_OPEN:
+                del self._open[next(iter(self._open))]
 
     @contextmanager
     def _explained(self, what: str) -> Iterator[None]:
@@ -239,17 +281,13 @@ def _select(db: sqlite3.Connection, query: str, *values: Any) -> list[Row]:
     return [Row(*fields) for fields in db.execute(query, values)]
 
 
-def _rows_of(db: sqlite3.Connection, key: str) -> list[Row]:
-    return _select(db, f"{_ROWS} WHERE key = ? ORDER BY rowid", law.checked_key(key))
-
-
-def _after(db: sqlite3.Connection, event: Event, at: float) -> list[Row]:
-    if isinstance(event, Retried):
-        last = items(_rows_of(db, event.key)).get(event.key, Item(event.key))
-        return law.retry(last.stages.values(), event.key, at=at)
-    query = f"{_ROWS} WHERE key = ? AND stage = ? ORDER BY attempt DESC LIMIT 1"
-    rows = _select(db, query, law.checked_key(event.key), event.stage)
-    return [law.advance(rows[0] if rows else None, event, at=at)]
+def _rows_of(db: sqlite3.Connection, keys: Sequence[str]) -> list[Row]:
+    rows: list[Row] = []
+    for start in range(0, len(keys), MOST_NAMED):
+        named = [law.checked_key(key) for key in keys[start : start + MOST_NAMED]]
+        places = ",".join("?" * len(named))
+        rows += _select(db, f"{_ROWS} WHERE key IN ({places}) ORDER BY rowid", *named)
+    return rows
 
 
 def _count_bought(db: sqlite3.Connection) -> int:
