@@ -2,9 +2,9 @@
 
 All events that are queued while one transaction is written go into the next one: a thousand
 waiting callers share a few commits. A commit begins at once, but not within `PACE` of the one
-before, so a single caller waits for nobody, and many do not pay for a sync each. An event that was queued
-is recorded whether or not its caller stays to hear of it. The writer is a task of its own, which
-exists exactly while something is queued, since a cancelled caller must not cut a commit.
+before, so a single caller waits for nobody, and many do not pay for a sync each. An event that
+was queued is recorded whether or not its caller stays to hear of it. The writer is a task of its
+own, which exists exactly while something is queued, since a cancelled caller must not cut a commit.
 """
 
 from __future__ import annotations

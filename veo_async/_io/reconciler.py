@@ -7,7 +7,6 @@ is read, judged and given away in one synchronous step, so none is given away tw
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from .._core.callbacks import Ticket
 from .._core.likeness import comparable
 from .._core.marks import Marks
 from .._core.queries import By
+from .._core.receipts import Receipts
 from .._core.reconcile import Adopt, CannotTell, Case, Conclusion, LookAgain, Lost, Receipt
 from .._core.reply import Answer, Failure, service_time
 from ..errors import APIError, VeoError
@@ -65,7 +65,7 @@ class Reconciler:
         self._offset: float | None = None
         # Whether a submit was answered with an id at once: with a callback (True), without (False).
         self._at_once: set[bool] = set()
-        self._receipts: deque[Receipt] = deque()
+        self._receipts = Receipts()
         self._older = Marks()
         self._earlier: dict[str, Receipt] = {}
         self._attached: dict[str, float] = {}
@@ -91,11 +91,10 @@ class Reconciler:
         by a callback address of ours if it is ``called_back``."""
         if at_once:
             self._at_once.add(called_back)
-        self._receipts.append(receipt)
-        if self._receipts[0].ended < self._seams.wall() - KEEP:
-            oldest = self._oldest()
-            while self._receipts[0].ended < oldest:
-                self._older.add(self._receipts.popleft().task_id)
+        self._receipts.add(receipt)
+        if self._receipts.reach_before(self._seams.wall() - KEEP):
+            for task_id in self._receipts.forget_before(self._oldest()):
+                self._older.add(task_id)
 
     def attached(self, task_id: str) -> None:
         """Somebody waits for this task by its id: it is not given to a lost submit."""
