@@ -145,6 +145,22 @@ async def test_a_commit_keeps_its_distance_from_the_one_before(path: Path) -> No
     await journal.aclose()
 
 
+async def test_what_nobody_waits_for_is_written_at_once(path: Path) -> None:
+    """The end of a POST keeps no distance, and takes those along who do."""
+    gate = Gate()
+    journal = await opened(path, run_sync=gate)
+    await journal.record(intended("0"))
+    waiting = asyncio.create_task(journal.record(intended("1")))
+    await turns()
+
+    journal.note(accepted("0", "t"))
+    await waiting
+
+    assert asyncio.get_running_loop().time() == 0.0
+    assert gate.batches == [1, 2]
+    await journal.aclose()
+
+
 async def test_all_that_queue_while_one_is_written_go_into_the_next(path: Path) -> None:
     """One writer at a time."""
     gate = Gate(open=False)
@@ -229,7 +245,6 @@ async def test_flush_waits_for_what_is_queued_and_for_no_more(path: Path) -> Non
     flushing = asyncio.create_task(journal.flush())
     await turns()
     gate.way.set()
-    await asyncio.sleep(PACE)
     await turns(3)
     gate.way = anyio.Event()
     journal.note(intended("2"))

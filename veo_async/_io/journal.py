@@ -1,10 +1,11 @@
 """The journal: what a batch did, durable before anybody relies on it.
 
 All events that are queued while one transaction is written go into the next one: a thousand
-waiting callers share a few commits. A commit begins at once, but not within `PACE` of the one
-before, so a single caller waits for nobody, and many do not pay for a sync each. An event that
-was queued is recorded whether or not its caller stays to hear of it. The writer is a task of its
-own, which exists exactly while something is queued, since a cancelled caller must not cut a commit.
+waiting callers share a few commits. A commit of what callers wait for keeps `PACE` from the one
+before; a single caller waits for nobody, and what nobody waits for, the end of a POST, is written
+at once. An event that was queued is recorded whether or not its caller stays to hear of it. The
+writer is a task of its own, which exists exactly while something is queued, since a cancelled
+caller must not cut a commit.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ class Journal:
         self._current: _Transaction | None = None
         self._writer: asyncio.Task[None] | None = None
         self._due = -inf  # when the next commit may begin, by the event loop's time
+        self._hurry = asyncio.Event()
         self._broken: str | None = None
         self._unheard: JournalError | None = None
         self._closed = False
@@ -135,6 +137,7 @@ class Journal:
             JournalError: the journal is closed, or takes no intents any more.
         """
         self._enter(event, heard=False)
+        self._hurry.set()  # it tells the end of a POST, and nothing holds that back
 
     async def flush(self) -> None:
         """Wait until all that is queued now is durable.
@@ -166,8 +169,10 @@ class Journal:
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
         while self._next.entries:
-            if (early := self._due - loop.time()) > 0:
-                await asyncio.sleep(early)
+            if self._due > loop.time():
+                with anyio.move_on_at(self._due):
+                    await self._hurry.wait()
+            self._hurry.clear()
             self._due = loop.time() + PACE
             self._current, self._next = self._next, _Transaction()
             await self._commit(self._current)
