@@ -121,43 +121,42 @@ async def test_many_callers_share_few_transactions(path: Path) -> None:
     assert gate.batches == [1000, 1000, 1000]
 
 
-async def test_a_commit_keeps_its_distance_from_the_one_before(path: Path) -> None:
-    """A single caller waits for nobody; many that come one by one share a commit all the same."""
+async def test_ends_of_tasks_that_come_one_by_one_share_a_commit(path: Path) -> None:
+    """They keep their distance from the commit before; the first one waits for nobody."""
     gate = Gate()
     loop = asyncio.get_running_loop()
     journal = await opened(path, run_sync=gate)
+    for n in range(20):
+        await journal.record(intended(str(n)))
+        await journal.record(accepted(str(n), str(n)))
+    before = loop.time()
 
-    await journal.record(intended("alone"))
-    at_once = loop.time()
     tasks = []
     for n in range(20):
-        tasks.append(asyncio.create_task(journal.record(intended(str(n)))))
+        tasks.append(asyncio.create_task(journal.record(succeeded(str(n)))))
         await asyncio.sleep(PACE / 25)
     await asyncio.gather(*tasks)
-    shared = loop.time()
-    await asyncio.sleep(PACE)
-    await journal.record(intended("later"))
 
-    assert at_once == 0.0
-    assert shared == pytest.approx(PACE)
-    assert loop.time() == pytest.approx(2 * PACE)
-    assert gate.batches == [1, 20, 1]
+    assert before == 0.0
+    assert loop.time() == pytest.approx(PACE)
+    assert gate.batches == [1] * 40 + [20]
     await journal.aclose()
 
 
-async def test_what_nobody_waits_for_is_written_at_once(path: Path) -> None:
-    """The end of a POST keeps no distance, and takes those along who do."""
+async def test_what_concerns_a_post_is_written_at_once(path: Path) -> None:
+    """It takes those along that could wait."""
     gate = Gate()
     journal = await opened(path, run_sync=gate)
-    await journal.record(intended("0"))
-    waiting = asyncio.create_task(journal.record(intended("1")))
+    for event in (intended("0"), accepted("0", "t")):
+        await journal.record(event)
+    waiting = asyncio.create_task(journal.record(succeeded("0")))
     await turns()
 
-    journal.note(accepted("0", "t"))
+    journal.note(intended("1"))
     await waiting
 
     assert asyncio.get_running_loop().time() == 0.0
-    assert gate.batches == [1, 2]
+    assert gate.batches == [1, 1, 2]
     await journal.aclose()
 
 

@@ -1,11 +1,11 @@
 """The journal: what a batch did, durable before anybody relies on it.
 
 All events that are queued while one transaction is written go into the next one: a thousand
-waiting callers share a few commits. A commit of what callers wait for keeps `PACE` from the one
-before; a single caller waits for nobody, and what nobody waits for, the end of a POST, is written
-at once. An event that was queued is recorded whether or not its caller stays to hear of it. The
-writer is a task of its own, which exists exactly while something is queued, since a cancelled
-caller must not cut a commit.
+waiting callers share a few commits. What concerns a POST is written at once. How a task ended the
+service knows too, so that may wait until `PACE` after the commit before, or goes with what may not.
+An event that was queued is recorded whether or not its caller stays to hear of it. The writer is a
+task of its own, which exists exactly while something is queued, since a cancelled caller must not
+cut a commit.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Self
 
 import anyio
 
-from .._core.journal_events import Accepted, Event, Intended
+from .._core.journal_events import Accepted, Event, Failed, Intended, Succeeded
 from .._core.journal_rows import Item, Row
 from ..errors import JournalError
 from .journal_file import JournalFile
@@ -31,9 +31,13 @@ from .seams import RunSync
 
 logger = logging.getLogger("veo_async")
 
+UNHURRIED = (Succeeded, Failed)
+"""What is known elsewhere: how a task ended is asked for again if it was not recorded."""
+
 PACE = 0.05
-"""Seconds from the beginning of a commit to that of the next one. A commit costs as much CPU as
-the rest of a video's work, and next to the minutes that a video takes nobody feels this wait."""
+"""Seconds from the beginning of a commit to that of the next one, while only `UNHURRIED` events
+are queued. A commit costs as much CPU as much of a video's other work, and next to the minutes
+that a video takes nobody feels this wait."""
 
 
 @dataclass(slots=True, eq=False)
@@ -137,7 +141,6 @@ class Journal:
             JournalError: the journal is closed, or takes no intents any more.
         """
         self._enter(event, heard=False)
-        self._hurry.set()  # it tells the end of a POST, and nothing holds that back
 
     async def flush(self) -> None:
         """Wait until all that is queued now is durable.
@@ -159,6 +162,8 @@ class Journal:
         if refusal := self._refusal(entry):
             raise refusal
         self._next.entries.append(entry)
+        if not isinstance(event, UNHURRIED):
+            self._hurry.set()
         if self._writer is None:
             loop = asyncio.get_running_loop()
             # An empty context: what the caller's context holds must not live on in our task.
