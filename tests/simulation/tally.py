@@ -133,7 +133,12 @@ LAWS = (
         states={"withdrawn"},
     ),
     Law("a 429 is no end", rows={"429"}, states={"refused"}),
-    Law("the service fails only what it is told to", rows=_but(OWN, "failed"), states={"failed"}),
+    Law(
+        "the service fails only what it is told to, so another's task may be the failed one",
+        rows=_but(OWN, "failed"),
+        verdicts=_but(VERDICTS, "exchanged"),
+        states={"failed"},
+    ),
     Law("the service failed it", rows={"failed"}, states={"succeeded"}),
     Law(
         "a service that ignores async gives no id before the result",
