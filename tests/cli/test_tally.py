@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from veo_async import GenerationFailedError, InsufficientBalanceError, Outcome, TextToVideo
 from veo_async import events as of
@@ -191,6 +193,20 @@ def test_board() -> None:
     clock.now = 30.0
 
     assert Board(made).line() == ("1 of 10, 1 done, 9 waiting, 2.0 a minute, about 0:10:00 left")
+
+
+def test_board_in_a_terminal() -> None:
+    """What moves now is shown line by line, whatever is in a prompt."""
+    made, clock = tally(begun("a"), submitted("a"))
+    clock.now = 7.0
+    console = Console(file=StringIO(), width=80)
+
+    console.print(Board(made))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]  # it is a StringIO
+
+    assert "0/10" in shown
+    assert "submitting" in shown
+    assert "7 s" in shown
 
 
 def test_newest() -> None:

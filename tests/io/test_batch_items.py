@@ -24,6 +24,7 @@ class FakeJournal:
         self.asked: list[tuple[float, float]] = []
 
     async def sent_between(self, since: float, until: float) -> tuple[()]:
+        await asyncio.sleep(0)
         self.asked.append((since, until))
         return ()
 
@@ -47,6 +48,17 @@ async def test_what_is_owned_already_is_not_read_again() -> None:
     await owned.since(NOW - 9_000)
 
     assert [until for _, until in journal.asked] == [inf, journal.asked[0][0]]
+
+
+@pytest.mark.asyncio
+async def test_what_is_being_read_is_not_read_again() -> None:
+    """Submits that are lost together wait for one reading of the journal."""
+    journal: Any = FakeJournal()
+    owned = Owned(parts_of(), journal)
+
+    await asyncio.gather(*[owned.since(NOW) for _ in range(3)])
+
+    assert len(journal.asked) == 1
 
 
 @pytest.mark.asyncio

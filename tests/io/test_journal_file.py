@@ -45,6 +45,8 @@ from veo_async._core.journal_events import (
     Uncertain,
     Withdrawn,
 )
+from veo_async._core.journal_rows import FIRST
+from veo_async._io import journal_file
 from veo_async._io.journal_file import JournalFile
 from veo_async.errors import BadRequestError, GenerationFailedError, JournalError
 
@@ -472,6 +474,20 @@ def any_event(key: str, stage: str) -> list[Event]:
 
 EVENTS = [event for key in KEYS for stage in STAGES for event in any_event(key, stage)]
 Model = dict[tuple[str, str], tuple[str, int]]
+
+
+def test_few_rows_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows under way are remembered up to a bound; one that is not is read from the file."""
+    monkeypatch.setattr(journal_file, "MOST_OPEN", 2)
+    file = JournalFile(tmp_path / "run.db")
+    file.open()
+
+    assert not any(file.apply([(intended(key), 1.0) for key in "abc"]))
+    assert len(file._open) == 2
+    assert not any(file.apply([(accepted(key), 2.0) for key in "abc"]))
+
+    assert {item.step(FIRST) for item in file.items().values()} == {"wait"}
+    file.close()
 
 
 def follow(model: Model, event: Event) -> bool:

@@ -44,8 +44,7 @@ def stems_of(number: int, request: VideoRequest, key: str) -> Iterator[str]:
     """The stems that an item may have, the plainest first; there is always one more."""
     yield stem_of(number, request)
     yield stem_of(number, request, key=key)
-    for more in count(2):
-        yield stem_of(number, request, key=f"{key}\n{more}")
+    yield from (stem_of(number, request, key=f"{key}\n{more}") for more in count(2))
 
 
 def file_name(stem: str, *, upscaled: bool = False) -> str:

@@ -118,4 +118,4 @@ class Folder:
                 with suppress(FileExistsError):
                     write_new(self._path / record_name(stem), claim)
                     return stem
-        raise AssertionError("there is always one more stem")  # pragma: no cover
+        raise AssertionError("there is always one more stem")  # pragma: no cover - no end

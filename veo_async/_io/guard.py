@@ -65,10 +65,10 @@ class Guard:
                     post.patience = min(post.patience, until)
 
     def _cut_late(self, now: float) -> None:
-        for post in self.posts:
-            if post.patience <= now and post.task:
-                post.patience = inf
-                post.task.cancel()
+        for post in [post for post in self.posts if post.patience <= now]:
+            post.patience = inf
+            assert post.task is not None  # it is under way
+            post.task.cancel()
 
     async def aclose(self) -> None:
         """Let open POSTs settle; those that do not are cut."""

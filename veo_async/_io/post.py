@@ -22,7 +22,9 @@ class Ledger(Protocol):
     item of a batch that the request is for."""
 
     @property
-    def key(self) -> str: ...
+    def key(self) -> str:
+        """The item."""
+        ...
 
     async def before_post(
         self, request: VideoRequest, action: str, sent_at: float, callback_url: str | None

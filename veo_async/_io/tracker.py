@@ -166,9 +166,8 @@ class Tracker:
     def queued_for_place(self) -> Iterator[None]:
         """While the caller waits for a place in flight, the tasks that hold them are polled."""
         self._queued_for_places += 1
-        if self._queued_for_places == 1:
-            for tracked in self._kept.values():
-                self._questions.add(tracked.task_id, self._due(tracked))
+        for tracked in self._kept.values():
+            self._questions.add(tracked.task_id, self._due(tracked))
         self._start()
         try:
             yield
