@@ -86,9 +86,12 @@ class Owned:
         if first >= self._since:  # nearly always; the lock would cost a turn of the loop
             return
         async with self._lock:
-            if first < self._since:
-                await self._own(first, self._since)
-                self._since = first
+            await self._reach(first)
+
+    async def _reach(self, since: float) -> None:
+        if since < self._since:  # else somebody else read it meanwhile
+            await self._own(since, self._since)
+            self._since = since
 
     async def _own(self, since: float, until: float) -> None:
         rows = await self._journal.sent_between(since, until)
