@@ -40,7 +40,6 @@ mutants: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks
-	@$(BIN)/python -m benchmarks.schedule
 
 demo: $(VENV)/.demo
 	@$(BIN)/veo-async demo
