@@ -133,6 +133,10 @@ class Allowance:
 # What an earlier run left.
 
 
+EARLY = 1.0
+"""Seconds by which a POST may be sent later than its intent says."""
+
+
 def lost_in(row: Row, *, now: float, submit_timeout: float) -> Lost:
     """The submit that an earlier run may have sent.
 
@@ -143,7 +147,7 @@ def lost_in(row: Row, *, now: float, submit_timeout: float) -> Lost:
     request, facts = row.request, row.facts
     assert request is not None  # a stage that buys has one
     begun = row.at if row.sent_at is None else row.sent_at
-    ended = facts.get("ended_at", min(now, begun + submit_timeout))
+    ended = facts.get("ended_at", min(now, begun + EARLY + submit_timeout))
     return Lost(
         chosen(request),
         begun,

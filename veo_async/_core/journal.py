@@ -82,17 +82,24 @@ def download_stage(of: str, number: int) -> str:
     return f"download:{of}:{number}"
 
 
+def is_storable(key: str) -> bool:
+    """Whether the key is text in Unicode."""
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def checked_key(key: str) -> str:
     """The key, if it can be stored.
 
     Raises:
         JournalError: it is no text in Unicode.
     """
-    try:
-        key.encode()
-    except UnicodeEncodeError:
+    if not is_storable(key):
         problem = f"The key {key!r} holds half of a surrogate pair, so it cannot be stored."
-        raise JournalError(problem, key=key) from None
+        raise JournalError(problem, key=key)
     return key
 
 

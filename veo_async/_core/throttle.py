@@ -35,6 +35,11 @@ SURPRISE = 0.8
 """What is left of that fastest rate when the cap did not foretell a refusal: if it was the rate
 after all, the service's limit is lower by now."""
 
+AHEAD = 0.1
+MOST_AHEAD = 32
+"""Submits may get ready before their turn as far as it comes within so many seconds, and no more of
+them than this."""
+
 
 class Throttle:
     """How fast and how many: the caller's own limits, and those that were learned."""
@@ -62,6 +67,15 @@ class Throttle:
         if self._most is not None and held >= self._most:
             return inf
         return cap.room(self.cap, held=held, running=running, now=now)
+
+    def ahead(self, now: float) -> int:
+        """How many submits may get ready before their turn comes.
+
+        None where the service answers slowly, or has refused something: what was made ready would
+        be old, or would be in vain.
+        """
+        refused = self.pace.strikes or self.pace.learned or self.cap.learned
+        return 0 if refused else min(int(self._traffic.speed(now) * AHEAD), MOST_AHEAD)
 
     def refused(
         self,

@@ -265,20 +265,17 @@ class Maker:
         try:
             generation = await self._parts.await_end(tracked, left)
         except GenerationFailedError as exc:
-            await self._record(Failed(entry.key, stage, exc))
+            self._note(Failed(entry.key, stage, exc))
             raise
         if not ledger.finished:
-            await self._record(Succeeded(entry.key, stage, generation))
+            self._note(Succeeded(entry.key, stage, generation))
         return generation
 
-    async def _record(self, event: Event) -> None:
-        """Record what happened. It has happened all the same if that fails: the trouble is told at
-        the end of the batch."""
-        try:
-            if self._journal:
-                await self._journal.record(event)
-        except JournalError as exc:
-            self._hear(exc)
+    def _note(self, end: Event) -> None:
+        """Have the end of a task recorded. Nobody waits for that: the service knows it too. What
+        goes wrong with it is told at the end of the batch."""
+        if self._journal:
+            self._journal.note(end, hurried=False)
 
     # The files.
 
@@ -301,7 +298,9 @@ class Maker:
             return path
         await self._fetch(entry, stage, generation, path)
         size = await self._size(path)
-        await self._record(Saved(entry.key, download_stage(stage, 0), str(path), size or 0))
+        if self._journal:
+            saved = Saved(entry.key, download_stage(stage, 0), str(path), size or 0)
+            await self._journal.record(saved)
         return path
 
     async def _fetch(self, entry: Entry, stage: str, generation: Generation, path: Path) -> None:

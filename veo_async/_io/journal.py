@@ -1,8 +1,8 @@
 """The journal: what a batch did, durable before anybody relies on it.
 
 All events that are queued while one transaction is written go into the next one: a thousand
-waiting callers share a few commits. What concerns a POST is written at once. How a task ended the
-service knows too, so that may wait until `PACE` after the commit before, or goes with what may not.
+waiting callers share a few commits. What concerns a POST is written within `GROUP`. How a task
+ended the service knows too, so that may wait for `PACE`, or goes with what may not.
 An event that was queued is recorded whether or not its caller stays to hear of it. The writer is a
 task of its own, which exists exactly while something is queued, since a cancelled caller must not
 cut a commit.
@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 from math import inf
@@ -23,21 +23,22 @@ from typing import Self
 
 import anyio
 
-from .._core.journal_events import Accepted, Event, Failed, Intended, Succeeded
-from .._core.journal_rows import Item, Row
+from .._core.journal_book import Book, entered
+from .._core.journal_events import Accepted, Event, Intended
+from .._core.journal_rows import ENDS, Item, Row
 from ..errors import JournalError
 from .journal_file import JournalFile
 from .seams import RunSync
+from .waiting import happens
 
 logger = logging.getLogger("veo_async")
 
-UNHURRIED = (Succeeded, Failed)
-"""What is known elsewhere: how a task ended is asked for again if it was not recorded."""
+GROUP = 0.01
+"""Seconds from the beginning of a commit to that of the next one, so that those who are at work at
+the same time share one. A commit costs as much CPU as much of a video's other work."""
 
-PACE = 0.05
-"""Seconds from the beginning of a commit to that of the next one, while only `UNHURRIED` events
-are queued. A commit costs as much CPU as much of a video's other work, and next to the minutes
-that a video takes nobody feels this wait."""
+PACE = 0.5
+"""The same while only events are queued that are in no hurry."""
 
 
 @dataclass(slots=True, eq=False)
@@ -76,7 +77,8 @@ class Journal:
         self._next = _Transaction()
         self._current: _Transaction | None = None
         self._writer: asyncio.Task[None] | None = None
-        self._due = -inf  # when the next commit may begin, by the event loop's time
+        self._book = Book()
+        self._began = -inf  # when the last commit began, by the event loop's time
         self._hurry = asyncio.Event()
         self._broken: str | None = None
         self._unheard: JournalError | None = None
@@ -123,7 +125,7 @@ class Journal:
         Raises:
             JournalError: it is not recorded: illegal, or it could not be written.
         """
-        transaction, entry = self._enter(event, heard=True)
+        transaction, entry = self._enter(event, heard=True, hurried=True)
         try:
             await transaction.over.wait()
         except BaseException:
@@ -134,13 +136,17 @@ class Journal:
         if entry.error:
             raise entry.error
 
-    def note(self, event: Event) -> None:
+    def note(self, event: Event, *, hurried: bool = True) -> None:
         """Queue an event without waiting; `flush` and `aclose` tell what went wrong with it.
+
+        Args:
+            hurried: whether it must be durable at once. How a task ended the service knows too, and
+                is asked for it again if it was not recorded.
 
         Raises:
             JournalError: the journal is closed, or takes no intents any more.
         """
-        self._enter(event, heard=False)
+        self._enter(event, heard=False, hurried=hurried)
 
     async def flush(self) -> None:
         """Wait until all that is queued now is durable.
@@ -149,20 +155,21 @@ class Journal:
             JournalError: an event could not be recorded, and nobody has been told yet.
         """
         queued = [t for t in (self._current, self._next) if t and t.entries]
+        self._hurry.set()
         for transaction in queued:
             await transaction.over.wait()
         error, self._unheard = self._unheard, None
         if error:
             raise error
 
-    def _enter(self, event: Event, *, heard: bool) -> tuple[_Transaction, _Entry]:
+    def _enter(self, event: Event, *, heard: bool, hurried: bool) -> tuple[_Transaction, _Entry]:
         entry = _Entry(event, self._wall(), heard)
         if self._closed:
             raise self._explain(entry, f"The journal {self.path} is closed.")
         if refusal := self._refusal(entry):
             raise refusal
         self._next.entries.append(entry)
-        if not isinstance(event, UNHURRIED):
+        if hurried:
             self._hurry.set()
         if self._writer is None:
             loop = asyncio.get_running_loop()
@@ -174,11 +181,10 @@ class Journal:
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
         while self._next.entries:
-            if self._due > loop.time():
-                with anyio.move_on_at(self._due):
-                    await self._hurry.wait()
+            await happens(self._hurry, by=self._began + PACE)
+            await anyio.sleep_until(self._began + GROUP)
             self._hurry.clear()
-            self._due = loop.time() + PACE
+            self._began = loop.time()
             self._current, self._next = self._next, _Transaction()
             await self._commit(self._current)
         self._current = self._writer = None
@@ -200,19 +206,27 @@ class Journal:
             entry.error = self._refusal(entry)
         admitted = [entry for entry in transaction.entries if entry.error is None]
         try:
-            events = [(entry.event, entry.at) for entry in admitted]
-            errors = await self._run_sync(self._file.apply, events)
+            await self._write_down(admitted)
         except Exception as exc:  # noqa: BLE001 - whatever it is, nobody may think it is recorded
             self._fail(admitted, exc)
-        else:
-            for entry, error in zip(admitted, errors, strict=True):
-                entry.error = error and self._explain(entry, error.message)
         self._finish(transaction)
+
+    async def _write_down(self, admitted: Sequence[_Entry]) -> None:
+        events = [(entry.event, entry.at) for entry in admitted]
+        if unknown := self._book.unknown(event for event, _ in events):
+            self._book.learn(unknown, await self._run_sync(self._file.items, unknown))
+        rows, errors = entered(self._book, events)
+        for entry, error in zip(admitted, errors, strict=True):
+            entry.error = error and self._explain(entry, error.message)
+        if rows:
+            await self._run_sync(self._file.write, rows)
+            self._book.close(row.key for row in rows)
 
     def _fail(self, entries: Iterable[_Entry], cause: BaseException) -> None:
         """A write failed, or nobody knows whether it did."""
         problem = f"The journal {self.path} could not be written ({cause!r})."
         self._broken = cause.message if isinstance(cause, JournalError) else problem
+        self._book.clear()
         for entry in entries:
             entry.error = self._explain(entry, self._broken)
             entry.error.__cause__ = cause
@@ -253,7 +267,10 @@ class Journal:
 
     async def get_many(self, keys: Iterable[str]) -> dict[str, Item]:
         """The items with these keys, in one go; unknown keys are left out."""
-        return await self._items(list(keys))
+        named = list(keys)
+        found = await self._items(named)
+        self._book.learn([key for key in named if _goes_on(found.get(key))], found)
+        return found
 
     async def _items(self, keys: list[str] | None) -> dict[str, Item]:
         found: dict[str, Item] = await self._run_sync(self._file.items, keys)
@@ -292,3 +309,7 @@ class Journal:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+
+def _goes_on(item: Item | None) -> bool:
+    return item is None or any(row.step not in ENDS for row in item.stages.values())

@@ -12,13 +12,15 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import fields
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from .._core import journal as law
-from .._core.journal_events import Event, Retried
-from .._core.journal_rows import ENDS, FIRST, NOTHING_BOUGHT, Item, Row, items
+from .._core.journal_rows import FIRST, NOTHING_BOUGHT, Item, Row, items
 from ..errors import JournalError
 
 APPLICATION_ID = int.from_bytes(b"veoj", "big")
@@ -57,23 +59,22 @@ _SETTINGS = (
 
 _COLUMNS = "key, stage, attempt, state, at, sent_at, request, facts, outcome"
 _ROWS = f"SELECT {_COLUMNS} FROM attempt"  # noqa: S608 - nothing in it comes from outside
-_PUT = f"""
-    INSERT INTO attempt ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+_PUT = f"INSERT INTO attempt ({_COLUMNS}) VALUES "  # noqa: S608 - likewise
+_AGAIN = """
     ON CONFLICT (key, stage, attempt) DO UPDATE SET
         state = excluded.state, at = excluded.at, sent_at = excluded.sent_at,
         request = excluded.request, facts = excluded.facts, outcome = excluded.outcome
-"""  # noqa: S608 - likewise
-# After an intent neither the request nor its time changes, so both indexes stay as they are.
-_MOVE = """
-    UPDATE attempt SET state = ?, at = ?, facts = ?, outcome = ?
-    WHERE key = ? AND stage = ? AND attempt = ?
 """
+
+_VALUES = attrgetter(*(field.name for field in fields(Row)))
+"""The values of a row, in the order of `_COLUMNS`."""
+
+MOST_PUT = 100
+"""How many rows one statement writes; each has nine values, and every SQLite takes 999. Around each
+statement the threads take turns with the interpreter, which costs more than a row."""
 
 MOST_NAMED = 500
 """How many keys one query names; every SQLite takes twice as many values."""
-
-MOST_OPEN = 10_000
-"""How many rows that may still change are kept in memory; the others are read when they do."""
 
 _REASONS: Mapping[int, str] = {
     sqlite3.SQLITE_BUSY: "it is in use: one journal serves one batch of one process at a time. "
@@ -101,8 +102,6 @@ class JournalFile:
         self._lock = Lock()
         self._db: sqlite3.Connection | None = None
         self._closed = False
-        # The last attempts that may still change, as this transaction or a former one left them.
-        self._open: dict[tuple[str, str], Row] = {}
 
     def open(self) -> int:
         """Open or create it; returns how many of its items may have been bought.
@@ -137,17 +136,19 @@ class JournalFile:
             self._db.close()
             self._db = None
 
-    def apply(self, events: Sequence[tuple[Event, float]]) -> list[JournalError | None]:
-        """Record events, each with its time, in one durable transaction.
-
-        Returns:
-            for each event why it was not recorded: it was illegal, and changed nothing.
+    def write(self, rows: Sequence[Row]) -> None:
+        """Write rows in one durable transaction, in place of what is there of the same attempts.
 
         Raises:
-            JournalError: nothing was recorded.
+            JournalError: nothing was written.
         """
-        with self._lock, self._explained("be written"), self._transaction() as db:
-            return [self._apply_one(db, event, at) for event, at in events]
+        with self._lock, self._explained("be written"):
+            if len(rows) <= MOST_PUT:
+                _put(self._opened(), rows)  # a statement alone is a transaction
+                return
+            with self._transaction() as db:
+                for start in range(0, len(rows), MOST_PUT):
+                    _put(db, rows[start : start + MOST_PUT])
 
     def items(self, keys: Iterable[str] | None = None) -> dict[str, Item]:
         """The items with these keys, in their order, or all, in that in which they were begun."""
@@ -221,47 +222,9 @@ class JournalFile:
             yield db
             db.execute("COMMIT")
         except BaseException:
-            self._open.clear()  # they tell of what is not recorded
             with suppress(sqlite3.Error):  # SQLite may have rolled it back by itself
                 db.execute("ROLLBACK")
             raise
-
-    def _apply_one(self, db: sqlite3.Connection, event: Event, at: float) -> JournalError | None:
-        try:
-            if isinstance(event, Retried):
-                last = items(_rows_of(db, [event.key])).get(event.key, Item(event.key))
-                for again in law.retry(last.stages.values(), event.key, at=at):
-                    self._put(db, again)
-                return None
-            row = self._last(db, event.key, event.stage)
-            self._put(db, law.advance(row, event, at=at), row)
-        except JournalError as exc:
-            exc.path = str(self.path)
-            return exc
-        return None
-
-    def _last(self, db: sqlite3.Connection, key: str, stage: str) -> Row | None:
-        row = self._open.get((key, stage))
-        if row is None:
-            query = f"{_ROWS} WHERE key = ? AND stage = ? ORDER BY attempt DESC LIMIT 1"
-            row = next(iter(_select(db, query, law.checked_key(key), stage)), None)
-        return row
-
-    def _put(self, db: sqlite3.Connection, row: Row, before: Row | None = None) -> None:
-        place = (row.key, row.stage, row.attempt)
-        changed = (row.facts_json, row.outcome_json)
-        if before and (before.sent_at, before.request_json) == (row.sent_at, row.request_json):
-            db.execute(_MOVE, (row.state, row.at, *changed, *place))
-        else:
-            db.execute(_PUT, (*place, row.state, row.at, row.sent_at, row.request_json, *changed))
-        self._keep(row)
-
-    def _keep(self, row: Row) -> None:
-        self._open.pop((row.key, row.stage), None)
-        if row.step not in ENDS:
-            self._open[row.key, row.stage] = row
-            if len(self._open) > MOST_OPEN:
-                del self._open[next(iter(self._open))]
 
     @contextmanager
     def _explained(self, what: str) -> Iterator[None]:
@@ -277,8 +240,13 @@ class JournalFile:
         return JournalError(f"The journal {self.path} {what}", path=str(self.path))
 
 
+def _put(db: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    places = ",".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?)"] * len(rows))
+    db.execute(f"{_PUT}{places}{_AGAIN}", tuple(chain.from_iterable(map(_VALUES, rows))))
+
+
 def _select(db: sqlite3.Connection, query: str, *values: Any) -> list[Row]:
-    return [Row(*fields) for fields in db.execute(query, values)]
+    return [Row(*columns) for columns in db.execute(query, values)]
 
 
 def _rows_of(db: sqlite3.Connection, keys: Sequence[str]) -> list[Row]:

@@ -1,15 +1,16 @@
 """The limiter: semaphores for open calls, places for generations, a pace, one pause after a 429.
 
-Order, for a submit: the line → a place in flight (if a limit was set or learned) → an open call →
-its turn in the rate. Only the first in the line waits for a place, and only the first in each lane
-for the rate, so a cancelled waiter has nothing to give back, and a pause that begins or a cap that
-is learned meanwhile holds everybody.
+Order, for a submit: the line → a place in flight (if a limit was set or learned) → its preparation
+→ an open call → its turn in the rate. Only the first in the line waits for a place, and only the
+first in each lane for the rate, so a cancelled waiter has nothing to give back, and a pause that
+begins or a cap that is learned meanwhile holds everybody. As many are past the line as calls may be
+open; while the service answers fast, a few more get ready, so that no call waits for a disk.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 
@@ -41,11 +42,16 @@ def _lanes(concurrency: int) -> dict[Lane, _Lane]:
     if concurrency == 1:
         calls = asyncio.Semaphore(1)
         return {"submit": _Lane(calls), "poll": _Lane(calls)}
-    polls = max(1, concurrency // POLL_SHARE)
+    submits = _submits(concurrency)
     return {
-        "submit": _Lane(asyncio.Semaphore(concurrency - polls)),
-        "poll": _Lane(asyncio.Semaphore(polls)),
+        "submit": _Lane(asyncio.Semaphore(submits)),
+        "poll": _Lane(asyncio.Semaphore(concurrency - submits)),
     }
+
+
+def _submits(concurrency: int) -> int:
+    """How many of the open calls may be submits."""
+    return max(1, concurrency - max(1, concurrency // POLL_SHARE))
 
 
 class Limiter:
@@ -60,6 +66,9 @@ class Limiter:
         self._lanes = _lanes(limit.concurrency)
         self._throttle = Throttle(limit)
         self._line = Line()
+        self._most = _submits(limit.concurrency)
+        self._past = 0  # submits that are past the line and not over
+        self._over = asyncio.Event()
         self._seams = seams
         self._closed = False
         self._watch = ExitStack()
@@ -73,14 +82,29 @@ class Limiter:
         """A number in the line: who comes back with it goes before all who came later."""
         return self._line.ticket()
 
-    async def enter_submit(self, ticket: int) -> tuple[Place, float]:
+    async def enter_submit(
+        self, ticket: int, prepare: Callable[[], Awaitable[None]] | None = None
+    ) -> tuple[Place, float]:
         """Wait until a submit may go: count it as an open call until `leave`, and as in flight
         until its place is released. Gives its place, and for how many seconds others were in
-        its way.
+        its way. ``prepare`` is what takes time and must be done before it goes.
 
         Raises:
             ClientClosedError: no call may go any more.
         """
+        place, waited = await self._pass_line(ticket, is_prepared=prepare is not None)
+        try:
+            if prepare:
+                await prepare()
+            await self.enter("submit")
+        except BaseException:
+            place.release()
+            self._gone()
+            raise
+        place.sent(_now())
+        return place, waited
+
+    async def _pass_line(self, ticket: int, *, is_prepared: bool) -> tuple[Place, float]:
         began = _now()
         try:
             await self._line.enter(ticket)
@@ -88,19 +112,25 @@ class Limiter:
             self._unwatch()  # its turn may have come in the moment in which it was cancelled
             raise
         try:
+            await self._wait_for_others(is_prepared=is_prepared)
             await self._wait_for_room()
-            waited = _now() - began
-            place = self.places.take()
-            try:
-                await self.enter("submit")
-            except BaseException:
-                place.release()
-                raise
-            place.sent(_now())
-            return place, waited
+            self._past += 1
+            return self.places.take(), _now() - began
         finally:
             self._line.leave()
             self._unwatch()
+
+    async def _wait_for_others(self, *, is_prepared: bool) -> None:
+        while not self._closed:
+            ahead = self._throttle.ahead(_now()) if is_prepared else 0
+            if self._past < self._most + ahead:
+                return
+            self._over.clear()
+            await self._over.wait()
+
+    def _gone(self) -> None:
+        self._past -= 1
+        self._over.set()
 
     def _unwatch(self) -> None:
         if not len(self._line):
@@ -153,10 +183,13 @@ class Limiter:
     def leave(self, lane: Lane) -> None:
         """The call has ended."""
         self._lanes[lane].calls.release()
+        if lane == "submit":
+            self._gone()
 
     def close(self) -> None:
         """Let no call go any more."""
         self._closed = True
+        self._over.set()
         self.places.change()
 
     def note(self, answer: Answer, *, lane: Lane, sent: float) -> None:

@@ -15,6 +15,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextvars import Context
 from dataclasses import replace
+from functools import partial
 from math import inf
 from typing import Any, TypeVar
 
@@ -30,6 +31,7 @@ from ..policies import RetryPolicy
 from .api import API
 from .guard import Guard
 from .hints import Hints
+from .intent import Intent
 from .left import Left
 from .limiter import Limiter
 from .places import Place
@@ -98,37 +100,45 @@ class Submits:
         ticket = self._limiter.ticket()
         callback = None if request.callback_url else callback or self._hints.issue()
         while True:
-            place, waited = await _before(deadline, self._limiter.enter_submit, ticket)
+            intent = self._intent(request, attempts.action, ledger, callback)
+            place, waited = await self._turn(deadline, ticket, intent)
             # A wait for others' ends is no retry of this one.
             attempts = replace(attempts, started=attempts.started + waited)
-            post = await self._send(
-                request, attempts.action, place, begun, ledger=ledger, callback=callback
-            )
+            post = self._begin(request, attempts.action, place, ledger, callback)
+            begun.append(post)
             step = await self._outcome(post, attempts, deadline)
             if isinstance(step, Tracked):
                 return step
             attempts = step.attempts
             await _before(deadline, anyio.sleep, step.delay)
 
-    async def _send(
-        self,
-        request: VideoRequest,
-        action: str,
-        place: Place,
-        begun: list[Post],
-        *,
-        ledger: Ledger | None,
-        callback: Ticket | None,
-    ) -> Post:
+    def _intent(
+        self, request: VideoRequest, action: str, ledger: Ledger | None, ticket: Ticket | None
+    ) -> Intent | None:
+        if ledger is None:
+            return None
+        callback_url = ticket.url if ticket else request.callback_url
+        return Intent(ledger, request, action, callback_url, self._seams.wall)
+
+    async def _turn(
+        self, deadline: float, ticket: int, intent: Intent | None
+    ) -> tuple[Place, float]:
+        """Wait until a POST may be sent that is announced; see `Limiter.enter_submit`."""
+        if intent is None:
+            return await _before(deadline, self._limiter.enter_submit, ticket)
+        enter = partial(self._limiter.enter_submit, prepare=intent.declare)
         try:
-            if ledger:
-                await self._announce(request, action, ledger, callback)
-            post = self._begin(request, action, place, ledger, callback)
+            place, waited = await _before(deadline, enter, ticket)
         except BaseException:
+            intent.withdraw()
+            raise
+        try:
+            await intent.renew()
+        except BaseException:
+            self._limiter.leave("submit")
             place.release()
             raise
-        begun.append(post)
-        return post
+        return place, waited
 
     async def _outcome(
         self, post: Post, attempts: law.Attempts, deadline: float
@@ -210,16 +220,6 @@ class Submits:
 
     # The POST itself.
 
-    async def _announce(
-        self, request: VideoRequest, action: str, ledger: Ledger, ticket: Ticket | None
-    ) -> None:
-        callback_url = ticket.url if ticket else request.callback_url
-        try:
-            await ledger.before_post(request, action, self._seams.wall(), callback_url)
-        except BaseException:
-            self._limiter.leave("submit")
-            raise
-
     def _begin(
         self,
         request: VideoRequest,
@@ -228,12 +228,12 @@ class Submits:
         ledger: Ledger | None,
         ticket: Ticket | None,
     ) -> Post:
-        """Start a POST. Nothing but its announcement is awaited between the limiter's leave and
-        this."""
+        """Start a POST. Nothing is awaited between the end of `_turn` and this."""
         try:
             self._check_open()
         except ClientClosedError:
             self._limiter.leave("submit")
+            place.release()
             if ledger:
                 ledger.not_posted()
             raise

@@ -1,0 +1,86 @@
+"""The items under way, as the journal's next transaction finds them.
+
+What an event changes is decided here, next to the event loop. The thread that writes has nothing
+left to compute: each time two threads want the interpreter, both lose more than a row costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ..errors import JournalError
+from . import journal as law
+from .journal_events import Event, Retried
+from .journal_rows import ENDS, Item, Row
+
+MOST_KNOWN = 10_000
+"""How many items are kept; of the others the rows are read again when something happens to them."""
+
+
+class Book:
+    """The last attempt at each stage of some items."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[str, Row]] = {}
+
+    def unknown(self, events: Iterable[Event]) -> list[str]:
+        """The keys of items that have to be read before these events can be entered."""
+        keys = {event.key: None for event in events if event.key not in self._known}
+        return [key for key in keys if law.is_storable(key)]
+
+    def learn(self, keys: Iterable[str], items: Mapping[str, Item]) -> None:
+        """Keep what was read of the items with these keys; there is nothing of the others."""
+        for key in keys:
+            if key not in self._known:
+                item = items.get(key)
+                self._known[key] = dict(item.stages) if item else {}
+        while len(self._known) > MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+
+    def enter(self, event: Event, *, at: float) -> list[Row]:
+        """The rows that an event changes, recorded ``at`` (Unix seconds).
+
+        Raises:
+            JournalError: it is illegal, and changes nothing.
+        """
+        law.checked_key(event.key)
+        stages = self._known[event.key]
+        if isinstance(event, Retried):
+            rows = law.retry(stages.values(), event.key, at=at)
+        else:
+            rows = [law.advance(stages.get(event.stage), event, at=at)]
+        stages.update((row.stage, row) for row in rows)
+        return rows
+
+    def close(self, keys: Iterable[str]) -> None:
+        """Forget those of these items that are over."""
+        for key in keys:
+            stages = self._known.get(key)
+            if stages and all(row.step in ENDS for row in stages.values()):
+                del self._known[key]
+
+    def clear(self) -> None:
+        """Forget everything: nobody knows whether it is recorded."""
+        self._known.clear()
+
+
+def entered(
+    book: Book, events: Iterable[tuple[Event, float]]
+) -> tuple[list[Row], list[JournalError | None]]:
+    """Enter events, each with its time.
+
+    Returns:
+        the rows that they change, each as its last event left it, in the order of the first; and
+        for each event why it is not entered: it is illegal, and changes nothing.
+    """
+    changed: dict[tuple[str, str, int], Row] = {}
+    errors: list[JournalError | None] = []
+    for event, at in events:
+        try:
+            rows = book.enter(event, at=at)
+        except JournalError as exc:
+            errors.append(exc)
+        else:
+            errors.append(None)
+            changed.update(((row.key, row.stage, row.attempt), row) for row in rows)
+    return list(changed.values()), errors
