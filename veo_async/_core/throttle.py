@@ -59,8 +59,7 @@ class Throttle:
     def take(self, now: float) -> None:
         """A request goes now."""
         self.pace = rate.take(self.pace, now)
-        if self.pace.adaptive:
-            self._traffic.sent(now)
+        self._traffic.sent(now)
 
     def room(self, *, held: int, running: int, now: float) -> float:
         """Seconds until there is room for one more submit: see `cap.room`."""
@@ -98,9 +97,9 @@ class Throttle:
         """
         old = rate.belongs_to_the_pause(self.pace, sent)
         self.pace = rate.paused(self.pace, sent=sent, now=now, retry_after=retry_after, u=u)
+        self._traffic.refused(sent)
         if not self.pace.adaptive:
             return
-        self._traffic.refused(sent)
         speed = self._traffic.speed(sent)
         if not old:
             self._blamed = self._blame(lane, speed, running, now)
