@@ -34,8 +34,11 @@ class Book:
             if key not in self._known:
                 item = items.get(key)
                 self._known[key] = dict(item.stages) if item else {}
-        while len(self._known) > MOST_KNOWN:
-            del self._known[next(iter(self._known))]
+
+    def offer(self, keys: Iterable[str], items: Mapping[str, Item]) -> None:
+        """The same of items to which something may happen soon, while there is room."""
+        if len(self._known) < MOST_KNOWN:
+            self.learn(keys, items)
 
     def enter(self, event: Event, *, at: float) -> list[Row]:
         """The rows that an event changes, recorded ``at`` (Unix seconds).
@@ -53,11 +56,14 @@ class Book:
         return rows
 
     def close(self, keys: Iterable[str]) -> None:
-        """Forget those of these items that are over."""
+        """A transaction is over: forget those of its items that are over too, and the oldest beyond
+        `MOST_KNOWN`. No sooner, since its own may be among the oldest."""
         for key in keys:
             stages = self._known.get(key)
             if stages and all(row.step in ENDS for row in stages.values()):
                 del self._known[key]
+        while len(self._known) > MOST_KNOWN:
+            del self._known[next(iter(self._known))]
 
     def clear(self) -> None:
         """Forget everything: nobody knows whether it is recorded."""

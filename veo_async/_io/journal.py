@@ -269,7 +269,7 @@ class Journal:
         """The items with these keys, in one go; unknown keys are left out."""
         named = list(keys)
         found = await self._items(named)
-        self._book.learn([key for key in named if _goes_on(found.get(key))], found)
+        self._book.offer([key for key in named if _goes_on(found.get(key))], found)
         return found
 
     async def _items(self, keys: list[str] | None) -> dict[str, Item]:
