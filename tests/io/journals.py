@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from veo_async import Generation, TextToVideo
+from veo_async._core.journal_book import Book, entered
 from veo_async._core.journal_events import (
     Accepted,
     Event,
@@ -19,7 +20,7 @@ from veo_async._core.journal_events import (
 from veo_async._core.journal_rows import FIRST
 from veo_async._io.journal import Journal
 from veo_async._io.journal_file import JournalFile
-from veo_async.errors import GenerationFailedError
+from veo_async.errors import GenerationFailedError, JournalError
 
 REQUEST = TextToVideo(prompt="a mug")
 GENERATION = Generation.model_validate(
@@ -52,10 +53,22 @@ def failed(key: str, task_id: str = "t") -> Failed:
     return Failed(key, FIRST, GenerationFailedError("no", task_id=task_id))
 
 
+def apply(file: JournalFile, *events: Event, at: float = 1.0) -> list[JournalError | None]:
+    """Record events in one transaction, as a journal does that knows nothing of their items; for
+    each why it was not recorded."""
+    book = Book()
+    unknown = book.unknown(events)
+    book.learn(unknown, file.items(unknown))
+    rows, errors = entered(book, [(event, at) for event in events])
+    if rows:
+        file.write(rows)
+    return errors
+
+
 def finish(file: JournalFile, *keys: str) -> None:
     """Take items through their first stage in one transaction."""
     steps: tuple[Callable[[str], Event], ...] = (intended, accepted, succeeded)
-    assert not any(file.apply([(step(key), 1.0) for key in keys for step in steps]))
+    assert not any(apply(file, *(step(key) for key in keys for step in steps)))
 
 
 async def inline(function: Callable[..., Any], /, *args: Any) -> Any:

@@ -23,6 +23,7 @@ from tests.io.journals import (
     GENERATION,
     REQUEST,
     accepted,
+    apply,
     failed,
     finish,
     intended,
@@ -45,9 +46,9 @@ from veo_async._core.journal_events import (
     Uncertain,
     Withdrawn,
 )
-from veo_async._core.journal_rows import FIRST
+from veo_async._core.journal_rows import FIRST, Row
 from veo_async._io import journal_file
-from veo_async._io.journal_file import JournalFile
+from veo_async._io.journal_file import MOST_PUT, JournalFile
 from veo_async.errors import BadRequestError, GenerationFailedError, JournalError
 
 ROOT = Path(__file__).parents[2]
@@ -195,7 +196,7 @@ def test_a_name_that_sqlite_has_a_meaning_for_is_a_file(
 READ_ONLY = """
 import os, sys
 from pathlib import Path
-from veo_async._io.journal_file import JournalFile
+from veo_async._io.journal_file import MOST_PUT, JournalFile
 from veo_async.errors import JournalError
 if os.geteuid() == 0:
     os.setgid(65534)
@@ -270,14 +271,14 @@ OWNER = """
 import sys
 from veo_async._io.journal_file import JournalFile
 from veo_async.errors import JournalError
-from tests.io.journals import accepted, finish, intended
+from tests.io.journals import accepted, apply, intended
 file = JournalFile(sys.argv[1])
 try:
     file.open()
 except JournalError as exc:
     print(exc, flush=True)
 else:
-    file.apply([(intended("killed"), 1.0), (accepted("killed", "t9"), 1.0)])
+    apply(file, intended("killed"), accepted("killed", "t9"))
     print("open", flush=True)
     sys.stdin.read()
 """
@@ -328,7 +329,7 @@ def test_closed_is_closed(path: Path) -> None:
     with pytest.raises(JournalError, match="is closed"):
         file.open()
     with pytest.raises(JournalError, match="is closed"):
-        file.apply([(intended("k"), 1.0)])
+        file.write([Row("k", FIRST, 1, "intended", 1.0)])
     with pytest.raises(JournalError, match="is closed"):
         file.items()
     assert not path.exists()
@@ -358,30 +359,69 @@ def test_an_illegal_event_disturbs_no_other(file: JournalFile) -> None:
         withdrawn("c\0"),
         intended("c\0"),
     ]
-    errors = file.apply([(event, 5.0) for event in events])
+    errors = apply(file, *events)
 
     assert [error is None for error in errors] == [True, False, True, *[False] * 5, True]
-    assert all(error.path == str(file.path) for error in errors if error)
     assert list(file.items()) == ["a", "c\0"]
     assert file.items(["a"])["a"].stages["generate"].task_id == "t1"
 
 
-def test_a_failed_write_changes_nothing(file: JournalFile) -> None:
-    """A full disk in the midst of a transaction takes all of it back, and what comes after is
-    written once there is room."""
+@pytest.mark.parametrize("others", [1, MOST_PUT])
+def test_a_failed_write_changes_nothing(file: JournalFile, others: int) -> None:
+    """A full disk in the midst of a transaction, of one statement or of several, takes all of it
+    back, and what comes after is written once there is room."""
     finish(file, "before")
     assert file._db is not None
     (pages,) = file._db.execute("PRAGMA page_count").fetchone()
     file._db.execute(f"PRAGMA max_page_count = {pages}")
 
     with pytest.raises(JournalError, match=r"the disk is full\. Free some space"):
-        file.apply([(intended("a"), 1.0), (intended("b", prompt="x" * 50_000), 1.0)])
+        apply(file, *map(intended, map(str, range(others))), intended("b", prompt="x" * 50_000))
     during = list(file.items())
     file._db.execute("PRAGMA max_page_count = 100000")
     finish(file, "after")
 
     assert during == ["before"]
     assert list(file.items()) == ["before", "after"]
+
+
+@pytest.mark.parametrize(
+    "rows, statements_run",
+    [
+        (1, ["INSERT"]),
+        (MOST_PUT, ["INSERT"]),
+        (MOST_PUT + 1, ["BEGIN", "INSERT", "INSERT", "COMMIT"]),
+        (3 * MOST_PUT, ["BEGIN", "INSERT", "INSERT", "INSERT", "COMMIT"]),
+    ],
+)
+def test_rows_share_statements_and_one_commit(
+    file: JournalFile, rows: int, statements_run: list[str]
+) -> None:
+    """As many rows as every SQLite takes go into one statement, which is a transaction by itself;
+    several statements are one transaction."""
+    written = [Row(str(n), FIRST, 1, "intended", 1.0, float(n), "{}") for n in range(rows)]
+
+    run = statements(file, lambda: file.write(written))
+
+    assert [sql.split()[0] for sql in run] == statements_run
+    assert [row for item in file.items().values() for row in item.stages.values()] == written
+
+
+def test_a_row_takes_the_place_of_the_same_attempt(file: JournalFile) -> None:
+    """Every column of it; another attempt, another stage and another item stay."""
+    first = Row("a", FIRST, 1, "intended", 1.0, 2.0, '{"a": 1}', '{"b": 2}')
+    beside = [
+        Row("a", "upscale", 1, "intended", 1.0, 2.5),
+        Row("b", FIRST, 1, "intended", 1.0, 2.6),
+    ]
+    again = Row("a", FIRST, 1, "succeeded", 9.0, 8.0, '{"a": 2}', '{"b": 3}', '{"c": 4}')
+    next_attempt = Row("a", FIRST, 2, "withdrawn", 9.0, 9.5)
+
+    file.write([first, *beside])
+    file.write([again, next_attempt])
+
+    assert file.sent_between(0.0, 99.0) == (*beside, again, next_attempt)
+    assert list(file.items()) == ["a", "b"]
 
 
 def test_a_retry_keeps_what_the_failed_attempt_bought(path: Path, file: JournalFile) -> None:
@@ -393,7 +433,7 @@ def test_a_retry_keeps_what_the_failed_attempt_bought(path: Path, file: JournalF
         *(intended("b", sent_at=30.0), withdrawn("b")),
         *(intended("c", sent_at=15.0), accepted("c", "t3"), succeeded("c")),
     ]
-    assert not any(file.apply([(event, 5.0) for event in events]))
+    assert not any(apply(file, *events))
 
     sent = file.sent_between(10.0, 20.0)
     row = file.items()["a"].stages["generate"]
@@ -413,8 +453,8 @@ def test_a_retry_keeps_what_the_failed_attempt_bought(path: Path, file: JournalF
 
 def test_items_come_in_the_order_in_which_they_were_begun(file: JournalFile) -> None:
     """Whatever happened to them later."""
-    file.apply([(intended(key), 1.0) for key in "cab"])
-    file.apply([(accepted(key, key), 2.0) for key in "abc"])
+    apply(file, *map(intended, "cab"))
+    apply(file, *map(accepted, "abc"))
 
     assert list(file.items()) == ["c", "a", "b"]
     assert list(file.items(["b", "nobody", "c"])) == ["b", "c"]
@@ -476,20 +516,6 @@ EVENTS = [event for key in KEYS for stage in STAGES for event in any_event(key, 
 Model = dict[tuple[str, str], tuple[str, int]]
 
 
-def test_few_rows_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows under way are remembered up to a bound; one that is not is read from the file."""
-    monkeypatch.setattr(journal_file, "MOST_OPEN", 2)
-    file = JournalFile(tmp_path / "run.db")
-    file.open()
-
-    assert not any(file.apply([(intended(key), 1.0) for key in "abc"]))
-    assert len(file._open) == 2
-    assert not any(file.apply([(accepted(key), 2.0) for key in "abc"]))
-
-    assert {item.step(FIRST) for item in file.items().values()} == {"wait"}
-    file.close()
-
-
 def follow(model: Model, event: Event) -> bool:
     """Change the model as the literal table says; whether the event was legal."""
     if isinstance(event, Retried):
@@ -531,23 +557,28 @@ class Crashes(RuleBasedStateMachine):
     def crash(self) -> Path:
         return wreck(self.path, self.folder / str(next(self.numbers)))
 
-    @rule(batch=st.lists(st.sampled_from(EVENTS), min_size=1, max_size=6))
-    def commit(self, batch: list[Event]) -> None:
+    @rule(
+        batch=st.lists(st.sampled_from(EVENTS), min_size=1, max_size=6),
+        most=st.sampled_from([1, 2, MOST_PUT]),
+    )
+    def commit(self, batch: list[Event], most: int) -> None:
         wrecks: list[Path] = []
 
         def on_statement(sql: str) -> None:
-            if sql.startswith(("COMMIT", "\n    INSERT", "\n    UPDATE")):
+            if sql.startswith(("COMMIT", "INSERT")):
                 wrecks.append(self.crash())
 
         legal = [follow(self.model, event) for event in batch]
         assert self.file._db is not None
         self.file._db.set_trace_callback(on_statement)
-        errors = self.file.apply([(event, 1.0) for event in batch])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(journal_file, "MOST_PUT", most)
+            errors = apply(self.file, *batch)
         self.file._db.set_trace_callback(None)
 
         assert [error is None for error in errors] == legal
-        assert wrecks
-        for at in (wrecks[0], wrecks[-1]):
+        assert bool(wrecks) == any(legal)
+        for at in {*wrecks[:1], *wrecks[-1:]}:
             assert states(at) == self.history[-1]
         self.history.append(shown(self.model))
 
