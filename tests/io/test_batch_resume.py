@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -30,6 +30,9 @@ from veo_async import (
     VeoError,
     WaitTimeoutError,
 )
+from veo_async._core.journal_rows import FIRST, Row
+from veo_async._io.journal import GROUP
+from veo_async._io.journal import PACE as JOURNAL_PACE
 from veo_async._io.journal_file import JournalFile
 from veo_async._io.seams import Seams
 from veo_async.emulator import (
@@ -123,6 +126,28 @@ async def test_a_later_run_knows_how_the_service_answered_an_earlier_one(path: P
     assert errors(second) == [None, None]
     assert len(service.bill) == 2
     assert asyncio.get_running_loop().time() - began < 300.0
+
+
+async def test_how_a_task_ended_is_durable_soon_after_its_outcome(path: Path) -> None:
+    """Within the journal's own pace, since nobody waits for it; and at the latest at the batch's
+    end. Who dies in between knows the task, and asks for its end once more."""
+    service, wrecks = emulator(pace=Seconds(mean=60.0, sigma=0.0)), []
+    requests = prompts(*"abcdef")
+    async with service, client_of(service, rate_limit=RateLimit(in_flight=2)) as veo:
+        async with veo.batch(requests, journal=path) as outcomes:
+            async for outcome in outcomes:
+                slot, folder = (outcome.key, FIRST), path.parent / outcome.key
+                wrecks.append(wreck(path, folder / "at once"))
+                assert states(wrecks[-1])[slot] in ("accepted 1", "succeeded 1")
+                if len(wrecks) < len(requests):
+                    await asyncio.sleep(JOURNAL_PACE + GROUP)
+                    assert states(wreck(path, folder / "later"))[slot] == "succeeded 1"
+        again = await outcomes_of(veo, requests[:1], journal=wrecks[0])
+
+    assert set(states(path).values()) == {"succeeded 1"}
+    assert "accepted 1" in states(wrecks[0]).values()
+    assert errors(again) == [None]
+    assert len(service.bill) == 6
 
 
 # The run.
@@ -432,16 +457,16 @@ async def test_a_journal_that_cannot_be_written_ends_the_batch(
 ) -> None:
     """Nothing is submitted that could not be recorded; what was bought is an outcome all the same,
     and the error comes after it."""
-    service, writes, apply = emulator(pace=PACE), [0], JournalFile.apply
+    service, writes, write = emulator(pace=PACE), [0], JournalFile.write
     limit = RateLimit(in_flight=1)
 
-    def failing(self: JournalFile, events: Any) -> Any:
+    def failing(self: JournalFile, rows: Sequence[Row]) -> None:
         writes[0] += 1
         if writes[0] >= from_write:
             raise JournalError("the disk is full")
-        return apply(self, events)
+        write(self, rows)
 
-    monkeypatch.setattr(JournalFile, "apply", failing)
+    monkeypatch.setattr(JournalFile, "write", failing)
     ends: list[Outcome] = []
 
     async def consume(veo: VeoClient) -> None:
@@ -462,7 +487,7 @@ async def test_a_cancelled_intent_is_withdrawn(path: Path) -> None:
     service = emulator(pace=PACE)
 
     async def slow(function: Any, /, *args: Any) -> Any:
-        if function.__name__ == "apply":
+        if function.__name__ == "write":
             await asyncio.sleep(1.0)
         return function(*args)
 

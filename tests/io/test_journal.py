@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import itertools
 import logging
 import sqlite3
 from collections.abc import Callable
@@ -26,8 +27,11 @@ from tests.io.journals import (
     withdrawn,
     wreck,
 )
-from veo_async._core.journal_events import Retried
-from veo_async._io.journal import PACE, Journal
+from veo_async._core import journal_book
+from veo_async._core.journal import download_stage
+from veo_async._core.journal_events import Event, Retried, Saved
+from veo_async._core.journal_rows import FIRST
+from veo_async._io.journal import GROUP, PACE, Journal
 from veo_async._io.seams import in_thread
 from veo_async.errors import JournalError
 
@@ -41,24 +45,48 @@ def path(tmp_path: Path) -> Path:
 
 
 class Gate:
-    """A ``run_sync`` that counts, and that holds writes up until they are let through."""
+    """A ``run_sync`` that looks on, and that holds calls of one kind up until they are let through.
 
-    def __init__(self, *, open: bool = True) -> None:
+    Attributes:
+        batches: how many rows each commit wrote.
+        times: when each began, in virtual seconds.
+        read: the keys of each reading.
+        failure: what the calls of that kind raise, before their work or, if it is ``late``, after.
+    """
+
+    def __init__(self, *, open: bool = True, at: str = "write") -> None:
         self.batches: list[int] = []
+        self.times: list[float] = []
+        self.read: list[list[str] | None] = []
         self.failure: BaseException | None = None
+        self.late = False
         self.way = anyio.Event()
+        self._at = at
         if open:
             self.way.set()
 
     async def __call__(self, function: Callable[..., Any], /, *args: Any) -> Any:
         """Run it, once the way is free."""
-        if function.__name__ != "apply":
+        name = function.__name__
+        if name == "items":
+            self.read.append(*args)
+        if name == "write":
+            self.batches.append(len(args[0]))
+            self.times.append(now())
+        if name != self._at:
             return function(*args)
-        self.batches.append(len(args[0]))
         await self.way.wait()
+        if self.failure and not self.late:
+            raise self.failure
+        result = function(*args)
         if self.failure:
             raise self.failure
-        return function(*args)
+        return result
+
+
+def now() -> float:
+    """Virtual seconds since the test began."""
+    return asyncio.get_running_loop().time()
 
 
 async def turns(count: int = 5) -> None:
@@ -121,43 +149,94 @@ async def test_many_callers_share_few_transactions(path: Path) -> None:
     assert gate.batches == [1000, 1000, 1000]
 
 
-async def test_ends_of_tasks_that_come_one_by_one_share_a_commit(path: Path) -> None:
-    """They keep their distance from the commit before; the first one waits for nobody."""
+async def test_commits_keep_their_distance_and_an_isolated_one_waits_for_nobody(path: Path) -> None:
+    """Those who are at work at the same time share one."""
     gate = Gate()
-    loop = asyncio.get_running_loop()
+    journal = await opened(path, run_sync=gate)
+    for n in range(3):
+        await journal.record(intended(str(n)))
+    await asyncio.sleep(GROUP)
+    tasks = []
+    for n in range(3, 18):
+        tasks.append(asyncio.create_task(journal.record(intended(str(n)))))
+        await asyncio.sleep(0.15 * GROUP)
+    await asyncio.gather(*tasks)
+    await journal.aclose()
+
+    assert gate.times == pytest.approx([n * GROUP for n in range(7)])
+    assert gate.batches == [1, 1, 1, 1, 6, 7, 1]
+
+
+async def test_a_slow_disk_sets_its_own_distance(path: Path) -> None:
+    """A commit that takes longer than the distance is followed at once."""
+    gate = Gate(open=False)
+    journal = await opened(path, run_sync=gate)
+    first = asyncio.create_task(journal.record(intended("0")))
+    await asyncio.sleep(10 * GROUP)
+    second = asyncio.create_task(journal.record(intended("1")))
+    await asyncio.sleep(GROUP / 2)
+    gate.way.set()
+    await asyncio.gather(first, second)
+    await journal.aclose()
+
+    assert gate.times == pytest.approx([0.0, 10.5 * GROUP])
+
+
+async def test_what_is_in_no_hurry_shares_a_commit(path: Path) -> None:
+    """The ends of tasks that come one by one keep a longer distance; an isolated one is written at
+    once."""
+    gate = Gate()
     journal = await opened(path, run_sync=gate)
     for n in range(20):
-        await journal.record(intended(str(n)))
-        await journal.record(accepted(str(n), str(n)))
-    before = loop.time()
+        journal.note(intended(str(n)))
+        journal.note(accepted(str(n), str(n)))
+    await journal.flush()
 
-    tasks = []
-    for n in range(20):
-        tasks.append(asyncio.create_task(journal.record(succeeded(str(n)))))
-        await asyncio.sleep(PACE / 25)
-    await asyncio.gather(*tasks)
+    for n in range(18):
+        journal.note(succeeded(str(n)), hurried=False)
+        await asyncio.sleep(PACE / 20)
+    shown = states(wreck(path, path.parent / "before")).values()
+    await asyncio.sleep(PACE / 5)
+    journal.note(succeeded("18"), hurried=False)
+    await asyncio.sleep(2 * PACE)
+    journal.note(succeeded("19"), hurried=False)
+    await turns(20)
 
-    assert before == 0.0
-    assert loop.time() == pytest.approx(PACE)
-    assert gate.batches == [1] * 40 + [20]
+    assert set(shown) == {"accepted 1"}
+    assert gate.times == pytest.approx([0.0, PACE, 2 * PACE, now()])
+    assert gate.batches == [20, 18, 1, 1]
+    assert set(states(wreck(path, path.parent / "after")).values()) == {"succeeded 1"}
     await journal.aclose()
 
 
-async def test_what_concerns_a_post_is_written_at_once(path: Path) -> None:
-    """It takes those along that could wait."""
+@pytest.mark.parametrize("what", ["note", "record", "flush", "aclose"])
+async def test_what_is_in_a_hurry_takes_the_others_along(path: Path, what: str) -> None:
+    """What concerns a POST, and whoever waits for what is queued, waits for no more than the
+    shorter distance. What comes after that may wait again."""
     gate = Gate()
     journal = await opened(path, run_sync=gate)
     for event in (intended("0"), accepted("0", "t")):
-        await journal.record(event)
-    waiting = asyncio.create_task(journal.record(succeeded("0")))
-    await turns()
+        journal.note(event)
+    await journal.flush()
+    journal.note(succeeded("0"), hurried=False)
+    await asyncio.sleep(GROUP / 2)
 
-    journal.note(intended("1"))
-    await waiting
+    if what in ("note", "record"):
+        waits = getattr(journal, what)(intended("1"))
+        if waits:
+            await waits
+    else:
+        await getattr(journal, what)()
+    await asyncio.sleep(2 * GROUP)
+    if what != "aclose":
+        journal.note(intended("2"), hurried=False)
+        await asyncio.sleep(PACE / 2)
+        shared = len(gate.times)
+        await journal.aclose()
+        assert shared == 2
 
-    assert asyncio.get_running_loop().time() == 0.0
-    assert gate.batches == [1, 1, 2]
-    await journal.aclose()
+    assert gate.times[:2] == pytest.approx([0.0, GROUP])
+    assert gate.batches[:2] == [1, 1 if what in ("flush", "aclose") else 2]
 
 
 async def test_all_that_queue_while_one_is_written_go_into_the_next(path: Path) -> None:
@@ -165,10 +244,10 @@ async def test_all_that_queue_while_one_is_written_go_into_the_next(path: Path) 
     gate = Gate(open=False)
     journal = await opened(path, run_sync=gate)
     tasks = [asyncio.create_task(journal.record(intended("0")))]
-    await turns()
+    await asyncio.sleep(PACE)
     for n in range(1, 6):
         tasks.append(asyncio.create_task(journal.record(intended(str(n)))))
-        await turns()
+        await asyncio.sleep(PACE)
 
     gate.way.set()
     await asyncio.gather(*tasks)
@@ -213,7 +292,69 @@ async def test_the_writer_does_not_keep_its_first_callers_context(path: Path) ->
     async with await opened(path, run_sync=look) as journal:
         await journal.record(intended("k"))
 
-    assert seen == ["x", None, "x"]  # open and close run in the caller's own task
+    assert seen == ["x", None, None, "x"]  # open and close run in the caller's own task
+
+
+# What is known of the items.
+
+
+async def test_an_item_is_read_before_the_first_event_only(path: Path) -> None:
+    """All that a transaction needs in one go. What is over is forgotten, and read once more when
+    something happens to it all the same."""
+    async with await opened(path) as journal:
+        for event in (intended("old"), accepted("old"), intended("failed"), accepted("failed")):
+            await journal.record(event)
+        await journal.record(failed("failed"))
+    gate = Gate()
+
+    async with await opened(path, run_sync=gate) as journal:
+        batches: list[list[Event]] = [
+            [succeeded("old"), Retried("failed"), intended("new")],
+            [intended("failed"), accepted("new")],
+            [Saved("old", download_stage(FIRST, 0), "a.mp4", 7)],
+        ]
+        for batch in batches:
+            await asyncio.gather(*(journal.record(event) for event in batch))
+
+    assert gate.read == [["old", "failed", "new"], ["old"]]
+    assert states(path) == {
+        ("old", "generate"): "succeeded 1",
+        ("old", "download:generate:0"): "saved 1",
+        ("failed", "generate"): "intended 2",
+        ("new", "generate"): "accepted 1",
+    }
+
+
+async def test_what_a_batch_reads_before_it_begins_is_not_read_again(path: Path) -> None:
+    """But for what is over, of which nothing more is expected."""
+    async with await opened(path) as journal:
+        for event in (intended("on"), intended("over"), accepted("over"), succeeded("over")):
+            await journal.record(event)
+    gate = Gate()
+
+    async with await opened(path, run_sync=gate) as journal:
+        await journal.get_many(["on", "over", "new"])
+        saved = Saved("over", download_stage(FIRST, 0), "a.mp4", 7)
+        batch = (accepted("on"), intended("new"), saved)
+        await asyncio.gather(*(journal.record(event) for event in batch))
+
+    assert gate.read == [["on", "over", "new"], ["over"]]
+    assert sorted(states(path).values()) == ["accepted 1", "intended 1", "saved 1", "succeeded 1"]
+
+
+async def test_a_crowd_of_items_is_more_than_the_book_keeps(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is forgotten meanwhile, each event is judged by what was recorded before it."""
+    monkeypatch.setattr(journal_book, "MOST_KNOWN", 3)
+    async with await opened(path) as journal:
+        for step in (intended, accepted, succeeded):
+            for first in range(0, 10, 5):
+                events = [step(str(n)) for n in range(first, first + 5)]
+                await asyncio.gather(*map(journal.record, events))
+                await journal.get_many(["later", "0"])
+
+    assert list(states(path).values()) == ["succeeded 1"] * 10
 
 
 # Without waiting.
@@ -231,27 +372,39 @@ async def test_a_note_is_recorded_without_waiting(path: Path) -> None:
         rows = await journal.rows()
 
     assert rows["k"].stages["generate"].state == "accepted"
-    assert gate.batches == [2]
+    assert gate.batches == [1]  # both are of one row
 
 
 async def test_flush_waits_for_what_is_queued_and_for_no_more(path: Path) -> None:
     """Others may go on noting for ever."""
     gate = Gate(open=False)
     journal = await opened(path, run_sync=gate)
+
+    async def others() -> None:
+        for n in itertools.count(2):
+            journal.note(intended(str(n)))
+            await asyncio.sleep(GROUP / 3)
+
     journal.note(intended("0"))
-    await turns()
+    await asyncio.sleep(GROUP)
     journal.note(intended("1"))
     flushing = asyncio.create_task(journal.flush())
     await turns()
+    noting = asyncio.create_task(others())
+    await asyncio.sleep(10 * GROUP)
+    was_done = flushing.done()
     gate.way.set()
-    await turns(3)
-    gate.way = anyio.Event()
-    journal.note(intended("2"))
     await flushing
 
-    assert states(wreck(path, path.parent / "1")).keys() == {("0", "generate"), ("1", "generate")}
-    gate.way.set()
+    assert not was_done
+    assert now() <= 12 * GROUP
+    shown = states(wreck(path, path.parent / "1"))
+    assert {("0", "generate"), ("1", "generate")} <= shown.keys()
+    await asyncio.sleep(2 * GROUP)
+    noting.cancel()
+    await asyncio.wait([noting])
     await journal.aclose()
+    assert shown.keys() < states(path).keys()
 
 
 @pytest.mark.parametrize("end", ["flush", "aclose"])
@@ -313,7 +466,7 @@ async def test_a_cancelled_caller_disturbs_nobody(path: Path, wait: int, how: st
 
 async def test_a_cancelled_callers_error_is_not_lost(path: Path) -> None:
     """The caller is gone before the commit; `flush` tells what became of its event."""
-    gate = Gate(open=False)
+    gate = Gate(open=False, at="items")
     journal = await opened(path, run_sync=gate)
     task = asyncio.create_task(journal.record(accepted("k", "t1")))
     await turns()
@@ -482,11 +635,13 @@ async def test_a_full_disk_stops_all_submits(path: Path) -> None:
 
 async def test_intents_behind_a_failed_write_are_refused_and_the_rest_is_tried(path: Path) -> None:
     """They were queued before anybody knew; each is told the truth."""
-    gate = Gate(open=False)
+    gate = Gate()
     journal = await opened(path, run_sync=gate)
+    await journal.record(intended("k"))
+    gate.way = anyio.Event()
     gate.failure = sqlite3.OperationalError("database or disk is full")
     first = asyncio.create_task(journal.record(intended("a")))
-    await turns()
+    await asyncio.sleep(PACE)
     queued = [
         asyncio.create_task(journal.record(event))
         for event in (intended("b"), failed("never"), accepted("k", "t1"))
@@ -499,11 +654,49 @@ async def test_intents_behind_a_failed_write_are_refused_and_the_rest_is_tried(p
 
     texts = [str(end) for end in ends]
     assert all(isinstance(end, JournalError) for end in ends)
-    assert "database or disk is full" in texts[0]
     assert "Nothing more is submitted" in texts[1]
     assert "Nothing more is submitted" not in texts[2] + texts[3]
+    assert all("database or disk is full" in text for text in texts)
     assert "veo.wait('t1')" in texts[3]
-    assert gate.batches == [1, 2]
+    assert gate.batches == [1, 1, 1]
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_after_a_failed_write_the_file_is_asked_what_it_says(path: Path, late: bool) -> None:
+    """It may have been recorded or not, whatever was said of it. What was bought is recorded by
+    what is there."""
+    gate = Gate()
+    async with await opened(path, run_sync=gate) as journal:
+        await journal.record(intended("k"))
+        gate.failure, gate.late = sqlite3.OperationalError("disk I/O error"), late
+        with pytest.raises(JournalError, match="disk I/O error"):
+            await journal.record(accepted("k", "t1"))
+        gate.failure = None
+
+        if not late:
+            with pytest.raises(JournalError, match="'succeeded' is no legal event for 'new'"):
+                await journal.record(succeeded("other"))
+            await journal.record(accepted("k", "t1"))
+        await journal.record(succeeded("k"))
+
+    assert states(path) == {("k", "generate"): "succeeded 1"}
+    assert ["k"] in gate.read[1:]
+
+
+async def test_a_reading_that_fails_is_a_failed_write(path: Path) -> None:
+    """What cannot be read cannot be gone on with."""
+    gate = Gate(at="items")
+    journal = await opened(path, run_sync=gate)
+    gate.failure = sqlite3.OperationalError("disk I/O error")
+
+    with pytest.raises(JournalError, match="disk I/O error"):
+        await journal.record(intended("a"))
+    gate.failure = None
+    with pytest.raises(JournalError, match="Nothing more is submitted"):
+        await journal.record(intended("a"))
+    await journal.aclose()
+
+    assert states(path) == {}
 
 
 async def test_any_failure_of_a_write_is_one_of_ours(path: Path) -> None:
