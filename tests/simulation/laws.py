@@ -53,32 +53,38 @@ class Broken:
 
 
 def check_rows(
-    sent: Iterable[Sent], rows: Mapping[tuple[str, str], Row], *, process: int, at: float
+    sent: Iterable[Sent],
+    rows: Mapping[tuple[str, str], Row],
+    *,
+    process: int,
+    at: float,
+    within: float,
 ) -> list[Broken]:
-    """An intent is durable before its POST, and what its answer said as soon as time goes on.
+    """An intent is durable before its POST, and what its answer said soon after.
 
     Args:
         sent: all POSTs.
         rows: what the journal says ``at`` this time, in virtual seconds.
         process: the process whose journal it is.
+        within: how many seconds it may take until an answer is durable.
     """
     broken = []
     for slot, one in {one.slot: one for one in sent if one.process == process}.items():
         if slot is None:
             continue
         state = rows[slot].state if slot in rows else "nothing"
-        if not _is_recorded(one, state, at):
+        if not _is_recorded(one, state, is_new=one.judged + within >= at):
             broken.append(Broken(f"the journal says {state} ({at:.2f}): {one}"))
     return broken
 
 
-def _is_recorded(one: Sent, state: str, at: float) -> bool:
-    # While the clock stands, its answer may be on its way into the journal, and so may be the
-    # intent that follows on a withdrawal.
-    known = "open" if one.judged >= at else one.verdict
+def _is_recorded(one: Sent, state: str, *, is_new: bool) -> bool:
+    # While its answer is new, it may be on its way into the journal, and so may be the intent that
+    # follows on a withdrawal.
+    known = "open" if is_new else one.verdict
     if state in RECORDED[known]:
         return True
-    if one.judged >= at:
+    if is_new:
         return state in RECORDED[one.verdict] | RECORDED["uncertain"]
     resent = state == "intended" and known in ("not sent", "refused", "absent")
     return resent or (known == "cannot tell" and state == "intended")

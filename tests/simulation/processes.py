@@ -20,8 +20,10 @@ from veo_async import (
     RetryPolicy,
     VeoClient,
 )
+from veo_async._core.batch import EARLY
 from veo_async._core.journal_rows import Row
 from veo_async._io.batch import Batch
+from veo_async._io.journal import GROUP
 from veo_async._io.journal_file import JournalFile
 from veo_async._io.seams import Seams
 from veo_async.callbacks import Callbacks
@@ -238,7 +240,7 @@ class Simulation:
             wreck(self._journal, wrecked)
         wrecked.mkdir(exist_ok=True)
         self._journal = wrecked / self._journal.name
-        self._check_rows(self._read(), at=asyncio.get_running_loop().time())
+        self._check_rows(self._read(), at=asyncio.get_running_loop().time(), within=GROUP)
 
     async def _bury(self, process: asyncio.Task[Any], posts: Posts) -> None:
         """Remove the tasks of a killed process, which are without effect."""
@@ -264,19 +266,24 @@ class Simulation:
         rows = [row for item in items.values() for row in item.stages.values()]
         return {(row.key, row.stage): row for row in rows}
 
-    def _check_rows(self, rows: dict[Slot, Row], *, at: float) -> None:
+    def _check_rows(self, rows: dict[Slot, Row], *, at: float, within: float) -> None:
         process = self._processes - 1
-        self.broken += check_rows(self.world.sent, rows, process=process, at=at)
+        self.broken += check_rows(self.world.sent, rows, process=process, at=at, within=within)
 
     def _note_states(self, *, final: bool = False) -> None:
         """Note for the last POST of each slot how its row stands as the next process begins."""
         self.rows = self._read()
         if not self._killed:  # it has told its journal all that it knew by then
-            self._check_rows(self.rows, at=self._closed_at)
+            self._check_rows(self.rows, at=self._closed_at, within=0.0)
         self._last_of = {sent.slot: sent for sent in self.world.sent if sent.slot}
         for slot, row in self.rows.items():
             sent = self._last_of.get(slot)
-            if not sent or sent.sent_at != row.sent_at:
+            if not sent or not _is_announced(sent, row):
                 self._last_of.pop(slot, None)  # killed between an intent and its POST
             elif not final and sent.state == "not resumed":
                 sent.state = row.state
+
+
+def _is_announced(sent: Sent, row: Row) -> bool:
+    """Whether it was this row's intent that let this POST go."""
+    return row.sent_at is not None and 0.0 <= sent.sent_at - row.sent_at <= EARLY + GROUP
