@@ -232,6 +232,22 @@ MUTANTS = (
         ),
     ),
     _mutant(
+        "an intent that is never too old",
+        (
+            "_io/intent.py",
+            "if self._declared is not None and self._wall() - self._declared > EARLY:",
+            "if False:",
+        ),
+    ),
+    _mutant(
+        "what a POST came to is in no hurry",
+        (
+            "_io/batch_ledger.py",
+            "                self._journal.note(event)",
+            "                self._journal.note(event, hurried=False)",
+        ),
+    ),
+    _mutant(
         "the tasks of earlier runs not known as ours",
         (
             "_io/batch_items.py",
