@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from veo_async._core.rate import BRAKE
-from veo_async._core.throttle import COARSE, IN_USE, Throttle
+from veo_async._core.throttle import AHEAD, COARSE, IN_USE, MOST_AHEAD, Throttle
 from veo_async.policies import RateLimit
 
 
@@ -182,3 +182,49 @@ def test_acceptances_teach_the_cap() -> None:
     state.accepted(running=60, now=10.0)
 
     assert state.cap.learned == 60
+
+
+@pytest.mark.parametrize("adaptive", [True, False])
+@pytest.mark.parametrize(
+    "per_second, ahead", [(1, 0), (9, 0), (10, 1), (59, 5), (200, 20), (320, 32), (1000, 32)]
+)
+def test_submits_get_ready_as_far_ahead_as_their_turn_is_near(
+    per_second: int, ahead: int, *, adaptive: bool
+) -> None:
+    """By what passed in the last second, and never more than `MOST_AHEAD`."""
+    state = throttle(adaptive=adaptive)
+    before = state.ahead(0.0)
+    at = send(state, 2 * per_second, since=0.0, per_second=per_second)
+
+    assert before == 0
+    assert state.ahead(at) == ahead == min(int(per_second * AHEAD), MOST_AHEAD)
+    assert state.ahead(at + 1.1) == 0
+
+
+@pytest.mark.parametrize("adaptive", [True, False])
+@pytest.mark.parametrize("lane", ["submit", "poll"])
+def test_nobody_gets_ready_ahead_in_a_pause(lane: Any, *, adaptive: bool) -> None:
+    """A 429 to either kind: what was made ready would wait for nobody knows how long."""
+    state = throttle(adaptive=adaptive)
+    at = send(state, 100, since=0.0, per_second=100)
+
+    refuse(state, at, lane=lane)
+
+    assert state.ahead(at) == 0
+
+
+@pytest.mark.parametrize("blamed", ["rate", "cap"])
+def test_nobody_gets_ready_ahead_of_a_learned_limit(blamed: str) -> None:
+    """Neither of a rate nor of a cap, also once good answers come again. Without learning they end
+    it."""
+    state, simple = throttle(), throttle(adaptive=False)
+    for one in (state, simple):
+        at = send(one, 100, since=0.0, per_second=100)
+        if blamed == "cap":
+            at = send(one, 20, since=9.0, per_second=20)
+        refuse(one, at + 0.01)
+        at = send(one, 60, since=20.0, per_second=60)
+
+    assert [bool(learned) for learned in verdict(state)] == [blamed == "rate", blamed == "cap"]
+    assert state.pace.strikes == 0
+    assert (state.ahead(at), simple.ahead(at)) == (0, 6)
