@@ -428,7 +428,7 @@ async def test_a_cancelled_batch_settles_and_says_how_to_go_on(
 
 
 async def test_a_second_cancellation_stops_at_once(path: Path) -> None:
-    """What was open stays an intent, which the next run looks for."""
+    """What was open is uncertain, and the next run looks for it."""
     service = emulator(pace=PACE)
     service.faults.add(Fault(effect=Hang(at="accepted", seconds=8.0), nth=1))
     async with service, client_of(service) as veo:
@@ -441,11 +441,30 @@ async def test_a_second_cancellation_stops_at_once(path: Path) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert asyncio.get_running_loop().time() - began < 1.0
-        assert list(states(path).values()) == ["intended 1"]
+        assert list(states(path).values()) == ["uncertain 1"]
         ends = await outcomes_of(veo, prompts("a"), journal=path)
 
     assert errors(ends) == [None]
     assert len(service.bill) == 1
+
+
+@pytest.mark.parametrize("hang", [30.0, 60.0, 200.0, 550.0])
+async def test_a_submit_that_stays_open_after_its_batch_is_not_bought_again(
+    path: Path, hang: float
+) -> None:
+    """Its client lives on, and another process resumes the journal before the service takes it."""
+    service = emulator(pace=PACE)
+    service.faults.add(Fault(effect=Hang(at="read", seconds=hang), on="submit", nth=2))
+    loop = asyncio.get_running_loop()
+    clock = Seams(wall=lambda: NOW + loop.time(), luck=Random(2), run_sync=inline)
+    async with service, client_of(service, _seams=clock) as first:
+        with anyio.move_on_after(3.0):
+            await outcomes_of(first, prompts("a", "b"), journal=path)
+        ends = await once(service, prompts("a", "b"), journal=path)
+        await asyncio.sleep(600.0)
+
+    assert errors(ends) == [None, None]
+    assert Counter(charge.request["prompt"] for charge in service.bill) == {"a": 1, "b": 1}
 
 
 # When something else breaks.

@@ -20,7 +20,8 @@ GLANCES = 4
 learned from one poll may put off thousands, and the event loop must not be held up by that."""
 
 MOMENT = 0.1
-"""Seconds until the others' turn comes; and nobody is put off for so short a time."""
+"""Seconds until the others' turn comes; and nobody is put off for so short a time. To wake up costs
+a program more than the work of such a turn."""
 
 When: TypeAlias = Callable[[str], float | None]
 """When an id is due by all that is known now; ``None`` if nobody wants to know about it."""
@@ -70,15 +71,16 @@ class Agenda:
         return heap[0][0] if heap else None
 
     def settle(self, now: float, most: int, when: When) -> float | None:
-        """When the first id is due, or ``None`` if there is none.
+        """When to come back for the first id that is due, or ``None`` if there is none.
 
         Ids whose time has come are asked anew: those that can wait are put off, for up to
-        ``most`` of them.
+        ``most`` of them. What was learned puts off all neighbours, whose times come one by one:
+        they are waited for together.
         """
-        for _ in range(most):
+        for put_off in range(most):
             due = self.next_due()
             if due is None or due > now:
-                return due
+                return due if due is None or not put_off else max(due, now + MOMENT)
             task_id = self._heap[0][2]
             anew = when(task_id)
             if anew is not None and anew <= now + MOMENT:

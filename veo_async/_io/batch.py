@@ -12,6 +12,7 @@ from .._core.keys import Keys
 from ..errors import JournalError
 from ..models import Outcome, Outcomes, Preview, VideoRequest
 from .batch_items import Maker, Options, Parts
+from .batch_ledger import StageLedger
 from .batch_run import Asked, Run, Source
 from .journal import Journal
 from .post import Post
@@ -91,11 +92,15 @@ class Batch:
             await self._close_journal(error)
 
     async def _close_journal(self, error: BaseException | None) -> None:
-        if self._journal is None:
+        journal = self._journal
+        if journal is None:
             return
+        self._parts.submits.leave(
+            lambda ledger: isinstance(ledger, StageLedger) and ledger.is_in(journal)
+        )
         # The caller's own error says more; what was not recorded is in the log as well.
         with suppress(*([JournalError] if error else [])):
-            await self._journal.aclose()
+            await journal.aclose()
 
 
 async def run_all(

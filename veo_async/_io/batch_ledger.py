@@ -14,7 +14,7 @@ import anyio
 
 from .._core import batch as law
 from .._core import submit
-from .._core.journal_events import Accepted, Event, Intended, Withdrawn
+from .._core.journal_events import Accepted, Event, Intended, Uncertain, Withdrawn
 from ..errors import AccountError, JournalError
 from ..models import VideoRequest
 from .journal import Journal
@@ -158,6 +158,14 @@ class StageLedger:
         if isinstance(verdict, submit.Refused):
             self._till.notice(verdict.error)
         self._till.leave(billed=law.may_be_billed(verdict))
+
+    def is_in(self, journal: Journal) -> bool:
+        """Whether this journal is what it is told to."""
+        return self._journal is journal
+
+    def left_open(self, until: float) -> None:
+        """The POST goes on after the end of the batch."""
+        self._note(Uncertain(self.key, self._stage, until))
 
     def adopted(self, task_id: str) -> None:
         """The lost submit was found."""

@@ -38,6 +38,10 @@ class Ledger(Protocol):
         """It is over, whoever is still there to hear of it; ``at_once`` if the service answered
         with an id alone, as it was asked to."""
 
+    def left_open(self, until: float) -> None:
+        """It goes on when nothing can be told any more; its answer is awaited ``until`` then, in
+        Unix seconds."""
+
     def adopted(self, task_id: str) -> None:
         """The lost submit is this task."""
 

@@ -218,6 +218,13 @@ class Submits:
             for post in self._guard.posts
         ]
 
+    def leave(self, ledgers: Callable[[Ledger], bool]) -> None:
+        """These ledgers are about to be closed. What is open now may be accepted for as long as
+        its answer is awaited, and nobody will tell them."""
+        for post in self._guard.posts:
+            if post.ledger and ledgers(post.ledger):
+                post.ledger.left_open(post.sent_at + self._policy.submit_timeout)
+
     # The POST itself.
 
     def _begin(
