@@ -30,8 +30,9 @@ from veo_async import (
     WaitTimeoutError,
 )
 from veo_async._core.reply import Answer, Failure, Reply
-from veo_async._core.throttle import Lane
+from veo_async._core.throttle import MOST_AHEAD, Lane
 from veo_async._io.limiter import Limiter
+from veo_async._io.places import Place
 from veo_async.emulator import Limits, Seconds
 
 MUG = TextToVideo(prompt="a mug")
@@ -167,6 +168,197 @@ async def test_a_cancelled_waiter_gives_everything_back() -> None:
             await times_of(limit, 3)
 
     assert await times_of(limit, 3) == pytest.approx([1.0, 2.0, 3.0], abs=1e-3)
+
+
+class Crowd:
+    """Submits that all come at once, and whose calls stay open.
+
+    Attributes:
+        prepared, sent: how many are that far.
+    """
+
+    def __init__(self, limit: Limiter, *, seconds: float = 0.0) -> None:
+        self.prepared = 0
+        self.sent = 0
+        self._limit = limit
+        self._seconds = seconds
+        self._places: list[Place] = []
+
+    async def submit(self) -> None:
+        """One of them."""
+        place, _ = await self._limit.enter_submit(self._limit.ticket(), self._prepare)
+        self.sent += 1
+        self._places.append(place)
+
+    def end(self, count: int) -> None:
+        """So many of them are over."""
+        for _ in range(count):
+            self._limit.leave("submit")
+            self._places.pop().release()
+
+    async def _prepare(self) -> None:
+        await asyncio.sleep(self._seconds)
+        self.prepared += 1
+
+
+async def polls(limit: Limiter, count: int, *, per_second: float) -> None:
+    """As many good answers as show that the service is fast."""
+    for _ in range(count):
+        await limit.enter("poll")
+        limit.leave("poll")
+        await asyncio.sleep(1.0 / per_second)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "per_second, ahead", [(5, 0), (50, 5), (200, 20), (1000, MOST_AHEAD), (3000, MOST_AHEAD)]
+)
+async def test_a_few_submits_get_ready_while_all_calls_are_open(
+    per_second: int, ahead: int
+) -> None:
+    """As many as a fast service has turns for in a moment. They go as soon as a call is free, and
+    others get ready in their stead."""
+    limit = limiter(concurrency=8)
+    await polls(limit, per_second, per_second=per_second)
+    crowd = Crowd(limit)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(100):
+            group.start_soon(crowd.submit)
+        await asyncio.sleep(0.0)
+        await asyncio.sleep(0.0001)
+        first = crowd.prepared, crowd.sent, limit.places.held
+        crowd.end(3)
+        await asyncio.sleep(0.0001)
+        then = crowd.prepared, crowd.sent, limit.places.held
+        group.cancel_scope.cancel()
+    crowd.end(6)
+
+    assert first[1] == 6
+    assert first[0] == pytest.approx(6 + ahead, abs=1)
+    assert first[0] <= 6 + MOST_AHEAD
+    assert first[2] == first[0]
+    assert then[1:] == (9, then[0] - 3)
+    assert 3 <= then[0] - first[0] <= 4  # what was sent meanwhile counts as well
+    assert then[0] <= 9 + MOST_AHEAD
+    assert (limit._past, limit.places.held) == (0, 0)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("lane", ["poll", "submit"])
+async def test_nobody_gets_ready_once_something_was_refused(lane: Lane) -> None:
+    """What is past the line stays so; nobody follows before the calls are not enough for them."""
+    limit = limiter(concurrency=8)
+    await polls(limit, 200, per_second=200)
+    crowd = Crowd(limit)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(100):
+            group.start_soon(crowd.submit)
+        await asyncio.sleep(0.0001)
+        ready = crowd.prepared
+        hear(limit, busy("1"), lane=lane)
+        crowd.end(6)
+        await asyncio.sleep(20.0)
+        then = crowd.prepared, crowd.sent
+        crowd.end(6)
+        await asyncio.sleep(20.0)
+        last = crowd.prepared, crowd.sent
+        group.cancel_scope.cancel()
+
+    assert ready > 20
+    assert then == (ready, 12)
+    assert last == (ready, 18)
+
+
+@pytest.mark.asyncio
+async def test_who_has_nothing_to_prepare_comes_only_when_a_call_is_near() -> None:
+    """To hold a place for longer would keep it from others."""
+    limit = limiter(concurrency=8)
+    await polls(limit, 200, per_second=200)
+    tasks = [asyncio.create_task(limit.enter_submit(limit.ticket())) for _ in range(20)]
+    await asyncio.sleep(1.0)
+
+    assert sum(task.done() for task in tasks) == limit.places.held == limit._past == 6
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("closed", [False, True])
+async def test_who_waits_for_those_before_him_hears_of_the_end(*, closed: bool) -> None:
+    """A closed limiter lets nobody wait for calls that hang."""
+    limit = limiter(concurrency=2)
+    crowd = Crowd(limit)
+    tasks = [asyncio.create_task(crowd.submit()) for _ in range(5)]
+    await asyncio.sleep(1.0)
+    if closed:
+        limit.close()
+    crowd.end(1)
+    await asyncio.sleep(1.0)
+
+    done = [task for task in tasks if task.done()]
+    assert len(done) == (5 if closed else 2)
+    failures = [task.exception() for task in done]
+    assert [type(failure) for failure in failures[1:]] == (
+        [ClientClosedError] * 4 if closed else [type(None)]
+    )
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    crowd.end(crowd.sent - 1)
+    assert (limit._past, limit.places.held, len(limit._line)) == (0, 0, 0)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("how", ["first", "last", "all", "every other"])
+@pytest.mark.parametrize("turn", range(12))
+@pytest.mark.parametrize("what", ["calls", "rate", "places", "preparation"])
+async def test_a_waiter_that_is_cancelled_anywhere_gives_back_its_count(
+    what: str, turn: int, how: str
+) -> None:
+    """In the line, behind those before it, before a full house, in its preparation, before an open
+    call and before its turn in the rate: the others go on, and nothing is held in the end."""
+    options: dict[str, dict[str, Any]] = {"rate": {"per_second": 1.0}, "places": {"in_flight": 2}}
+    limit = limiter(concurrency=4, **options.get(what, {}))
+    crowd = Crowd(limit, seconds=0.5 if what == "preparation" else 0.0)
+    tasks = [asyncio.create_task(crowd.submit()) for _ in range(12)]
+    for _ in range(turn):
+        await asyncio.sleep(0.0)
+    if turn > 8:
+        await asyncio.sleep(turn / 10)
+
+    chosen = {"first": tasks[:1], "last": tasks[6:], "all": tasks, "every other": tasks[::2]}[how]
+    gone = [task for task in chosen if not task.done()]
+    for task in gone:
+        task.cancel()
+    while not all(task.done() for task in tasks):
+        await asyncio.sleep(1.0)
+        crowd.end(len(crowd._places))
+    crowd.end(len(crowd._places))
+
+    assert crowd.sent == 12 - sum(task.cancelled() for task in tasks)
+    assert all(task in gone for task in tasks if task.cancelled())
+    assert (limit._past, limit.places.held, len(limit._line)) == (0, 0, 0)
+    assert [lane.calls._value for lane in limit._lanes.values()] == [3, 1]
+
+
+@pytest.mark.asyncio
+async def test_a_preparation_that_fails_gives_back_its_count() -> None:
+    """The next one goes in its stead."""
+    limit = limiter(concurrency=2, in_flight=1)
+
+    async def fail() -> None:
+        await asyncio.sleep(0.1)
+        raise ValueError("the disk is full")
+
+    for _ in range(3):
+        with pytest.raises(ValueError, match="the disk is full"):
+            await limit.enter_submit(limit.ticket(), fail)
+    await limit.enter_submit(limit.ticket())
+
+    assert (limit._past, limit.places.held) == (1, 1)
 
 
 @pytest.mark.asyncio

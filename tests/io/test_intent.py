@@ -1,0 +1,355 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from tests.support.service import (
+    NOW,
+    Body,
+    Service,
+    accepted,
+    asked_ids,
+    client,
+    finished,
+    looked,
+    refused,
+)
+from veo_async import ClientClosedError, Outcome, RateLimit, TextToVideo, VeoClient
+from veo_async import WaitTimeoutError as Late
+from veo_async._core import submit as law
+from veo_async._core.batch import EARLY
+from veo_async._core.journal_rows import FIRST, Row
+from veo_async._core.throttle import MOST_AHEAD
+from veo_async._io.intent import Intent
+from veo_async._io.journal import GROUP
+from veo_async._io.journal_file import JournalFile
+from veo_async._io.seams import Seams
+from veo_async.errors import JournalError
+
+pytestmark = pytest.mark.asyncio
+
+MUG = TextToVideo(prompt="a mug")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the journal lies."""
+    return tmp_path / "run.db"
+
+
+def now() -> float:
+    """Virtual seconds since the test began."""
+    return asyncio.get_running_loop().time()
+
+
+def prompts(count: int) -> list[TextToVideo]:
+    """So many requests."""
+    return [TextToVideo(prompt=f"p{number}") for number in range(count)]
+
+
+# An intent by itself.
+
+
+class Book:
+    """A ledger that keeps what it is told, and takes its time."""
+
+    key = "k"
+
+    def __init__(self, *, seconds: float = 0.0) -> None:
+        self.told: list[Any] = []
+        self.error: Exception | None = None
+        self._seconds = seconds
+
+    async def before_post(
+        self, request: object, action: str, sent_at: float, callback_url: str | None
+    ) -> None:
+        """It takes what is told for good once it returns."""
+        await asyncio.sleep(self._seconds)
+        if self.error:
+            raise self.error
+        self.told.append((request, action, sent_at, callback_url))
+
+    def not_posted(self) -> None:
+        """It was not sent after all."""
+        self.told.append("withdrawn")
+
+    def after_post(self, verdict: law.Verdict, ended_at: float, *, at_once: bool) -> None:
+        """Nothing is sent here."""
+
+    def left_open(self, until: float) -> None:
+        """Nothing is sent here."""
+
+    def adopted(self, task_id: str) -> None:
+        """Nothing is lost here."""
+
+    def absent(self) -> None:
+        """Nothing is lost here."""
+
+
+def intent_in(book: Book) -> Intent:
+    """An intent on the clock of the event loop."""
+    return Intent(book, MUG, "text2video", "https://app.example/1", now)
+
+
+def declared(at: float) -> tuple[TextToVideo, str, float, str]:
+    """What a ledger is told then."""
+    return MUG, "text2video", at, "https://app.example/1"
+
+
+@pytest.mark.parametrize("age, renewed", [(0.0, False), (EARLY, False), (EARLY + 0.01, True)])
+async def test_an_intent_is_renewed_once_it_is_too_old(age: float, *, renewed: bool) -> None:
+    """It is withdrawn first, so that at any time one POST at most is announced."""
+    book = Book()
+    intent = intent_in(book)
+    await asyncio.sleep(5.0)
+    await intent.declare()
+
+    await asyncio.sleep(age)
+    await intent.renew()
+    await intent.renew()
+
+    assert book.told == [declared(5.0), *(["withdrawn", declared(5.0 + age)] if renewed else [])]
+
+
+async def test_an_intent_is_withdrawn_once_and_only_if_it_was_declared() -> None:
+    """Whoever failed to declare it has seen to that already."""
+    book = Book()
+    intent = intent_in(book)
+
+    intent.withdraw()
+    await intent.declare()
+    intent.withdraw()
+    intent.withdraw()
+    await intent.renew()
+
+    assert book.told == [declared(0.0), "withdrawn"]
+
+
+@pytest.mark.parametrize("cut", [False, True])
+async def test_an_intent_that_cannot_be_renewed_stays_withdrawn(*, cut: bool) -> None:
+    """Whether the ledger refuses it or its caller is gone meanwhile."""
+    book = Book(seconds=0.5)
+    intent = intent_in(book)
+    await intent.declare()
+    await asyncio.sleep(EARLY + 1.0)
+    book.error = None if cut else JournalError("the disk is full")
+
+    with suppress(JournalError, TimeoutError):
+        async with asyncio.timeout(0.1 if cut else 9.0):
+            await intent.renew()
+    intent.withdraw()
+
+    assert book.told == [declared(0.0), "withdrawn"]
+
+
+# In a batch.
+
+
+class Shop(Service):
+    """Accepts every submit after a time, but for those that it refuses first; each task is finished
+    once somebody asks."""
+
+    def __init__(self, *, seconds: float, busy: int = 0, retry_after: str = "7") -> None:
+        super().__init__(submit=self._sell, tasks=self._show)
+        self.times: dict[str, list[float]] = {}
+        self.answered = 0
+        self._seconds, self._busy, self._retry_after = seconds, busy, retry_after
+
+    async def _sell(self, body: Body) -> httpx.Response:
+        self.times.setdefault(body["prompt"], []).append(now())
+        self._busy -= 1
+        busy = self._busy >= 0
+        await anyio.sleep(self._seconds)
+        self.answered += 1
+        if busy:
+            return refused(429, "too_many_requests", **{"retry-after": self._retry_after})
+        return accepted(f"task of {body['prompt']}")
+
+    async def _show(self, body: Body) -> httpx.Response:
+        return looked(body, **{key: finished(key) for key in asked_ids(body)})
+
+
+RunSync = Callable[..., Awaitable[Any]]
+
+
+async def write_at_once(function: Callable[..., Any], /, *args: Any) -> Any:
+    """A fast disk."""
+    return function(*args)
+
+
+async def write_slowly(function: Callable[..., Any], /, *args: Any) -> Any:
+    """A slow disk, and a thread that nobody can stop."""
+    if function.__name__ == "write":
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(0.3)
+    return function(*args)
+
+
+def buyer(shop: Shop, *, run_sync: RunSync = write_at_once, **limit: Any) -> VeoClient:
+    """A client with these limits."""
+    seams = Seams(wall=lambda: NOW, luck=Random(1), run_sync=run_sync)
+    return client(shop, rate_limit=RateLimit(**limit), _seams=seams)
+
+
+async def outcomes_of(veo: VeoClient, requests: Any, **options: Any) -> list[Outcome]:
+    """All outcomes of a batch."""
+    async with veo.batch(requests, **options) as outcomes:
+        return [outcome async for outcome in outcomes]
+
+
+def rows_of(path: Path) -> dict[str, Row]:
+    """The rows of the first stage by prompt."""
+    file = JournalFile(path)
+    file.open()
+    items = file.items().values()
+    file.close()
+    return {getattr(item.request, "prompt", ""): item.stages[FIRST] for item in items}
+
+
+def held(veo: VeoClient) -> tuple[Any, ...]:
+    """All that waiters may hold of a limiter."""
+    limiter = veo._limiter
+    free = [lane.calls._value for lane in limiter._lanes.values()]
+    return limiter._past, limiter.places.held, len(limiter._line), free
+
+
+@pytest.mark.parametrize("run_sync", [write_at_once, write_slowly])
+async def test_an_intent_does_not_grow_old_in_a_pause(path: Path, run_sync: RunSync) -> None:
+    """After a pause its row says when it was really sent; but for a head start, which the search
+    for a lost submit allows for."""
+    shop = Shop(seconds=0.5, busy=1)
+    async with buyer(shop, run_sync=run_sync, per_second=1.0) as veo:
+        outcomes = await outcomes_of(veo, prompts(6), journal=path)
+    rows = rows_of(path)
+
+    assert [outcome.error for outcome in outcomes] == [None] * 6
+    assert [len(times) for times in shop.times.values()] == [2, 1, 1, 1, 1, 1]
+    for prompt, times in shop.times.items():
+        sent_at = (rows[prompt].sent_at or 0.0) - NOW
+        assert 0.0 <= times[-1] - sent_at <= EARLY + (0.7 if run_sync is write_slowly else GROUP)
+    assert held(veo) == (0, 0, 0, [6, 2])
+
+
+async def test_a_short_wait_is_announced_once(path: Path) -> None:
+    """A commit for each wait would cost more than it tells."""
+    written: list[str] = []
+
+    async def watched(function: Callable[..., Any], /, *args: Any) -> Any:
+        if function.__name__ == "write":
+            written.extend(row.state for row in args[0])
+        return function(*args)
+
+    shop = Shop(seconds=0.1)
+    async with buyer(shop, run_sync=watched, per_second=4.0, concurrency=4) as veo:
+        outcomes = await outcomes_of(veo, prompts(10), journal=path)
+
+    assert [outcome.error for outcome in outcomes] == [None] * 10
+    assert written.count("intended") == 10
+    assert written.count("withdrawn") == 0
+
+
+MOMENTS = [0.0, 0.05, 0.25, 0.31, 0.5, 0.61, 0.9, 1.05, 1.2, 2.0, 4.0, 7.8, 8.2, 8.6, 9.0]
+
+
+@pytest.mark.parametrize("seconds", MOMENTS)
+@pytest.mark.parametrize("run_sync", [write_at_once, write_slowly])
+async def test_a_cancelled_batch_withdraws_what_it_announced(
+    path: Path, run_sync: RunSync, seconds: float
+) -> None:
+    """Wherever its items are: in the line, in the journal's queue, before an open call, in a pause
+    or at the renewal after it. What was sent is recorded as what it came to, so no later run has
+    anything to look for, and everything that was held is given back."""
+    shop = Shop(seconds=0.3, busy=1)
+    async with buyer(shop, run_sync=run_sync, per_second=1.0) as veo:
+        batch = asyncio.create_task(outcomes_of(veo, prompts(12), journal=path))
+        await asyncio.sleep(seconds)
+        batch.cancel()
+        await asyncio.wait([batch])
+        past, places, line, free = held(veo)
+        left = rows_of(path)
+        posted = set(shop.times)
+        more = await outcomes_of(veo, prompts(12), journal=path)
+
+    assert batch.cancelled()
+    assert (past, line, free) == (0, 0, [6, 2])
+    assert places <= len(posted)
+    assert {row.state for row in left.values()} <= {"withdrawn", "accepted", "succeeded"}
+    assert {name for name, row in left.items() if row.state != "withdrawn"} <= posted
+    assert [outcome.error for outcome in more] == [None] * 12
+    assert held(veo) == (0, 0, 0, [6, 2])
+    assert [len(times) for times in shop.times.values()] == [2] + [1] * 11
+
+
+@pytest.mark.parametrize("timeout", [0.2, 0.5, 1.5, 3.0])
+@pytest.mark.parametrize("run_sync", [write_at_once, write_slowly])
+async def test_a_deadline_before_its_turn_withdraws_an_intent(
+    path: Path, run_sync: RunSync, timeout: float
+) -> None:
+    """It is told as too late, and as costing nothing."""
+    shop = Shop(seconds=0.1)
+    async with buyer(shop, run_sync=run_sync, per_second=0.5) as veo:
+        outcomes = await outcomes_of(veo, prompts(6), journal=path, timeout=timeout)
+        past, places, line, free = held(veo)
+    late = [outcome for outcome in outcomes if outcome.request.prompt not in shop.times]  # type: ignore[union-attr]
+    rows = rows_of(path)
+
+    assert len(late) == 6 - len(shop.times) >= 4
+    assert {type(outcome.error) for outcome in late} == {Late}
+    assert not any(outcome.error.may_have_cost for outcome in late if outcome.error)
+    assert {row.state for name, row in rows.items() if name not in shop.times} == {"withdrawn"}
+    assert (past, line, free) == (0, 0, [6, 2])
+    assert places <= len(shop.times)
+
+
+@pytest.mark.parametrize("settling", [True, False])
+@pytest.mark.parametrize("run_sync", [write_at_once, write_slowly])
+async def test_a_closed_client_withdraws_its_intents(
+    path: Path, run_sync: RunSync, *, settling: bool
+) -> None:
+    """Whether their turn comes while open POSTs settle, or after them."""
+    shop = Shop(seconds=10.0 if settling else 0.1)
+    veo = buyer(shop, run_sync=run_sync, per_second=0.5)
+    batch = asyncio.create_task(outcomes_of(veo, prompts(6), journal=path))
+    await asyncio.sleep(1.0)
+    await veo.aclose()
+    outcomes = await batch
+
+    assert len(shop.times) == 1
+    closed = [outcome for outcome in outcomes if isinstance(outcome.error, ClientClosedError)]
+    assert len(closed) >= 5
+    rows = rows_of(path)
+    assert rows.pop("p0").state in ("accepted", "succeeded")
+    assert {row.state for row in rows.values()} <= {"withdrawn"}
+    assert held(veo)[0] == 0
+
+
+@pytest.mark.parametrize("seconds, calls, ahead", [(0.02, 4, range(10, MOST_AHEAD)), (3.0, 4, [0])])
+async def test_a_fast_service_waits_for_no_disk(
+    path: Path, seconds: float, calls: int, ahead: Sequence[int]
+) -> None:
+    """While all calls are open a few intents are durable ahead; a service that takes its time has
+    none to wait for."""
+    announced: set[str] = set()
+    most: list[int] = []
+
+    async def watched(function: Callable[..., Any], /, *args: Any) -> Any:
+        result = function(*args)
+        if function.__name__ == "write":
+            announced.update(row.key for row in args[0] if row.state == "intended")
+            most.append(len(announced) - shop.answered - calls)
+        return result
+
+    shop = Shop(seconds=seconds)
+    async with buyer(shop, run_sync=watched, concurrency=calls * 4 // 3) as veo:
+        outcomes = await outcomes_of(veo, prompts(300), journal=path)
+
+    assert [outcome.error for outcome in outcomes] == [None] * 300
+    assert max(most) in ahead
