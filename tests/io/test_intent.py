@@ -69,9 +69,10 @@ class Book:
         self._seconds = seconds
 
     async def before_post(
-        self, request: object, action: str, sent_at: float, callback_url: str | None
+        self, request: object, action: str, wall: Callable[[], float], callback_url: str | None
     ) -> None:
         """It takes what is told for good once it returns."""
+        sent_at = wall()
         await asyncio.sleep(self._seconds)
         if self.error:
             raise self.error
@@ -254,6 +255,28 @@ async def test_a_short_wait_is_announced_once(path: Path) -> None:
     assert [outcome.error for outcome in outcomes] == [None] * 10
     assert written.count("intended") == 10
     assert written.count("withdrawn") == 0
+
+
+async def test_who_waits_for_an_allowance_is_announced_after_that(path: Path) -> None:
+    """With ``max_submissions`` an item waits until others turn out to have bought nothing, perhaps
+    for minutes. Its POST is looked for around the time that its row names."""
+
+    async def sell(body: Body) -> httpx.Response:
+        times.append(now())
+        await anyio.sleep(100.0)
+        return refused(400, "bad_request") if len(times) == 1 else accepted("t1")
+
+    async def show(body: Body) -> httpx.Response:
+        return looked(body, t1=finished("t1"))
+
+    times: list[float] = []
+    seams = Seams(wall=lambda: NOW, luck=Random(1), run_sync=write_at_once)
+    async with client(Service(submit=sell, tasks=show), _seams=seams) as veo:
+        await outcomes_of(veo, prompts(2), journal=path, max_submissions=1)
+    sent = [(row.sent_at or 0.0) - NOW for row in rows_of(path).values()]
+
+    assert times == pytest.approx([0.0, 100.0], abs=GROUP)
+    assert sent == pytest.approx(times, abs=EARLY)
 
 
 MOMENTS = [0.0, 0.05, 0.25, 0.31, 0.5, 0.61, 0.9, 1.05, 1.2, 2.0, 4.0, 7.8, 8.2, 8.6, 9.0]

@@ -114,10 +114,16 @@ class StageLedger:
         return path, self.key, self._stage
 
     async def before_post(
-        self, request: VideoRequest, action: str, sent_at: float, callback_url: str | None
+        self,
+        request: VideoRequest,
+        action: str,
+        wall: Callable[[], float],
+        callback_url: str | None,
     ) -> None:
         """Allow it, and record the intent."""
         await self._till.enter()
+        # Not before, since that may take minutes, and a lost submit is looked for around this time.
+        sent_at = wall()
         self._action = action
         if self._is_lost:  # it is sent again at the user's risk
             self._withdraw()

@@ -33,8 +33,7 @@ class Intent:
         Raises:
             VeoError: it may not be sent.
         """
-        at = self._wall()
-        await self._ledger.before_post(self._request, self._action, at, self._callback_url)
+        await self._ledger.before_post(self._request, self._action, self._wall, self._callback_url)
         self._declared = self._wall()
 
     async def renew(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from math import inf
 from typing import Any, Protocol
 
@@ -27,9 +28,14 @@ class Ledger(Protocol):
         ...
 
     async def before_post(
-        self, request: VideoRequest, action: str, sent_at: float, callback_url: str | None
+        self,
+        request: VideoRequest,
+        action: str,
+        wall: Callable[[], float],
+        callback_url: str | None,
     ) -> None:
-        """A POST is about to be sent; whatever this raises keeps it from being sent."""
+        """A POST is about to be sent, as soon as this returns; ``wall`` tells Unix time. Whatever
+        this raises keeps it from being sent."""
 
     def not_posted(self) -> None:
         """It was not sent after all."""
