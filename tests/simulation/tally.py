@@ -93,10 +93,10 @@ LAWS = (
     Law("no id came", rows=SILENT, verdicts={"accepted"}),
     Law(
         "an answer that came is the end of it: it is looked for only if a crash came before the "
-        "answer was recorded",
+        "answer was recorded, or the end of the batch before the answer",
         rows=ANSWERED,
         verdicts=LOOKED_UP | {"uncertain"},
-        states=_but(STATES, "intended"),
+        states=_but(STATES, "intended", "uncertain"),
     ),
     Law("what was not billed is no task", rows=faults.UNBILLED, verdicts={"adopted"}),
     Law(
@@ -160,6 +160,12 @@ SELDOM = (
         "takes a failed task, and two processes or a service that ignores async",
         verdicts={"adopted"},
         states={"failed"},
+    ),
+    Law(
+        "takes a batch that ends while an answer is under way that is awaited no longer",
+        rows=ANSWERED,
+        verdicts=LOOKED_UP | {"uncertain"},
+        states={"uncertain"},
     ),
     Law("a crash between the proof and the next POST", verdicts={"absent"}, states={"withdrawn"}),
     Law(
