@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from contextvars import Context
 from weakref import WeakValueDictionary
 
-import anyio
-
 from .._core import ends, polls
 from .._core.callbacks import GATHER, Ticket, Wakes
 from .._core.options import read_task_id
@@ -252,7 +250,8 @@ class Tracker:
             self._polling.add_done_callback(self._polling_ended, context=Context())
 
     async def _poll_while_watched(self) -> None:
-        async with anyio.create_task_group() as group:
+        # anyio's group would leave a poll that is cancelled before its first step never awaited.
+        async with asyncio.TaskGroup() as group:
             while self._open_polls or self._somebody_waits():
                 self._wake.clear()
                 now = _now()
@@ -266,7 +265,7 @@ class Tracker:
                 ids = self._choose(_now())
                 if ids:
                     self._open_polls += 1
-                    group.start_soon(self._poll, ids)
+                    group.create_task(self._poll(ids))
                 else:
                     self._limiter.leave("poll")
             self._questions.clear()
