@@ -467,6 +467,26 @@ async def test_a_submit_that_stays_open_after_its_batch_is_not_bought_again(
     assert Counter(charge.request["prompt"] for charge in service.bill) == {"a": 1, "b": 1}
 
 
+async def test_the_end_of_a_batch_says_nothing_of_the_posts_of_others(path: Path) -> None:
+    """Those of another batch, whose journal hears of them itself, and those of plain calls."""
+    service = emulator(pace=PACE)
+    other = path.with_name("other.db")
+    service.faults.add(Fault(effect=Hang(at="read", seconds=30.0), on="submit"))
+    async with service, client_of(service) as veo:
+        plain = asyncio.create_task(veo.text2video("plain"))
+        going_on = asyncio.create_task(outcomes_of(veo, prompts("a"), journal=other))
+        await asyncio.sleep(10.0)
+        with anyio.move_on_after(1.0):
+            await outcomes_of(veo, [], journal=path)
+        meanwhile = wreck(other, path.parent / "meanwhile")
+        ends = await going_on
+        await plain
+
+    assert list(states(meanwhile).values()) == ["intended 1"]
+    assert errors(ends) == [None]
+    assert len(service.bill) == 2
+
+
 # When something else breaks.
 
 
