@@ -88,6 +88,11 @@ class Book:
     def left_open(self, until: float) -> None:
         """Nothing is sent here."""
 
+    @property
+    def is_durable(self) -> bool:
+        """It is not."""
+        return False
+
     def adopted(self, task_id: str) -> None:
         """Nothing is lost here."""
 

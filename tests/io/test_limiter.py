@@ -186,7 +186,7 @@ class Crowd:
 
     async def submit(self) -> None:
         """One of them."""
-        place, _ = await self._limit.enter_submit(self._limit.ticket(), self._prepare)
+        place, _ = await self._limit.enter_submit(self._limit.ticket(), self._prepare, is_slow=True)
         self.sent += 1
         self._places.append(place)
 

@@ -113,6 +113,11 @@ class StageLedger:
         path = str(self._journal.path) if self._journal else ""
         return path, self.key, self._stage
 
+    @property
+    def is_durable(self) -> bool:
+        """Whether there is a journal."""
+        return self._journal is not None
+
     async def before_post(
         self,
         request: VideoRequest,

@@ -27,6 +27,11 @@ class Intent:
         self._wall = wall
         self._declared: float | None = None
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether to declare it takes long enough to do it ahead of its turn."""
+        return self._ledger.is_durable
+
     async def declare(self) -> None:
         """Tell the ledger that it will be sent now.
 

@@ -83,16 +83,21 @@ class Limiter:
         return self._line.ticket()
 
     async def enter_submit(
-        self, ticket: int, prepare: Callable[[], Awaitable[None]] | None = None
+        self,
+        ticket: int,
+        prepare: Callable[[], Awaitable[None]] | None = None,
+        *,
+        is_slow: bool = False,
     ) -> tuple[Place, float]:
         """Wait until a submit may go: count it as an open call until `leave`, and as in flight
         until its place is released. Gives its place, and for how many seconds others were in
-        its way. ``prepare`` is what takes time and must be done before it goes.
+        its way. ``prepare`` is what must be done before it goes; if it ``is_slow``, some do it
+        ahead of their turn.
 
         Raises:
             ClientClosedError: no call may go any more.
         """
-        place, waited = await self._pass_line(ticket, is_prepared=prepare is not None)
+        place, waited = await self._pass_line(ticket, is_slow=is_slow)
         try:
             if prepare:
                 await prepare()
@@ -104,7 +109,7 @@ class Limiter:
         place.sent(_now())
         return place, waited
 
-    async def _pass_line(self, ticket: int, *, is_prepared: bool) -> tuple[Place, float]:
+    async def _pass_line(self, ticket: int, *, is_slow: bool) -> tuple[Place, float]:
         began = _now()
         try:
             await self._line.enter(ticket)
@@ -112,7 +117,7 @@ class Limiter:
             self._unwatch()  # its turn may have come in the moment in which it was cancelled
             raise
         try:
-            await self._wait_for_others(is_prepared=is_prepared)
+            await self._wait_for_others(is_slow=is_slow)
             await self._wait_for_room()
             self._past += 1
             return self.places.take(), _now() - began
@@ -120,9 +125,9 @@ class Limiter:
             self._line.leave()
             self._unwatch()
 
-    async def _wait_for_others(self, *, is_prepared: bool) -> None:
+    async def _wait_for_others(self, *, is_slow: bool) -> None:
         while not self._closed:
-            ahead = self._throttle.ahead(_now()) if is_prepared else 0
+            ahead = self._throttle.ahead(_now()) if is_slow else 0
             if self._past < self._most + ahead:
                 return
             self._over.clear()

@@ -27,6 +27,11 @@ class Ledger(Protocol):
         """The item."""
         ...
 
+    @property
+    def is_durable(self) -> bool:
+        """Whether `before_post` waits for a disk."""
+        ...
+
     async def before_post(
         self,
         request: VideoRequest,

@@ -126,7 +126,7 @@ class Submits:
         """Wait until a POST may be sent that is announced; see `Limiter.enter_submit`."""
         if intent is None:
             return await _before(deadline, self._limiter.enter_submit, ticket)
-        enter = partial(self._limiter.enter_submit, prepare=intent.declare)
+        enter = partial(self._limiter.enter_submit, prepare=intent.declare, is_slow=intent.is_slow)
         try:
             place, waited = await _before(deadline, enter, ticket)
         except BaseException:
