@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SEEDS = 500
+SEEDS = 2000
 """Seeds that a mutant has to survive to count as not caught."""
 
 
