@@ -25,6 +25,7 @@ from veo_async._core.reconcile import (
     Receipt,
     Sight,
     Unclear,
+    bequeath,
     decide,
     give_away,
     reach,
@@ -374,6 +375,65 @@ def test_equal_ones_leave_each_other_what_lies_in_their_windows() -> None:
     ordered = sorted([long, late, traced, early], key=reconcile.precedence)
 
     assert ordered == [traced, early, late, long]
+
+
+HIDDEN = Lost(MUG, begun=T0 - 20, ended=T0 - 15)
+"""Its own record is not in the list yet."""
+
+
+def test_whose_record_was_given_away_is_looked_for_in_the_takers_window() -> None:
+    """The taker's own record turns up there once the list has caught up: it is not too old."""
+    first = look(CONTROL, record("t", MUG, T0 + 1), receipts=[EARLIER])
+    assert search(HIDDEN, first) == Found(("t",))
+
+    case = bequeath(Case(LOST, missing_since=T0 + 15), HIDDEN, "t", first)
+    taken = Receipt("t", MUG, HIDDEN.begun, HIDDEN.ended)
+    records = CONTROL, record("t", MUG, T0 + 1), record("own", MUG, T0 - 19)
+    then = look(*records, receipts=[EARLIER, taken])
+
+    assert case == Case(replace(LOST, begun=T0 - 20))
+    assert search(case.lost, then) == Found(("own",))
+    assert search(LOST, then) == Missing()
+
+
+@pytest.mark.parametrize("ahead", [-300.0, 0.0, 300.0])
+def test_a_takers_window_is_bequeathed_in_the_services_time(ahead: float) -> None:
+    """Each window lies where the clocks stood when its submit was sent."""
+    lost, taker = replace(LOST, offset=0.0), replace(HIDDEN, begun=T0 - 20 - ahead, offset=ahead)
+    seen = look(CONTROL, record("t", MUG, T0 + 1), receipts=[EARLIER])
+
+    heir = bequeath(Case(lost), taker, "t", seen).lost
+
+    assert window(heir, 0.0)[0] == window(taker, 0.0)[0]
+
+
+@pytest.mark.parametrize(
+    "lost, taker, seen",
+    [
+        pytest.param(
+            replace(LOST, chosen=CUP), HIDDEN, look(record("t", MUG, T0 + 1)), id="another request"
+        ),
+        pytest.param(
+            LOST,
+            HIDDEN,
+            look(CONTROL, record("t", MUG, T0 - 6), receipts=[EARLIER]),
+            id="out of its window",
+        ),
+        pytest.param(LOST, HIDDEN, look(record("t", MUG, T0 + 1), offset=None), id="no clock"),
+        pytest.param(
+            LOST,
+            replace(LOST, begun=T0 + 1),
+            look(CONTROL, record("t", MUG, T0 + 1), receipts=[EARLIER]),
+            id="a later window",
+        ),
+        pytest.param(LOST, HIDDEN, look(record("u", MUG, T0 + 1)), id="a task that is not listed"),
+    ],
+)
+def test_what_cannot_have_been_its_own_changes_nothing(lost: Lost, taker: Lost, seen: Look) -> None:
+    """It goes on being looked for where it was, and what was seen of it counts."""
+    case = Case(lost, missing_since=T0 + 15)
+
+    assert bequeath(case, taker, "t", seen) == case
 
 
 def test_repeated_records_count_once() -> None:

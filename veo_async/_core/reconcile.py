@@ -243,6 +243,27 @@ def _is_recognised(receipt: Receipt, record: TaskRecord, stored: Fields, offset:
     )
 
 
+def bequeath(case: Case, taker: Lost, task_id: str, look: Look) -> Case:
+    """The case of another submit, once ``taker`` was given that task.
+
+    The task may have been this one's. Then its own is the taker's, which may still be hidden, and
+    may be too old for its own window: so it is looked for from where the taker's begins.
+    """
+    lost, offset = case.lost, look.offset
+    if offset is None:
+        return case
+    given = [entry for entry in look.strangers if entry[0].id == task_id]
+    times = window(lost, offset, slack=_slack(lost, look.receipts))
+    if not any(
+        compare(lost.chosen, stored, {}) != "different" and _is_within(record, times)
+        for record, stored in given
+    ):
+        return case
+    first, _ = window(taker, offset, slack=_slack(taker, look.receipts))
+    begun = first + SLACK - min(offset, offset if lost.offset is None else lost.offset)
+    return case if begun >= lost.begun else Case(replace(lost, begun=begun))
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """These records are the lost submit's, or equal to it; the oldest one comes first."""

@@ -213,6 +213,9 @@ class Reconciler:
             entry.next_look = decision.at
             return look
         if isinstance(decision, Adopt):
+            for other in self._open:
+                if other is not entry:
+                    other.case = reconcile.bequeath(other.case, lost, decision.task_id, look)
             receipt = Receipt(decision.task_id, lost.chosen, lost.begun, lost.ended, lost.offset)
             self.accepted(receipt, at_once=False)
             look = reconcile.give_away(look, receipt)
