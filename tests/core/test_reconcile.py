@@ -537,6 +537,16 @@ def test_looks_come_more_rarely_with_time() -> None:
     assert run((100, UNCLEAR)) == [LookAgain(LOST.ended + 125)]
 
 
+@pytest.mark.parametrize("asked", [-inf, T0 + 60])
+def test_looks_for_a_post_that_outlived_its_batch_come_more_rarely_too(asked: float) -> None:
+    """Its end may lie ten minutes ahead: that is no reason to look every five seconds."""
+    lost = replace(LOST, ended=T0 + 600, asked=asked)
+
+    _, decision = decide(Case(lost), UNCLEAR, at=T0 + 260, honours_async=True)
+
+    assert decision == LookAgain(T0 + 260 + (260 if asked < T0 else 200) / 4)
+
+
 def test_times_of_records_are_read_as_unix_seconds() -> None:
     """The list's own times are Unix seconds (the vendor's tasks guide)."""
     made = record("t", MUG, 1753435158.509).created_at

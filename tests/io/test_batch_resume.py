@@ -490,6 +490,32 @@ async def test_the_end_of_a_batch_says_nothing_of_the_posts_of_others(path: Path
 # When something else breaks.
 
 
+async def test_a_file_that_cannot_be_recorded_is_there_all_the_same(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its outcome is whole, and the error comes at the end of the batch."""
+    service = emulator(pace=PACE, video=VideoFormat(seconds=1, fps=2, short_side=64))
+    write, ends = JournalFile.write, list[Outcome]()
+
+    def fail(file: JournalFile, rows: Sequence[Row]) -> None:
+        if any(row.state == "saved" for row in rows):
+            raise JournalError("The disk is full.")
+        write(file, rows)
+
+    monkeypatch.setattr(JournalFile, "write", fail)
+
+    async def run(veo: VeoClient) -> None:
+        async with veo.batch(prompts("a"), journal=path, download_to=path.parent) as outcomes:
+            ends.append(await anext(outcomes))
+            await anext(outcomes)
+
+    async with service, client_of(service) as veo:
+        with pytest.raises(JournalError, match="disk is full"):
+            await run(veo)
+
+    assert [(end.state, end.error, len(end.files)) for end in ends] == [("succeeded", None, 1)]
+
+
 @pytest.mark.parametrize("from_write,bought", [(1, 0), (2, 1)])
 async def test_a_journal_that_cannot_be_written_ends_the_batch(
     path: Path, monkeypatch: pytest.MonkeyPatch, from_write: int, bought: int

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -11,6 +12,7 @@ import anyio
 import httpx
 import pytest
 
+from tests.io.journals import states, wreck
 from tests.support.service import (
     NOW,
     Body,
@@ -32,7 +34,7 @@ from veo_async._io.intent import Intent
 from veo_async._io.journal import GROUP
 from veo_async._io.journal_file import JournalFile
 from veo_async._io.seams import Seams
-from veo_async.errors import JournalError
+from veo_async.errors import InsufficientBalanceError, JournalError
 
 pytestmark = pytest.mark.asyncio
 
@@ -66,6 +68,7 @@ class Book:
     def __init__(self, *, seconds: float = 0.0) -> None:
         self.told: list[Any] = []
         self.error: Exception | None = None
+        self.trouble: Exception | None = None
         self._seconds = seconds
 
     async def before_post(
@@ -92,6 +95,11 @@ class Book:
     def is_durable(self) -> bool:
         """It is not."""
         return False
+
+    def check(self) -> None:
+        """Refuse what may not be sent any more."""
+        if self.trouble:
+            raise self.trouble
 
     def adopted(self, task_id: str) -> None:
         """Nothing is lost here."""
@@ -135,6 +143,19 @@ async def test_an_intent_is_withdrawn_once_and_only_if_it_was_declared() -> None
     intent.withdraw()
     intent.withdraw()
     await intent.renew()
+
+    assert book.told == [declared(0.0), "withdrawn"]
+
+
+async def test_an_intent_is_withdrawn_if_it_may_not_be_sent_any_more() -> None:
+    """What happened to others since it was declared counts, however young it is."""
+    book = Book()
+    intent = intent_in(book)
+    await intent.declare()
+    book.trouble = InsufficientBalanceError("used up")
+
+    with pytest.raises(InsufficientBalanceError):
+        await intent.renew()
 
     assert book.told == [declared(0.0), "withdrawn"]
 
@@ -381,3 +402,86 @@ async def test_a_fast_service_waits_for_no_disk(
 
     assert [outcome.error for outcome in outcomes] == [None] * 300
     assert max(most) in ahead
+
+
+# What happened to others.
+
+
+class Exhausted(Service):
+    """Accepts so many submits, each after a moment, and calls the balance used up from then on."""
+
+    def __init__(self, *, most: float = inf) -> None:
+        super().__init__(submit=self._sell, tasks=self._show)
+        self.sent: list[float] = []
+        self.first_refusal = inf
+        self._most = most
+
+    async def _sell(self, body: Body) -> httpx.Response:
+        number = len(self.sent)
+        self.sent.append(now())
+        await asyncio.sleep(0.02)
+        if number < self._most:
+            return accepted(f"task-{number}")
+        self.first_refusal = min(self.first_refusal, now())
+        return refused(403, "used_up")
+
+    async def _show(self, body: Body) -> httpx.Response:
+        return looked(body, **{key: finished(key) for key in asked_ids(body)})
+
+
+def with_clock(service: Service, **limit: Any) -> VeoClient:
+    """A client of a process whose clock goes with the event loop."""
+    loop = asyncio.get_running_loop()
+    clock = Seams(wall=lambda: NOW + loop.time(), luck=Random(1), run_sync=write_at_once)
+    return client(service, _seams=clock, rate_limit=RateLimit(**limit))
+
+
+async def test_nothing_is_sent_after_an_error_of_the_account(path: Path) -> None:
+    """Not even what was announced before, of which there is more than calls are open."""
+    service = Exhausted(most=200)
+
+    async with with_clock(service) as veo:
+        ends = await outcomes_of(veo, prompts(600), journal=path)
+
+    assert len(ends) == 600
+    assert sum(outcome.error is None for outcome in ends) == 200
+    assert not [at for at in service.sent if at > service.first_refusal]
+
+
+async def test_nothing_is_sent_once_a_write_failed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was announced by then may be durable; what comes of it could not be recorded."""
+    service, write, failed_at = Exhausted(), JournalFile.write, [inf]
+
+    def fail(file: JournalFile, rows: Sequence[Row]) -> None:
+        if len(service.sent) > 200:
+            failed_at[0] = min(failed_at[0], now())
+            raise JournalError("The disk is full.")
+        write(file, rows)
+
+    monkeypatch.setattr(JournalFile, "write", fail)
+    async with with_clock(service) as veo:
+        with pytest.raises(JournalError, match="disk is full"):
+            await outcomes_of(veo, prompts(600), journal=path)
+
+    assert 200 < len(service.sent) < 220
+    assert not [at for at in service.sent if at > failed_at[0]]
+
+
+@pytest.mark.parametrize(
+    "limit", [{"per_second": 1.0, "concurrency": 32}, {"per_second": 4.0, "burst": 4}]
+)
+async def test_what_is_not_due_is_not_announced(path: Path, limit: dict[str, Any]) -> None:
+    """Where the rate holds submits back, a kill leaves one intent at most that was never sent."""
+    service = Exhausted()
+    async with with_clock(service, **limit) as veo:
+        batch = asyncio.create_task(outcomes_of(veo, prompts(60), journal=path))
+        await asyncio.sleep(6.6)
+        found = list(states(wreck(path, path.parent / "left")).values())
+        sent = len(service.sent)
+        batch.cancel()
+        await asyncio.wait([batch])
+
+    assert sent >= 6
+    assert len(found) <= sent + 1

@@ -172,9 +172,9 @@ class Traffic:
             del self._times[: KEPT // 2]
 
     def refused(self, sent: float) -> None:
-        """The one that was sent then did not pass."""
+        """The last one that went before it was sent, a moment later, did not pass."""
         index = bisect_right(self._times, sent) - 1
-        if index >= 0 and self._times[index] == sent:
+        if index >= 0:
             del self._times[index]
 
     def speed(self, at: float) -> int:

@@ -493,7 +493,9 @@ def decide(
         return case, Adopt(sight.task_ids[0])
     lost = case.lost
     patience = CATCH_UP if honours_async else LONGEST_GENERATION
-    later = at + max(BETWEEN_LOOKS, (at - lost.sought) / 4)
+    # The end of a POST that outlived its batch may lie ahead.
+    waited = at - (lost.sought if lost.sought <= at else max(lost.begun, lost.asked))
+    later = at + max(BETWEEN_LOOKS, waited / 4)
     if isinstance(sight, Unclear):
         hopeless = at >= lost.sought + patience
         return Case(lost), CannotTell(sight.reason) if hopeless else LookAgain(later)

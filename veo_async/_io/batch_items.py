@@ -300,7 +300,10 @@ class Maker:
         size = await self._size(path)
         if self._journal:
             saved = Saved(entry.key, download_stage(stage, 0), str(path), size or 0)
-            await self._journal.record(saved)
+            try:
+                await self._journal.record(saved)
+            except JournalError as exc:  # the file is there all the same
+                self._hear(exc)
         return path
 
     async def _fetch(self, entry: Entry, stage: str, generation: Generation, path: Path) -> None:

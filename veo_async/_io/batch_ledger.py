@@ -144,6 +144,13 @@ class StageLedger:
                 self._withdraw()
             raise
 
+    def check(self) -> None:
+        """Nothing is sent after an error of the account, or if it could not be recorded."""
+        if self._till.trouble:
+            raise copy(self._till.trouble)
+        if self._journal:
+            self._journal.check(self.key)
+
     def not_posted(self) -> None:
         """The intent came to nothing."""
         self._till.leave(billed=False)

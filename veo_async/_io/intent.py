@@ -45,8 +45,13 @@ class Intent:
         """Its turn has come: tell the ledger anew, if that was too long ago.
 
         Raises:
-            VeoError: it may not be sent.
+            VeoError: it may not be sent, perhaps since something happened to another one.
         """
+        try:
+            self._ledger.check()
+        except BaseException:
+            self.withdraw()
+            raise
         if self._declared is not None and self._wall() - self._declared > EARLY:
             self.withdraw()
             await self.declare()

@@ -148,6 +148,15 @@ class Journal:
         """
         self._enter(event, heard=False, hurried=hurried)
 
+    def check(self, key: str) -> None:
+        """Make sure that what happens to this item can still be recorded, as far as is known.
+
+        Raises:
+            JournalError: a write failed.
+        """
+        if self._broken is not None:
+            raise self._unrecordable(key)
+
     async def flush(self) -> None:
         """Wait until all that is queued now is durable.
 
@@ -235,7 +244,11 @@ class Journal:
         """Why an intent is not taken any more."""
         if self._broken is None or not isinstance(entry.event, Intended):
             return None
-        return self._explain(entry, f"Nothing more is submitted in this run. {self._broken}")
+        return self._unrecordable(entry.event.key)
+
+    def _unrecordable(self, key: str) -> JournalError:
+        problem = f"Nothing more is submitted in this run. {self._broken}"
+        return JournalError(problem, path=str(self.path), key=key)
 
     def _explain(self, entry: _Entry, problem: str) -> JournalError:
         task_id = entry.event.task_id if isinstance(entry.event, Accepted) else None

@@ -3,8 +3,8 @@
 Order, for a submit: the line → a place in flight (if a limit was set or learned) → its preparation
 → an open call → its turn in the rate. Only the first in the line waits for a place, and only the
 first in each lane for the rate, so a cancelled waiter has nothing to give back, and a pause that
-begins or a cap that is learned meanwhile holds everybody. As many are past the line as calls may be
-open; while the service answers fast, a few more get ready, so that no call waits for a disk.
+begins meanwhile holds everybody. As many are past the line as calls may be open; while the service
+answers fast, a few more get ready, so that no call waits for a disk; and in a pause one at a time.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ class Limiter:
         self._line = Line()
         self._most = _submits(limit.concurrency)
         self._past = 0  # submits that are past the line and not over
+        self._early = 0  # those of them whose turn has not come
         self._over = asyncio.Event()
         self._seams = seams
         self._closed = False
@@ -106,6 +107,9 @@ class Limiter:
             place.release()
             self._gone()
             raise
+        finally:
+            self._early -= 1
+            self._over.set()
         place.sent(_now())
         return place, waited
 
@@ -120,6 +124,7 @@ class Limiter:
             await self._wait_for_others(is_slow=is_slow)
             await self._wait_for_room()
             self._past += 1
+            self._early += 1
             return self.places.take(), _now() - began
         finally:
             self._line.leave()
@@ -128,7 +133,8 @@ class Limiter:
     async def _wait_for_others(self, *, is_slow: bool) -> None:
         while not self._closed:
             ahead = self._throttle.ahead(_now()) if is_slow else 0
-            if self._past < self._most + ahead:
+            is_held = self._early and self._throttle.delay(_now())
+            if self._past < self._most + ahead and not is_held:
                 return
             self._over.clear()
             await self._over.wait()

@@ -42,6 +42,9 @@ class Ledger(Protocol):
         """A POST is about to be sent, as soon as this returns; ``wall`` tells Unix time. Whatever
         this raises keeps it from being sent."""
 
+    def check(self) -> None:
+        """What was announced is about to be sent now; whatever this raises keeps it from that."""
+
     def not_posted(self) -> None:
         """It was not sent after all."""
 

@@ -104,7 +104,11 @@ class Submits:
             place, waited = await self._turn(deadline, ticket, intent)
             # A wait for others' ends is no retry of this one.
             attempts = replace(attempts, started=attempts.started + waited)
-            post = self._begin(request, attempts.action, place, ledger, callback)
+            try:
+                post = self._begin(request, attempts.action, place, ledger, callback)
+            except BaseException:
+                place.release()
+                raise
             begun.append(post)
             step = await self._outcome(post, attempts, deadline)
             if isinstance(step, Tracked):
@@ -240,7 +244,6 @@ class Submits:
             self._check_open()
         except ClientClosedError:
             self._limiter.leave("submit")
-            place.release()
             if ledger:
                 ledger.not_posted()
             raise
