@@ -90,6 +90,18 @@ def test_who_can_wait_by_now_is_put_off() -> None:
     assert agenda.take(15.0, 9, due.get) == ["c", "a"]
 
 
+def test_those_that_were_put_off_together_are_waited_for_together() -> None:
+    """Neighbours come due one by one, a moment apart: one turn of the event loop does for all of
+    them. Where nothing was put off, the first one is not kept waiting."""
+    agenda = Agenda()
+    for number in range(10):
+        agenda.add(f"t{number}", 10.0 + number / 1000)
+
+    assert agenda.settle(9.999, 99, lambda task_id: 20.0) == 10.0
+    assert agenda.settle(10.0, 99, lambda task_id: 20.0) == 10.0 + MOMENT
+    assert agenda.settle(10.0 + MOMENT, 99, lambda task_id: 20.0) == 20.0
+
+
 def test_the_later_ones_fill_up_in_their_new_order() -> None:
     """Those that were put off while a poll was filled may still ride along, unless nobody wants
     to know about them any more."""
