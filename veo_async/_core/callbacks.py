@@ -16,12 +16,13 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeVar
+from typing import Literal
 from weakref import WeakValueDictionary
 
 from ..errors import InvalidRequestError
 from ..models import Generation
 from .addresses import read_public_url
+from .memory import remember
 from .redact import REPLACEMENT
 from .reply import Answer, Failure, Unreadable, parse
 from .submit import task_id_in
@@ -51,8 +52,6 @@ repetition is answered with 2xx; half a kilobyte each."""
 UNCLAIMED = 1_000
 """How many deliveries for nobody here are remembered, in case their submit is resumed later."""
 
-K = TypeVar("K")
-V = TypeVar("V")
 
 Wakes = tuple[float, ...]
 """When to look, in monotonic seconds, ascending."""
@@ -198,14 +197,6 @@ class Desk:
             return "unknown"
         ticket.woken = due[0]
         return "woken"
-
-
-def remember(memory: dict[K, V], key: K, value: V, most: int) -> None:
-    """Keep the latest ``most`` entries."""
-    memory.pop(key, None)
-    memory[key] = value
-    if len(memory) > most:
-        del memory[next(iter(memory))]
 
 
 class Refusal(Exception):

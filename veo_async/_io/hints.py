@@ -7,7 +7,8 @@ import logging
 from contextlib import suppress
 from random import Random, SystemRandom
 
-from .._core.callbacks import KNOWN, NONCE, SPACING, Desk, Ticket, Wakes, remember
+from .._core.callbacks import KNOWN, NONCE, SPACING, Desk, Ticket, Wakes
+from .._core.memory import remember
 from .reconciler import Reconciler
 from .tracked import Tracked
 from .tracker import Tracker
