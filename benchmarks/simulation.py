@@ -8,14 +8,16 @@ questions; the others are what one writes by hand.
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from random import Random
 
 from veo_async import PollPolicy
+from veo_async._core.polls import Budget
 from veo_async._core.questions import Questions
-from veo_async._core.schedule import Kind, Schedule, Watch
+from veo_async._core.schedule import Cohort, Kind, Schedule
 
 ANSWER = 0.1
 """Seconds from a poll to its answer."""
@@ -130,47 +132,52 @@ class _Learned:
     schedule: Schedule
     luck: Random
     now: float = 0.0
-    next_poll: float = 0.0
     polls: int = 0
     delays: list[float] = field(default_factory=list)
     questions: Questions = field(default_factory=Questions)
-    watches: dict[str, Watch] = field(default_factory=dict)
+    cohorts: dict[str, Cohort] = field(default_factory=dict)
+    budget: Budget = field(init=False)
     coming: deque[int] = field(init=False)
     answers: deque[tuple[float, list[str]]] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
+        self.budget = Budget(self.policy.per_second)
         self.coming = deque(sorted(range(len(self.work)), key=lambda i: self.work[i].born))
 
     def step(self) -> bool:
         """Go on to the next thing that happens; whether there was one."""
         self._submit()
         self._hear()
-        due = self.questions.next_due(self.now, self.policy.batch_size, self._when)
-        if due is not None and max(due, self.next_poll) <= self.now:
+        if self._next_ask() <= self.now:
             self._ask()
-        nexts = [max(due, self.next_poll)] if due is not None else []
+        nexts = [due for due in [self._next_ask()] if due < inf]
         nexts += [self.work[self.coming[0]].born] if self.coming else []
         nexts += [self.answers[0][0]] if self.answers else []
         self.now = max(self.now, min(nexts, default=self.now))
         return bool(nexts)
 
+    def _next_ask(self) -> float:
+        due = self.questions.next_due(self.now, self.policy.batch_size, self._when)
+        return inf if due is None else max(due, self.budget.opens(self.now))
+
     def _submit(self) -> None:
         while self.coming and self.work[self.coming[0]].born <= self.now:
             number = self.coming.popleft()
             task_id, kind = str(number), self.work[number].kind
-            self.watches[task_id] = self.schedule.watch(kind, self.now, u=self.luck.random())
-            self._add(task_id)
+            self._add(task_id, self.schedule.newborn(kind, self.now, u=self.luck.random()))
 
-    def _when(self, task_id: str) -> float:
-        return self.schedule.due(self.watches[task_id], crowd=len(self.questions))
+    def _when(self, cohort: Cohort) -> float:
+        return self.schedule.due(cohort, crowd=len(self.questions))
 
-    def _add(self, task_id: str) -> None:
-        self.questions.add(task_id, self._when(task_id))
+    def _add(self, task_id: str, cohort: Cohort) -> None:
+        self.cohorts[task_id] = cohort
+        self.questions.add(task_id, cohort)
 
     def _ask(self) -> None:
-        ids = self.questions.choose(self.now, self.policy.batch_size, self._when)
-        self.next_poll = self.now + 1.0 / self.policy.per_second
+        size = self.policy.batch_size
+        ids = self.questions.choose(self.now, size, self._when, bool)
         if ids:
+            self.budget.spend(self.now)
             self.polls += 1
             self.answers.append((self.now + ANSWER, ids))
 
@@ -178,14 +185,18 @@ class _Learned:
         while self.answers and self.answers[0][0] <= self.now:
             _, ids = self.answers.popleft()
             self.questions.answered(ids)
-            for task_id in ids:
-                self._look(task_id, started=self.now - ANSWER)
+            self._look(ids, started=self.now - ANSWER)
 
-    def _look(self, task_id: str, *, started: float) -> None:
-        watch, end = self.watches[task_id], self.work[int(task_id)].end
-        if end <= started:
-            self.schedule.finished(watch, self.now)
-            self.delays.append(self.now - end)
-        else:
-            self.schedule.unfinished(watch, started, self.now, u=self.luck.random())
-            self._add(task_id)
+    def _look(self, ids: list[str], *, started: float) -> None:
+        going_on = [task_id for task_id in ids if self.work[int(task_id)].end > started]
+        for task_id in [task_id for task_id in ids if task_id not in going_on]:
+            job = self.work[int(task_id)]
+            self.schedule.finished(self.cohorts[task_id], job.born, self.now)
+            self.delays.append(self.now - job.end)
+        looked_at = Counter(self.cohorts[task_id] for task_id in going_on)
+        for cohort, tasks in looked_at.items():
+            self.schedule.unfinished(cohort, self.now, tasks=tasks)
+        self.questions.learned()
+        cohorts = self.schedule.go_on(looked_at, started, self.now, u=self.luck.random())
+        for task_id in going_on:
+            self._add(task_id, cohorts[self.cohorts[task_id]])

@@ -21,8 +21,10 @@ from tests.support.wire import (
 from veo_async._core.polls import (
     ACCOUNT_STRIKES,
     BAD_POLL_CAP,
+    ROUND,
     AccountTrouble,
     Bad,
+    Budget,
     Guilty,
     Halve,
     Health,
@@ -346,3 +348,51 @@ def test_useless_polls_cannot_go_on_for_ever(readings: list[Reading]) -> None:
             useless = 0
 
     assert useless < POLICY.bad_polls or is_hopeless(fare(*readings), POLICY)
+
+
+def spent(budget: Budget, polls: int, *, now: float = 0.0) -> list[float]:
+    """When so many polls go, each as soon as it may."""
+    times = []
+    for _ in range(polls):
+        now = budget.opens(now)
+        budget.spend(now)
+        times.append(now)
+    return times
+
+
+@pytest.mark.parametrize(
+    "per_second, times",
+    [
+        (10.0, [0.0] * 5 + [0.5] * 5 + [1.0] * 5),
+        (5.0, [0.0, 0.0, 0.5, 0.5, 1.0]),
+        (2.0, [0.0, 0.5, 1.0, 1.5]),
+        (0.1, [0.0, 10.0, 20.0]),
+    ],
+)
+def test_polls_go_in_rounds(per_second: float, times: list[float]) -> None:
+    """A half second's worth goes in a row, and at least one; then the round has to be over."""
+    assert spent(Budget(per_second), len(times)) == times
+
+
+def test_a_round_begins_with_its_first_poll() -> None:
+    """What was not used of one is not kept for the next."""
+    budget = Budget(10.0)
+
+    assert spent(budget, 2, now=100.0) == [100.0, 100.0]
+    assert spent(budget, 9, now=100.3) == [100.3] * 3 + [100.5] * 5 + [101.0]
+    assert spent(budget, 6, now=200.0) == [200.0] * 5 + [200.5]
+
+
+@bounded
+@given(st.floats(1e-6, 1e6), st.lists(st.floats(0, 10), min_size=1, max_size=200))
+def test_the_budget_holds_in_the_long_run(per_second: float, pauses: list[float]) -> None:
+    """However the polls come, no more go in any time than the policy says, and one round."""
+    budget, now, times = Budget(per_second), 0.0, list[float]()
+    for pause in pauses:
+        times += spent(budget, 1, now=now + pause)
+        now = times[-1]
+
+    one_round = max(per_second * ROUND, 1.0)
+    for first in range(0, len(times), 20):
+        seconds = times[-1] - times[first]
+        assert len(times) - first <= per_second * seconds * (1 + 1e-9) + one_round + 1

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.wire import bounded
-from veo_async._core.schedule import ATTACHED, KINDS, Kind, Schedule, Watch
+from veo_async._core.schedule import ATTACHED, KINDS, Cohort, Kind, Schedule
 from veo_async.policies import PollPolicy
 
 POLICY = PollPolicy()
@@ -17,11 +19,11 @@ SLOW: Kind = ("text2video", "veo3")
 
 def look(schedule: Schedule, kind: Kind, since: float, age: float, *, over: bool = False) -> None:
     """Tell that a task, seen unfinished at the age ``since``, is so still, or is over."""
-    watch = Watch(kind, born=0.0, seen=since, jitter=1.0)
+    cohort = Cohort(kind, born=0.0, seen=since, jitter=1.0)
     if over:
-        schedule.finished(watch, age)
+        schedule.finished(cohort, 0.0, age)
     else:
-        schedule.unfinished(watch, age, age, u=0.5)
+        schedule.unfinished(cohort, age)
 
 
 def knowing(kind: Kind, mean: float, *, tasks: int = 200) -> Schedule:
@@ -138,35 +140,152 @@ def test_jitter_stays_within_its_part(now: float, u: float) -> None:
     """A delay is longer or shorter by at most the jitter's part."""
     schedule = Schedule(POLICY)
 
-    watch = schedule.watch(FAST, now, u=u)
+    cohort = schedule.newborn(FAST, now, u=u)
 
-    assert 4.49 <= schedule.due(watch, crowd=1) - now <= 5.51
+    assert 4.49 <= schedule.due(cohort, crowd=1) - now <= 5.51
 
 
 def test_wakes_come_before_the_schedule() -> None:
     """A reason to look makes a task due, until a look that began after it has been made."""
     schedule = Schedule(PollPolicy(jitter=0))
-    watch = schedule.watch(FAST, 100.0, u=0.5)
-    watch.wakes = (101.0, 103.0, 200.0)
-    dues = [schedule.due(watch, crowd=1)]
+    cohort = replace(schedule.newborn(FAST, 100.0, u=0.5), wakes=(101.0, 103.0, 200.0))
+    dues = [schedule.due(cohort, crowd=1)]
 
     for started, now in [(100.5, 101.5), (101.0, 101.6), (103.0, 104.0)]:
-        schedule.unseen(watch, started, now, u=0.5)
-        dues.append(schedule.due(watch, crowd=1))
+        cohort = schedule.go_on({cohort: 1}, started, now, u=0.5)[cohort]
+        dues.append(schedule.due(cohort, crowd=1))
 
     assert dues == [101.0, 101.0, pytest.approx(102.6), 105.0]
-    assert list(watch.wakes) == [200.0]
+    assert cohort.wakes == (200.0,)
 
 
 def test_a_task_may_have_a_shortest_delay_of_its_own() -> None:
     """Where polls are but a safety net, they are rarer; a reason to look counts all the same."""
     schedule = Schedule(PollPolicy(jitter=0))
-    watch = schedule.watch(FAST, 100.0, u=0.5)
-    watch.least = 20.0
+    rare = replace(schedule.newborn(FAST, 100.0, u=0.5), least=20.0)
 
-    assert schedule.due(watch, crowd=1) == 120.0
-    watch.wakes = (101.0,)
-    assert schedule.due(watch, crowd=1) == 101.0
+    assert schedule.due(rare, crowd=1) == 120.0
+    assert schedule.due(replace(rare, wakes=(101.0,)), crowd=1) == 101.0
+
+
+# Cohorts.
+
+
+def test_those_that_begin_together_are_one_cohort() -> None:
+    """Who begins a moment after another of its kind is looked at with it; who comes later, or is
+    of another kind, is not."""
+    schedule = Schedule(POLICY)
+
+    first = schedule.newborn(FAST, 100.0, u=0.1)
+
+    assert schedule.newborn(FAST, 100.25, u=0.9) is first
+    assert schedule.newborn(SLOW, 100.25, u=0.1) != first
+    late = schedule.newborn(FAST, 100.26, u=0.1)
+    assert (late.born, late.seen) == (100.26, 100.26)
+
+
+def test_a_cohort_begins_with_no_more_tasks_than_a_poll_asks_about() -> None:
+    """The next ones have a jitter of their own, so that not all that was submitted at once is
+    looked at once."""
+    schedule = Schedule(PollPolicy(batch_size=3))
+
+    cohorts = [schedule.newborn(FAST, 100.0, u=number / 10) for number in range(7)]
+
+    assert [cohort.jitter for cohort in cohorts] == [pytest.approx(0.9)] * 3 + [
+        pytest.approx(0.96)
+    ] * 3 + [pytest.approx(1.02)]
+
+
+def test_what_is_remembered_of_newborns_is_bounded() -> None:
+    """Model names are the callers' own: of too many kinds the oldest is forgotten."""
+    schedule = Schedule(POLICY)
+    first = schedule.newborn(FAST, 100.0, u=0.0)
+
+    for number in range(KINDS):
+        schedule.newborn(("text2video", f"model-{number}"), 100.0, u=0.0)
+
+    assert len(schedule._newborn) == KINDS
+    assert schedule.newborn(FAST, 100.0, u=0.5) != first
+
+
+def cohort_of(age: float, kind: Kind = FAST, **fields: Any) -> Cohort:
+    """A cohort that has this age at the time 1000, and was seen a second before."""
+    return Cohort(kind, born=1000.0 - age, seen=999.0, jitter=1.0, **fields)
+
+
+def test_one_age_goes_on_together() -> None:
+    """Those of one kind whose ages lie in one range are one cohort from then on, of their mean
+    age; where a range ends, another cohort begins."""
+    schedule = Schedule(POLICY)
+    young, younger, old = cohort_of(12.0), cohort_of(11.0), cohort_of(13.0)
+
+    cohorts = schedule.go_on({young: 30, younger: 10, old: 5}, 999.5, 1000.0, u=0.5)
+
+    assert cohorts[young] is cohorts[younger]
+    assert cohorts[young] == Cohort(FAST, born=988.25, seen=1000.0, jitter=1.0)
+    assert cohorts[old] == Cohort(FAST, born=987.0, seen=1000.0, jitter=1.0)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        cohort_of(12.0, SLOW),
+        cohort_of(12.0, least=20.0),
+        cohort_of(12.0, wakes=(1005.0,)),
+    ],
+)
+def test_who_has_another_reason_goes_on_apart(other: Cohort) -> None:
+    """A kind, a shortest delay and reasons to look are not shared with those who lack them."""
+    schedule, plain = Schedule(POLICY), cohort_of(12.0)
+
+    cohorts = schedule.go_on({plain: 1, other: 1}, 999.5, 1000.0, u=0.5)
+
+    assert cohorts[plain] != cohorts[other]
+    assert cohorts[other] == replace(other, seen=1000.0)
+
+
+@bounded
+@given(
+    st.dictionaries(st.floats(1, 1e5), st.integers(1, 50), min_size=1, max_size=20),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_no_task_is_lost_when_cohorts_unite(ages: dict[float, int], u: float) -> None:
+    """Whatever the ages are, each cohort has one that it goes on in, which is no younger than now
+    and next due within the policy's bounds."""
+    schedule = Schedule(POLICY)
+    looked_at = {cohort_of(age): tasks for age, tasks in ages.items()}
+
+    cohorts = schedule.go_on(looked_at, 999.5, 1000.0, u=u)
+
+    assert cohorts.keys() == looked_at.keys()
+    for cohort in cohorts.values():
+        assert cohort.born <= cohort.seen == 1000.0
+        assert 0.89 <= schedule.due(cohort, crowd=sum(ages.values())) - 1000.0 <= 22.1
+
+
+def test_many_looks_at_once_teach_what_they_teach_one_by_one() -> None:
+    """A cohort of fifty is learned from as fifty tasks are."""
+    together, apart = Schedule(POLICY), Schedule(POLICY)
+
+    together.unfinished(cohort_of(12.0), 1000.0, tasks=50)
+    for _ in range(50):
+        apart.unfinished(cohort_of(12.0), 1000.0)
+
+    for age in (0.0, 5.0, 11.0, 20.0):
+        assert together.delay(FAST, age, crowd=50) == apart.delay(FAST, age, crowd=50)
+
+
+def test_an_end_is_learned_at_its_own_age() -> None:
+    """The mean age of a cohort does not blur how long a video took; and who began a moment after
+    its cohort was not seen before it began."""
+    schedule, exact = Schedule(POLICY), Schedule(POLICY)
+    cohort = Cohort(FAST, born=100.0, seen=100.0, jitter=1.0)
+
+    schedule.finished(cohort, 100.2, 110.0)
+    look(exact, FAST, 0.0, 110.0 - 100.2, over=True)
+
+    for age in (0.0, 5.0, 9.0, 20.0):
+        assert schedule.delay(FAST, age, crowd=1) == exact.delay(FAST, age, crowd=1)
 
 
 @bounded

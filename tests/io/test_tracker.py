@@ -36,6 +36,7 @@ from veo_async import (
     VeoClient,
     WaitTimeoutError,
 )
+from veo_async._core.callbacks import Ticket
 from veo_async._core.tasks import Standing
 from veo_async.errors import InvalidTokenError, NoAPIError
 from veo_async.testing import VirtualEventLoop
@@ -549,6 +550,25 @@ async def test_a_hint_that_comes_during_a_question_is_not_lost() -> None:
 
         assert len(board.questions) == 2
         assert now() == pytest.approx(4.0, abs=0.1)
+
+
+@pytest.mark.asyncio
+async def test_a_callback_that_is_expected_later_counts_at_once() -> None:
+    """Somebody waits for a task by its id when it turns out to be one with a callback: from then
+    on polls are a safety net, the next one included."""
+    board = Board(seconds=0.0)
+    async with client(board, poll=PollPolicy(callback_interval=20, jitter=0)) as veo:
+        waiting = asyncio.create_task(veo.wait("t0"))
+        await asyncio.sleep(10.0)
+        asked = len(board.questions)
+        veo._tracker.expect(veo._tracker.attach("t0"), Ticket("", lambda ticket, wakes: True))
+        await asyncio.sleep(9.0)
+        asked_since = len(board.questions) - asked
+        board.finish("t0")
+        await waiting
+
+        assert (asked > 1, asked_since) == (True, 0)
+        assert now() <= 10.0 + 20.0
 
 
 @pytest.mark.asyncio

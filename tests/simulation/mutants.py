@@ -274,8 +274,8 @@ MUTANTS = (
         "an id that is not shown yet taken for unknown",
         (
             "_io/tracker.py",
-            "        if age > self._policy.unknown_grace:",
-            "        if age > 1.0:",
+            "        if age <= self._policy.unknown_grace:",
+            "        if age <= 1.0:",
         ),
     ),
 )

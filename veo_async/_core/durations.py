@@ -42,20 +42,18 @@ class LifeTable:
         prior: the hazard between two ages where nothing was seen yet.
     """
 
-    __slots__ = ("_ends", "_exposure", "_first", "_hazards", "_prior")
+    __slots__ = ("_ends", "_exposure", "_hazards", "_prior")
 
     def __init__(self, prior: Callable[[float, float], float]) -> None:
         self._prior = [prior(start, end) for start, end in zip(EDGES, _ENDS, strict=True)]
         self._hazards = list(self._prior)
         self._ends = [0.0] * len(EDGES)
         self._exposure = [0.0] * len(EDGES)
-        # The last answer about the age 0, which a crowd asks many times between two looks.
-        self._first: tuple[float, float, float] | None = None
 
-    def unfinished(self, since: float, age: float) -> None:
-        """A task that was unfinished at the age ``since`` was so still at this ``age``."""
+    def unfinished(self, since: float, age: float, *, tasks: int = 1) -> None:
+        """So many tasks that were unfinished at the age ``since`` were so still at this ``age``."""
         for place, seconds in _ranges(since, age):
-            self._note(place, 0.0, seconds)
+            self._note(place, 0.0, seconds * tasks)
 
     def finished(self, since: float, age: float) -> None:
         """A task that was unfinished at the age ``since`` was finished at this ``age``."""
@@ -72,7 +70,6 @@ class LifeTable:
             open_ -= ends
 
     def _note(self, place: int, ends: float, exposure: float) -> None:
-        self._first = None
         width = _WIDTHS[place]
         self._ends[place] += ends
         self._exposure[place] += exposure
@@ -91,14 +88,7 @@ class LifeTable:
         costs of waiting and of looking are least in sum (R. E. Barlow and F. Proschan, 1965).
         Where little was seen, the hazard is at least that of the range before.
         """
-        if age:
-            return self._delay(age, patience, most)
-        if self._first is None or self._first[:2] != (patience, most):
-            self._first = patience, most, self._delay(age, patience, most)
-        return self._first[2]
-
-    def _delay(self, age: float, patience: float, most: float) -> float:
-        place = bisect_right(EDGES, age) - 1
+        place = range_of(age)
         passed = chance = 0.0
         before = self._hazards[place - 1] if place else 0.0
         while passed < most:
@@ -117,9 +107,14 @@ class LifeTable:
         return most
 
 
+def range_of(age: float) -> int:
+    """In which of the ranges of ages this one lies."""
+    return bisect_right(EDGES, age) - 1
+
+
 def _ranges(since: float, age: float) -> Iterator[tuple[int, float]]:
     """How many seconds between two ages lie in which range."""
-    place = bisect_right(EDGES, since) - 1
+    place = range_of(since)
     while since < age:
         end = min(_ENDS[place], age) if place < _LAST else age
         yield place, end - since

@@ -1,130 +1,170 @@
 """Which tasks the next poll asks about.
 
-Two structures: `Agenda`, the ids by the time they are due, and `Questions` on top of it, which
-knows what is under question and which batches were refused because of one of their ids.
+Two structures: `Agenda`, the ids by cohort and the cohorts by the time they are due, and
+`Questions` on top of it, which knows what is under question and which batches were refused because
+of one of their ids.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from itertools import count
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count, islice
+from math import inf
 from typing import TypeAlias
+
+from .schedule import Cohort
 
 FEW = 64
 """So few entries too many are not worth the work of throwing them out."""
 
-GLANCES = 4
-"""How many times a poll's size of ids are asked anew, at one time, when they are due: what was
-learned from one poll may put off thousands, and the event loop must not be held up by that."""
+CROWD = 64
+"""Where more than so many share the polls, one more makes no look cheaper: a poll has at most 50
+ids."""
 
-MOMENT = 0.1
-"""Seconds until the others' turn comes; and nobody is put off for so short a time. To wake up costs
-a program more than the work of such a turn."""
+GLANCES = 200
+"""How many cohorts are reckoned anew at one time: what was learned from one poll may put off
+thousands, if each has a single task, and the event loop must not be held up by that."""
 
-When: TypeAlias = Callable[[str], float | None]
-"""When an id is due by all that is known now; ``None`` if nobody wants to know about it."""
+MOMENT = 0.2
+"""Seconds for which what is due next may wait for others: to wake up costs a program more than such
+a turn's work, and the delays are the same for as many polls (measured with `benchmarks`)."""
+
+When: TypeAlias = Callable[[Cohort], float]
+"""When a cohort is due by all that is known now."""
 
 Wanted: TypeAlias = Callable[[str], bool]
-"""Whether somebody wants to know about an id: what `When` tells too, for less work."""
+"""Whether somebody wants to know about an id."""
+
+
+@dataclass(slots=True, eq=False)
+class _Group:
+    """The ids of one cohort that wait for their turn.
+
+    Attributes:
+        due: when that is, as it was reckoned when so much was known: see `Agenda.learned`.
+        serial: the number of its entry in the heap.
+    """
+
+    cohort: Cohort
+    ids: dict[str, None] = field(default_factory=dict)
+    due: float = -inf
+    knowledge: int = -1
+    serial: int = -1
 
 
 class Agenda:
-    """Ids by the time they are due: O(log n) to add and to take, O(1) to drop,
-    all on average over many calls.
+    """Ids by the time they are due. An id stands here at most once; adding it again moves it.
 
-    An id stands here at most once; adding it again moves it. What was moved or dropped stays in
-    the heap for a while, but never more than half of it.
+    To add, to take and to drop an id are O(1), and O(log n) where that begins or ends the turn of a
+    cohort, all on average over many calls. What is out of date stays in the heap for a while, but
+    never more than half of it.
     """
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, str]] = []
-        self._entry: dict[str, int] = {}
+        self._heap: list[tuple[float, int, _Group]] = []
+        self._groups: dict[Cohort, _Group] = {}
+        self._group_of: dict[str, _Group] = {}
         self._serial = count()
+        self._knowledge = 0
 
     def __len__(self) -> int:
-        return len(self._entry)
+        return len(self._group_of)
 
-    def add(self, task_id: str, due: float) -> None:
-        """Note that ``task_id`` is due at this time, in monotonic seconds."""
-        serial = next(self._serial)
-        self._entry[task_id] = serial
-        heapq.heappush(self._heap, (due, serial, task_id))
-        self._tidy()
+    def add(self, task_id: str, cohort: Cohort) -> None:
+        """Note that ``task_id`` is due when its cohort is."""
+        group = self._group_of.get(task_id)
+        if group and group.cohort == cohort:
+            return
+        self.drop(task_id)
+        group = self._groups.get(cohort)
+        if group is None:
+            group = self._groups[cohort] = _Group(cohort)
+        group.ids[task_id] = None
+        self._group_of[task_id] = group
+        if group.serial < 0 or (group.due > -inf and len(self) <= CROWD):
+            self._put(group, -inf)  # to be reckoned once all are here that share the next polls
 
     def drop(self, task_id: str) -> None:
         """Forget ``task_id``; it need not be here."""
-        self._entry.pop(task_id, None)
+        group = self._group_of.pop(task_id, None)
+        if group:
+            del group.ids[task_id]
+            self._close_if_empty(group)
+
+    def _close_if_empty(self, group: _Group) -> None:
+        if not group.ids:
+            del self._groups[group.cohort]
+            self._tidy()
+
+    def _put(self, group: _Group, due: float) -> None:
+        group.due, group.serial = due, next(self._serial)
+        heapq.heappush(self._heap, (due, group.serial, group))
         self._tidy()
 
     def _tidy(self) -> None:
-        if len(self._heap) > 2 * len(self._entry) + FEW:
-            self._heap = [item for item in self._heap if self._entry.get(item[2]) == item[1]]
+        if len(self._heap) > 2 * len(self._groups) + FEW:
+            self._heap = [entry for entry in self._heap if _is_valid(entry)]
             heapq.heapify(self._heap)
 
-    def next_due(self) -> float | None:
-        """When the first id is due, or ``None`` if there is none."""
-        heap = self._heap
-        while heap and self._entry.get(heap[0][2]) != heap[0][1]:
-            heapq.heappop(heap)
-        return heap[0][0] if heap else None
+    def learned(self) -> None:
+        """Something was learned, so that all may be due at other times.
 
-    def settle(self, now: float, most: int, when: When) -> float | None:
-        """When to come back for the first id that is due, or ``None`` if there is none.
-
-        Ids whose time has come are asked anew: those that can wait are put off, for up to
-        ``most`` of them. What was learned puts off all neighbours, whose times come one by one:
-        they are waited for together.
+        Who can wait is put off when its turn comes; who should come earlier has its old turn.
         """
-        for put_off in range(most):
-            due = self.next_due()
-            if due is None or due > now:
-                return due if due is None or not put_off else max(due, now + MOMENT)
-            task_id = self._heap[0][2]
-            anew = when(task_id)
-            if anew is not None and anew <= now + MOMENT:
-                return now
-            self._put_off(task_id, anew)
-        return now + MOMENT
+        self._knowledge += 1
 
-    def _put_off(self, task_id: str, due: float | None) -> None:
-        if due is None:
-            self.drop(task_id)
-        else:
-            self.add(task_id, due)
+    def _first(self, when: When, glances: Iterator[int]) -> _Group | None:
+        """The group that is due first by all that is known now; ``None`` if there is none, or the
+        ``glances`` do not suffice to tell."""
+        while self._heap:
+            due, _, group = self._heap[0]
+            if not _is_valid(self._heap[0]):
+                heapq.heappop(self._heap)
+            elif due > -inf and group.knowledge == self._knowledge:
+                return group
+            elif next(glances, None) is None:
+                return None
+            else:
+                heapq.heappop(self._heap)
+                group.knowledge = self._knowledge
+                self._put(group, when(group.cohort))
+        return None
 
-    def take(self, now: float, size: int, when: When, wanted: Wanted | None = None) -> list[str]:
+    def next_due(self, now: float, when: When) -> float | None:
+        """When to come back for the first id that is due, or ``None`` if there is none."""
+        first = self._first(when, iter(range(GLANCES)))
+        if first:
+            return first.due
+        return now + MOMENT if self._groups else None
+
+    def take(self, now: float, size: int, when: When) -> list[str]:
         """Up to ``size`` ids if one of them is due, else none.
 
         A poll costs the same for one id as for ``size``, so those that are due next ride along.
         """
         taken: list[str] = []
-        for _ in range(GLANCES * size):
-            due = self.next_due()
-            if due is None or due > now or len(taken) == size:
+        glances = iter(range(GLANCES))
+        while len(taken) < size:
+            first = self._first(when, glances)
+            if first is None or not (taken or first.due <= now):
                 break
-            task_id = self._heap[0][2]
-            anew = when(task_id)
-            if anew is not None and anew <= now + MOMENT:
-                taken.append(self._pop())
-            else:
-                self._put_off(task_id, anew)
-        wanted = wanted or (lambda task_id: when(task_id) is not None)
-        return taken + self._neighbours(size - len(taken), wanted) if taken else []
-
-    def _neighbours(self, size: int, wanted: Wanted) -> list[str]:
-        taken: list[str] = []
-        while len(taken) < size and self.next_due() is not None:
-            task_id = self._pop()
-            if wanted(task_id):
-                taken.append(task_id)
+            taken += self._cut(first, size - len(taken))
         return taken
 
-    def _pop(self) -> str:
-        task_id = heapq.heappop(self._heap)[2]
-        del self._entry[task_id]
-        return task_id
+    def _cut(self, group: _Group, most: int) -> list[str]:
+        taken = list(islice(group.ids, most))
+        for task_id in taken:
+            del group.ids[task_id], self._group_of[task_id]
+        self._close_if_empty(group)
+        return taken
+
+
+def _is_valid(entry: tuple[float, int, _Group]) -> bool:
+    _, serial, group = entry
+    return bool(group.ids) and group.serial == serial
 
 
 class Questions:
@@ -141,10 +181,10 @@ class Questions:
         self._asked: set[str] = set()
         self._alone: set[str] = set()
 
-    def add(self, task_id: str, due: float) -> None:
-        """Ask about ``task_id`` at this time, in monotonic seconds, unless it is asked about."""
+    def add(self, task_id: str, cohort: Cohort) -> None:
+        """Ask about ``task_id`` when its cohort is due, unless it is asked about."""
         if task_id not in self._asked:
-            self.agenda.add(task_id, due)
+            self.agenda.add(task_id, cohort)
 
     def drop(self, task_id: str) -> None:
         """Ask no more about ``task_id``; a question that is under way goes on."""
@@ -155,22 +195,29 @@ class Questions:
         return len(self.agenda) + len(self._asked)
 
     def next_due(self, now: float, size: int, when: When) -> float | None:
-        """When there is something to ask, or ``None`` if there is nothing."""
-        return now if self._portions else self.agenda.settle(now, GLANCES * size, when)
+        """When to come back for what is to be asked, or ``None`` if there is nothing."""
+        if self._portions:
+            return now
+        due = self.agenda.next_due(now, when)
+        if due is None or due <= now or len(self) <= size:
+            return due
+        return due + MOMENT  # who comes due meanwhile is in the same turn
 
-    def choose(self, now: float, size: int, when: When, wanted: Wanted | None = None) -> list[str]:
-        """Up to ``size`` ids to ask about now; what nobody wants to know about is dropped."""
+    def choose(self, now: float, size: int, when: When, wanted: Wanted) -> list[str]:
+        """Up to ``size`` ids to ask about now; of a portion only those that are ``wanted``."""
         if self._portions:
             portion = self._portions.popleft()
             self._asked.difference_update(portion)
-            ids = [task_id for task_id in portion if when(task_id) is not None]
+            ids = list(filter(wanted, portion))
         else:
-            ids = self._due(now, size, when, wanted)
+            ids = self._due(now, size, when)
         self._asked.update(ids)
         return ids
 
-    def _due(self, now: float, size: int, when: When, wanted: Wanted | None) -> list[str]:
-        ids = self.agenda.take(now, size, when, wanted)
+    def _due(self, now: float, size: int, when: When) -> list[str]:
+        ids = self.agenda.take(now, size, when)
+        if not self._alone:
+            return ids
         self._ask_in_portions([task_id] for task_id in ids if task_id in self._alone)
         return [task_id for task_id in ids if task_id not in self._alone]
 
@@ -178,9 +225,14 @@ class Questions:
         """The question about these ids is over, whatever came of it."""
         self._asked.difference_update(ids)
 
-    def known(self, task_id: str) -> None:
-        """The service knows this id: it may be asked about among others."""
-        self._alone.discard(task_id)
+    def known(self, task_ids: Iterable[str]) -> None:
+        """The service knows these ids: they may be asked about among others."""
+        if self._alone:
+            self._alone.difference_update(task_ids)
+
+    def learned(self) -> None:
+        """What an answer taught may change when all others are due."""
+        self.agenda.learned()
 
     def halve(self, ids: Sequence[str]) -> None:
         """The question about these ids was refused: ask in halves, down to each alone."""

@@ -8,16 +8,21 @@ that part of its duration late, for a number of looks that grows only with its l
 
 A poll costs the same for one task as for fifty. So a look is worth less where few others share it:
 a task alone has four times the patience, which is twice the delay.
+
+Tasks of one kind and about one age that were last seen in one poll are a *cohort*: whatever is said
+or learned of one of them holds for all, so it is reckoned once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log1p, sqrt
 from typing import TypeAlias
 
 from ..policies import PollPolicy
-from .durations import SHORTEST, LifeTable
+from .durations import SHORTEST, LifeTable, range_of
+from .memory import remember
 
 Kind: TypeAlias = tuple[str, str | None]
 """An action and a model."""
@@ -34,14 +39,15 @@ ALONE = 4.0
 more, and a task alone would be looked at seven times later: nobody wants to wait for that.)"""
 
 
-@dataclass(slots=True)
-class Watch:
-    """What matters of one task for when to look at it. All times are monotonic seconds.
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """When to look at some tasks that share all that matters for it. All times are monotonic
+    seconds.
 
     Attributes:
-        kind: with which others its duration is learned.
-        born: when it was accepted, or first heard of.
-        seen: when it was last seen unfinished; at first when it was born.
+        kind: with which others their durations are learned.
+        born: when they were accepted, or first heard of: their mean, once they were looked at.
+        seen: when they were last seen unfinished; at first when they were born.
         jitter: the factor of the next delay.
         least: the shortest delay, beside the policy's.
         wakes: when to look whatever the schedule says, ascending.
@@ -61,31 +67,54 @@ class Schedule:
     def __init__(self, policy: PollPolicy) -> None:
         self._policy = policy
         self._tables: dict[Kind, LifeTable] = {}
+        # The latest cohort of each kind, and how many have joined it.
+        self._newborn: dict[Kind, tuple[Cohort, int]] = {}
 
-    def watch(self, kind: Kind, now: float, *, u: float) -> Watch:
-        """A task that begins now; ``u`` in [0, 1) jitters its first look."""
-        return Watch(kind, born=now, seen=now, jitter=self._jitter(u))
+    def newborn(self, kind: Kind, now: float, *, u: float) -> Cohort:
+        """The cohort of a task that begins now: that of the others which began just before it, or
+        a new one; ``u`` in [0, 1) jitters its first look."""
+        cohort, tasks = self._newborn.get(kind, (None, 0))
+        full = tasks >= self._policy.batch_size  # so many share a poll; the next ones, a jitter
+        if cohort is None or full or now - cohort.born > SHORTEST:
+            cohort, tasks = Cohort(kind, born=now, seen=now, jitter=self._jitter(u)), 0
+        remember(self._newborn, kind, (cohort, tasks + 1), KINDS)
+        return cohort
 
-    def due(self, watch: Watch, *, crowd: int) -> float:
-        """When to look at a task, by all that is known now; ``crowd`` tasks share the polls."""
-        delay = self.delay(watch.kind, watch.seen - watch.born, crowd=crowd)
-        due = watch.seen + max(delay, watch.least) * watch.jitter
-        return min(due, watch.wakes[0]) if watch.wakes else due
+    def due(self, cohort: Cohort, *, crowd: int) -> float:
+        """When to look, by all that is known now; ``crowd`` tasks share the polls."""
+        delay = self.delay(cohort.kind, cohort.seen - cohort.born, crowd=crowd)
+        due = cohort.seen + max(delay, cohort.least) * cohort.jitter
+        return min(due, cohort.wakes[0]) if cohort.wakes else due
 
-    def unfinished(self, watch: Watch, started: float, now: float, *, u: float) -> None:
-        """A look from ``started`` until ``now`` saw the task unfinished."""
-        self._table(watch.kind).unfinished(watch.seen - watch.born, now - watch.born)
-        self.unseen(watch, started, now, u=u)
+    def unfinished(self, cohort: Cohort, now: float, *, tasks: int = 1) -> None:
+        """A look that ended ``now`` saw so many of its tasks unfinished."""
+        since, age = cohort.seen - cohort.born, now - cohort.born
+        self._table(cohort.kind).unfinished(since, age, tasks=tasks)
 
-    def unseen(self, watch: Watch, started: float, now: float, *, u: float) -> None:
-        """A look from ``started`` until ``now`` did not show the task."""
-        watch.seen, watch.jitter = now, self._jitter(u)
-        if watch.wakes:
-            watch.wakes = tuple(wake for wake in watch.wakes if wake > started)
+    def finished(self, cohort: Cohort, born: float, now: float) -> None:
+        """A look that ended ``now`` saw the end of one of its tasks, which itself was born then."""
+        self._table(cohort.kind).finished(max(cohort.seen - born, 0.0), now - born)
 
-    def finished(self, watch: Watch, now: float) -> None:
-        """A look that ended ``now`` saw the task's end."""
-        self._table(watch.kind).finished(watch.seen - watch.born, now - watch.born)
+    def go_on(
+        self, looked_at: Mapping[Cohort, int], started: float, now: float, *, u: float
+    ) -> dict[Cohort, Cohort]:
+        """The cohorts in which tasks go on after a look from ``started`` until ``now`` did not see
+        their ends; ``looked_at`` says how many there were of which.
+
+        Those whose ages lie in one range go on together: within it a life table knows no ages.
+        """
+        alike: dict[tuple[Kind, float, tuple[float, ...], int], list[Cohort]] = {}
+        for cohort in looked_at:
+            wakes = tuple(wake for wake in cohort.wakes if wake > started)
+            mark = cohort.kind, cohort.least, wakes, range_of(now - cohort.born)
+            alike.setdefault(mark, []).append(cohort)
+        united: dict[Cohort, Cohort] = {}
+        for (kind, least, wakes, _), cohorts in alike.items():
+            tasks = sum(looked_at[cohort] for cohort in cohorts)
+            born = sum(cohort.born * looked_at[cohort] for cohort in cohorts) / tasks
+            one = Cohort(kind, min(born, now), now, self._jitter(u), least, wakes)
+            united |= dict.fromkeys(cohorts, one)
+        return united
 
     def delay(self, kind: Kind, age: float, *, crowd: int) -> float:
         """Seconds until the next look at a task that was last looked at when it had this age."""
@@ -106,9 +135,8 @@ class Schedule:
     def _table(self, kind: Kind) -> LifeTable:
         table = self._tables.get(kind)
         if table is None:
-            if len(self._tables) >= KINDS:
-                del self._tables[next(iter(self._tables))]
-            table = self._tables[kind] = LifeTable(self._prior)
+            table = LifeTable(self._prior)
+            remember(self._tables, kind, table, KINDS)
         return table
 
     def _prior(self, start: float, end: float) -> float:

@@ -13,7 +13,7 @@ from math import inf
 import anyio
 
 from .post import Post
-from .waiting import happens
+from .waiting import Signal
 
 
 class Guard:
@@ -27,7 +27,7 @@ class Guard:
         self.posts: set[Post] = set()
         self._settle = settle
         self._task: asyncio.Task[None] | None = None
-        self._all_over = asyncio.Event()
+        self._all_over = Signal()
         self._closed = False
 
     def begun(self, post: Post) -> None:
@@ -56,7 +56,7 @@ class Guard:
             self._all_over.clear()
             patience = min(post.patience for post in self.posts)
             try:
-                if not await happens(self._all_over, by=patience):
+                if not await self._all_over.wait(by=patience):
                     self._cut_late(patience)
             except asyncio.CancelledError:
                 now = anyio.current_time()

@@ -29,7 +29,7 @@ from .._core.journal_rows import ENDS, Item, Row
 from ..errors import JournalError
 from .journal_file import JournalFile
 from .seams import RunSync
-from .waiting import happens
+from .waiting import Signal
 
 logger = logging.getLogger("veo_async")
 
@@ -79,7 +79,7 @@ class Journal:
         self._writer: asyncio.Task[None] | None = None
         self._book = Book()
         self._began = -inf  # when the last commit began, by the event loop's time
-        self._hurry = asyncio.Event()
+        self._hurry = Signal()
         self._broken: str | None = None
         self._unheard: JournalError | None = None
         self._closed = False
@@ -190,7 +190,7 @@ class Journal:
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
         while self._next.entries:
-            await happens(self._hurry, by=self._began + PACE)
+            await self._hurry.wait(by=self._began + PACE)
             await anyio.sleep_until(self._began + GROUP)
             self._hurry.clear()
             self._began = loop.time()

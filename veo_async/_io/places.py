@@ -8,49 +8,60 @@ from collections.abc import Callable
 from itertools import count
 from math import inf
 
-from .waiting import happens
+from .waiting import Signal
 
 
 class Line:
-    """A lock for which everybody queues in the order of the tickets."""
+    """A queue, in the order of the tickets, of those who go on one at a time."""
 
     def __init__(self) -> None:
         self._tickets = count()
         self._queue: list[int] = []
-        self._waiting: dict[int, asyncio.Event] = {}
+        self._waiting: dict[int, tuple[Signal, Callable[[], bool]]] = {}
         self._busy = False
 
     def __len__(self) -> int:
-        """How many are in it, the one who holds the lock included."""
+        """How many are in it, the one whose turn it is included."""
         return len(self._waiting) + self._busy
 
     def ticket(self) -> int:
         """The next ticket."""
         return next(self._tickets)
 
-    async def enter(self, ticket: int) -> None:
-        """Wait for the lock; `leave` gives it on."""
-        if not self._busy:
-            self._busy = True
-            return
-        turn = self._waiting[ticket] = asyncio.Event()
+    async def enter(self, ticket: int, may: Callable[[], bool] = lambda: True) -> None:
+        """Wait for the turn of this ticket, which lasts until `leave`; it comes once all before it
+        have left, and it ``may`` go on."""
+        turn = Signal()
+        self._waiting[ticket] = turn, may
         heapq.heappush(self._queue, ticket)
+        self.advance()
         try:
             await turn.wait()
         except BaseException:
-            # What is left of it in the queue is skipped when its turn comes.
-            if self._waiting.pop(ticket, None) is None:
+            # What is left of it in the queue is skipped. It may have been the one that the others
+            # waited for, or its turn may have come in the moment in which it was cancelled.
+            if self._waiting.pop(ticket, None):
+                self.advance()
+            else:
                 self.leave()
             raise
 
     def leave(self) -> None:
-        """Give the lock to the next one."""
-        while self._queue:
-            turn = self._waiting.pop(heapq.heappop(self._queue), None)
-            if turn:
-                turn.set()
-                return
+        """The turn is over."""
         self._busy = False
+        self.advance()
+
+    def advance(self) -> None:
+        """Let the next one go on if it may: to be called whenever that may have changed."""
+        while self._queue and not self._busy:
+            turn, may = self._waiting.get(self._queue[0], (None, None))
+            if may and not may():
+                return
+            ticket = heapq.heappop(self._queue)
+            if turn:
+                del self._waiting[ticket]
+                self._busy = True
+                turn.set()
 
 
 class Place:
@@ -86,7 +97,7 @@ class Places:
         self._accepted = accepted
         self._open: set[Place] = set()
         self._tasks: set[Place] = set()
-        self._changed: asyncio.Event | None = None
+        self._changed: Signal | None = None
 
     @property
     def held(self) -> int:
@@ -132,5 +143,5 @@ class Places:
     async def changes(self, patience: float) -> None:
         """Wait until there may be room that was not there before, for up to so many seconds. Only
         the first in the line waits here."""
-        self._changed = asyncio.Event()
-        await happens(self._changed, by=asyncio.get_running_loop().time() + patience)
+        self._changed = Signal()
+        await self._changed.wait(by=asyncio.get_running_loop().time() + patience)

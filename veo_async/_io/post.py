@@ -15,6 +15,7 @@ from ..errors import SubmissionUncertainError
 from ..models import Unsettled, VideoRequest
 from .places import Place
 from .tracked import Tracked
+from .waiting import Signal
 
 
 class Ledger(Protocol):
@@ -106,7 +107,7 @@ class Post:
         self.verdict: law.Verdict | None = None
         self.tracked: Tracked | None = None
         self.abandoned = False
-        self.over = asyncio.Event()
+        self.over = Signal()
         self.task: asyncio.Task[None] | None = None
         self.patience = inf
         self.is_hurried = False

@@ -40,7 +40,6 @@ from .reconciler import Reconciler
 from .seams import Seams
 from .tracked import Tracked
 from .tracker import Tracker
-from .waiting import happens
 
 logger = logging.getLogger("veo_async")
 
@@ -331,7 +330,7 @@ class Submits:
     async def _verdict(self, post: Post, deadline: float) -> law.Verdict:
         """What the POST came to; a caller that is cancelled or late stays until it settles."""
         try:
-            is_over = await happens(post.over, by=deadline + self._policy.settle)
+            is_over = await post.over.wait(by=deadline + self._policy.settle)
         except BaseException:
             self.left.abandon(post)
             await self._settle(post)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from copy import copy
 
 from .._core.callbacks import Ticket
-from .._core.schedule import Watch
+from .._core.schedule import Cohort
 from .._core.tasks import PENDING
 from .._core.telling import UNKNOWN, Origin
 from ..errors import VeoError
 from ..models import Generation
 from .places import Place
+from .waiting import Signal
 
 
 class Tracked:
@@ -20,7 +20,8 @@ class Tracked:
     Attributes:
         task_id: the service's id; empty for a result that came without one.
         origin: where it comes from, as far as that is known.
-        watch: what the schedule knows of it.
+        born: when it was accepted, or first heard of, in monotonic seconds.
+        cohort: when to look at it.
         standing: how it stood when last seen.
         trouble: why waiting for it makes no sense any more; a later wait begins anew.
         over: set once there is a result or trouble.
@@ -32,6 +33,8 @@ class Tracked:
 
     __slots__ = (
         "__weakref__",
+        "born",
+        "cohort",
         "is_guest",
         "origin",
         "over",
@@ -41,16 +44,18 @@ class Tracked:
         "tickets",
         "trouble",
         "waiters",
-        "watch",
     )
 
-    def __init__(self, task_id: str, watch: Watch, *, origin: Origin = UNKNOWN) -> None:
+    def __init__(
+        self, task_id: str, cohort: Cohort, *, born: float, origin: Origin = UNKNOWN
+    ) -> None:
         self.task_id = task_id
         self.origin = origin
-        self.watch = watch
+        self.born = born
+        self.cohort = cohort
         self.standing = PENDING
         self.trouble: VeoError | None = None
-        self.over = asyncio.Event()
+        self.over = Signal()
         self.waiters = 0
         self.place: Place | None = None
         self.is_guest = False

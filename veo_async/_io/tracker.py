@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
+from dataclasses import replace
 from weakref import WeakValueDictionary
 
 from .._core import ends, polls
 from .._core.callbacks import GATHER, Ticket, Wakes
 from .._core.options import read_task_id
 from .._core.questions import Questions
-from .._core.schedule import ATTACHED, Kind, Schedule
+from .._core.schedule import ATTACHED, Cohort, Kind, Schedule
 from .._core.tasks import PENDING, Standing, advance
 from .._core.telling import UNKNOWN, Origin
 from ..errors import VeoError
@@ -29,7 +30,7 @@ from .limiter import Limiter
 from .places import Place
 from .seams import Seams
 from .tracked import Tracked
-from .waiting import happens
+from .waiting import Signal
 
 logger = logging.getLogger("veo_async")
 
@@ -57,8 +58,9 @@ class Tracker:
         self._open_polls = 0
         self._health = polls.Health()
         self._quiet_until = float("-inf")
-        self._next_poll = self._last_poll = float("-inf")
-        self._wake = asyncio.Event()
+        self._last_poll = float("-inf")
+        self._budget = polls.Budget(policy.per_second)
+        self._wake = Signal()
         self._asleep_until = float("-inf")
         self._polling: asyncio.Task[None] | None = None
         self._closed = False
@@ -77,11 +79,11 @@ class Tracker:
         accepted just now."""
         tracked = self._tasks.get(task_id)
         if tracked is None or tracked.trouble:
-            tickets = tracked.tickets if tracked else ()
-            watch = self._schedule.watch(kind, _now(), u=self._seams.luck.random())
-            watch.least = self._policy.callback_interval if tickets else 0.0
-            tracked = Tracked(task_id, watch, origin=origin)
-            tracked.tickets = tickets
+            tickets, now = tracked.tickets if tracked else (), _now()
+            cohort = self._schedule.newborn(kind, now, u=self._seams.luck.random())
+            tracked = Tracked(task_id, cohort, born=now, origin=origin)
+            for ticket in tickets:
+                self.expect(tracked, ticket)
             if task_id:
                 self._tasks[task_id] = tracked
         self._learn(tracked, standing)
@@ -97,7 +99,7 @@ class Tracker:
         known = self._tasks.get(task_id)
         tracked = self.follow(task_id, origin=origin)
         if tracked is not known:
-            tracked.watch.wakes = (tracked.watch.born,)
+            tracked.cohort = replace(tracked.cohort, wakes=(tracked.cohort.born,))
         return tracked
 
     def renew(self, tracked: Tracked) -> Tracked:
@@ -125,7 +127,7 @@ class Tracker:
         """Take for finished what nobody asked for in a long time: who submits for ever and never
         waits must not fill the memory."""
         while oldest := next(iter(self._kept.values()), None):
-            if oldest.waiters or self._queued_for_places or _now() - oldest.watch.seen < FORGOTTEN:
+            if oldest.waiters or self._queued_for_places or _now() - oldest.cohort.seen < FORGOTTEN:
                 return
             del self._kept[oldest.task_id]
             self._free(oldest)
@@ -141,7 +143,7 @@ class Tracker:
         if not tracked.over.is_set():
             self._check_open(tracked.task_id)
             with self._waiting(tracked):
-                await happens(tracked.over, by=_now() + timeout)
+                await tracked.over.wait(by=_now() + timeout)
         if not tracked.over.is_set():
             raise ends.too_late(tracked.task_id, timeout, tracked.standing)
         return tracked.result()
@@ -165,20 +167,24 @@ class Tracker:
         """While the caller waits for a place in flight, the tasks that hold them are polled."""
         self._queued_for_places += 1
         for tracked in self._kept.values():
-            self._questions.add(tracked.task_id, self._due(tracked))
+            self._ask_again(tracked)
         self._start()
         try:
             yield
         finally:
             self._queued_for_places -= 1
+            for tracked in self._kept.values():
+                if not self._is_watched(tracked):
+                    self._questions.drop(tracked.task_id)
             self._wake.set()
 
     def _keep(self, tracked: Tracked) -> None:
         self._kept[tracked.task_id] = tracked
-        due = self._due(tracked)
-        self._questions.add(tracked.task_id, due)
-        if due < self._asleep_until:  # most are due later than what is next
-            self._wake.set()
+        self._ask_again(tracked)
+        if self._asleep_until > float("-inf"):
+            due = self._next_due(_now())
+            if due is not None and due < self._asleep_until:  # most are due later than what is next
+                self._wake.set()
 
     def _let_go(self, tracked: Tracked) -> None:
         # Another `Tracked` may bear the id by now, if there was trouble with this one.
@@ -203,17 +209,20 @@ class Tracker:
 
     def expect(self, tracked: Tracked, ticket: Ticket) -> None:
         """A callback may come for this task, which keeps the ticket: polls are a safety net."""
-        tracked.watch.least = self._policy.callback_interval
+        tracked.cohort = replace(tracked.cohort, least=self._policy.callback_interval)
         tracked.tickets = (*tracked.tickets, ticket)
+        if self._is_watched(tracked):
+            self._ask_again(tracked)
 
     def hint(self, task_id: str, wakes: Wakes) -> None:
         """A callback came: look at these times. Nothing is believed of what it said."""
         tracked = self._tasks.get(task_id)
         if tracked is None or tracked.over.is_set():
             return
-        tracked.watch.wakes = (max(wakes[0], self._last_poll + GATHER), *wakes[1:])
+        wakes = (max(wakes[0], self._last_poll + GATHER), *wakes[1:])
+        tracked.cohort = replace(tracked.cohort, wakes=wakes)
         if self._is_watched(tracked):
-            self._questions.add(task_id, self._due(tracked))
+            self._ask_again(tracked)
             self._wake.set()
 
     def learn(self, tracked: Tracked, record: TaskRecord) -> None:
@@ -258,7 +267,7 @@ class Tracker:
                 pause = self._pause(now)
                 if pause > 0:
                     self._asleep_until = now + pause
-                    await happens(self._wake, by=self._asleep_until)
+                    await self._wake.wait(by=self._asleep_until)
                     self._asleep_until = float("-inf")
                     continue
                 await self._limiter.enter("poll")
@@ -275,35 +284,33 @@ class Tracker:
 
     def _pause(self, now: float) -> float:
         """Seconds until there is something to ask, and it may be asked."""
-        allowed = max(self._quiet_until, self._next_poll)
+        allowed = max(self._quiet_until, self._budget.opens(now))
         if allowed > now:
             return allowed - now
-        due = self._questions.next_due(now, self._policy.batch_size, self._when)
+        due = self._next_due(now)
         return float("inf") if due is None else due - now
+
+    def _next_due(self, now: float) -> float | None:
+        return self._questions.next_due(now, self._policy.batch_size, self._due)
 
     def _choose(self, now: float) -> list[str]:
         """The ids of the next poll."""
         size = self._policy.batch_size
-        ids = self._questions.choose(now, size, self._when, self._is_wanted)
+        ids = self._questions.choose(now, size, self._due, self._is_wanted)
         if ids:
             self._last_poll = now
-            self._next_poll = now + 1.0 / self._policy.per_second
+            self._budget.spend(now)
         return ids
-
-    def _when(self, task_id: str) -> float | None:
-        """When the task is due by what is known now; ``None`` if nobody wants to know."""
-        # Whoever is watched is kept, and the plain dict is faster than the weak one.
-        tracked = self._kept.get(task_id)
-        if tracked is None or not self._is_watched(tracked):
-            return None
-        return self._due(tracked)
 
     def _is_wanted(self, task_id: str) -> bool:
         tracked = self._kept.get(task_id)
         return tracked is not None and self._is_watched(tracked)
 
-    def _due(self, tracked: Tracked) -> float:
-        return self._schedule.due(tracked.watch, crowd=len(self._questions))
+    def _due(self, cohort: Cohort) -> float:
+        return self._schedule.due(cohort, crowd=len(self._questions))
+
+    def _ask_again(self, tracked: Tracked) -> None:
+        self._questions.add(tracked.task_id, tracked.cohort)
 
     async def _poll(self, ids: list[str]) -> None:
         started = _now()
@@ -323,47 +330,64 @@ class Tracker:
         elif isinstance(reading, polls.Halve):
             self._questions.halve(ids)
         elif isinstance(reading, polls.Guilty):
-            self._for_each(ids, lambda tracked: self._fail(tracked, reading.error))
+            for tracked in self._unfinished(ids):
+                self._fail(tracked, reading.error)
         else:
             self._quiet_until = now + polls.quiet_time(self._health, u=self._seams.luck.random())
-            self._for_each(ids, self._look_again)
+            self._look_again(self._unfinished(ids))
             self._give_up_if_hopeless(reading)
         self._wake.set()
 
-    def _for_each(self, ids: list[str], act: Callable[[Tracked], None]) -> None:
+    def _unfinished(self, ids: list[str]) -> Iterator[Tracked]:
+        """Those of whom somebody has a hold still, and whose end is not known."""
         for task_id in ids:
-            tracked = self._tasks.get(task_id)
+            # Nearly all are kept, and the plain dict is faster than the weak one.
+            tracked = self._kept.get(task_id) or self._tasks.get(task_id)
             if tracked is not None and not tracked.over.is_set():
-                act(tracked)
+                yield tracked
 
     def _look(self, ids: list[str], looked: polls.Looked, started: float) -> None:
         now = _now()
-
-        def learn(tracked: Tracked) -> None:
+        pending: dict[Cohort, list[Tracked]] = {}
+        unseen: list[Tracked] = []
+        for tracked in self._unfinished(ids):
             event = looked.standings.get(tracked.task_id)
-            u = self._seams.luck.random()
             if event is None:
-                self._schedule.unseen(tracked.watch, started, now, u=u)
-                self._unknown(tracked, now - tracked.watch.born)
+                unseen.append(tracked)
+            elif event.state == "pending":
+                pending.setdefault(tracked.cohort, []).append(tracked)
             else:
-                self._questions.known(tracked.task_id)
-                if event.state == "pending":
-                    self._schedule.unfinished(tracked.watch, started, now, u=u)
-                else:
-                    self._schedule.finished(tracked.watch, now)
+                self._schedule.finished(tracked.cohort, tracked.born, now)
+            if event and event is not tracked.standing:
                 self._learn(tracked, event)
-            self._look_again(tracked)
+        for cohort, tasks in pending.items():
+            self._schedule.unfinished(cohort, now, tasks=len(tasks))
+        for tracked in unseen:
+            if not self._is_given_up(tracked, now - tracked.born):
+                pending.setdefault(tracked.cohort, []).append(tracked)
+        self._questions.known(looked.standings)
+        self._questions.learned()
+        self._go_on(pending, started, now)
 
-        self._for_each(ids, learn)
+    def _go_on(self, pending: dict[Cohort, list[Tracked]], started: float, now: float) -> None:
+        counts = {cohort: len(tasks) for cohort, tasks in pending.items()}
+        cohorts = self._schedule.go_on(counts, started, now, u=self._seams.luck.random())
+        for cohort, tasks in pending.items():
+            for tracked in tasks:
+                tracked.cohort = cohorts[cohort]
+            self._look_again(tasks)
 
-    def _unknown(self, tracked: Tracked, age: float) -> None:
+    def _is_given_up(self, tracked: Tracked, age: float) -> bool:
         """A task that was just submitted may not be listed yet; an old one never will be."""
-        if age > self._policy.unknown_grace:
-            self._fail(tracked, ends.unknown(tracked.task_id, age))
+        if age <= self._policy.unknown_grace:
+            return False
+        self._fail(tracked, ends.unknown(tracked.task_id, age))
+        return True
 
-    def _look_again(self, tracked: Tracked) -> None:
-        if self._is_watched(tracked):
-            self._questions.add(tracked.task_id, self._due(tracked))
+    def _look_again(self, unfinished: Iterable[Tracked]) -> None:
+        for tracked in unfinished:
+            if self._is_watched(tracked):
+                self._ask_again(tracked)
 
     def _give_up_if_hopeless(self, reading: polls.Reading) -> None:
         if not polls.is_hopeless(self._health, self._policy):
