@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from math import inf
 
 import pytest
@@ -12,6 +13,50 @@ async def in_line(line: Line, ticket: int, came: list[int]) -> None:
     """Wait for the lock, and note whose turn it was; it is kept."""
     await line.enter(ticket)
     came.append(ticket)
+
+
+@pytest.mark.asyncio
+async def test_nobody_is_woken_before_it_may_go_on() -> None:
+    """The first in the line stays until its own condition holds, and those behind it with it, also
+    if theirs holds already."""
+    line, came, is_open = Line(), list[int](), list[bool]()
+    first, second = line.ticket(), line.ticket()
+
+    async def pass_through(ticket: int, may: Callable[[], bool]) -> None:
+        await line.enter(ticket, may)
+        came.append(ticket)
+        line.leave()
+
+    waiting = [
+        asyncio.create_task(pass_through(first, lambda: bool(is_open))),
+        asyncio.create_task(pass_through(second, lambda: True)),
+    ]
+    await asyncio.sleep(1.0)
+    line.advance()
+    await asyncio.sleep(1.0)
+    assert (came, len(line)) == ([], 2)
+
+    is_open.append(True)
+    line.advance()
+    await asyncio.wait(waiting)
+
+    assert (came, len(line)) == ([first, second], 0)
+
+
+@pytest.mark.asyncio
+async def test_who_may_not_go_on_and_leaves_holds_up_nobody() -> None:
+    """The next one's condition counts then, at once."""
+    line = Line()
+    stuck = asyncio.create_task(line.enter(line.ticket(), lambda: False))
+    free = asyncio.create_task(line.enter(line.ticket()))
+    await asyncio.sleep(1.0)
+    assert not free.done()
+
+    stuck.cancel()
+    await asyncio.sleep(1.0)
+
+    assert free.done()
+    assert len(line) == 1
 
 
 @pytest.mark.asyncio

@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 
 import anyio
 
@@ -69,7 +70,6 @@ class Limiter:
         self._most = _submits(limit.concurrency)
         self._past = 0  # submits that are past the line and not over
         self._early = 0  # those of them whose turn has not come
-        self._over = asyncio.Event()
         self._seams = seams
         self._closed = False
         self._watch = ExitStack()
@@ -109,19 +109,18 @@ class Limiter:
             raise
         finally:
             self._early -= 1
-            self._over.set()
+            self._line.advance()
         place.sent(_now())
         return place, waited
 
     async def _pass_line(self, ticket: int, *, is_slow: bool) -> tuple[Place, float]:
         began = _now()
         try:
-            await self._line.enter(ticket)
+            await self._line.enter(ticket, partial(self._may_get_ready, is_slow=is_slow))
         except BaseException:
             self._unwatch()  # its turn may have come in the moment in which it was cancelled
             raise
         try:
-            await self._wait_for_others(is_slow=is_slow)
             await self._wait_for_room()
             self._past += 1
             self._early += 1
@@ -130,18 +129,16 @@ class Limiter:
             self._line.leave()
             self._unwatch()
 
-    async def _wait_for_others(self, *, is_slow: bool) -> None:
-        while not self._closed:
-            ahead = self._throttle.ahead(_now()) if is_slow else 0
-            is_held = self._early and self._throttle.delay(_now())
-            if self._past < self._most + ahead and not is_held:
-                return
-            self._over.clear()
-            await self._over.wait()
+    def _may_get_ready(self, *, is_slow: bool) -> bool:
+        """Whether few enough are past the line that the first in it may be so too."""
+        now = _now()
+        ahead = self._throttle.ahead(now) if is_slow else 0
+        is_held = bool(self._early and self._throttle.delay(now))
+        return self._closed or (self._past < self._most + ahead and not is_held)
 
     def _gone(self) -> None:
         self._past -= 1
-        self._over.set()
+        self._line.advance()
 
     def _unwatch(self) -> None:
         if not len(self._line):
@@ -200,7 +197,7 @@ class Limiter:
     def close(self) -> None:
         """Let no call go any more."""
         self._closed = True
-        self._over.set()
+        self._line.advance()
         self.places.change()
 
     def note(self, answer: Answer, *, lane: Lane, sent: float) -> None:
