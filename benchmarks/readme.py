@@ -1,7 +1,7 @@
 """The README's figures, written from the results: ``python -m benchmarks readme``.
 
-What stands between the two marks is made here, so that no figure is typed in; a test compares it
-with the results in the repository.
+What stands between its marks is made here, so that no figure is typed in; a test compares it with
+the results in the repository.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any
 from .report import RESULTS, left_out, remarks
 
 README = Path(__file__).parent.parent / "README.md"
-BEGIN = "<!-- made by `python -m benchmarks readme` from benchmarks/results/ -->"
+DELAYS = "<!-- made by `python -m benchmarks readme` from benchmarks/results/schedule.json -->"
+COSTS = "<!-- made by `python -m benchmarks readme` from benchmarks/results/ -->"
 END = "<!-- end of what is made -->"
 
 COLUMNS = (
@@ -33,13 +34,20 @@ Told = dict[str, Any]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the section anew."""
+    """Write the sections anew."""
     del argv  # it has no options
     text = README.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    README.write_text(f"{before}{BEGIN}\n{section(results())}{END}{after}", encoding="utf-8")
+    for mark, made in sections(results()).items():
+        before, rest = text.split(f"{mark}\n")
+        _, after = rest.split(END, 1)
+        text = f"{before}{mark}\n{made}{END}{after}"
+    README.write_text(text, encoding="utf-8")
     return 0
+
+
+def sections(told: dict[str, Any]) -> dict[str, str]:
+    """Write all that stands between marks, by the mark at which it begins."""
+    return {DELAYS: f"\n{delays(told['schedule'])}\n\n", COSTS: costs(told)}
 
 
 def results(folder: Path = RESULTS) -> dict[str, Told]:
@@ -47,8 +55,37 @@ def results(folder: Path = RESULTS) -> dict[str, Told]:
     return {path.stem: json.loads(path.read_text("utf-8")) for path in folder.glob("*.json")}
 
 
-def section(told: dict[str, Told]) -> str:
-    """Write all that stands between the marks."""
+def delays(schedule: Told) -> str:
+    """Write how soon what is finished is noticed, and at which cost."""
+    ours, together, alone = (
+        "veo_async, nothing known yet",
+        "all in batches, fixed interval",
+        "each by itself, fixed interval",
+    )
+    rows = [["a thousand at once, nothing known yet", "requests a video", "95 in 100 within"]]
+    rows.append(["---"] * 3)
+    for mean, interval in ((12.0, 3.0), (120.0, 10.0)):
+        for name, setting, words in (
+            (ours, schedule["policy"]["patience"], "this library"),
+            (together, interval, f"batches of all, every {interval:g} s"),
+            (alone, 3.0, "each by itself, every 3 s"),
+        ):
+            point = _point(schedule, mean, name, setting)
+            label = f"{mean:g} s on average, {words}"
+            rows.append([label, f"{point['requests']:.2f}", f"{point['p95']:.1f} s"])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+
+
+def _point(schedule: Told, mean: float, name: str, setting: float) -> Told:
+    (panel,) = [panel for panel in schedule["panels"] if panel["mean"] == mean]
+    (series,) = [series for series in panel["series"] if series["name"] == name]
+    (point,) = [point for point in series["points"] if point["setting"] == setting]
+    found: Told = point
+    return found
+
+
+def costs(told: dict[str, Told]) -> str:
+    """Write what a video costs the client, and what else was measured."""
     speed = told["speed"]
     parts = [
         "![CPU and delay](benchmarks/results/speed.svg)",

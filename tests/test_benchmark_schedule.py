@@ -140,21 +140,3 @@ def test_the_chart_was_drawn_from_the_figures_beside_it(tmp_path: Path) -> None:
 
 def _words(chart: Path) -> list[str]:
     return re.findall(r"<text [^>]*>([^<]*)</text>", chart.read_text(encoding="utf-8"))
-
-
-def test_the_figures_of_the_readme_are_recorded() -> None:
-    """Each row of the README's table is a point of the JSON file."""
-    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    points = {
-        (f"{panel['mean']:g}", f"{point['requests']:.2f}", f"{point['p95']:.1f}")
-        for panel in recorded()["panels"]
-        for series in panel["series"]
-        for point in series["points"]
-    }
-
-    rows = re.findall(
-        r"^\| (\d+) s on average, .* \| ([\d.]+) \| ([\d.]+) s \|$", readme, re.MULTILINE
-    )
-
-    assert len(rows) == 6
-    assert set(rows) <= points

@@ -204,11 +204,24 @@ def test_the_readme_says_what_was_measured() -> None:
     text = readme.README.read_text(encoding="utf-8")
     told = readme.results()
 
-    section = text.split(readme.BEGIN)[1].split(readme.END)[0]
+    sections = readme.sections(told)
 
-    assert section == "\n" + readme.section(told)
-    assert told["speed"]["date"][:10] in section
-    assert told["speed"]["machine"]["processor"] in section
+    for mark, made in sections.items():
+        assert text.split(f"{mark}\n")[1].split(readme.END)[0] == made
+    assert told["speed"]["date"][:10] in sections[readme.COSTS]
+    assert told["speed"]["machine"]["processor"] in sections[readme.COSTS]
+
+
+def test_the_readme_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands between the marks is replaced, and nothing else."""
+    copied = tmp_path / "README.md"
+    text = readme.README.read_text(encoding="utf-8")
+    copied.write_text(text.replace("this library |", "that library |"), encoding="utf-8")
+    monkeypatch.setattr(readme, "README", copied)
+
+    readme.main([])
+
+    assert copied.read_text(encoding="utf-8") == text
 
 
 def test_parts_of_one_run_are_of_one_machine() -> None:

@@ -62,7 +62,8 @@ class PollPolicy(Value):
             awaited: looks are then a safety net.
         jitter: by which part a delay may be longer or shorter, by chance.
         batch_size: ids in one poll; the vendor recommends at most 50.
-        per_second: polls a second, however many tasks are in flight.
+        per_second: polls a second, however many tasks are in flight; a half second's worth may go
+            in a row.
         timeout: how long one poll may take.
         bad_polls: how many polls in a row may go wrong before a wait fails; any good one resets
             the count.
