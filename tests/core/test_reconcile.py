@@ -7,11 +7,16 @@ from math import inf
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.support.wire import bounded
 from veo_async import TaskRecord
 from veo_async._core import reconcile
 from veo_async._core.likeness import comparable
 from veo_async._core.reconcile import (
+    NEAR,
+    SLACK,
     WIDE,
     Absent,
     Adopt,
@@ -25,9 +30,10 @@ from veo_async._core.reconcile import (
     Receipt,
     Sight,
     Unclear,
-    bequeath,
     decide,
     give_away,
+    inherit,
+    legacy,
     reach,
     read_look,
     search,
@@ -381,17 +387,23 @@ HIDDEN = Lost(MUG, begun=T0 - 20, ended=T0 - 15)
 """Its own record is not in the list yet."""
 
 
+def bequeathed(case: Case, taker: Lost, task_id: str, seen: Look) -> Case:
+    """The case once the taker was given that task."""
+    left = legacy(taker, task_id, seen)
+    return inherit(case, left, seen) if left else case
+
+
 def test_whose_record_was_given_away_is_looked_for_in_the_takers_window() -> None:
     """The taker's own record turns up there once the list has caught up: it is not too old."""
     first = look(CONTROL, record("t", MUG, T0 + 1), receipts=[EARLIER])
     assert search(HIDDEN, first) == Found(("t",))
 
-    case = bequeath(Case(LOST, missing_since=T0 + 15), HIDDEN, "t", first)
+    case = bequeathed(Case(LOST, missing_since=T0 + 15), HIDDEN, "t", first)
     taken = Receipt("t", MUG, HIDDEN.begun, HIDDEN.ended)
     records = CONTROL, record("t", MUG, T0 + 1), record("own", MUG, T0 - 19)
     then = look(*records, receipts=[EARLIER, taken])
 
-    assert case == Case(replace(LOST, begun=T0 - 20))
+    assert case == Case(replace(LOST, since=T0 - 25))
     assert search(case.lost, then) == Found(("own",))
     assert search(LOST, then) == Missing()
 
@@ -402,7 +414,7 @@ def test_a_takers_window_is_bequeathed_in_the_services_time(ahead: float) -> Non
     lost, taker = replace(LOST, offset=0.0), replace(HIDDEN, begun=T0 - 20 - ahead, offset=ahead)
     seen = look(CONTROL, record("t", MUG, T0 + 1), receipts=[EARLIER])
 
-    heir = bequeath(Case(lost), taker, "t", seen).lost
+    heir = bequeathed(Case(lost), taker, "t", seen).lost
 
     assert window(heir, 0.0)[0] == window(taker, 0.0)[0]
 
@@ -433,7 +445,64 @@ def test_what_cannot_have_been_its_own_changes_nothing(lost: Lost, taker: Lost, 
     """It goes on being looked for where it was, and what was seen of it counts."""
     case = Case(lost, missing_since=T0 + 15)
 
-    assert bequeath(case, taker, "t", seen) == case
+    assert bequeathed(case, taker, "t", seen) == case
+
+
+def test_a_legacy_is_passed_on_and_grows_no_further() -> None:
+    """Of many equal ones that are lost together, each may have been given any other's task: all are
+    looked for from where the first of them begins, however many change hands."""
+    equal = [Lost(MUG, T0 + number, T0 + number + 1) for number in range(5)]
+    seen = look(*[record(f"t{number}", MUG, T0 + 5) for number in range(5)])
+    cases = [Case(lost) for lost in equal]
+    first, _ = window(equal[0], 0.0, slack=WIDE)
+
+    for number in range(5):
+        taker, others = cases[number].lost, cases[number + 1 :]
+        cases[number + 1 :] = [bequeathed(case, taker, f"t{number}", seen) for case in others]
+        seen = give_away(seen, Receipt(f"t{number}", MUG, taker.begun, taker.ended))
+
+    assert [case.lost.since for case in cases] == [inf, *[first] * 4]
+    assert [case.lost.begun for case in cases] == [lost.begun for lost in equal]
+    assert reach([case.lost for case in cases], [], 0.0)[0] == first
+
+
+moments = st.integers(0, 2000)
+
+
+@bounded
+@given(
+    # Those of ours begin off the full second, so that no two are equally near.
+    st.dictionaries(moments, st.tuples(st.integers(0, 50), st.booleans()), max_size=30),
+    st.lists(st.tuples(moments, st.integers(0, 50)), min_size=1, max_size=4),
+)
+def test_a_look_reaches_to_the_nearest_tasks_of_ours(
+    ours: dict[int, tuple[int, bool]], theirs: list[tuple[int, int]]
+) -> None:
+    """Of thousands of tasks of ours the same ones are found as by going through all of them: on
+    each side the nearest one of the same form, else the nearest one."""
+    tall = {**MUG, "aspect_ratio": "9:16"}
+    receipts = [
+        Receipt(str(at), tall if same else CUP, T0 + at + 0.25, T0 + at + 0.25 + took)
+        for at, (took, same) in ours.items()
+    ]
+    lost = [Lost(tall, T0 + at, T0 + at + took) for at, took in theirs]
+    times = []
+    for one in lost:
+        near = sorted(
+            (receipt for receipt in receipts if abs(receipt.begun - one.begun) <= NEAR),
+            key=lambda receipt: abs(receipt.begun - one.begun),
+        )
+        times.append(window(one, 0.0, slack=SLACK if near else WIDE))
+        before = [receipt for receipt in near if receipt.begun < one.ended]
+        after = [receipt for receipt in near if receipt.begun >= one.ended]
+        for side in (before, after):
+            alike = [receipt for receipt in side if receipt.chosen == tall]
+            times += [window(receipt, 0.0) for receipt in (alike or side)[:1]]
+
+    assert reach(lost, receipts, 0.0) == (
+        min(first for first, _ in times),
+        max(last for _, last in times),
+    )
 
 
 def test_repeated_records_count_once() -> None:

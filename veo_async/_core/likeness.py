@@ -63,8 +63,9 @@ def compare(ours: Fields, theirs: Fields, defaults: Fields) -> Likeness:
     one of the ``defaults`` that the service was seen to add, and ``unclear`` otherwise, since
     what it adds may differ from request to request.
     """
-    if any(name in theirs and theirs[name] != value for name, value in ours.items()):
-        return "different"
+    for name, value in ours.items():  # a loop, since a thousand lost ones ask for a million
+        if name in theirs and theirs[name] != value:
+            return "different"
     is_whole = ours.keys() <= theirs.keys()
     is_explained = all(
         name in ours or not value or (name in defaults and defaults[name] == value)

@@ -20,6 +20,7 @@ record is ever given to two of them, nor one that a submit of ours may have a be
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -74,7 +75,8 @@ class Lost:
     """A submit of ours whose answer proved nothing; the attributes are those of a `Receipt`.
 
     ``asked`` is when somebody first asked for it, where that is later: in a later run;
-    ``callback_url`` is its own, which no other submit has.
+    ``callback_url`` is its own, which no other submit has; ``since`` is from when on its record may
+    be, on the service's clock, where that is earlier than its own window: see `inherit`.
     """
 
     chosen: Fields
@@ -84,6 +86,7 @@ class Lost:
     offset: float | None = None
     asked: float = float("-inf")
     callback_url: str | None = field(default=None, repr=False)
+    since: float = inf
 
     @property
     def sought(self) -> float:
@@ -118,37 +121,66 @@ def window(sent: Lost | Receipt, offset: float, *, slack: float = SLACK) -> tupl
     gave up waiting for its answer.
     """
     then = offset if sent.offset is None else sent.offset
+    first = sent.begun + min(offset, then) - slack
     last = sent.ended + max(offset, then) + GRACE + slack
-    return sent.begun + min(offset, then) - slack, last
+    return (min(first, sent.since) if isinstance(sent, Lost) else first), last
 
 
 def reach(
     lost: Iterable[Lost], receipts: Sequence[Receipt], offset: float | None
 ) -> tuple[float, float]:
     """Between which Unix times, on the service's clock, a look must read the list."""
-    times = [
-        window(sent, offset or 0.0, slack=slack)
-        for one in lost
-        for sent, slack in ((one, _slack(one, receipts)), *_nearest(one, receipts))
-    ]
+    everybody = _InTime(receipts)
+    of_form: dict[frozenset[tuple[str, object]], _InTime] = {}
+    times = []
+    for one in lost:
+        form = _form(one.chosen)
+        if form not in of_form:
+            of_form[form] = _InTime(r for r in receipts if _is_of_one_form(r, one))
+        times.append(window(one, offset or 0.0, slack=_slack(one, everybody.times)))
+        # The tasks of ours, one before and one after, that make the best controls.
+        for alike, nearest in zip(of_form[form].beside(one), everybody.beside(one), strict=True):
+            if control := alike or nearest:
+                times.append(window(control, offset or 0.0))
     return min(first for first, _ in times), max(last for _, last in times)
 
 
-def _slack(lost: Lost, receipts: Iterable[Receipt]) -> float:
-    return SLACK if lost.is_tied and any(_is_near(receipt, lost) for receipt in receipts) else WIDE
+class _InTime:
+    """Receipts in the order of time: thousands are asked for what is near a thousand lost ones."""
+
+    def __init__(self, receipts: Iterable[Receipt]) -> None:
+        self._receipts = sorted(receipts, key=_begun)
+        self.times = [receipt.begun for receipt in self._receipts]
+
+    def beside(self, lost: Lost) -> tuple[Receipt | None, Receipt | None]:
+        """The nearest ones that were sent before the end of the lost submit, and after it."""
+        first, last = _near(lost, self.times)
+        middle = bisect_left(self.times, lost.ended, first, last)
+        place = bisect_left(self.times, lost.begun, first, middle)
+        before = self._receipts[max(place - 1, first) : min(place + 1, middle)]
+        after = self._receipts[middle:last][:1]
+        nearest = min(before, key=lambda receipt: abs(receipt.begun - lost.begun), default=None)
+        return nearest, after[0] if after else None
 
 
-def _nearest(lost: Lost, receipts: Iterable[Receipt]) -> list[tuple[Lost | Receipt, float]]:
-    """The tasks of ours, one before and one after, that make the best controls."""
-    near = [receipt for receipt in receipts if _is_near(receipt, lost)]
+def _begun(receipt: Receipt) -> float:
+    return receipt.begun
 
-    def best(side: list[Receipt]) -> Receipt:
-        # The form is looked at last: it costs more than the order, and the first few will do.
-        side = sorted(side, key=lambda receipt: abs(receipt.begun - lost.begun))
-        return next((receipt for receipt in side if _is_of_one_form(receipt, lost)), side[0])
 
-    sides = ([r for r in near if r.begun < lost.ended], [r for r in near if r.begun >= lost.ended])
-    return [(best(side), SLACK) for side in sides if side]
+def _near(lost: Lost, times: Sequence[float]) -> tuple[int, int]:
+    """Which of these times, in ascending order, are so near to the lost submit that what was sent
+    then may be a control: the first, and the one behind the last."""
+    return bisect_left(times, lost.begun - NEAR), bisect_right(times, lost.begun + NEAR)
+
+
+def _is_one_near(lost: Lost, times: Sequence[float]) -> bool:
+    first, last = _near(lost, times)
+    return first < last
+
+
+def _slack(lost: Lost, times: Sequence[float]) -> float:
+    """By how much its window is wider; ``times`` are those of our receipts, in ascending order."""
+    return SLACK if lost.is_tied and _is_one_near(lost, times) else WIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,23 +192,25 @@ class Look:
         offset: see `window`; ``None`` while the service's clock was never seen.
         complete: whether the list was read to its end.
         span: between which times of the service it was read.
-        receipts: the tasks that are ours, as they were known once the list was read.
+        receipts: the times of the tasks that are ours, in ascending order, as they were known
+            once the list was read.
         claims: submits of ours that a record may belong to although its id does not say so:
             answers that are still awaited (their end is infinite), or that bore no id.
-        controls: those of the receipts that were recognised, with their stored requests.
+        controls: those of the tasks that were recognised, in the order of time, with what the
+            service had added to their requests.
         strangers: the records that are not ours, with their requests.
-        listed: the ids of all records.
+        lacking: since when tasks of ours that were looked for are not in the list.
     """
 
     at: float
     offset: float | None
     complete: bool
     span: tuple[float, float]
-    receipts: Sequence[Receipt]
+    receipts: Sequence[float]
     claims: Sequence[Lost | Receipt]
-    controls: list[tuple[Receipt, Fields]]
-    strangers: list[tuple[TaskRecord, Fields]]
-    listed: set[str | None]
+    controls: Sequence[tuple[Receipt, Fields]]
+    strangers: Sequence[tuple[TaskRecord, Fields]]
+    lacking: float
 
 
 def read_look(
@@ -204,34 +238,63 @@ def read_look(
         *under_way,
         *(receipt for receipt in receipts if not receipt.task_id),
     ]
-    look = Look(at, offset, complete, span, list(ours.values()), claims, [], [], set())
-    for record, fields in {record.id: (record, fields) for record, fields in stored}.values():
-        look.listed.add(record.id)
+    records = {record.id: (record, fields) for record, fields in stored}
+    controls: list[tuple[Receipt, Fields]] = []
+    strangers: list[tuple[TaskRecord, Fields]] = []
+    for record, fields in records.values():
         receipt = ours.get(record.id or "")
         if receipt is None:
             if not (record.id and record.id in owned):
-                look.strangers.append((record, fields))
+                strangers.append((record, fields))
         elif offset is not None and _is_recognised(receipt, record, fields, offset):
-            look.controls.append((receipt, fields))
-    return look
+            controls.append((receipt, _added(receipt, fields)))
+    return Look(
+        at,
+        offset,
+        complete,
+        span,
+        sorted(receipt.begun for receipt in ours.values()),
+        claims,
+        sorted(controls, key=_begun_of),
+        strangers,
+        lacking=min(
+            (
+                r.begun
+                for r in ours.values()
+                if r.task_id not in records and _is_in(r, span, offset)
+            ),
+            default=inf,
+        ),
+    )
+
+
+def _added(receipt: Receipt, stored: Fields) -> Fields:
+    """What the service added to a request by itself."""
+    return {name: value for name, value in stored.items() if name not in receipt.chosen}
+
+
+def _begun_of(control: tuple[Receipt, Fields]) -> float:
+    return control[0].begun
+
+
+def _is_in(receipt: Receipt, span: tuple[float, float], offset: float | None) -> bool:
+    """Whether it was looked for: all of its window lies within what was read."""
+    first, last = window(receipt, offset or 0.0)
+    return span[0] <= first and last <= span[1]
 
 
 def give_away(look: Look, receipt: Receipt) -> Look:
     """The look once one of its strangers is ours: as if it were read anew, which for a thousand
     lost submits would take minutes."""
-    controls = [
-        (receipt, stored)
-        for record, stored in look.strangers
-        if record.id == receipt.task_id
-        and look.offset is not None
-        and _is_recognised(receipt, record, stored, look.offset)
-    ]
-    return replace(
-        look,
-        receipts=[*look.receipts, receipt],
-        controls=[*look.controls, *controls],
-        strangers=[entry for entry in look.strangers if entry[0].id != receipt.task_id],
-    )
+    receipts, controls = list(look.receipts), list(look.controls)
+    insort(receipts, receipt.begun)
+    strangers: list[tuple[TaskRecord, Fields]] = []
+    for record, stored in look.strangers:
+        if record.id != receipt.task_id:
+            strangers.append((record, stored))
+        elif look.offset is not None and _is_recognised(receipt, record, stored, look.offset):
+            insort(controls, (receipt, _added(receipt, stored)), key=_begun_of)
+    return replace(look, receipts=receipts, controls=controls, strangers=strangers)
 
 
 def _is_recognised(receipt: Receipt, record: TaskRecord, stored: Fields, offset: float) -> bool:
@@ -243,25 +306,44 @@ def _is_recognised(receipt: Receipt, record: TaskRecord, stored: Fields, offset:
     )
 
 
-def bequeath(case: Case, taker: Lost, task_id: str, look: Look) -> Case:
-    """The case of another submit, once ``taker`` was given that task.
+@dataclass(frozen=True, slots=True)
+class Legacy:
+    """What a submit leaves to those that the task may have belonged to which it was given: its own,
+    which may still be hidden.
 
-    The task may have been this one's. Then its own is the taker's, which may still be hidden, and
-    may be too old for its own window: so it is looked for from where the taker's begins.
+    Attributes:
+        record, stored: the task that it was given, and its request.
+        since: from when on its own may be, on the service's clock.
     """
-    lost, offset = case.lost, look.offset
-    if offset is None:
+
+    record: TaskRecord
+    stored: Fields
+    since: float
+
+
+def legacy(taker: Lost, task_id: str, look: Look) -> Legacy | None:
+    """What ``taker`` leaves, now that it is given that task of the look; ``None`` for nothing."""
+    given = next((entry for entry in look.strangers if entry[0].id == task_id), None)
+    if given is None or look.offset is None:
+        return None
+    since, _ = window(taker, look.offset, slack=_slack(taker, look.receipts))
+    return Legacy(*given, since)
+
+
+def inherit(case: Case, left: Legacy, look: Look) -> Case:
+    """The case of another submit, for which there is a legacy.
+
+    The task that was given away may have been this one's. Then its own is the taker's, which may be
+    too old for its own window: so it is looked for from where the taker's begins.
+    """
+    lost = case.lost
+    # In this order since a thousand may be lost at once, and each leaves something to all others.
+    if left.since >= lost.since or compare(lost.chosen, left.stored, {}) == "different":
         return case
-    given = [entry for entry in look.strangers if entry[0].id == task_id]
-    times = window(lost, offset, slack=_slack(lost, look.receipts))
-    if not any(
-        compare(lost.chosen, stored, {}) != "different" and _is_within(record, times)
-        for record, stored in given
-    ):
+    times = window(lost, look.offset or 0.0, slack=_slack(lost, look.receipts))
+    if left.since >= times[0] or not _is_within(left.record, times):
         return case
-    first, _ = window(taker, offset, slack=_slack(taker, look.receipts))
-    begun = first + SLACK - min(offset, offset if lost.offset is None else lost.offset)
-    return case if begun >= lost.begun else Case(replace(lost, begun=begun))
+    return Case(replace(lost, since=left.since))
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,8 +376,8 @@ def search(lost: Lost, look: Look) -> Sight:
         return Found(_oldest_first(called))
     if look.offset is None:
         return Unclear("the service's clock was never seen")
-    controls = [(r, stored) for r, stored in look.controls if _is_near(r, lost)]
-    if not controls and any(_is_near(receipt, lost) for receipt in look.receipts):
+    controls = [control for control in look.controls if _is_near(control[0], lost)]
+    if not controls and _is_one_near(lost, look.receipts):
         return Unclear("tasks of ours are not in the list as they were sent")
     defaults = _defaults(controls, lost)
     likeness = [
@@ -330,7 +412,7 @@ def _doubt(
         return "a task in the list may or may not be this one"
     if likeness and not any(_is_of_one_form(receipt, lost) for receipt, _ in controls):
         return "no task of ours in the list shows how the service stores such requests"
-    if _is_lacking(look, lost, look.offset or 0.0):
+    if look.lacking <= lost.ended:  # then others may be lacking too
         return "earlier tasks of ours are not in the list"
     return None
 
@@ -350,21 +432,19 @@ def _is_of_one_form(receipt: Receipt, lost: Lost) -> bool:
     """Whether what is true of how the one is stored is true of the other: each field that was
     chosen there was chosen here, and each switch stood alike."""
     return all(
-        name in receipt.chosen
-        and (receipt.chosen[name] == value or not (name == "action" or isinstance(value, bool)))
+        name in receipt.chosen and (receipt.chosen[name] == value or not _is_switch(name, value))
         for name, value in lost.chosen.items()
     )
 
 
-def _is_lacking(look: Look, lost: Lost, offset: float) -> bool:
-    """Whether a task of ours that was sent before the end of the lost submit, and that was looked
-    for, is not in the list: others may be lacking too."""
-    return any(
-        receipt.task_id not in look.listed
-        and receipt.begun <= lost.ended
-        and look.span[0] <= window(receipt, offset)[0]
-        and window(receipt, offset)[1] <= look.span[1]
-        for receipt in look.receipts
+def _is_switch(name: str, value: object) -> bool:
+    return name == "action" or isinstance(value, bool)
+
+
+def _form(chosen: Fields) -> frozenset[tuple[str, object]]:
+    """All that `_is_of_one_form` asks of a lost submit."""
+    return frozenset(
+        (name, str(value) if _is_switch(name, value) else None) for name, value in chosen.items()
     )
 
 
@@ -410,13 +490,11 @@ def _is_within(record: TaskRecord, times: tuple[float, float]) -> bool:
 
 def _defaults(controls: Iterable[tuple[Receipt, Fields]], lost: Lost) -> dict[str, Any]:
     """The fields that the service adds to a request of this action by itself."""
-    return {
-        name: value
-        for receipt, stored in controls
-        if receipt.chosen["action"] == lost.chosen["action"]
-        for name, value in stored.items()
-        if name not in receipt.chosen
-    }
+    defaults: dict[str, Any] = {}
+    for receipt, added in controls:
+        if added and receipt.chosen["action"] == lost.chosen["action"]:
+            defaults |= added
+    return defaults
 
 
 def _suspects(lost: Lost, look: Look, offset: float) -> list[tuple[TaskRecord, Fields]]:

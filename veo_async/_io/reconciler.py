@@ -213,9 +213,10 @@ class Reconciler:
             entry.next_look = decision.at
             return look
         if isinstance(decision, Adopt):
-            for other in self._open:
-                if other is not entry:
-                    other.case = reconcile.bequeath(other.case, lost, decision.task_id, look)
+            if left := reconcile.legacy(lost, decision.task_id, look):
+                for other in self._open:
+                    if other is not entry:
+                        other.case = reconcile.inherit(other.case, left, look)
             receipt = Receipt(decision.task_id, lost.chosen, lost.begun, lost.ended, lost.offset)
             self.accepted(receipt, at_once=False)
             look = reconcile.give_away(look, receipt)
