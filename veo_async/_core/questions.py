@@ -30,7 +30,7 @@ thousands, if each has a single task, and the event loop must not be held up by 
 
 MOMENT = 0.2
 """Seconds for which what is due next may wait for others: to wake up costs a program more than such
-a turn's work, and the delays are the same for as many polls (measured with `benchmarks`)."""
+a turn's work, and the delays are nearly the same for as many polls (`benchmarks.schedule`)."""
 
 When: TypeAlias = Callable[[Cohort], float]
 """When a cohort is due by all that is known now."""
@@ -76,7 +76,7 @@ class Agenda:
     def add(self, task_id: str, cohort: Cohort) -> None:
         """Note that ``task_id`` is due when its cohort is."""
         group = self._group_of.get(task_id)
-        if group and group.cohort == cohort:
+        if group and (group.cohort is cohort or group.cohort == cohort):
             return
         self.drop(task_id)
         group = self._groups.get(cohort)

@@ -167,7 +167,8 @@ class Tracker:
         """While the caller waits for a place in flight, the tasks that hold them are polled."""
         self._queued_for_places += 1
         for tracked in self._kept.values():
-            self._ask_again(tracked)
+            if not tracked.waiters:  # else it is asked about anyhow
+                self._ask_again(tracked)
         self._start()
         try:
             yield
