@@ -20,6 +20,7 @@ import httpx
 from ._core.addresses import read_base_url
 from ._core.batch import MANY, read_count
 from ._core.credentials import BASE_URL_VARIABLE, DEFAULT_BASE_URL, TOKEN_VARIABLE, read_token
+from ._core.lost import Lost
 from ._core.options import (
     read_instance,
     read_mode,
@@ -28,7 +29,6 @@ from ._core.options import (
     read_source,
     read_timeout,
 )
-from ._core.reconcile import Lost
 from ._core.reply import Answer
 from ._core.telling import read_listener
 from ._core.throttle import Lane

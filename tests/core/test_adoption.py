@@ -22,20 +22,15 @@ from hypothesis.stateful import (
     rule,
 )
 
+from veo_async._core.look import Look, read_look
+from veo_async._core.lost import GRACE, Lost, Receipt, precedence, reach
 from veo_async._core.reconcile import (
-    GRACE,
     LONGEST_GENERATION,
     Absent,
     Adopt,
     CannotTell,
     Case,
-    Look,
-    Lost,
-    Receipt,
     decide,
-    precedence,
-    reach,
-    read_look,
     search,
 )
 from veo_async.models import TaskRecord

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veo_async._core import receipts as module
+from veo_async._core.lost import Receipt
 from veo_async._core.receipts import FRESH, PORTION, Receipts
-from veo_async._core.reconcile import Receipt
 
 MANY = FRESH + 3 * PORTION
 

@@ -7,37 +7,25 @@ from math import inf
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tests.support.wire import bounded
 from veo_async import TaskRecord
 from veo_async._core import reconcile
 from veo_async._core.likeness import comparable
+from veo_async._core.look import Look, give_away, legacy, read_look
+from veo_async._core.lost import WIDE, Lost, Receipt, reach, window
 from veo_async._core.reconcile import (
-    NEAR,
-    SLACK,
-    WIDE,
     Absent,
     Adopt,
     CannotTell,
     Case,
     Found,
-    Look,
     LookAgain,
-    Lost,
     Missing,
-    Receipt,
     Sight,
     Unclear,
     decide,
-    give_away,
     inherit,
-    legacy,
-    reach,
-    read_look,
     search,
-    window,
 )
 
 T0 = 1_753_435_158.0
@@ -355,34 +343,6 @@ def test_the_trace_id_is_the_best_evidence() -> None:
     assert isinstance(search(lost, other), Unclear)
 
 
-def test_windows_are_in_the_services_time() -> None:
-    """A window runs from the send to a grace after the end, shifted by the clocks' offset."""
-    assert window(LOST, 100.0) == (T0 + 95, T0 + 145)
-    assert window(EARLIER, 0.0, slack=0.0) == (T0 - 60, T0 - 29)
-
-
-def test_a_look_reaches_over_all_windows_and_further_without_a_task_of_ours() -> None:
-    """Without any task of ours near in time the clocks may disagree, so more is read; with some,
-    the controls next to it are read too, and no others."""
-    late = Lost(MUG, T0 + 50, T0 + 60)
-    before = Receipt("before", CUP, begun=T0 - 120, ended=T0 - 119)
-    after = Receipt("after", RAIN, begun=T0 + 80, ended=T0 + 81)
-
-    assert reach([LOST, late], [before, EARLIER], 0.0) == (T0 - 65, T0 + 95)
-    assert reach([LOST], [EARLIER, LATER, after], 0.0) == (T0 - 65, T0 + 47)
-    assert reach([LOST], (), None) == (T0 - 900, T0 + 940)
-
-
-def test_equal_ones_leave_each_other_what_lies_in_their_windows() -> None:
-    """Whose window ends first takes the oldest record; a trace id comes before all."""
-    early, late = Lost(MUG, T0, T0 + 1), Lost(MUG, T0 + 20, T0 + 21)
-    long, traced = Lost(MUG, T0, T0 + 99), Lost(MUG, T0, T0 + 99, trace_id="trace")
-
-    ordered = sorted([long, late, traced, early], key=reconcile.precedence)
-
-    assert ordered == [traced, early, late, long]
-
-
 HIDDEN = Lost(MUG, begun=T0 - 20, ended=T0 - 15)
 """Its own record is not in the list yet."""
 
@@ -464,45 +424,6 @@ def test_a_legacy_is_passed_on_and_grows_no_further() -> None:
     assert [case.lost.since for case in cases] == [inf, *[first] * 4]
     assert [case.lost.begun for case in cases] == [lost.begun for lost in equal]
     assert reach([case.lost for case in cases], [], 0.0)[0] == first
-
-
-moments = st.integers(0, 2000)
-
-
-@bounded
-@given(
-    # Those of ours begin off the full second, so that no two are equally near.
-    st.dictionaries(moments, st.tuples(st.integers(0, 50), st.booleans()), max_size=30),
-    st.lists(st.tuples(moments, st.integers(0, 50)), min_size=1, max_size=4),
-)
-def test_a_look_reaches_to_the_nearest_tasks_of_ours(
-    ours: dict[int, tuple[int, bool]], theirs: list[tuple[int, int]]
-) -> None:
-    """Of thousands of tasks of ours the same ones are found as by going through all of them: on
-    each side the nearest one of the same form, else the nearest one."""
-    tall = {**MUG, "aspect_ratio": "9:16"}
-    receipts = [
-        Receipt(str(at), tall if same else CUP, T0 + at + 0.25, T0 + at + 0.25 + took)
-        for at, (took, same) in ours.items()
-    ]
-    lost = [Lost(tall, T0 + at, T0 + at + took) for at, took in theirs]
-    times = []
-    for one in lost:
-        near = sorted(
-            (receipt for receipt in receipts if abs(receipt.begun - one.begun) <= NEAR),
-            key=lambda receipt: abs(receipt.begun - one.begun),
-        )
-        times.append(window(one, 0.0, slack=SLACK if near else WIDE))
-        before = [receipt for receipt in near if receipt.begun < one.ended]
-        after = [receipt for receipt in near if receipt.begun >= one.ended]
-        for side in (before, after):
-            alike = [receipt for receipt in side if receipt.chosen == tall]
-            times += [window(receipt, 0.0) for receipt in (alike or side)[:1]]
-
-    assert reach(lost, receipts, 0.0) == (
-        min(first for first, _ in times),
-        max(last for _, last in times),
-    )
 
 
 def test_repeated_records_count_once() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from veo_async._core.reconcile import NEAR, WIDE
+from veo_async._core.lost import NEAR, WIDE
 from veo_async._io.batch_items import Maker, Options, Owned
 
 NOW = 1_753_435_158.0

@@ -18,7 +18,8 @@ from veo_async import (
     TextToVideo,
     VeoClient,
 )
-from veo_async._core.reconcile import Adopt, CannotTell, Conclusion, Lost, Receipt
+from veo_async._core.lost import Lost, Receipt
+from veo_async._core.reconcile import Adopt, CannotTell, Conclusion
 from veo_async._io import reconciler
 
 MUG = TextToVideo(prompt="a mug")

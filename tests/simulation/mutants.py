@@ -57,26 +57,26 @@ MUTANTS = (
     _mutant(
         "no ownership check before adopting",
         (
-            "_core/reconcile.py",
+            "_core/look.py",
             "        if receipt is None:\n            if not (record.id and record.id in owned):",
             "        if record.id:\n            if True:",
         ),
         (
-            "_core/reconcile.py",
+            "_core/look.py",
             "        elif offset is not None and _is_recognised(receipt, record, fields, offset):",
             "        if receipt and offset is not None "
             "and _is_recognised(receipt, record, fields, offset):",
         ),
         (
-            "_core/reconcile.py",
-            "[entry for entry in look.strangers if entry[0].id != receipt.task_id]",
-            "look.strangers",
+            "_core/look.py",
+            "        if record.id != receipt.task_id:",
+            "        if True:",
         ),
     ),
     _mutant(
         "the window shortened to the moment of sending",
         (
-            "_core/reconcile.py",
+            "_core/lost.py",
             "    last = sent.ended + max(offset, then) + GRACE + slack",
             "    last = sent.begun + max(offset, then) + slack",
         ),
@@ -168,12 +168,12 @@ MUTANTS = (
         "no control is asked for",
         (
             "_core/reconcile.py",
-            "    if not controls and any(_is_near(receipt, lost) for receipt in look.receipts):",
+            "    if not controls and is_one_near(lost, look.receipts):",
             "    if False:",
         ),
         (
             "_core/reconcile.py",
-            "    if likeness and not any(_is_of_one_form(receipt, lost) for receipt, _ in controls):",
+            "    if likeness and not any(is_of_one_form(receipt, lost) for receipt, _ in controls):",
             "    if False:",
         ),
     ),
@@ -189,7 +189,7 @@ MUTANTS = (
         "a record that an open POST may have claimed is given away",
         (
             "_core/reconcile.py",
-            "        and not _is_claimed(record, stored, look, defaults, slack=_slack(lost, look.receipts))",
+            "        and not _is_claimed(record, stored, look, defaults, slack=slack_of(lost, look.receipts))",
             "        and True",
         ),
     ),

@@ -205,7 +205,7 @@ def _interruptions(luck: Random, seed: int, *, clocks: bool) -> tuple[Interrupti
     while luck.random() < 0.35:
         ends.append(_interruption(luck, killed=killed and luck.random() < 0.7, soon=False))
     # Fast or slow, and in a world whose own clocks agree: what all clocks together may disagree by
-    # is bounded by a quarter of an hour (`reconcile.WIDE`).
+    # is bounded by a quarter of an hour (`lost.WIDE`).
     sense = luck.choice([1, -1]) if clocks else 0
     return tuple(replace(end, clock=sense * end.clock) for end in ends)
 

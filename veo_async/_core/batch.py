@@ -28,8 +28,8 @@ from . import journal_events as events
 from . import submit as law
 from .journal_rows import FIRST, Item, Row, Step
 from .likeness import chosen
+from .lost import Lost, Receipt
 from .options import read_request
-from .reconcile import Lost, Receipt
 
 SECOND = "upscale"
 """The stage that makes the 1080p version."""

@@ -12,7 +12,7 @@ import zlib
 from collections import deque
 from collections.abc import Iterator
 
-from .reconcile import Receipt
+from .lost import Receipt
 
 FRESH = 4096
 """How many are kept as objects: as many as most runs ever have at once."""

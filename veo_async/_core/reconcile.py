@@ -20,25 +20,15 @@ record is ever given to two of them, nor one that a submit of ours may have a be
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
-from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
 from ..models import TaskRecord
-from .callbacks import is_of
 from .likeness import ACTIONS, Fields, compare
-
-SLACK = 5.0
-"""Seconds by which a record's time may lie outside of the window: ``Date`` has whole seconds, and
-the answer that bore it was under way for a while."""
-
-WIDE = 900.0
-"""The same while no task of ours shows that records are timed by the clock of ``Date``."""
-
-GRACE = 30.0
-"""Seconds between the two looks that must agree."""
+from .look import Legacy, Look, is_called, is_within
+from .lost import GRACE, Lost, Receipt, is_near, is_of_one_form, is_one_near, slack_of, window
 
 CATCH_UP = 120.0
 """Seconds after which a list must have caught up: twice the longest lag that is reckoned with."""
@@ -46,304 +36,6 @@ CATCH_UP = 120.0
 LONGEST_GENERATION = 900.0
 """Seconds after which a service that answers only when a video is ready must have stored it; the
 API guide speaks of one to three minutes."""
-
-NEAR = 600.0
-"""How near in time a control must be, in seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """A submit of ours that was accepted.
-
-    Attributes:
-        task_id: the service's id.
-        chosen: see `chosen`.
-        begun: when it was sent, in Unix seconds on this machine's clock.
-        ended: when its answer came.
-        offset: see `window`, as it was known when it was sent.
-    """
-
-    task_id: str
-    chosen: Fields
-    begun: float
-    ended: float
-    offset: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """A submit of ours whose answer proved nothing; the attributes are those of a `Receipt`.
-
-    ``asked`` is when somebody first asked for it, where that is later: in a later run;
-    ``callback_url`` is its own, which no other submit has; ``since`` is from when on its record may
-    be, on the service's clock, where that is earlier than its own window: see `inherit`.
-    """
-
-    chosen: Fields
-    begun: float
-    ended: float
-    trace_id: str | None = None
-    offset: float | None = None
-    asked: float = float("-inf")
-    callback_url: str | None = field(default=None, repr=False)
-    since: float = inf
-
-    @property
-    def sought(self) -> float:
-        """Since when it is looked for."""
-        return max(self.ended, self.asked)
-
-    @property
-    def is_earlier(self) -> bool:
-        """Whether an earlier run sent it. This machine's clock may have been set since."""
-        return self.asked > float("-inf")
-
-    @property
-    def is_tied(self) -> bool:
-        """Whether its times are tied to the service's: in this run by any answer, in an earlier one
-        only by one that came before it."""
-        return not self.is_earlier or self.offset is not None
-
-    def over(self, offset: float | None) -> float:
-        """When it was over, on this machine's clock as it goes now; ``offset`` as for `window`."""
-        if not self.is_earlier:
-            return self.ended
-        if self.offset is None or offset is None:
-            return self.sought
-        return self.ended + self.offset - offset
-
-
-def window(sent: Lost | Receipt, offset: float, *, slack: float = SLACK) -> tuple[float, float]:
-    """Between which Unix times, on the service's clock, the record of a submit must lie.
-
-    ``offset`` is by how many seconds that clock runs ahead of this machine's. It grows where this
-    machine sleeps, since a steady clock sleeps with it. The service may accept a request after we
-    gave up waiting for its answer.
-    """
-    then = offset if sent.offset is None else sent.offset
-    first = sent.begun + min(offset, then) - slack
-    last = sent.ended + max(offset, then) + GRACE + slack
-    return (min(first, sent.since) if isinstance(sent, Lost) else first), last
-
-
-def reach(
-    lost: Iterable[Lost], receipts: Sequence[Receipt], offset: float | None
-) -> tuple[float, float]:
-    """Between which Unix times, on the service's clock, a look must read the list."""
-    everybody = _InTime(receipts)
-    of_form: dict[frozenset[tuple[str, object]], _InTime] = {}
-    times = []
-    for one in lost:
-        form = _form(one.chosen)
-        if form not in of_form:
-            of_form[form] = _InTime(r for r in receipts if _is_of_one_form(r, one))
-        times.append(window(one, offset or 0.0, slack=_slack(one, everybody.times)))
-        # The tasks of ours, one before and one after, that make the best controls.
-        for alike, nearest in zip(of_form[form].beside(one), everybody.beside(one), strict=True):
-            if control := alike or nearest:
-                times.append(window(control, offset or 0.0))
-    return min(first for first, _ in times), max(last for _, last in times)
-
-
-class _InTime:
-    """Receipts in the order of time: thousands are asked for what is near a thousand lost ones."""
-
-    def __init__(self, receipts: Iterable[Receipt]) -> None:
-        self._receipts = sorted(receipts, key=_begun)
-        self.times = [receipt.begun for receipt in self._receipts]
-
-    def beside(self, lost: Lost) -> tuple[Receipt | None, Receipt | None]:
-        """The nearest ones that were sent before the end of the lost submit, and after it."""
-        first, last = _near(lost, self.times)
-        middle = bisect_left(self.times, lost.ended, first, last)
-        place = bisect_left(self.times, lost.begun, first, middle)
-        before = self._receipts[max(place - 1, first) : min(place + 1, middle)]
-        after = self._receipts[middle:last][:1]
-        nearest = min(before, key=lambda receipt: abs(receipt.begun - lost.begun), default=None)
-        return nearest, after[0] if after else None
-
-
-def _begun(receipt: Receipt) -> float:
-    return receipt.begun
-
-
-def _near(lost: Lost, times: Sequence[float]) -> tuple[int, int]:
-    """Which of these times, in ascending order, are so near to the lost submit that what was sent
-    then may be a control: the first, and the one behind the last."""
-    return bisect_left(times, lost.begun - NEAR), bisect_right(times, lost.begun + NEAR)
-
-
-def _is_one_near(lost: Lost, times: Sequence[float]) -> bool:
-    first, last = _near(lost, times)
-    return first < last
-
-
-def _slack(lost: Lost, times: Sequence[float]) -> float:
-    """By how much its window is wider; ``times`` are those of our receipts, in ascending order."""
-    return SLACK if lost.is_tied and _is_one_near(lost, times) else WIDE
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What one look at the list showed.
-
-    Attributes:
-        at: when it began, in Unix seconds on this machine's clock.
-        offset: see `window`; ``None`` while the service's clock was never seen.
-        complete: whether the list was read to its end.
-        span: between which times of the service it was read.
-        receipts: the times of the tasks that are ours, in ascending order, as they were known
-            once the list was read.
-        claims: submits of ours that a record may belong to although its id does not say so:
-            answers that are still awaited (their end is infinite), or that bore no id.
-        controls: those of the tasks that were recognised, in the order of time, with what the
-            service had added to their requests.
-        strangers: the records that are not ours, with their requests.
-        lacking: since when tasks of ours that were looked for are not in the list.
-    """
-
-    at: float
-    offset: float | None
-    complete: bool
-    span: tuple[float, float]
-    receipts: Sequence[float]
-    claims: Sequence[Lost | Receipt]
-    controls: Sequence[tuple[Receipt, Fields]]
-    strangers: Sequence[tuple[TaskRecord, Fields]]
-    lacking: float
-
-
-def read_look(
-    stored: Iterable[tuple[TaskRecord, Fields]],
-    receipts: Sequence[Receipt],
-    *,
-    at: float,
-    offset: float | None,
-    complete: bool,
-    span: tuple[float, float] = (-inf, inf),
-    under_way: Sequence[Lost] = (),
-    owned: Container[str] = (),
-) -> Look:
-    """Tell our own tasks in the list from those of others.
-
-    Args:
-        stored: the records of the list, each with its request as `comparable`.
-        receipts: what was accepted; without an id if there was none.
-        under_way: the submits of ours whose answers are still awaited.
-        owned: ids of tasks that are ours, and of which no more is known.
-        at, offset, complete, span: see `Look`.
-    """
-    ours = {receipt.task_id: receipt for receipt in receipts if receipt.task_id}
-    claims: list[Lost | Receipt] = [
-        *under_way,
-        *(receipt for receipt in receipts if not receipt.task_id),
-    ]
-    records = {record.id: (record, fields) for record, fields in stored}
-    controls: list[tuple[Receipt, Fields]] = []
-    strangers: list[tuple[TaskRecord, Fields]] = []
-    for record, fields in records.values():
-        receipt = ours.get(record.id or "")
-        if receipt is None:
-            if not (record.id and record.id in owned):
-                strangers.append((record, fields))
-        elif offset is not None and _is_recognised(receipt, record, fields, offset):
-            controls.append((receipt, _added(receipt, fields)))
-    return Look(
-        at,
-        offset,
-        complete,
-        span,
-        sorted(receipt.begun for receipt in ours.values()),
-        claims,
-        sorted(controls, key=_begun_of),
-        strangers,
-        lacking=min(
-            (
-                r.begun
-                for r in ours.values()
-                if r.task_id not in records and _is_in(r, span, offset)
-            ),
-            default=inf,
-        ),
-    )
-
-
-def _added(receipt: Receipt, stored: Fields) -> Fields:
-    """What the service added to a request by itself."""
-    return {name: value for name, value in stored.items() if name not in receipt.chosen}
-
-
-def _begun_of(control: tuple[Receipt, Fields]) -> float:
-    return control[0].begun
-
-
-def _is_in(receipt: Receipt, span: tuple[float, float], offset: float | None) -> bool:
-    """Whether it was looked for: all of its window lies within what was read."""
-    first, last = window(receipt, offset or 0.0)
-    return span[0] <= first and last <= span[1]
-
-
-def give_away(look: Look, receipt: Receipt) -> Look:
-    """The look once one of its strangers is ours: as if it were read anew, which for a thousand
-    lost submits would take minutes."""
-    receipts, controls = list(look.receipts), list(look.controls)
-    insort(receipts, receipt.begun)
-    strangers: list[tuple[TaskRecord, Fields]] = []
-    for record, stored in look.strangers:
-        if record.id != receipt.task_id:
-            strangers.append((record, stored))
-        elif look.offset is not None and _is_recognised(receipt, record, stored, look.offset):
-            insort(controls, (receipt, _added(receipt, stored)), key=_begun_of)
-    return replace(look, receipts=receipts, controls=controls, strangers=strangers)
-
-
-def _is_recognised(receipt: Receipt, record: TaskRecord, stored: Fields, offset: float) -> bool:
-    # By the one offset or by the other, never in between: where this machine's clock was set, all
-    # that lies between them would seem to be timed by the clock of ``Date``.
-    then = offset if receipt.offset is None else receipt.offset
-    return all(stored.get(name) == value for name, value in receipt.chosen.items()) and any(
-        _is_within(record, window(replace(receipt, offset=one), one)) for one in (then, offset)
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Legacy:
-    """What a submit leaves to those that the task may have belonged to which it was given: its own,
-    which may still be hidden.
-
-    Attributes:
-        record, stored: the task that it was given, and its request.
-        since: from when on its own may be, on the service's clock.
-    """
-
-    record: TaskRecord
-    stored: Fields
-    since: float
-
-
-def legacy(taker: Lost, task_id: str, look: Look) -> Legacy | None:
-    """What ``taker`` leaves, now that it is given that task of the look; ``None`` for nothing."""
-    given = next((entry for entry in look.strangers if entry[0].id == task_id), None)
-    if given is None or look.offset is None:
-        return None
-    since, _ = window(taker, look.offset, slack=_slack(taker, look.receipts))
-    return Legacy(*given, since)
-
-
-def inherit(case: Case, left: Legacy, look: Look) -> Case:
-    """The case of another submit, for which there is a legacy.
-
-    The task that was given away may have been this one's. Then its own is the taker's, which may be
-    too old for its own window: so it is looked for from where the taker's begins.
-    """
-    lost = case.lost
-    # In this order since a thousand may be lost at once, and each leaves something to all others.
-    if left.since >= lost.since or compare(lost.chosen, left.stored, {}) == "different":
-        return case
-    times = window(lost, look.offset or 0.0, slack=_slack(lost, look.receipts))
-    if left.since >= times[0] or not _is_within(left.record, times):
-        return case
-    return Case(replace(lost, since=left.since))
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,8 +68,8 @@ def search(lost: Lost, look: Look) -> Sight:
         return Found(_oldest_first(called))
     if look.offset is None:
         return Unclear("the service's clock was never seen")
-    controls = [control for control in look.controls if _is_near(control[0], lost)]
-    if not controls and _is_one_near(lost, look.receipts):
+    controls = [control for control in look.controls if is_near(control[0], lost)]
+    if not controls and is_one_near(lost, look.receipts):
         return Unclear("tasks of ours are not in the list as they were sent")
     defaults = _defaults(controls, lost)
     likeness = [
@@ -389,8 +81,8 @@ def search(lost: Lost, look: Look) -> Sight:
         record
         for record, stored in same
         if record.id
-        and _is_within(record, window(lost, look.offset))
-        and not _is_claimed(record, stored, look, defaults, slack=_slack(lost, look.receipts))
+        and is_within(record, window(lost, look.offset))
+        and not _is_claimed(record, stored, look, defaults, slack=slack_of(lost, look.receipts))
     ]
     if free:
         return Found(_oldest_first(free))
@@ -410,7 +102,7 @@ def _doubt(
         return "the task list could not be read to its end"
     if any(alike != "different" for alike in likeness):
         return "a task in the list may or may not be this one"
-    if likeness and not any(_is_of_one_form(receipt, lost) for receipt, _ in controls):
+    if likeness and not any(is_of_one_form(receipt, lost) for receipt, _ in controls):
         return "no task of ours in the list shows how the service stores such requests"
     if look.lacking <= lost.ended:  # then others may be lacking too
         return "earlier tasks of ours are not in the list"
@@ -423,48 +115,9 @@ def _is_claimed(
     """Whether the record may be that of another submit of ours."""
     return any(
         compare(claim.chosen, stored, defaults) != "different"
-        and _is_within(record, window(claim, look.offset or 0.0, slack=slack))
+        and is_within(record, window(claim, look.offset or 0.0, slack=slack))
         for claim in look.claims
     )
-
-
-def _is_of_one_form(receipt: Receipt, lost: Lost) -> bool:
-    """Whether what is true of how the one is stored is true of the other: each field that was
-    chosen there was chosen here, and each switch stood alike."""
-    return all(
-        name in receipt.chosen and (receipt.chosen[name] == value or not _is_switch(name, value))
-        for name, value in lost.chosen.items()
-    )
-
-
-def _is_switch(name: str, value: object) -> bool:
-    return name == "action" or isinstance(value, bool)
-
-
-def _form(chosen: Fields) -> frozenset[tuple[str, object]]:
-    """All that `_is_of_one_form` asks of a lost submit."""
-    return frozenset(
-        (name, str(value) if _is_switch(name, value) else None) for name, value in chosen.items()
-    )
-
-
-def precedence(lost: Lost) -> tuple[bool, bool, float]:
-    """In which order lost submits take their records from one look.
-
-    First who may know its own by its trace id, then whose window is where it says, then whose
-    window ends first; each takes the oldest that it finds. So equal ones leave each other what lies
-    in their windows: given otherwise, a record may be left over that is too old for the one that
-    finds none.
-    """
-    return lost.trace_id is None, not lost.is_tied, lost.ended
-
-
-def is_called(record: TaskRecord, lost: Lost) -> bool | None:
-    """Whether the record is the lost submit's by its own callback address; ``None`` if that cannot
-    be told."""
-    if not lost.callback_url or not record.id:
-        return None
-    return is_of(lost.callback_url, (record.request or {}).get("callback_url"))
 
 
 def _oldest_first(records: Iterable[TaskRecord]) -> tuple[str, ...]:
@@ -480,14 +133,6 @@ def _with_trace(trace_id: str, look: Look) -> tuple[str, ...]:
     return tuple(task_id for task_id in traced if task_id)
 
 
-def _is_near(receipt: Receipt, lost: Lost) -> bool:
-    return abs(receipt.begun - lost.begun) <= NEAR
-
-
-def _is_within(record: TaskRecord, times: tuple[float, float]) -> bool:
-    return record.created_at is not None and times[0] <= record.created_at.timestamp() <= times[1]
-
-
 def _defaults(controls: Iterable[tuple[Receipt, Fields]], lost: Lost) -> dict[str, Any]:
     """The fields that the service adds to a request of this action by itself."""
     defaults: dict[str, Any] = {}
@@ -500,12 +145,12 @@ def _defaults(controls: Iterable[tuple[Receipt, Fields]], lost: Lost) -> dict[st
 def _suspects(lost: Lost, look: Look, offset: float) -> list[tuple[TaskRecord, Fields]]:
     """The records that may be the lost submit's: of its action, in its window. A record that does
     not say when it was made, or an action that we know, may be any."""
-    times = window(lost, offset, slack=_slack(lost, look.receipts))
+    times = window(lost, offset, slack=slack_of(lost, look.receipts))
     others = [action for action in ACTIONS if action != lost.chosen["action"]]
     return [
         (record, stored)
         for record, stored in look.strangers
-        if (record.created_at is None or _is_within(record, times))
+        if (record.created_at is None or is_within(record, times))
         and stored.get("action") not in others
         and is_called(record, lost) is not False
     ]
@@ -582,3 +227,19 @@ def decide(
     if at >= needed and case.missing_since is not None:
         return case, Absent()
     return Case(lost, since), LookAgain(min(later, max(needed, at + BETWEEN_LOOKS)))
+
+
+def inherit(case: Case, left: Legacy, look: Look) -> Case:
+    """The case of another submit, for which there is a legacy.
+
+    The task that was given away may have been this one's. Then its own is the taker's, which may be
+    too old for its own window: so it is looked for from where the taker's begins.
+    """
+    lost = case.lost
+    # In this order since a thousand may be lost at once, and each leaves something to all others.
+    if left.since >= lost.since or compare(lost.chosen, left.stored, {}) == "different":
+        return case
+    times = window(lost, look.offset or 0.0, slack=slack_of(lost, look.receipts))
+    if left.since >= times[0] or not is_within(left.record, times):
+        return case
+    return Case(replace(lost, since=left.since))

@@ -20,8 +20,9 @@ from .._core.batch import SECOND
 from .._core.journal import download_stage
 from .._core.journal_events import Event, Failed, Retried, Saved, Succeeded
 from .._core.journal_rows import FIRST, Item, Row
+from .._core.lost import NEAR, WIDE, Lost
 from .._core.names import file_name
-from .._core.reconcile import NEAR, WIDE, Adopt, CannotTell, Lost
+from .._core.reconcile import Adopt, CannotTell
 from .._core.telling import Origin
 from ..errors import DownloadError, GenerationFailedError, JournalError, VeoError
 from ..models import Action, Generation, Outcome, VideoRequest

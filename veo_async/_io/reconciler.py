@@ -16,10 +16,12 @@ import anyio
 from .._core import reconcile
 from .._core.callbacks import Ticket
 from .._core.likeness import comparable
+from .._core.look import Look, give_away, is_called, legacy, read_look
+from .._core.lost import NEAR, WIDE, Lost, Receipt, precedence, reach
 from .._core.marks import Marks
 from .._core.queries import By
 from .._core.receipts import Receipts
-from .._core.reconcile import Adopt, CannotTell, Case, Conclusion, LookAgain, Lost, Receipt
+from .._core.reconcile import Adopt, CannotTell, Case, Conclusion, LookAgain
 from .._core.reply import Answer, Failure, service_time
 from ..errors import APIError, VeoError
 from ..models import TaskRecord
@@ -29,7 +31,7 @@ from .seams import Seams
 MAX_PAGES = 400
 """How many pages of the list one look reads: 20,000 tasks within the window."""
 
-KEEP = reconcile.WIDE + reconcile.NEAR
+KEEP = WIDE + NEAR
 """Seconds for which an accepted submit is kept as a control before the oldest one that is lost or
 awaited: further than a look reaches back. Of older ones only a mark of the id is kept, for good, so
 that none is ever given to a lost submit."""
@@ -177,14 +179,14 @@ class Reconciler:
         # What is judged is what was asked for, whatever the answers say of the clock.
         at, offset = self._seams.wall(), self._offset
         lost = [entry.case.lost for entry in entries]
-        span = reconcile.reach(lost, self._ours(), offset)
+        span = reach(lost, self._ours(), offset)
         traced = await self._read_traces([one.trace_id for one in lost if one.trace_id])
         called = await self._read_called(entries)
         listed, complete = await self._read_list(span)
         records = [*traced, *called, *listed]
         stored = [(record, comparable(record.request or {})) for record in records]
         # From here to the end nothing is awaited: what is given away is ours for the next entry.
-        look = reconcile.read_look(
+        look = read_look(
             stored,
             self._ours(),
             at=at,
@@ -194,11 +196,11 @@ class Reconciler:
             under_way=self._under_way(),
             owned=self._owned({record.id for record, _ in stored if record.id}),
         )
-        for entry in sorted(entries, key=lambda entry: reconcile.precedence(entry.case.lost)):
+        for entry in sorted(entries, key=lambda entry: precedence(entry.case.lost)):
             if entry in self._open:  # else its caller is gone, so nothing is given to it
                 look = self._judge(entry, look)
 
-    def _judge(self, entry: _Open, look: reconcile.Look) -> reconcile.Look:
+    def _judge(self, entry: _Open, look: Look) -> Look:
         """Decide about one entry; returns what the others are to see."""
         lost = entry.case.lost
         sight = reconcile.search(lost, look)
@@ -213,13 +215,13 @@ class Reconciler:
             entry.next_look = decision.at
             return look
         if isinstance(decision, Adopt):
-            if left := reconcile.legacy(lost, decision.task_id, look):
+            if left := legacy(lost, decision.task_id, look):
                 for other in self._open:
                     if other is not entry:
                         other.case = reconcile.inherit(other.case, left, look)
             receipt = Receipt(decision.task_id, lost.chosen, lost.begun, lost.ended, lost.offset)
             self.accepted(receipt, at_once=False)
-            look = reconcile.give_away(look, receipt)
+            look = give_away(look, receipt)
             if entry.adopted:
                 entry.adopted(decision.task_id)
         entry.decision = decision
@@ -259,9 +261,7 @@ class Reconciler:
         }
         records = await self._read_traces(list(said), "ids")
         return [
-            record
-            for record in records
-            if record.id in said and reconcile.is_called(record, said[record.id])
+            record for record in records if record.id in said and is_called(record, said[record.id])
         ]
 
     async def _read_list(self, span: tuple[float, float]) -> tuple[list[TaskRecord], bool]:

@@ -24,6 +24,7 @@ import anyio
 from .._core import reconcile
 from .._core import submit as law
 from .._core.callbacks import Ticket, without_token
+from .._core.lost import Lost, Receipt
 from .._core.tasks import PENDING
 from ..errors import ClientClosedError, SubmissionUncertainError, WaitTimeoutError
 from ..models import VideoRequest
@@ -177,7 +178,7 @@ class Submits:
     ) -> Tracked | law.Again | law.Stop:
         """Look for a lost submit in the account's task list."""
         trace_id, offset = step.error.trace_id, post.offset
-        lost = reconcile.Lost(
+        lost = Lost(
             post.chosen,
             post.sent_at,
             post.ended_at,
@@ -208,10 +209,10 @@ class Submits:
         assert post.tracked is not None  # `adopted` has followed it
         return post.tracked
 
-    def under_way(self) -> list[reconcile.Lost]:
+    def under_way(self) -> list[Lost]:
         """The submits whose answers are still awaited."""
         return [
-            reconcile.Lost(
+            Lost(
                 post.chosen,
                 post.sent_at,
                 inf,
@@ -304,7 +305,7 @@ class Submits:
         """Follow the task; returns whether only its id was answered, as was asked for."""
         if post.request.action in law.OTHER_SPELLING:
             self._spelling = action
-        receipt = reconcile.Receipt(
+        receipt = Receipt(
             accepted.task_id or "", post.chosen, post.sent_at, post.ended_at, post.offset
         )
         # With a callback every deployment answers at once, so that shows nothing about others; the
