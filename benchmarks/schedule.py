@@ -152,8 +152,9 @@ def scenarios(videos: int, rounds: int) -> Iterable[tuple[str, Outcome]]:
         singles = [jobs(1, mean, SIGMA, seed=seed) for seed in range(20 * rounds)]
         yield f"{mean:g} s, the first one", pooled(learned(job, DEFAULT) for job in singles)
         yield f"{mean:g} s, one after the other", in_turn(singles)
-        steady = jobs(steadily, mean, SIGMA, seed=1, every=mean / 20)
-        yield f"{mean:g} s, 20 in flight", learned(steady, DEFAULT)
+        for crowd in (20, 40):
+            steady = jobs(steadily, mean, SIGMA, seed=1, every=mean / crowd)
+            yield f"{mean:g} s, {crowd} in flight", learned(steady, DEFAULT)
     three: dict[Kind, float] = {("text2video", "a"): 12, ("text2video", "b"): 60, VIDEO: 300}
     mixed = [
         job

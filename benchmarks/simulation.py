@@ -8,7 +8,7 @@ questions; the others are what one writes by hand.
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import inf
@@ -193,10 +193,17 @@ class _Learned:
             job = self.work[int(task_id)]
             self.schedule.finished(self.cohorts[task_id], job.born, self.now)
             self.delays.append(self.now - job.end)
-        looked_at = Counter(self.cohorts[task_id] for task_id in going_on)
-        for cohort, tasks in looked_at.items():
-            self.schedule.unfinished(cohort, self.now, tasks=tasks)
-        self.questions.learned()
-        cohorts = self.schedule.go_on(looked_at, started, self.now, u=self.luck.random())
+        pending: dict[Cohort, list[str]] = {}
         for task_id in going_on:
-            self._add(task_id, cohorts[self.cohorts[task_id]])
+            pending.setdefault(self.cohorts[task_id], []).append(task_id)
+        for cohort, tasks in pending.items():
+            self.schedule.unfinished(cohort, self.now, tasks=len(tasks))
+        self.questions.learned()
+        births = {
+            cohort: [self.work[int(task_id)].born for task_id in tasks]
+            for cohort, tasks in pending.items()
+        }
+        cohorts = self.schedule.go_on(births, started, self.now, u=self.luck.random())
+        for cohort, tasks in pending.items():
+            for task_id, one in zip(tasks, cohorts[cohort], strict=True):
+                self._add(task_id, one)

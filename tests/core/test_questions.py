@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from veo_async._core.questions import CROWD, FEW, GLANCES, MOMENT, Agenda, Questions
+from veo_async._core.questions import CROWD, FEW, GLANCES, MOMENT, SOON, Agenda, Questions
 from veo_async._core.schedule import Cohort
 
 
@@ -38,9 +39,9 @@ def test_nothing_is_due_before_its_time() -> None:
     agenda.add("a", seen(0.0))
 
     assert agenda.take(9.99, 50, ten_later) == []
-    assert agenda.next_due(0.0, ten_later) == 10.0
+    assert agenda.next_due(0.0, 50, ten_later) == 10.0
     assert agenda.take(10.0, 50, ten_later) == ["a"]
-    assert agenda.next_due(10.0, ten_later) is None
+    assert agenda.next_due(10.0, 50, ten_later) is None
 
 
 def test_neighbours_ride_along() -> None:
@@ -106,7 +107,7 @@ def test_dropping_is_forgiving() -> None:
     agenda.drop("never there")
 
     assert agenda.take(1e9, 50, ten_later) == []
-    assert agenda.next_due(0.0, ten_later) is None
+    assert agenda.next_due(0.0, 50, ten_later) is None
 
 
 def test_moving_does_not_fill_the_memory() -> None:
@@ -120,7 +121,7 @@ def test_moving_does_not_fill_the_memory() -> None:
         agenda.add("gone", NOW)
         agenda.drop("gone")
         agenda.learned()
-        agenda.next_due(0.0, ten_later)
+        agenda.next_due(0.0, 50, ten_later)
 
     assert len(agenda._heap) <= 2 * len(agenda._groups) + FEW
     assert len(agenda._groups) == 3
@@ -131,7 +132,7 @@ def test_what_was_learned_counts() -> None:
     agenda = Agenda()
     for task_id, at in [("a", 1.0), ("b", 2.0), ("c", 3.0)]:
         agenda.add(task_id, seen(at))
-    assert agenda.next_due(0.0, ten_later) == 11.0
+    assert agenda.next_due(0.0, 50, ten_later) == 11.0
 
     dues = {1.0: 25.0, 2.0: 29.0, 3.0: 15.0}
     agenda.learned()
@@ -139,7 +140,7 @@ def test_what_was_learned_counts() -> None:
     def when(cohort: Cohort) -> float:
         return dues[cohort.seen]
 
-    assert agenda.next_due(11.0, when) == 15.0
+    assert agenda.next_due(11.0, 50, when) == 15.0
     assert agenda.take(15.0, 2, when) == ["c", "a"]
     assert agenda.take(25.0, 9, when) == []
     assert agenda.take(29.0, 9, when) == ["b"]
@@ -156,7 +157,7 @@ def test_nothing_is_reckoned_twice_for_nothing() -> None:
         return ten_later(cohort)
 
     for _ in range(3):
-        agenda.next_due(0.0, when)
+        agenda.next_due(0.0, 50, when)
         agenda.take(0.0, 50, when)
 
     assert sorted(asked) == [0.0, 1.0, 2.0, 3.0, 4.0]
@@ -172,9 +173,12 @@ def test_one_more_may_make_all_of_its_cohort_due_earlier() -> None:
     dues = []
     for number in range(CROWD + 9):
         agenda.add(f"t{number}", NOW)
-        dues.append(agenda.next_due(0.0, when))
+        dues.append(agenda.next_due(0.0, 50, when))
 
-    assert dues == [1000.0 - min(number, CROWD) for number in range(1, CROWD + 10)]
+    assert dues == [
+        1000.0 - min(number, CROWD) + (MOMENT if number > 50 else 0.0)
+        for number in range(1, CROWD + 10)
+    ]
 
 
 def test_what_is_reckoned_at_one_time_is_bounded() -> None:
@@ -189,14 +193,42 @@ def test_what_is_reckoned_at_one_time_is_bounded() -> None:
         asked.append(cohort)
         return 20.0
 
-    assert agenda.next_due(10.0, later) == 10.0 + MOMENT
+    assert agenda.next_due(10.0, 50, later) == 10.0 + SOON
     assert len(asked) == GLANCES
     assert agenda.take(10.0, 50, later) == []
     assert len(asked) == 2 * GLANCES
     for _ in range(10_000 // GLANCES):
         agenda.take(10.0, 50, later)
-    assert agenda.next_due(10.0, later) == 20.0
+    assert agenda.next_due(10.0, 50, later) == 20.0 + MOMENT
     assert len(asked) == 10_000
+
+
+def test_those_that_do_not_fit_into_one_poll_wait_for_each_other() -> None:
+    """Where more wait than a poll asks about, who is due next has a moment for others to come due
+    too. What is due already waits for nobody, nor do those who fit, or who share nothing."""
+    agenda = Agenda()
+    for task_id in "abc":
+        agenda.add(task_id, NOW)
+
+    assert agenda.next_due(0.0, 3, ten_later) == 10.0
+    assert agenda.next_due(0.0, 2, ten_later) == 10.0 + MOMENT
+    assert agenda.next_due(0.0, 1, ten_later) == 10.0
+    assert agenda.next_due(10.0, 2, ten_later) == 10.0
+
+
+def test_who_has_a_reason_to_be_looked_at_waits_for_nobody() -> None:
+    """A callback that came is not kept waiting for others."""
+    agenda = Agenda()
+    for task_id in "abc":
+        agenda.add(task_id, NOW)
+    agenda.add("d", replace(NOW, wakes=(5.0,)))
+
+    def when(cohort: Cohort) -> float:
+        return min(ten_later(cohort), *cohort.wakes, 99.0)
+
+    assert agenda.next_due(0.0, 2, when) == 5.0
+    assert agenda.take(5.0, 1, when) == ["d"]
+    assert agenda.next_due(5.0, 2, when) == 10.0 + MOMENT
 
 
 class AgendaLikeASortedList(RuleBasedStateMachine):
@@ -256,7 +288,7 @@ class AgendaLikeASortedList(RuleBasedStateMachine):
     def same(self) -> None:
         assert len(self.agenda) == len(self.model)
         dues = [self.due(task_id) for task_id in self.model]
-        assert self.agenda.next_due(0.0, self.when) == min(dues, default=None)
+        assert self.agenda.next_due(0.0, 50, self.when) == min(dues, default=None)
         assert len(self.agenda._heap) <= 2 * len(self.agenda._groups) + FEW
 
 
@@ -317,16 +349,6 @@ def test_who_was_dropped_is_not_asked_about() -> None:
     assert questions.next_due(0.0, 50, ten_later) is None
     questions.add("a", NOW)
     assert questions.next_due(0.0, 50, ten_later) == 10.0
-
-
-def test_those_that_do_not_fit_into_one_poll_wait_for_each_other() -> None:
-    """Where more wait than a poll asks about, who is due next has a moment for others to come due
-    too. What is due already waits for nobody, and neither do those who fit."""
-    questions = asking("a", "b", "c")
-
-    assert questions.next_due(0.0, 3, ten_later) == 10.0
-    assert questions.next_due(0.0, 2, ten_later) == 10.0 + MOMENT
-    assert questions.next_due(10.0, 2, ten_later) == 10.0
 
 
 def test_a_refused_batch_is_halved_down_to_each_alone() -> None:

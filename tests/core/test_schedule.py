@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.wire import bounded
+from veo_async._core.durations import range_of
 from veo_async._core.schedule import ATTACHED, KINDS, Cohort, Kind, Schedule
 from veo_async.policies import PollPolicy
 
@@ -152,7 +153,7 @@ def test_wakes_come_before_the_schedule() -> None:
     dues = [schedule.due(cohort, crowd=1)]
 
     for started, now in [(100.5, 101.5), (101.0, 101.6), (103.0, 104.0)]:
-        cohort = schedule.go_on({cohort: 1}, started, now, u=0.5)[cohort]
+        cohort = schedule.go_on({cohort: [100.0]}, started, now, u=0.5)[cohort][0]
         dues.append(schedule.due(cohort, crowd=1))
 
     assert dues == [101.0, 101.0, pytest.approx(102.6), 105.0]
@@ -215,15 +216,36 @@ def cohort_of(age: float, kind: Kind = FAST, **fields: Any) -> Cohort:
 
 def test_one_age_goes_on_together() -> None:
     """Those of one kind whose ages lie in one range are one cohort from then on, of their mean
-    age; where a range ends, another cohort begins."""
+    age; where a range ends, another cohort begins, also for tasks that shared one."""
     schedule = Schedule(POLICY)
-    young, younger, old = cohort_of(12.0), cohort_of(11.0), cohort_of(13.0)
+    some, others = cohort_of(12.0), cohort_of(11.0)
 
-    cohorts = schedule.go_on({young: 30, younger: 10, old: 5}, 999.5, 1000.0, u=0.5)
+    cohorts = schedule.go_on({some: [988.0, 987.0], others: [989.0]}, 999.5, 1000.0, u=0.5)
 
-    assert cohorts[young] is cohorts[younger]
-    assert cohorts[young] == Cohort(FAST, born=988.25, seen=1000.0, jitter=1.0)
-    assert cohorts[old] == Cohort(FAST, born=987.0, seen=1000.0, jitter=1.0)
+    young = Cohort(FAST, born=988.5, seen=1000.0, jitter=1.0)
+    assert cohorts == {some: [young, replace(young, born=987.0)], others: [young]}
+
+
+def test_a_cohort_does_not_drift_away_from_its_tasks() -> None:
+    """However often cohorts unite, and the older ones among their tasks come to an end, the age of
+    each lies in one range with its own."""
+    schedule, luck, now = Schedule(POLICY), Random(1), 0.0
+    tasks: dict[float, Cohort] = {}
+    for _ in range(300):
+        now += 1.0
+        tasks[now] = schedule.newborn(FAST, now, u=luck.random())
+        births: dict[Cohort, list[float]] = {}
+        for born in luck.sample(sorted(tasks), min(20, len(tasks))):
+            births.setdefault(tasks[born], []).append(born)
+        united = schedule.go_on(births, now, now + 0.5, u=luck.random())
+        for cohort, born_at in births.items():
+            tasks |= zip(born_at, united[cohort], strict=True)
+        for born in [born for born in tasks if now - born > 60.0]:
+            del tasks[born]
+
+        for born, cohort in tasks.items():
+            own, shared = cohort.seen - born, cohort.seen - cohort.born
+            assert abs(range_of(max(own, 0.0)) - range_of(shared)) == 0
 
 
 @pytest.mark.parametrize(
@@ -238,10 +260,10 @@ def test_who_has_another_reason_goes_on_apart(other: Cohort) -> None:
     """A kind, a shortest delay and reasons to look are not shared with those who lack them."""
     schedule, plain = Schedule(POLICY), cohort_of(12.0)
 
-    cohorts = schedule.go_on({plain: 1, other: 1}, 999.5, 1000.0, u=0.5)
+    cohorts = schedule.go_on({plain: [988.0], other: [988.0]}, 999.5, 1000.0, u=0.5)
 
     assert cohorts[plain] != cohorts[other]
-    assert cohorts[other] == replace(other, seen=1000.0)
+    assert cohorts[other] == [replace(other, seen=1000.0)]
 
 
 @bounded
@@ -253,14 +275,26 @@ def test_no_task_is_lost_when_cohorts_unite(ages: dict[float, int], u: float) ->
     """Whatever the ages are, each cohort has one that it goes on in, which is no younger than now
     and next due within the policy's bounds."""
     schedule = Schedule(POLICY)
-    looked_at = {cohort_of(age): tasks for age, tasks in ages.items()}
+    births = {cohort_of(age): [1000.0 - age] * tasks for age, tasks in ages.items()}
 
-    cohorts = schedule.go_on(looked_at, 999.5, 1000.0, u=u)
+    cohorts = schedule.go_on(births, 999.5, 1000.0, u=u)
 
-    assert cohorts.keys() == looked_at.keys()
-    for cohort in cohorts.values():
+    assert {cohort: len(ones) for cohort, ones in cohorts.items()} == {
+        cohort: len(born_at) for cohort, born_at in births.items()
+    }
+    for cohort in {one for ones in cohorts.values() for one in ones}:
         assert cohort.born <= cohort.seen == 1000.0
         assert 0.89 <= schedule.due(cohort, crowd=sum(ages.values())) - 1000.0 <= 22.1
+
+
+def test_a_mean_is_not_in_the_future() -> None:
+    """Rounding makes none of them younger than nothing: a look may come in the moment in which
+    they began."""
+    schedule, cohort = Schedule(POLICY), Cohort(FAST, born=0.1, seen=0.1, jitter=1.0)
+
+    ((one, *_),) = schedule.go_on({cohort: [0.1] * 3}, 0.1, 0.1, u=0.5).values()
+
+    assert one.born <= one.seen == 0.1
 
 
 def test_many_looks_at_once_teach_what_they_teach_one_by_one() -> None:

@@ -37,6 +37,7 @@ from veo_async import (
     WaitTimeoutError,
 )
 from veo_async._core.callbacks import Ticket
+from veo_async._core.schedule import Cohort
 from veo_async._core.tasks import Standing
 from veo_async.errors import InvalidTokenError, NoAPIError
 from veo_async.testing import VirtualEventLoop
@@ -590,6 +591,129 @@ async def test_hints_for_nobody_cost_nothing() -> None:
         await asyncio.sleep(60.0)
 
         assert (unasked, len(board.questions)) == (0, asked)
+
+
+# Tasks that hold places.
+
+
+class Shop(Board):
+    """Accepts submits as ``s1``, ``s2``, and so on; its questions take no time."""
+
+    def __init__(self) -> None:
+        super().__init__(seconds=0.0)
+        self._submit = self._accept
+        self._accepted = 0
+
+    async def _accept(self, body: Body) -> httpx.Response:
+        self._accepted += 1
+        return accepted(f"s{self._accepted}")
+
+
+@pytest.mark.asyncio
+async def test_who_queues_for_a_place_wakes_the_polls() -> None:
+    """A place may be free long since, held by a task that nobody asked about: it is looked at now,
+    not when somebody else's turn comes."""
+    shop = Shop()
+    async with client(shop, rate_limit=RateLimit(in_flight=2)) as veo:
+        await veo.submit(TextToVideo(prompt="over long since"))
+        waiting = asyncio.create_task(veo.wait("t0"))
+        shop.finish("s1")
+        await asyncio.sleep(300.0)
+        while shop.questions and now() < 400.0:  # to a moment just after a look at the other one
+            shop.questions.clear()
+            await asyncio.sleep(0.5)
+        began = now()
+
+        await veo.submit(TextToVideo(prompt="next"))
+
+        assert now() - began < 1.0
+        waiting.cancel()
+
+
+@pytest.mark.asyncio
+async def test_a_place_is_asked_about_only_while_somebody_queues_for_one() -> None:
+    """When nobody does any more, only those are asked about that somebody waits for."""
+    shop = Shop()
+    async with client(shop, rate_limit=RateLimit(in_flight=2)) as veo:
+        await veo.submit(TextToVideo(prompt="held"))
+        waiting = asyncio.create_task(veo.wait("t0"))
+        await asyncio.sleep(60.0)
+        before = shop.asked()["s1"]
+        queued = asyncio.create_task(veo.submit(TextToVideo(prompt="next")))
+        await asyncio.sleep(60.0)
+        during = shop.asked()["s1"]
+        queued.cancel()
+        await asyncio.sleep(300.0)
+
+        assert before == 0
+        assert during > 1
+        assert shop.asked()["s1"] == during
+        waiting.cancel()
+
+
+@pytest.mark.asyncio
+async def test_a_task_that_is_only_waited_for_gives_its_place_back_with_its_waiter() -> None:
+    """Also while somebody queues for a place: it is theirs then."""
+    shop = Shop()
+    async with client(shop, rate_limit=RateLimit(in_flight=1)) as veo:
+        waiting = asyncio.create_task(veo.wait("guest", 10.0))
+        await asyncio.sleep(5.0)
+        queued = asyncio.create_task(veo.submit(TextToVideo(prompt="next")))
+        await asyncio.wait([waiting])
+        await asyncio.sleep(1.0)
+
+        assert isinstance(waiting.exception(), WaitTimeoutError)
+        assert queued.done()
+        assert veo._limiter.places.held == 1
+        assert list(veo._tracker._kept) == ["s1"]
+
+
+@pytest.mark.asyncio
+async def test_each_unknown_id_has_its_own_time_of_grace() -> None:
+    """Also if others that are looked at with it are older, or younger."""
+    board = Board(seconds=0.0)
+    failed: dict[str, float] = {}
+
+    async def show(body: Body) -> httpx.Response:
+        return page() if body["action"] == "retrieve_batch" else httpx.Response(200, json={})
+
+    async def wait(task_id: str, begun: float) -> None:
+        await asyncio.sleep(begun)
+        with pytest.raises(TaskNotFoundError):
+            await veo.wait(task_id)
+        failed[task_id] = now() - begun
+
+    board._tasks = show
+    policy = PollPolicy(unknown_grace=20.0, min_interval=0.5, max_interval=0.5, jitter=0)
+    async with client(board, poll=policy) as veo:
+        await asyncio.gather(*[wait(f"n{number}", number * 0.7) for number in range(10)])
+
+    assert all(20.0 < seconds <= 20.6 for seconds in failed.values())
+
+
+@pytest.mark.asyncio
+async def test_how_long_each_took_is_learned() -> None:
+    """By its own age, not that of those that are looked at with it."""
+    shop = Shop()
+    learned: list[float] = []
+    async with client(shop, poll=PollPolicy(first=2.0)) as veo:
+        schedule = veo._tracker._schedule
+        note = schedule.finished
+
+        def finished(cohort: Cohort, born: float, now: float) -> None:
+            learned.append(born)
+            note(cohort, born, now)
+
+        schedule.finished = finished  # type: ignore[method-assign]
+        tasks = []
+        for _ in range(3):
+            tasks.append(await veo.submit(TextToVideo(prompt="a mug")))
+            await asyncio.sleep(0.1)
+        shop.finish("s1", "s2", "s3")
+        began = now() - 0.3
+        await asyncio.gather(*[task.result() for task in tasks])
+
+    assert sorted(learned) == [pytest.approx(began + number / 10) for number in range(3)]
 
 
 def run_joining_at(turn: int) -> bool:

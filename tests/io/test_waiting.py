@@ -91,6 +91,8 @@ async def test_a_wait_that_is_cancelled_leaves_nothing() -> None:
     assert first.cancelled()
     assert await second
     assert not signal._waiters
+    timers = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+    assert all(timer.cancelled() for timer in timers if timer.when() == 1e6)
     assert now() == 1.0
 
 

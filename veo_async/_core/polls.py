@@ -74,15 +74,16 @@ things, and costs twice as much; the delays are the same (`benchmarks.schedule`)
 
 
 class Budget:
-    """How many polls may go: rounds of a few in a row, and no more a second than the policy says.
+    """How many polls may go: rounds of a few in a row, each followed by as long a pause as their
+    number asks for. So in any time no more go than the policy says, and those of one round.
 
     Args:
         per_second: how many.
     """
 
     def __init__(self, per_second: float) -> None:
-        self._seconds = max(ROUND, 1.0 / per_second)
-        self._polls = max(int(per_second * self._seconds), 1)
+        self._polls = max(int(per_second * ROUND), 1)
+        self._seconds = self._polls / per_second
         self._left = 0
         self._until = float("-inf")
 

@@ -28,6 +28,9 @@ GLANCES = 200
 """How many cohorts are reckoned anew at one time: what was learned from one poll may put off
 thousands, if each has a single task, and the event loop must not be held up by that."""
 
+SOON = 0.01
+"""Seconds until it goes on with the others, so that the event loop has its turn meanwhile."""
+
 MOMENT = 0.2
 """Seconds for which what is due next may wait for others: to wake up costs a program more than such
 a turn's work, and the delays are nearly the same for as many polls (`benchmarks.schedule`)."""
@@ -133,12 +136,17 @@ class Agenda:
                 self._put(group, when(group.cohort))
         return None
 
-    def next_due(self, now: float, when: When) -> float | None:
-        """When to come back for the first id that is due, or ``None`` if there is none."""
+    def next_due(self, now: float, size: int, when: When) -> float | None:
+        """When to come back for the first id that is due, or ``None`` if there is none.
+
+        Where more than ``size`` wait for their turn, others may come due meanwhile and be asked
+        about in the same turn; who has a reason of its own to be looked at waits for nobody.
+        """
         first = self._first(when, iter(range(GLANCES)))
-        if first:
-            return first.due
-        return now + MOMENT if self._groups else None
+        if first is None:
+            return now + SOON if self._groups else None
+        alone = len(self) <= size or size == 1 or first.cohort.wakes
+        return first.due if alone or first.due <= now else first.due + MOMENT
 
     def take(self, now: float, size: int, when: When) -> list[str]:
         """Up to ``size`` ids if one of them is due, else none.
@@ -196,12 +204,7 @@ class Questions:
 
     def next_due(self, now: float, size: int, when: When) -> float | None:
         """When to come back for what is to be asked, or ``None`` if there is nothing."""
-        if self._portions:
-            return now
-        due = self.agenda.next_due(now, when)
-        if due is None or due <= now or len(self) <= size:
-            return due
-        return due + MOMENT  # who comes due meanwhile is in the same turn
+        return now if self._portions else self.agenda.next_due(now, size, when)
 
     def choose(self, now: float, size: int, when: When, wanted: Wanted) -> list[str]:
         """Up to ``size`` ids to ask about now; of a portion only those that are ``wanted``."""

@@ -15,9 +15,10 @@ or learned of one of them holds for all, so it is reckoned once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log1p, sqrt
+from statistics import fmean
 from typing import TypeAlias
 
 from ..policies import PollPolicy
@@ -46,7 +47,7 @@ class Cohort:
 
     Attributes:
         kind: with which others their durations are learned.
-        born: when they were accepted, or first heard of: their mean, once they were looked at.
+        born: when they were accepted, or first heard of, on average.
         seen: when they were last seen unfinished; at first when they were born.
         jitter: the factor of the next delay.
         least: the shortest delay, beside the policy's.
@@ -96,25 +97,29 @@ class Schedule:
         self._table(cohort.kind).finished(max(cohort.seen - born, 0.0), now - born)
 
     def go_on(
-        self, looked_at: Mapping[Cohort, int], started: float, now: float, *, u: float
-    ) -> dict[Cohort, Cohort]:
+        self, births: Mapping[Cohort, Sequence[float]], started: float, now: float, *, u: float
+    ) -> dict[Cohort, list[Cohort]]:
         """The cohorts in which tasks go on after a look from ``started`` until ``now`` did not see
-        their ends; ``looked_at`` says how many there were of which.
+        their ends, in the order of their ``births``.
 
-        Those whose ages lie in one range go on together: within it a life table knows no ages.
+        Those whose ages lie in one range go on together: within it a life table knows no ages. It
+        is their own ages that count: the means of means would drift away from them.
         """
-        alike: dict[tuple[Kind, float, tuple[float, ...], int], list[Cohort]] = {}
-        for cohort in looked_at:
+        alike: dict[tuple[Kind, float, tuple[float, ...], int], list[float]] = {}
+        marks = {}
+        for cohort, born_at in births.items():
             wakes = tuple(wake for wake in cohort.wakes if wake > started)
-            mark = cohort.kind, cohort.least, wakes, range_of(now - cohort.born)
-            alike.setdefault(mark, []).append(cohort)
-        united: dict[Cohort, Cohort] = {}
-        for (kind, least, wakes, _), cohorts in alike.items():
-            tasks = sum(looked_at[cohort] for cohort in cohorts)
-            born = sum(cohort.born * looked_at[cohort] for cohort in cohorts) / tasks
-            one = Cohort(kind, min(born, now), now, self._jitter(u), least, wakes)
-            united |= dict.fromkeys(cohorts, one)
-        return united
+            marks[cohort] = [
+                (cohort.kind, cohort.least, wakes, range_of(now - born)) for born in born_at
+            ]
+            for mark, born in zip(marks[cohort], born_at, strict=True):
+                alike.setdefault(mark, []).append(born)
+        jitter = self._jitter(u)
+        ones = {
+            mark: Cohort(mark[0], min(fmean(born_at), now), now, jitter, mark[1], mark[2])
+            for mark, born_at in alike.items()
+        }
+        return {cohort: [ones[mark] for mark in marked] for cohort, marked in marks.items()}
 
     def delay(self, kind: Kind, age: float, *, crowd: int) -> float:
         """Seconds until the next look at a task that was last looked at when it had this age."""

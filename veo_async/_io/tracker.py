@@ -169,6 +169,7 @@ class Tracker:
         for tracked in self._kept.values():
             if not tracked.waiters:  # else it is asked about anyhow
                 self._ask_again(tracked)
+        self._wake.set()
         self._start()
         try:
             yield
@@ -189,11 +190,12 @@ class Tracker:
 
     def _let_go(self, tracked: Tracked) -> None:
         # Another `Tracked` may bear the id by now, if there was trouble with this one.
-        if self._kept.get(tracked.task_id) is tracked and not self._is_watched(tracked):
-            self._questions.drop(tracked.task_id)
+        if self._kept.get(tracked.task_id) is tracked:
             if not tracked.waiters and (tracked.place is None or tracked.is_guest):
                 del self._kept[tracked.task_id]
                 self._free(tracked)
+            if not self._is_watched(tracked):
+                self._questions.drop(tracked.task_id)
         self._wake.set()
 
     def _free(self, tracked: Tracked) -> None:
@@ -371,11 +373,11 @@ class Tracker:
         self._go_on(pending, started, now)
 
     def _go_on(self, pending: dict[Cohort, list[Tracked]], started: float, now: float) -> None:
-        counts = {cohort: len(tasks) for cohort, tasks in pending.items()}
-        cohorts = self._schedule.go_on(counts, started, now, u=self._seams.luck.random())
+        births = {cohort: [task.born for task in tasks] for cohort, tasks in pending.items()}
+        cohorts = self._schedule.go_on(births, started, now, u=self._seams.luck.random())
         for cohort, tasks in pending.items():
-            for tracked in tasks:
-                tracked.cohort = cohorts[cohort]
+            for tracked, one in zip(tasks, cohorts[cohort], strict=True):
+                tracked.cohort = one
             self._look_again(tasks)
 
     def _is_given_up(self, tracked: Tracked, age: float) -> bool:
