@@ -6,9 +6,10 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.support.service import client_of, emulator, other_tasks
+from tests.support.service import client, client_of, emulator, other_tasks
 from veo_async import (
     ConnectionFailedError,
     Outcome,
@@ -496,6 +497,72 @@ async def test_one_look_serves_all() -> None:
         assert service.counters["list"] <= 12
         assert not service.counters["retrieve_batch"]
         await check_at_rest(veo)
+
+
+@pytest.mark.asyncio
+async def test_equal_ones_leave_each_other_their_records_where_the_clocks_disagree() -> None:
+    """That one was given the other's task by a coincidence in time is no sign that the clocks
+    agree, so nothing is concluded from it: what nobody can tell is not sent again."""
+    service = emulator(date_skew=-60.0)
+    async with service, client_of(service) as veo:
+        await veo.submit(TextToVideo(prompt="a cup"))
+        await asyncio.sleep(1000.0)
+        service.faults.add(Fault(effect=LOST, count=2))
+        tasks = []
+        for pause in (3.0, 37.0, 0.0):
+            tasks.append(asyncio.create_task(veo.submit(MUG)))
+            await asyncio.sleep(pause)
+            if pause == 37.0:
+                service.faults.add(Fault(effect=NEVER, count=1))
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+
+    mugs = [charge for charge in service.bill if charge.request["prompt"] == "a mug"]
+    assert len(mugs) <= 3
+    assert sum(isinstance(end, Task) for end in ends) <= len(mugs)
+
+
+@pytest.mark.asyncio
+async def test_who_took_an_equal_ones_task_leaves_it_its_own_that_is_listed_later() -> None:
+    """A slow POST and a quick one for the same are lost: the slow one is given the quick one's
+    task, which is listed first, and its own, which is too old for the quick one's window, is the
+    other's then. Each has one, and each was bought once."""
+    service = emulator()
+
+    class Slow(httpx.AsyncBaseTransport):
+        """Delays the second submit on its way, and the ends of the lost ones."""
+
+        failure_family = "httpx"
+
+        def __init__(self) -> None:
+            self._inner, self._count = service.transport(), 0
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            number = 0
+            if request.url.path == "/veo/videos":
+                self._count += 1
+                number = self._count
+            await asyncio.sleep(130.0 if number == 2 else 0.0)
+            try:
+                return await self._inner.handle_async_request(request)
+            except httpx.HTTPError:
+                await asyncio.sleep({2: 35.0, 3: 8.0}.get(number, 0.0))
+                raise
+
+        async def aclose(self) -> None:
+            await self._inner.aclose()
+
+    async with service, client(Slow()) as veo:
+        await veo.submit(TextToVideo(prompt="a cup"))
+        await asyncio.sleep(500.0)
+        service.faults.add(Fault(effect=Lag(seconds=60), nth=1), Fault(effect=LOST, count=2))
+        slow = asyncio.create_task(veo.submit(MUG))
+        await asyncio.sleep(162.0)
+        quick = asyncio.create_task(veo.submit(MUG))
+        ids = [(await slow).id, (await quick).id]
+
+    mugs = [charge.task_id for charge in service.bill if charge.request["prompt"] == "a mug"]
+    assert sorted(ids) == sorted(mugs)
+    assert len(mugs) == 2
 
 
 # Going away meanwhile.

@@ -9,7 +9,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from math import inf
 
 from .likeness import Fields
 
@@ -51,8 +50,7 @@ class Lost:
     """A submit of ours whose answer proved nothing; the attributes are those of a `Receipt`.
 
     ``asked`` is when somebody first asked for it, where that is later: in a later run;
-    ``callback_url`` is its own, which no other submit has; ``since`` is from when on its record may
-    be, on the service's clock, where that is earlier than its own window: see `inherit`.
+    ``callback_url`` is its own, which no other submit has.
     """
 
     chosen: Fields
@@ -62,7 +60,6 @@ class Lost:
     offset: float | None = None
     asked: float = float("-inf")
     callback_url: str | None = field(default=None, repr=False)
-    since: float = inf
 
     @property
     def sought(self) -> float:
@@ -97,9 +94,8 @@ def window(sent: Lost | Receipt, offset: float, *, slack: float = SLACK) -> tupl
     gave up waiting for its answer.
     """
     then = offset if sent.offset is None else sent.offset
-    first = sent.begun + min(offset, then) - slack
     last = sent.ended + max(offset, then) + GRACE + slack
-    return (min(first, sent.since) if isinstance(sent, Lost) else first), last
+    return sent.begun + min(offset, then) - slack, last
 
 
 def reach(
@@ -177,7 +173,7 @@ def _is_switch(name: str, value: object) -> bool:
 
 
 def _form(chosen: Fields) -> frozenset[tuple[str, object]]:
-    """All that `_is_of_one_form` asks of a lost submit."""
+    """All that `is_of_one_form` asks of a lost submit."""
     return frozenset(
         (name, str(value) if _is_switch(name, value) else None) for name, value in chosen.items()
     )

@@ -28,7 +28,17 @@ from typing import Any
 from ..models import TaskRecord
 from .likeness import ACTIONS, Fields, compare
 from .look import Legacy, Look, is_called, is_within
-from .lost import GRACE, Lost, Receipt, is_near, is_of_one_form, is_one_near, slack_of, window
+from .lost import (
+    GRACE,
+    SLACK,
+    Lost,
+    Receipt,
+    is_near,
+    is_of_one_form,
+    is_one_near,
+    slack_of,
+    window,
+)
 
 CATCH_UP = 120.0
 """Seconds after which a list must have caught up: twice the longest lag that is reckoned with."""
@@ -134,12 +144,16 @@ def _with_trace(trace_id: str, look: Look) -> tuple[str, ...]:
 
 
 def _defaults(controls: Iterable[tuple[Receipt, Fields]], lost: Lost) -> dict[str, Any]:
-    """The fields that the service adds to a request of this action by itself."""
+    """The fields that the service adds to a request of this action by itself. What it adds with
+    different values is none."""
     defaults: dict[str, Any] = {}
+    differing: set[str] = set()
     for receipt, added in controls:
         if added and receipt.chosen["action"] == lost.chosen["action"]:
-            defaults |= added
-    return defaults
+            for name, value in added.items():
+                if defaults.setdefault(name, value) != value:
+                    differing.add(name)
+    return {name: value for name, value in defaults.items() if name not in differing}
 
 
 def _suspects(lost: Lost, look: Look, offset: float) -> list[tuple[TaskRecord, Fields]]:
@@ -235,11 +249,11 @@ def inherit(case: Case, left: Legacy, look: Look) -> Case:
     The task that was given away may have been this one's. Then its own is the taker's, which may be
     too old for its own window: so it is looked for from where the taker's begins.
     """
-    lost = case.lost
+    lost, offset = case.lost, look.offset or 0.0
     # In this order since a thousand may be lost at once, and each leaves something to all others.
-    if left.since >= lost.since or compare(lost.chosen, left.stored, {}) == "different":
+    begun = left.since + SLACK - min(offset, offset if lost.offset is None else lost.offset)
+    if begun >= lost.begun or compare(lost.chosen, left.stored, {}) == "different":
         return case
-    times = window(lost, look.offset or 0.0, slack=slack_of(lost, look.receipts))
-    if left.since >= times[0] or not is_within(left.record, times):
+    if not is_within(left.record, window(lost, offset, slack=slack_of(lost, look.receipts))):
         return case
-    return Case(replace(lost, since=left.since))
+    return Case(replace(lost, begun=begun))
