@@ -1,10 +1,23 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.wire import bounded
-from veo_async._core.lost import NEAR, SLACK, WIDE, Lost, Receipt, precedence, reach, window
+from veo_async._core.lost import (
+    NEAR,
+    SLACK,
+    WIDE,
+    Lost,
+    Receipt,
+    is_near,
+    is_one_near,
+    precedence,
+    reach,
+    slack_of,
+    window,
+)
 
 T0 = 1_753_435_158.0
 MUG = {"action": "text2video", "model": "veo3-fast", "prompt": "a mug"}
@@ -80,3 +93,14 @@ def test_a_look_reaches_to_the_nearest_tasks_of_ours(
         min(first for first, _ in times),
         max(last for _, last in times),
     )
+
+
+@pytest.mark.parametrize(
+    "at, near", [(-NEAR, True), (NEAR, True), (-NEAR - 1, False), (NEAR + 1, False), (0.0, True)]
+)
+def test_what_is_near(at: float, near: bool) -> None:
+    """Ten minutes before and after, the last moments included."""
+    receipt = Receipt("r", CUP, T0 + at, T0 + at + 1)
+
+    assert is_near(receipt, LOST) is is_one_near(LOST, [receipt.begun]) is near
+    assert slack_of(LOST, [receipt.begun]) == (SLACK if near else WIDE)

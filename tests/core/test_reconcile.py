@@ -451,6 +451,28 @@ def test_a_legacy_counts_where_the_heirs_window_is_wide_for_now() -> None:
     assert search(case.lost, then) == Found(("own",))
 
 
+def test_tasks_of_ours_are_in_the_order_of_time() -> None:
+    """However the list and the receipts come, and what is given away among them: what is near is
+    found by that order."""
+    mine = record("t", MUG, T0 + 1)
+    seen = look(CAUGHT_UP, mine, CONTROL, receipts=[LATER, EARLIER])
+
+    then = give_away(seen, Receipt("t", MUG, T0, T0 + 10))
+
+    assert seen.receipts == [EARLIER.begun, LATER.begun]
+    assert [receipt.task_id for receipt, _ in seen.controls] == ["earlier", "later"]
+    assert then.receipts == [EARLIER.begun, T0, LATER.begun]
+    assert [receipt.task_id for receipt, _ in then.controls] == ["earlier", "t", "later"]
+
+
+def test_a_task_that_was_sent_at_the_end_may_be_lacking_too() -> None:
+    """Up to the very moment in which the lost submit was over."""
+    at_the_end, after = (Receipt("x", RAIN, at, T0 + 12) for at in (T0 + 10, T0 + 10.5))
+
+    assert isinstance(search(LOST, look(CONTROL, receipts=[EARLIER, at_the_end])), Unclear)
+    assert search(LOST, look(CONTROL, receipts=[EARLIER, after])) == Missing()
+
+
 def test_repeated_records_count_once() -> None:
     """A record that a shifting page shows twice is one record."""
     twice = record("t", MUG, T0)
