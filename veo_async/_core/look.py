@@ -169,4 +169,5 @@ def is_called(record: TaskRecord, lost: Lost) -> bool | None:
 
 
 def is_within(record: TaskRecord, times: tuple[float, float]) -> bool:
+    """Whether the record says that it was made within this window."""
     return record.created_at is not None and times[0] <= record.created_at.timestamp() <= times[1]

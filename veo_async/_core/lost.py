@@ -146,6 +146,7 @@ def _near(lost: Lost, times: Sequence[float]) -> tuple[int, int]:
 
 
 def is_one_near(lost: Lost, times: Sequence[float]) -> bool:
+    """Whether one of these times, in ascending order, is near: see `NEAR`."""
     first, last = _near(lost, times)
     return first < last
 
@@ -156,6 +157,7 @@ def slack_of(lost: Lost, times: Sequence[float]) -> float:
 
 
 def is_near(receipt: Receipt, lost: Lost) -> bool:
+    """Whether it was sent so near in time that it may be a control."""
     return abs(receipt.begun - lost.begun) <= NEAR
 
 

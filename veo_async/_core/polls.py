@@ -70,7 +70,7 @@ Reading = Looked | Halve | Guilty | Throttled | Bad | AccountTrouble
 
 ROUND = 0.5
 """Seconds' worth of polls that may go in a row. One alone finds a processor whose caches hold other
-things, and costs twice as much; the delays are the same (`benchmarks.schedule`)."""
+things, and costs up to four times as much; the delays are the same (`benchmarks.schedule`)."""
 
 
 class Budget:
