@@ -321,9 +321,8 @@ class GenerationFailedError(VeoError):
 class SubmissionUncertainError(VeoError):
     """The submit was sent, and no answer says whether the service accepted it.
 
-    It may have been accepted and billed, so it was not sent again. Look it up by its time (and
-    by ``trace_id`` if there is one) with ``veo.tasks.list(created_at_min=...)`` before you send
-    it again yourself.
+    It may have been accepted and billed. Look it up by its time (and by ``trace_id`` if there is
+    one) with ``veo.tasks.list(created_at_min=...)`` before you send it again yourself.
 
     Attributes:
         request: the request as it was sent.
@@ -332,7 +331,7 @@ class SubmissionUncertainError(VeoError):
     """
 
     advice = (
-        "It may have been accepted and billed, so it was not sent again: look for it with "
+        "It may have been accepted and billed: look for it with "
         "veo.tasks.list(created_at_min=error.sent_at - 60) before you send it again."
     )
 

@@ -199,7 +199,14 @@ class Adoption(RuleBasedStateMachine):
 
     def receipts(self) -> list[Receipt]:
         return [
-            Receipt(task_id, sent.chosen, sent.begun, sent.ended, sent.offset)
+            Receipt(
+                task_id,
+                sent.chosen,
+                sent.begun,
+                sent.ended,
+                sent.offset,
+                answered=sent.end == "answered",
+            )
             for task_id, sent in self.owned.items()
         ]
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +46,7 @@ def test_a_look_reaches_over_all_windows_and_further_without_a_task_of_ours() ->
     assert reach([LOST, late], [before, EARLIER], 0.0) == (T0 - 65, T0 + 95)
     assert reach([LOST], [EARLIER, LATER, after], 0.0) == (T0 - 65, T0 + 47)
     assert reach([LOST], (), None) == (T0 - 900, T0 + 940)
+    assert reach([LOST], [replace(EARLIER, answered=False)], 0.0) == (T0 - 900, T0 + 940)
 
 
 def test_equal_ones_leave_each_other_what_lies_in_their_windows() -> None:
@@ -69,13 +72,13 @@ def test_a_look_reaches_to_the_nearest_tasks_of_ours(
     ours: dict[int, tuple[int, bool]], theirs: list[tuple[int, int]]
 ) -> None:
     """Of thousands of tasks of ours the same ones are found as by going through all of them: on
-    each side the nearest one of the same form, else the nearest one."""
-    tall = {**MUG, "aspect_ratio": "9:16"}
+    each side the nearest one of the same action, else the nearest one."""
+    image = {**CUP, "action": "image2video"}
     receipts = [
-        Receipt(str(at), tall if same else CUP, T0 + at + 0.25, T0 + at + 0.25 + took)
+        Receipt(str(at), CUP if same else image, T0 + at + 0.25, T0 + at + 0.25 + took)
         for at, (took, same) in ours.items()
     ]
-    lost = [Lost(tall, T0 + at, T0 + at + took) for at, took in theirs]
+    lost = [Lost(MUG, T0 + at, T0 + at + took) for at, took in theirs]
     times = []
     for one in lost:
         near = sorted(
@@ -86,7 +89,7 @@ def test_a_look_reaches_to_the_nearest_tasks_of_ours(
         before = [receipt for receipt in near if receipt.begun < one.ended]
         after = [receipt for receipt in near if receipt.begun >= one.ended]
         for side in (before, after):
-            alike = [receipt for receipt in side if receipt.chosen == tall]
+            alike = [receipt for receipt in side if receipt.chosen == CUP]
             times += [window(receipt, 0.0) for receipt in (alike or side)[:1]]
 
     assert reach(lost, receipts, 0.0) == (

@@ -108,15 +108,28 @@ def test_only_what_may_pass_is_asked_again(answer: Answer, passing: bool) -> Non
         ([], []),
         ([RECORD], [TASK]),
         ([RECORD, RECORD | {"id": "b"}], [TASK, "b"]),
-        ([None, 7, "x", [], {}, {"id": 7}, RECORD], [TASK]),
+        ([RECORD | {"id": 7}], ["7"]),
     ],
 )
 def test_page_gives_its_records(items: list[Any], ids: list[str]) -> None:
-    """The records come in their order; what is no record is passed over."""
-    records = read_page(reply(200, {"items": items, "count": 99}), now=NOW)
+    """The records come in their order; an id that is a number is its digits."""
+    page = read_page(reply(200, {"items": items, "count": 99}), now=NOW)
 
-    assert [record.id for record in records] == ids
-    assert {record.state for record in records} <= {"succeeded"}
+    assert [record.id for record in page.records] == ids
+    assert {record.state for record in page.records} <= {"succeeded"}
+    assert page.is_readable
+
+
+@pytest.mark.parametrize(
+    "item", [None, 7, "x", [], {}, {"id": None}, {"id": ""}, {"id": True}, {"_id": "a"}]
+)
+def test_a_page_with_an_entry_that_is_no_record_is_not_readable(item: Any) -> None:
+    """Such an entry is passed over, and said: it may be any task of the account."""
+    page = read_page(reply(200, {"items": [RECORD, item], "count": 2}), now=NOW)
+
+    assert [record.id for record in page.records] == [TASK]
+    assert page.size == 2
+    assert not page.is_readable
 
 
 FAILURES: list[tuple[Answer, type[VeoError]]] = [
@@ -182,8 +195,7 @@ def test_unknown_id_is_not_found(status: int, body: Any) -> None:
 def test_every_answer_gives_records_or_our_error(answer: Reply) -> None:
     """Any answer is records that can be shown, or an error of ours that can be."""
     try:
-        records = read_page(answer, now=NOW)
-        records.append(read_one(answer, TASK, now=NOW))
+        records = [*read_page(answer, now=NOW).records, read_one(answer, TASK, now=NOW)]
     except VeoError as error:
         assert_presentable(error)
         return

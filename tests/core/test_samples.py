@@ -287,7 +287,7 @@ def test_batch_is_read_as_documented() -> None:
     page = read_page(answer(sample), now=NOW)
     reading = read_poll(answer(sample), [*ids, "not listed yet"], now=NOW)
 
-    assert [record.id for record in page] == ids
+    assert [record.id for record in page.records] == ids
     assert isinstance(reading, Looked)
     assert {task_id: s.state for task_id, s in reading.standings.items()} == {TASK: "succeeded"}
 

@@ -88,7 +88,8 @@ NO_FILE = {"success": True, "data": [{"id": "v"}]}
         (200, result(), TASK, "succeeded"),
         (200, result(task_id=None), None, "succeeded"),
         (200, result(task_id=""), None, "succeeded"),
-        (200, result(task_id=7), None, "succeeded"),
+        (200, result(task_id=7), "7", "succeeded"),
+        (200, {"task_id": 7}, "7", "pending"),
         (200, result(data={"id": "v", "video_url": URL}), TASK, "succeeded"),
         (200, WITH_ID | refusal("api_error"), TASK, "failed"),
         # An id in an answer that failed afterwards: the task list knows how the task stands.
@@ -100,6 +101,8 @@ NO_FILE = {"success": True, "data": [{"id": "v"}]}
         (499, WITH_ID, TASK, "pending"),
         (302, WITH_ID, TASK, "pending"),
         (400, WITH_ID, TASK, "pending"),
+        (400, WITH_ID | refusal("bad_request"), TASK, "pending"),
+        (403, WITH_ID | refusal("used_up"), TASK, "pending"),
     ],
 )
 def test_accepted_is_an_id_or_a_finished_result(
@@ -133,7 +136,6 @@ def test_accepted_is_an_id_or_a_finished_result(
         (400, {"error": "model is invalid."}, BadRequestError),
         (400, {"error": None}, BadRequestError),
         (404, {"error": {"code": "new_code"}}, APIError),
-        (400, WITH_ID | refusal("bad_request"), BadRequestError),
         # 429 needs no body: whoever counts the requests answers before anything is done.
         (429, HTML, RateLimitError),
         (429, b"", RateLimitError),
@@ -164,7 +166,7 @@ def test_refused_is_a_4xx_with_the_error_body_or_429(
         (200, {}, None),
         (200, {"task_id": None}, None),
         (200, {"task_id": ""}, None),
-        (200, {"task_id": 7}, None),
+        (200, {"task_id": True}, None),
         (200, {"trace_id": TRACE}, TRACE),
         # Finished without an id, and without a file either.
         (200, NO_FILE, None),
@@ -626,7 +628,7 @@ def test_verdicts_are_values() -> None:
     assert one == judge(FAILURE, now=NOW + 1)
 
 
-@pytest.mark.parametrize("task_id", ["", "x" * 201, "two\nlines", "\x1b[2J", 7, None, ["a"]])
+@pytest.mark.parametrize("task_id", ["", "x" * 201, "two\nlines", "\x1b[2J", True, None, ["a"]])
 def test_what_can_be_no_id_is_none(task_id: object) -> None:
     """An id goes into questions, messages and log lines: one that cannot be one proves nothing."""
     answer = reply(200, {"task_id": task_id})

@@ -253,7 +253,7 @@ def test_any_response_gives_a_standing(response: object) -> None:
 # Records.
 
 
-@pytest.mark.parametrize("item", [None, {}, [], "text", {"id": None}, {"id": 7}, {"_id": "x"}])
+@pytest.mark.parametrize("item", [None, {}, [], "text", {"id": None}, {"id": ""}, {"_id": "x"}])
 def test_what_is_no_record_is_none(item: object) -> None:
     """An id that the service does not know may come back as ``{}``."""
     assert read_record(item) is None

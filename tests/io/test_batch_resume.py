@@ -246,12 +246,12 @@ async def test_no_more_is_submitted_than_was_allowed() -> None:
 async def test_a_submit_that_was_not_accepted_gives_its_place_to_another() -> None:
     """A lost submit that provably bought nothing is sent again within the same limit."""
     service = emulator(pace=PACE)
-    service.faults.add(Fault(effect=Drop(at="read"), nth=1))
+    service.faults.add(Fault(effect=Drop(at="read"), nth=2))
     async with service:
-        ends = await once(service, prompts("a"), max_submissions=1)
+        ends = await once(service, prompts("a", "b"), max_submissions=2)
 
-    assert errors(ends) == [None]
-    assert service.counters["submit"] == 2
+    assert errors(ends) == [None, None]
+    assert service.counters["submit"] == 3
 
 
 async def test_an_empty_account_stops_the_rest(path: Path) -> None:
@@ -310,18 +310,33 @@ async def test_a_submit_whose_end_nobody_saw_is_looked_for(
     service.faults.add(Fault(effect=effect, nth=1))
     policy = RetryPolicy(on_uncertain="raise")
     async with service:
-        first = await once(service, prompts("a"), journal=path, retry=policy)
-        still = await once(service, prompts("a"), journal=path, retry=policy)
+        first = await once(service, prompts("a", "b"), journal=path, retry=policy)
+        still = await once(service, prompts("a", "b"), journal=path, retry=policy)
         copied = wreck(path, tmp_path / "copy")
         await asyncio.sleep(90000.0)
-        found = await once(service, prompts("a"), journal=path)
+        found = await once(service, prompts("a", "b"), journal=path)
         bought = len(service.bill)
         resend = RetryPolicy(on_uncertain="resend")
-        again = await once(service, prompts("a"), journal=copied, retry=resend)
+        again = await once(service, prompts("a", "b"), journal=copied, retry=resend)
 
-    uncertain = SubmissionUncertainError
-    assert errors([*first, *still, *found, *again]) == [uncertain, uncertain, None, None]
-    assert (bought, len(service.bill)) == (1, 2)
+    unknown = {SubmissionUncertainError: 1, None: 1}
+    assert Counter(errors(first)) == Counter(errors(still)) == unknown
+    assert errors([*found, *again]) == [None] * 4
+    assert (bought, len(service.bill)) == (2, 3)
+
+
+async def test_a_lost_submit_without_any_task_of_ours_near_is_not_sent_again(path: Path) -> None:
+    """No task of this journal shows that the list shows them, so an empty one proves nothing."""
+    service = emulator(pace=PACE)
+    service.faults.add(Fault(effect=Drop(at="read"), nth=1))
+    policy = RetryPolicy(on_uncertain="raise")
+    async with service:
+        await once(service, prompts("a"), journal=path, retry=policy)
+        ends = await once(service, prompts("a"), journal=path)
+
+    assert errors(ends) == [SubmissionUncertainError]
+    assert not service.bill
+    assert "Nothing was bought" not in str(ends[0].error)
 
 
 async def test_what_cannot_be_told_stays_uncertain(path: Path) -> None:

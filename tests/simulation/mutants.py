@@ -63,14 +63,14 @@ MUTANTS = (
         ),
         (
             "_core/look.py",
-            "        elif offset is not None and _is_recognised(receipt, record, fields, offset):",
-            "        if receipt and offset is not None "
-            "and _is_recognised(receipt, record, fields, offset):",
+            "        elif receipt.answered and offset is not None and _is_timely(receipt, record, offset):",
+            "        if receipt and receipt.answered and offset is not None "
+            "and _is_timely(receipt, record, offset):",
         ),
         (
             "_core/look.py",
-            "        if record.id != receipt.task_id:",
-            "        if True:",
+            "[entry for entry in look.strangers if entry[0].id != task_id]",
+            "list(look.strangers)",
         ),
     ),
     _mutant(
@@ -85,11 +85,10 @@ MUTANTS = (
         "a 5xx counted as not sent",
         (
             "_core/submit.py",
-            "    fields = parse_object(answer)\n    if _is_refusal",
-            "    fields = parse_object(answer)\n"
+            "    if accepted := _acceptance(answer.status, fields):",
             "    if answer.status >= 500:\n"
             "        return NotSent(Failure('httpx', (), detail='5xx'))\n"
-            "    if _is_refusal",
+            "    if accepted := _acceptance(answer.status, fields):",
         ),
     ),
     _mutant(
@@ -144,16 +143,16 @@ MUTANTS = (
         "a lost submit sent again",
         (
             "_core/submit.py",
-            "    return again if resends else LookUp(lost, again)",
-            "    return again",
+            "    return LookUp(lost, _bounded(step, step.lost, error, policy=policy, now=now, u=u))",
+            "    return _bounded(step, step.lost, error, policy=policy, now=now, u=u)",
         ),
     ),
     _mutant(
         "408 counted as a refusal",
         (
             "_core/submit.py",
-            "    if _is_refusal(answer.status) and error_body(fields):",
-            "    if _is_refusal(answer.status) and error_body(fields) or answer.status == 408:",
+            "    if answer.status == 429 or (",
+            "    if answer.status in (408, 429) or (",
         ),
     ),
     _mutant(
@@ -173,16 +172,17 @@ MUTANTS = (
         ),
         (
             "_core/reconcile.py",
-            "    if likeness and not any(is_of_one_form(receipt, lost) for receipt, _ in controls):",
+            "    if not any(is_alike(receipt, lost) for receipt, _ in controls):",
             "    if False:",
         ),
     ),
     _mutant(
-        "what is not quite the same counted as different",
+        "absence by comparison: what looks different proves nothing",
         (
-            "_core/likeness.py",
-            '    return "same" if is_whole and is_explained else "unclear"',
-            '    return "same" if is_whole and is_explained else "different"',
+            "_core/reconcile.py",
+            "    if unowned:",
+            "    defaults = _defaults(controls, lost)\n"
+            "    if any(compare(lost.chosen, stored, defaults) != 'different' for _, stored in unowned):",
         ),
     ),
     _mutant(

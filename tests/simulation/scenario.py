@@ -15,8 +15,19 @@ from veo_async import RateLimit, TextToVideo
 
 from . import faults
 
+LONGEST = 5
+"""Characters of a prompt that a service stores which cuts: enough to tell prompts apart."""
+
 CONDITIONS = (
-    *("clock skew", "date skew", "clock set", "list lags", "normalised", "async ignored"),
+    *(
+        "clock skew",
+        "date skew",
+        "clock set",
+        "list lags",
+        "normalised",
+        "stored cut",
+        "async ignored",
+    ),
     *("cancelled", "killed", "called back"),
     *faults.QUESTION,
     *faults.CALLBACK,
@@ -90,6 +101,7 @@ class Scenario:
     date_skew: float
     lag: Any
     stored: Literal["as_submitted", "normalised"]
+    longest: int | None
     unknown: Literal["empty", "not_found", "missing"]
     honour_async: bool
     called_back: bool
@@ -106,6 +118,7 @@ class Scenario:
             "clock set": any(end.clock for end in self.interruptions),
             "list lags": self.lag is not None,
             "normalised": self.stored == "normalised",
+            "stored cut": self.longest is not None,
             "async ignored": not self.honour_async,
             "cancelled": self.face == "calls"
             or any(end.how != "kill" for end in self.interruptions),
@@ -150,6 +163,7 @@ def scenario_of(seed: int) -> Scenario:
         date_skew=date_skew,
         lag=luck.choice([None, *faults.ALL_SUBMITS["list lags"]]),
         stored=luck.choice(["as_submitted", "normalised"]),
+        longest=Random(f"{seed}/longest").choice([*[None] * 15, LONGEST]),
         unknown=luck.choice(["empty", "not_found", "missing"]),
         honour_async=honour_async,
         called_back=called_back,
@@ -164,11 +178,16 @@ def _requests(luck: Random) -> tuple[TextToVideo, ...]:
     count = luck.randint(8, 12)
     shapes: list[Any] = [None, None, None, "16:9", "9:16"]
     made = [
-        TextToVideo(prompt=f"p{luck.randrange(count)}", aspect_ratio=luck.choice(shapes))
+        TextToVideo(prompt=_prompt(luck.randrange(count)), aspect_ratio=luck.choice(shapes))
         for _ in range(count - 1)
     ]
     made.insert(luck.randrange(count), luck.choice(made))
     return tuple(made)
+
+
+def _prompt(number: int) -> str:
+    """A prompt; every third one is too long for a service that cuts."""
+    return f"p{number}" if number % 3 else f"p{number}, of many words"
 
 
 def _strikes(luck: Random, count: int, *, settles: bool) -> tuple[Strike, ...]:

@@ -126,6 +126,7 @@ class World:
             date_skew=scenario.date_skew,
             wire=Wire(
                 stored=scenario.stored,
+                longest=scenario.longest,
                 unknown=scenario.unknown,
                 honour_async=scenario.honour_async,
             ),

@@ -125,8 +125,8 @@ class Allowance:
     def error(self) -> VeoError:
         """The error for a ``stop``."""
         return VeoError(
-            f"max_submissions={self.limit} is reached, so this was not sent. Nothing was bought "
-            "for it. Run the same batch again with the journal and a higher limit to go on."
+            f"max_submissions={self.limit} is reached, so nothing more was sent for this request. "
+            "Run the same batch again with the journal and a higher limit to go on."
         )
 
 
@@ -173,7 +173,10 @@ def receipt_of(row: Row) -> Receipt | None:
     if not task_id or request is None or row.sent_at is None:
         return None
     ended = facts.get("ended_at", row.at)
-    return Receipt(task_id, chosen(request), row.sent_at, ended, facts.get("offset"))
+    answered = bool(facts.get("at_once"))
+    return Receipt(
+        task_id, chosen(request), row.sent_at, ended, facts.get("offset"), answered=answered
+    )
 
 
 def answered_at_once(row: Row) -> bool | None:

@@ -16,9 +16,6 @@ from .submit import OTHER_SPELLING
 _IGNORED = frozenset({"async", "callback_url"})
 _CANONICAL = {"get1080p": OTHER_SPELLING["get1080p"]}
 
-ACTIONS = ("text2video", "image2video", "ingredients2video", _CANONICAL["get1080p"])
-"""What a request can be about. A stored request that says anything else may be any of these."""
-
 Fields = Mapping[str, Any]
 """A request in the form in which requests are compared: see `comparable`."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import insort
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
@@ -22,12 +21,13 @@ class Look:
         offset: see `window`; ``None`` while the service's clock was never seen.
         complete: whether the list was read to its end.
         span: between which times of the service it was read.
-        receipts: the times of the tasks that are ours, in ascending order, as they were known
-            once the list was read.
+        receipts: the times of the tasks that the service answered it had accepted, in ascending
+            order, as they were known once the list was read.
         claims: submits of ours that a record may belong to although its id does not say so:
             answers that are still awaited (their end is infinite), or that bore no id.
-        controls: those of the tasks that were recognised, in the order of time, with what the
-            service had added to their requests.
+        controls: those of these tasks that are in the list at the time of their submit, in the
+            order of time, each with what the service had added to its request; with nothing if it
+            is not stored as it was sent.
         strangers: the records that are not ours, with their requests.
         lacking: since when tasks of ours that were looked for are not in the list.
     """
@@ -76,14 +76,14 @@ def read_look(
         if receipt is None:
             if not (record.id and record.id in owned):
                 strangers.append((record, fields))
-        elif offset is not None and _is_recognised(receipt, record, fields, offset):
+        elif receipt.answered and offset is not None and _is_timely(receipt, record, offset):
             controls.append((receipt, _added(receipt, fields)))
     return Look(
         at,
         offset,
         complete,
         span,
-        sorted(receipt.begun for receipt in ours.values()),
+        sorted(receipt.begun for receipt in ours.values() if receipt.answered),
         claims,
         sorted(controls, key=_begun_of),
         strangers,
@@ -99,7 +99,9 @@ def read_look(
 
 
 def _added(receipt: Receipt, stored: Fields) -> Fields:
-    """What the service added to a request by itself."""
+    """What the service added by itself to a request that it stored as it was sent."""
+    if any(stored.get(name) != value for name, value in receipt.chosen.items()):
+        return {}
     return {name: value for name, value in stored.items() if name not in receipt.chosen}
 
 
@@ -113,25 +115,17 @@ def _is_in(receipt: Receipt, span: tuple[float, float], offset: float | None) ->
     return span[0] <= first and last <= span[1]
 
 
-def give_away(look: Look, receipt: Receipt) -> Look:
-    """The look once one of its strangers is ours: as if it were read anew, which for a thousand
-    lost submits would take minutes."""
-    receipts, controls = list(look.receipts), list(look.controls)
-    insort(receipts, receipt.begun)
-    strangers: list[tuple[TaskRecord, Fields]] = []
-    for record, stored in look.strangers:
-        if record.id != receipt.task_id:
-            strangers.append((record, stored))
-        elif look.offset is not None and _is_recognised(receipt, record, stored, look.offset):
-            insort(controls, (receipt, _added(receipt, stored)), key=_begun_of)
-    return replace(look, receipts=receipts, controls=controls, strangers=strangers)
+def give_away(look: Look, task_id: str) -> Look:
+    """The look once one of its strangers is ours."""
+    strangers = [entry for entry in look.strangers if entry[0].id != task_id]
+    return replace(look, strangers=strangers)
 
 
-def _is_recognised(receipt: Receipt, record: TaskRecord, stored: Fields, offset: float) -> bool:
+def _is_timely(receipt: Receipt, record: TaskRecord, offset: float) -> bool:
     # By the one offset or by the other, never in between: where this machine's clock was set, all
     # that lies between them would seem to be timed by the clock of ``Date``.
     then = offset if receipt.offset is None else receipt.offset
-    return all(stored.get(name) == value for name, value in receipt.chosen.items()) and any(
+    return any(
         is_within(record, window(replace(receipt, offset=one), one)) for one in (then, offset)
     )
 

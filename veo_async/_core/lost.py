@@ -36,6 +36,8 @@ class Receipt:
         begun: when it was sent, in Unix seconds on this machine's clock.
         ended: when its answer came.
         offset: see `window`, as it was known when it was sent.
+        answered: whether the service itself answered that it had accepted it. One that was found
+            in the list by its content is ours too, but proves nothing about that list.
     """
 
     task_id: str
@@ -43,6 +45,7 @@ class Receipt:
     begun: float
     ended: float
     offset: float | None = None
+    answered: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +105,19 @@ def reach(
     lost: Iterable[Lost], receipts: Sequence[Receipt], offset: float | None
 ) -> tuple[float, float]:
     """Between which Unix times, on the service's clock, a look must read the list."""
-    everybody = _InTime(receipts)
-    of_form: dict[frozenset[tuple[str, object]], _InTime] = {}
+    answered = [receipt for receipt in receipts if receipt.answered]
+    everybody = _InTime(answered)
+    by_action: dict[object, _InTime] = {}
     times = []
     for one in lost:
-        form = _form(one.chosen)
-        if form not in of_form:
-            of_form[form] = _InTime(r for r in receipts if is_of_one_form(r, one))
+        action = one.chosen["action"]
+        if action not in by_action:
+            by_action[action] = _InTime(r for r in answered if is_alike(r, one))
         times.append(window(one, offset or 0.0, slack=slack_of(one, everybody.times)))
         # The tasks of ours, one before and one after, that make the best controls.
-        for alike, nearest in zip(of_form[form].beside(one), everybody.beside(one), strict=True):
+        for alike, nearest in zip(
+            by_action[action].beside(one), everybody.beside(one), strict=True
+        ):
             if control := alike or nearest:
                 times.append(window(control, offset or 0.0))
     return min(first for first, _ in times), max(last for _, last in times)
@@ -161,24 +167,10 @@ def is_near(receipt: Receipt, lost: Lost) -> bool:
     return abs(receipt.begun - lost.begun) <= NEAR
 
 
-def is_of_one_form(receipt: Receipt, lost: Lost) -> bool:
-    """Whether what is true of how the one is stored is true of the other: each field that was
-    chosen there was chosen here, and each switch stood alike."""
-    return all(
-        name in receipt.chosen and (receipt.chosen[name] == value or not _is_switch(name, value))
-        for name, value in lost.chosen.items()
-    )
-
-
-def _is_switch(name: str, value: object) -> bool:
-    return name == "action" or isinstance(value, bool)
-
-
-def _form(chosen: Fields) -> frozenset[tuple[str, object]]:
-    """All that `is_of_one_form` asks of a lost submit."""
-    return frozenset(
-        (name, str(value) if _is_switch(name, value) else None) for name, value in chosen.items()
-    )
+def is_alike(receipt: Receipt, lost: Lost) -> bool:
+    """Whether a list that shows the one would show the other: they are of one action. The service
+    may store another action as another type of task, which the list leaves out."""
+    return bool(receipt.chosen["action"] == lost.chosen["action"])
 
 
 def precedence(lost: Lost) -> tuple[bool, bool, float]:

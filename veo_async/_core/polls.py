@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import AccountError, APIError, InsufficientBalanceError, NoAPIError
+from ..models import read_text
 from ..policies import PollPolicy
 from .backoff import backoff
 from .queries import batch_body
@@ -146,8 +147,8 @@ def _standings(items: list[Any], asked: frozenset[str]) -> dict[str, Standing]:
     """Items may come in any order, repeat, or be none of ours (the vendor's tasks guide)."""
     found: dict[str, Standing] = {}
     for item in items:
-        task_id = item.get("id") if isinstance(item, dict) else None
-        if isinstance(task_id, str) and task_id in asked:
+        task_id = read_text(item.get("id")) if isinstance(item, dict) else None
+        if task_id in asked:
             event = read_response(item.get("response"), task_id=task_id)
             found[task_id] = advance(found[task_id], event) if task_id in found else event
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..errors import TaskNotFoundError
@@ -46,8 +47,26 @@ def is_passing(answer: Answer) -> bool:
     return isinstance(answer, Failure) or answer.status == 429 or answer.status >= 500
 
 
-def read_page(answer: Answer, *, now: float) -> list[TaskRecord]:
-    """The records of a page; what is no record is passed over.
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list.
+
+    Attributes:
+        records: its records.
+        size: how many entries it had, also those that are no records.
+    """
+
+    records: list[TaskRecord]
+    size: int
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether every entry is a record. One that is none may be any task of the account."""
+        return len(self.records) == self.size
+
+
+def read_page(answer: Answer, *, now: float) -> Page:
+    """A page of records.
 
     Raises:
         VeoError: the service refused, could not be reached, or answered something else.
@@ -56,7 +75,7 @@ def read_page(answer: Answer, *, now: float) -> list[TaskRecord]:
     items = fields.get("items")
     if not isinstance(items, list):
         raise undecodable(_reply(answer))
-    return [record for item in items if (record := read_record(item))]
+    return Page([record for item in items if (record := read_record(item))], len(items))
 
 
 def read_one(answer: Answer, task_id: str, *, now: float) -> TaskRecord:

@@ -60,7 +60,7 @@ class Receipts:
 
 
 def _packed(receipts: list[Receipt]) -> bytes:
-    fields = [(r.task_id, r.chosen, r.begun, r.ended, r.offset) for r in receipts]
+    fields = [(r.task_id, r.chosen, r.begun, r.ended, r.offset, r.answered) for r in receipts]
     return zlib.compress(json.dumps(fields, separators=(",", ":")).encode(), 1)
 
 

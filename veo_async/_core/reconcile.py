@@ -4,13 +4,13 @@ A submit whose answer proves nothing may have been accepted and billed. The list
 was (its record is there) and, under all of the conditions below, that it was not. Each condition
 is there because leaving it out buys something twice:
 
-- the list was read to the end of the window in which the service can have accepted it;
-- tasks of ours that were accepted near in time, if there are any, are in the list, one of them at
-  the time and with the request that it was sent with: a **control** that this list and this
-  comparison work;
-- every record in the window that may be of that action belongs to a known task of ours or is
-  provably another request, and where there is such a stranger, there is a control of the same form
-  too; without any control the window is widened by all that the service's clocks may disagree;
+- the list was read to the end of the window in which the service can have accepted it, and each of
+  its entries is a record;
+- a task of ours of the same action, whose submit the service answered near in time, is in this very
+  list at its time: a **control** that this list shows such tasks;
+- no record in the window is without an owner. Comparison only *finds*: a service may store a
+  request in another form (cut, translated, with other words for its action, with images at other
+  addresses), and that form may depend on its content, so what looks different may be ours;
 - two looks agree, a grace period apart, and so much time has passed that the list must have caught
   up. That it shows later tasks of ours proves nothing: a single one may be listed late.
 
@@ -26,15 +26,15 @@ from math import inf
 from typing import Any
 
 from ..models import TaskRecord
-from .likeness import ACTIONS, Fields, compare
+from .likeness import Fields, compare
 from .look import Legacy, Look, is_called, is_within
 from .lost import (
     GRACE,
     SLACK,
     Lost,
     Receipt,
+    is_alike,
     is_near,
-    is_of_one_form,
     is_one_near,
     slack_of,
     window,
@@ -80,23 +80,21 @@ def search(lost: Lost, look: Look) -> Sight:
         return Unclear("the service's clock was never seen")
     controls = [control for control in look.controls if is_near(control[0], lost)]
     if not controls and is_one_near(lost, look.receipts):
-        return Unclear("tasks of ours are not in the list as they were sent")
+        return Unclear("tasks of ours are not in the list at their times")
     defaults = _defaults(controls, lost)
-    likeness = [
-        (compare(lost.chosen, stored, defaults), record, stored)
-        for record, stored in _suspects(lost, look, look.offset)
-    ]
-    same = [(record, stored) for alike, record, stored in likeness if alike == "same"]
+    unowned = _unowned(lost, look, look.offset)
     free = [
         record
-        for record, stored in same
+        for record, stored in unowned
         if record.id
+        and is_called(record, lost) is not False
+        and compare(lost.chosen, stored, defaults) == "same"
         and is_within(record, window(lost, look.offset))
         and not _is_claimed(record, stored, look, defaults, slack=slack_of(lost, look.receipts))
     ]
     if free:
         return Found(_oldest_first(free))
-    if doubt := _doubt(lost, look, [alike for alike, *_ in likeness], controls):
+    if doubt := _doubt(lost, look, unowned, controls):
         return Unclear(doubt)
     return Missing()
 
@@ -104,16 +102,16 @@ def search(lost: Lost, look: Look) -> Sight:
 def _doubt(
     lost: Lost,
     look: Look,
-    likeness: Sequence[str],
-    controls: list[tuple[Receipt, Fields]],
+    unowned: Sequence[tuple[TaskRecord, Fields]],
+    controls: Sequence[tuple[Receipt, Fields]],
 ) -> str | None:
     """Why a list without the lost submit does not prove that it was never accepted."""
     if not look.complete:
         return "the task list could not be read to its end"
-    if any(alike != "different" for alike in likeness):
+    if unowned:
         return "a task in the list may or may not be this one"
-    if likeness and not any(is_of_one_form(receipt, lost) for receipt, _ in controls):
-        return "no task of ours in the list shows how the service stores such requests"
+    if not any(is_alike(receipt, lost) for receipt, _ in controls):
+        return "no task of ours that was accepted near in time shows that the list would show it"
     if look.lacking <= lost.ended:  # then others may be lacking too
         return "earlier tasks of ours are not in the list"
     return None
@@ -156,17 +154,14 @@ def _defaults(controls: Iterable[tuple[Receipt, Fields]], lost: Lost) -> dict[st
     return {name: value for name, value in defaults.items() if name not in differing}
 
 
-def _suspects(lost: Lost, look: Look, offset: float) -> list[tuple[TaskRecord, Fields]]:
-    """The records that may be the lost submit's: of its action, in its window. A record that does
-    not say when it was made, or an action that we know, may be any."""
+def _unowned(lost: Lost, look: Look, offset: float) -> list[tuple[TaskRecord, Fields]]:
+    """The records in the lost submit's window that are not known to be of another one. A record
+    that does not say when it was made may be of any time."""
     times = window(lost, offset, slack=slack_of(lost, look.receipts))
-    others = [action for action in ACTIONS if action != lost.chosen["action"]]
     return [
         (record, stored)
         for record, stored in look.strangers
-        if (record.created_at is None or is_within(record, times))
-        and stored.get("action") not in others
-        and is_called(record, lost) is not False
+        if record.created_at is None or is_within(record, times)
     ]
 
 

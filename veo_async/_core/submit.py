@@ -8,8 +8,8 @@ verdict    evidence                                      what follows
 accepted   an id, or a finished result                   track it
 not sent   positive evidence that no byte of the         send again, bounded by count and time
            request reached the service
-refused    a 4xx with the service's error body, or 429   429: wait and send again, bounded;
-                                                         the rest: raise at once
+refused    a 4xx without an id: with the service's       429: wait and send again, bounded;
+           error body, or 429                            the rest: raise at once
 uncertain  everything else                               never simply send again
 =========  ============================================  =====================================
 
@@ -31,7 +31,7 @@ from ..errors import (
     SubmissionUncertainError,
     VeoError,
 )
-from ..models import VideoRequest
+from ..models import VideoRequest, read_text
 from ..policies import RetryPolicy
 from .backoff import backoff
 from .reply import Answer, Failure, api_error, error_body, gist, parse_object, read_error
@@ -77,7 +77,7 @@ is not here proves nothing."""
 
 GATEWAY_STATUSES = frozenset({408, 429, 499})
 """A gateway's word about time, not the service's word about the request. 408 and 499 prove
-nothing; 429 proves a refusal, unless it bears the id of a task all the same."""
+nothing; 429 proves a refusal also without the service's error body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +119,10 @@ def judge(answer: Answer, *, now: float) -> Verdict:
     if isinstance(answer, Failure):
         return _judge_failure(answer)
     fields = parse_object(answer)
-    if _is_refusal(answer.status) and error_body(fields):
-        return Refused(api_error(answer, now=now))
+    # First of all: a task that has an id was accepted, whatever else its answer says.
     if accepted := _acceptance(answer.status, fields):
         return accepted
-    if answer.status == 429:
+    if answer.status == 429 or (_is_refusal(answer.status) and error_body(fields)):
         return Refused(api_error(answer, now=now))
     return Uncertain(gist(answer), trace_id=read_error(fields or {}).trace_id)
 
@@ -145,7 +144,7 @@ def _acceptance(status: int, fields: dict[str, Any] | None) -> Accepted | None:
     if 200 <= status < 300:
         standing = read_response(fields, task_id=known)
         return Accepted(known, standing) if known or standing.state == "succeeded" else None
-    # Something failed after the id was given: the task list knows how that task stands.
+    # Something failed, or was refused, after the id was given: the task list knows how it stands.
     return Accepted(known, PENDING) if known else None
 
 
@@ -155,8 +154,8 @@ LONGEST_ID = 200
 
 def task_id_in(value: object) -> str | None:
     """A task id, if this can be one: it goes into questions, messages and log lines."""
-    is_id = isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isprintable()
-    return str(value) if is_id else None
+    text = read_text(value) or ""
+    return text if 0 < len(text) <= LONGEST_ID and text.isprintable() else None
 
 
 OTHER_SPELLING: Mapping[str, str] = {"get_1080p": "get1080p", "get1080p": "get_1080p"}
@@ -191,6 +190,8 @@ class Attempts:
         throttled: how often it was answered with 429.
         lost: how often it ended uncertain (counts only where that is sent again).
         misspelled: the refusal that the first spelling met, once the other one is tried.
+        unproven: the first one that ended uncertain and was sent again all the same, at the
+            caller's risk: whatever follows, it may have been billed.
     """
 
     started: float
@@ -199,6 +200,7 @@ class Attempts:
     throttled: int = 0
     lost: int = 0
     misspelled: APIError | None = None
+    unproven: SubmissionUncertainError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,10 +244,11 @@ def after(
     step, lost = replace(attempts, lost=attempts.lost + 1), uncertain(verdict)
     if policy.on_uncertain == "raise":
         return Stop(lost)
-    resends = policy.on_uncertain == "resend"
-    error = lost if resends else absent(verdict, step.lost)
-    again = _bounded(step, step.lost, error, policy=policy, now=now, u=u)
-    return again if resends else LookUp(lost, again)
+    if policy.on_uncertain == "resend":
+        step = replace(step, unproven=attempts.unproven or lost)
+        return _bounded(step, step.lost, lost, policy=policy, now=now, u=u)
+    error = absent(verdict, step.lost)
+    return LookUp(lost, _bounded(step, step.lost, error, policy=policy, now=now, u=u))
 
 
 def _bounded(
@@ -282,6 +285,17 @@ def undecided(error: SubmissionUncertainError, reason: str) -> SubmissionUncerta
     """The error for a submit that was looked for in the task list, in vain."""
     message = f"{error.message} The task list cannot tell either: {reason}."
     return SubmissionUncertainError(message, trace_id=error.trace_id)
+
+
+def sent_again(lost: SubmissionUncertainError, error: VeoError) -> SubmissionUncertainError:
+    """The error for a submit that was sent again although an earlier one may have been billed,
+    and then ended with ``error``, which speaks of the last one alone."""
+    return SubmissionUncertainError(
+        f"{lost.message} It was sent again, and that ended otherwise: {error.message}",
+        request=lost.request,
+        sent_at=lost.sent_at,
+        trace_id=lost.trace_id,
+    )
 
 
 def _after_refusal(

@@ -117,7 +117,7 @@ def _failed(response: Mapping[str, Any], generation: Generation) -> Standing:
 
 def read_record(item: object) -> TaskRecord | None:
     """The record in ``item``, or ``None`` if it is none (an unknown id may come back as ``{}``)."""
-    if not isinstance(item, dict) or not isinstance(item.get("id"), str):
+    if not isinstance(item, dict) or not read_text(item.get("id")):
         return None
     record = TaskRecord.model_validate(item)
     standing = read_response(record.response, task_id=record.id)

@@ -38,12 +38,12 @@ class Queries:
         records: list[TaskRecord] = []
         for part in queries.chunks(ids):
             answer = await self._ask(queries.batch_body(part, by=by))
-            records += queries.read_page(answer, now=self._seams.wall())
+            records += queries.read_page(answer, now=self._seams.wall()).records
         return records
 
     async def pages(
         self, *, created_at_min: float | None, created_at_max: float | None, type: str | None = None
-    ) -> AsyncIterator[list[TaskRecord]]:
+    ) -> AsyncIterator[queries.Page]:
         """The account's tasks of a window, page by page, each record once."""
         seen: set[str | None] = set()
         offset = 0
@@ -58,12 +58,13 @@ class Queries:
             # A task that is created meanwhile pushes one that was read onto the next page; and
             # what ``count`` counts is not documented, so the end is a page with nothing new.
             # A page itself may show a record twice (the vendor's tasks guide).
-            fresh = {record.id: record for record in page if record.id not in seen}
+            fresh = {record.id: record for record in page.records if record.id not in seen}
+            if fresh or not page.is_readable:
+                yield queries.Page(list(fresh.values()), page.size - len(page.records) + len(fresh))
             if not fresh:
                 return
             seen |= fresh.keys()
-            offset += len(page)
-            yield list(fresh.values())
+            offset += page.size
 
     async def _ask(self, body: dict[str, Any]) -> Answer:
         for attempt in range(1, queries.ATTEMPTS):
@@ -116,14 +117,15 @@ class Tasks:
         *,
         created_at_min: float | datetime | None = None,
         created_at_max: float | datetime | None = None,
-        type: str | None = "videos",
+        type: str | None = None,
     ) -> AsyncIterator[TaskRecord]:
         """The account's tasks, newest first, read page by page as they are consumed.
 
         Args:
             created_at_min: only tasks since then: Unix seconds, or an aware ``datetime``.
             created_at_max: only tasks until then.
-            type: only tasks of this kind; ``None`` for all.
+            type: only tasks that bear this label, such as ``videos``. The service's labels are not
+                reliable, so leave it out to look for a submit that may have been paid for.
 
         Raises:
             VeoError: the service refused or could not be asked.
@@ -131,5 +133,5 @@ class Tasks:
         first, last = read_moment(created_at_min), read_moment(created_at_max)
         pages = self._queries.pages(created_at_min=first, created_at_max=last, type=type)
         async for page in pages:
-            for record in page:
+            for record in page.records:
                 yield record

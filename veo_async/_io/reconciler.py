@@ -219,9 +219,11 @@ class Reconciler:
                 for other in self._open:
                     if other is not entry:
                         other.case = reconcile.inherit(other.case, left, look)
-            receipt = Receipt(decision.task_id, lost.chosen, lost.begun, lost.ended, lost.offset)
+            receipt = Receipt(
+                decision.task_id, lost.chosen, lost.begun, lost.ended, lost.offset, answered=False
+            )
             self.accepted(receipt, at_once=False)
-            look = give_away(look, receipt)
+            look = give_away(look, decision.task_id)
             if entry.adopted:
                 entry.adopted(decision.task_id)
         entry.decision = decision
@@ -267,16 +269,17 @@ class Reconciler:
     async def _read_list(self, span: tuple[float, float]) -> tuple[list[TaskRecord], bool]:
         """The records of these times, and whether these are all."""
         records: list[TaskRecord] = []
-        pages = 0
+        pages, complete = 0, True
         try:
             async for page in self._queries.pages(created_at_min=span[0], created_at_max=span[1]):
-                records += page
+                records += page.records
+                complete = complete and page.is_readable
                 pages += 1
                 if pages == MAX_PAGES:
                     return records, False
         except VeoError:
             return records, False
-        return records, True
+        return records, complete
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Whatever ended the looking, nobody is left waiting for it."""

@@ -26,7 +26,7 @@ from .._core import submit as law
 from .._core.callbacks import Ticket, without_token
 from .._core.lost import Lost, Receipt
 from .._core.tasks import PENDING
-from ..errors import ClientClosedError, SubmissionUncertainError, WaitTimeoutError
+from ..errors import ClientClosedError, SubmissionUncertainError, VeoError, WaitTimeoutError
 from ..models import VideoRequest
 from ..policies import RetryPolicy
 from .api import API
@@ -99,22 +99,27 @@ class Submits:
         attempts = law.Attempts(started=anyio.current_time(), action=action)
         ticket = self._limiter.ticket()
         callback = None if request.callback_url else callback or self._hints.issue()
-        while True:
-            intent = self._intent(request, attempts.action, ledger, callback)
-            place, waited = await self._turn(deadline, ticket, intent)
-            # A wait for others' ends is no retry of this one.
-            attempts = replace(attempts, started=attempts.started + waited)
-            try:
-                post = self._begin(request, attempts.action, place, ledger, callback)
-            except BaseException:
-                place.release()
+        try:
+            while True:
+                intent = self._intent(request, attempts.action, ledger, callback)
+                place, waited = await self._turn(deadline, ticket, intent)
+                # A wait for others' ends is no retry of this one.
+                attempts = replace(attempts, started=attempts.started + waited)
+                try:
+                    post = self._begin(request, attempts.action, place, ledger, callback)
+                except BaseException:
+                    place.release()
+                    raise
+                begun.append(post)
+                step = await self._outcome(post, attempts, deadline)
+                if isinstance(step, Tracked):
+                    return step
+                attempts = step.attempts
+                await _before(deadline, anyio.sleep, step.delay)
+        except VeoError as error:
+            if attempts.unproven is None or error.may_have_cost:
                 raise
-            begun.append(post)
-            step = await self._outcome(post, attempts, deadline)
-            if isinstance(step, Tracked):
-                return step
-            attempts = step.attempts
-            await _before(deadline, anyio.sleep, step.delay)
+            raise law.sent_again(attempts.unproven, error) from error
 
     def _intent(
         self, request: VideoRequest, action: str, ledger: Ledger | None, ticket: Ticket | None
@@ -166,6 +171,8 @@ class Submits:
         now = anyio.current_time()
         u = self._seams.luck.random()
         step = law.after(verdict, attempts, policy=self._policy, now=now, u=u)
+        if isinstance(step, law.Again) and (lost := step.attempts.unproven) and not lost.sent_at:
+            lost.request, lost.sent_at = post.request, post.sent_at
         found = await self._look_up(post, step, deadline) if isinstance(step, law.LookUp) else step
         if not isinstance(found, law.Stop):
             return found

@@ -64,6 +64,19 @@ def normalised(body: dict[str, Any]) -> dict[str, Any]:
     return stored
 
 
+def cut(value: Any, longest: int | None) -> Any:
+    """A stored value, without what its texts have beyond so many characters."""
+    if isinstance(value, str):
+        return value[:longest]
+    if isinstance(value, list):
+        return [cut(item, longest) for item in value]
+    return (
+        {key: cut(item, longest) for key, item in value.items()}
+        if isinstance(value, dict)
+        else value
+    )
+
+
 def _action(body: dict[str, Any], wire: Wire) -> str:
     action = body.get("action")
     if action is None:

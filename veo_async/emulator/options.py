@@ -29,6 +29,8 @@ class Wire:
             items of a batch (a single ``retrieve`` is then ``{}``).
         stored: whether ``request`` is stored as it came, or normalised: defaults added, nulls
             dropped, the other spelling of the action, without ``async``.
+        longest: how many characters of a text in ``request`` are stored; the rest is cut off.
+            ``None`` stores them whole. Several of the vendor's services cut at 1,000.
         timings: whether records bear ``finished_at`` and ``elapsed``.
         count: whether ``count`` speaks of all that matched, or of the items on this page.
         callback_attempts: how often a callback is tried, in all, while the receiver answers with
@@ -44,6 +46,7 @@ class Wire:
     pending: Literal["absent", "null", "empty", "processing"] = "absent"
     unknown: Literal["empty", "not_found", "missing"] = "empty"
     stored: Literal["as_submitted", "normalised"] = "as_submitted"
+    longest: int | None = None
     timings: bool = False
     count: Literal["total", "page"] = "total"
     callback_attempts: int = 1

@@ -13,7 +13,7 @@ from typing import Any
 
 from .clock import TICK
 from .errors import ServiceError
-from .intake import normalised
+from .intake import cut, normalised
 from .options import SPELLINGS, Wire
 from .pace import Pace
 
@@ -138,6 +138,7 @@ class Backend:
         plan = self._pace.plan(request, self._durations)
         fails = self._ends.random() < self._failure
         as_stored = normalised(request) if self._wire.stored == "normalised" else request
+        as_stored = cut(as_stored, self._wire.longest)
         return Task(
             id=_uuid(self._ids),
             trace_id=_uuid(self._ids),
