@@ -21,9 +21,9 @@ import httpx
 
 from veo_async import RateLimit, RetryPolicy, TextToVideo, VeoClient
 from veo_async._io.seams import Seams
+from veo_async._virtual import VirtualEventLoop
 from veo_async.emulator import Emulator, Limits, Plan, Seconds
 from veo_async.emulator.options import EPOCH
-from veo_async.testing import VirtualEventLoop
 
 from .report import RESULTS, save, surroundings
 

@@ -21,7 +21,7 @@ from benchmarks.running import Result, Work
 from benchmarks.service import Seen
 from benchmarks.speed import main
 from veo_async import TextToVideo
-from veo_async._core.submit import wire_body
+from veo_async._core.requests import submit_body
 
 DONE = Done(cpu=0.004, started=100.0, ended=110.0, told={"a": 104.0, "b": 110.0}, peak=50_000_000)
 SEEN = Seen(
@@ -74,7 +74,7 @@ def test_the_bare_loops_send_what_the_library_sends() -> None:
     """A bare loop is compared with the library, so both send the same body."""
     request = TextToVideo(prompt="video 1")
 
-    assert body_of("video 1") == wire_body(request, action="text2video", asynchronous=True)
+    assert body_of("video 1") == submit_body(request, action="text2video", asynchronous=True)
 
 
 def test_figures() -> None:

@@ -31,8 +31,8 @@ from veo_async import (
     TextToVideo,
     VeoClient,
 )
+from veo_async._virtual import VirtualEventLoop
 from veo_async.emulator import Drop, Fault, Seconds
-from veo_async.testing import VirtualEventLoop
 
 pytestmark = pytest.mark.slow
 

@@ -21,7 +21,7 @@ import anyio.to_thread
 import pytest
 
 from veo_async import _virtual
-from veo_async.testing import DeadlockError, VirtualEventLoop
+from veo_async._virtual import DeadlockError, VirtualEventLoop
 
 DAY = 86_400.0
 IMPATIENT = partial(VirtualEventLoop, patience=0.02)

@@ -29,11 +29,11 @@ from ._core.options import (
     read_source,
     read_timeout,
 )
-from ._core.reply import Answer
 from ._core.telling import read_listener
-from ._core.throttle import Lane
 from ._io.api import API
-from ._io.batch import Asked, Batch, Options, Parts, run_all
+from ._io.batch import Batch, run_all
+from ._io.batch_items import Options, Parts
+from ._io.batch_run import Asked
 from ._io.downloads import Downloads
 from ._io.hints import Hints
 from ._io.limiter import Limiter
@@ -173,7 +173,6 @@ class VeoClient:
         self._base_url = str(address)
         self._closing: asyncio.Task[None] | None = None
         self._wall, self._teller = seams.wall, seams.teller
-        self._limiter = Limiter(limit, seams)
         self._api = API(
             token=token,
             base_url=self._base_url,
@@ -181,14 +180,14 @@ class VeoClient:
             transport=transport,
             proxy=proxy,
             verify=verify,
-            observe=self._observe,
+            wall=seams.wall,
         )
-        queries = Queries(self._api, self._limiter, poll, seams)
-        self._reconciler = Reconciler(queries, seams, under_way=self._under_way)
-        self._tracker = Tracker(self._api, self._limiter, poll, seams)
+        self._limiter = Limiter(self._api, limit, seams)
+        queries = Queries(self._limiter, poll, seams)
+        self._reconciler = Reconciler(self._api, queries, seams, under_way=self._under_way)
+        self._tracker = Tracker(self._limiter, poll, seams)
         self._hints = Hints(callbacks.desk if callbacks else None, self._tracker, self._reconciler)
         self._submits = Submits(
-            self._api,
             self._limiter,
             self._tracker,
             self._reconciler,
@@ -562,11 +561,6 @@ class VeoClient:
         await self.aclose()
 
     # What the methods above share.
-
-    def _observe(self, answer: Answer, path: str, sent: float) -> None:
-        lane: Lane = "submit" if path == "/veo/videos" else "poll"
-        self._limiter.note(answer, lane=lane, sent=sent)
-        self._reconciler.note(answer)
 
     def _under_way(self) -> Sequence[Lost]:
         return self._submits.under_way()

@@ -19,6 +19,7 @@ from veo_async._core import batch as law
 from veo_async._core import journal_events as events
 from veo_async._core import submit
 from veo_async._core.journal_rows import Row
+from veo_async._core.lost import EARLY
 from veo_async._core.reply import Failure
 from veo_async._core.stored import write_request
 from veo_async._core.tasks import PENDING, Standing
@@ -105,11 +106,11 @@ def test_an_error_of_the_account_is_told_to_the_others_without_its_task() -> Non
 @pytest.mark.parametrize(
     "fields,now,ended",
     [
-        ({}, 5000.0, 700.0 + law.EARLY),
+        ({}, 5000.0, 700.0 + EARLY),
         ({}, 130.0, 130.0),
         ({}, 50.0, 100.0),
         ({"facts_json": '{"ended_at": 103.0, "trace_id": "x", "offset": 2.0}'}, 5000.0, 103.0),
-        ({"sent_at": None}, 5000.0, 700.0 + law.EARLY),
+        ({"sent_at": None}, 5000.0, 700.0 + EARLY),
     ],
 )
 def test_the_window_of_an_earlier_submit_is_never_too_short(

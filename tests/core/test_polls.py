@@ -33,11 +33,11 @@ from veo_async._core.polls import (
     Throttled,
     examine,
     is_hopeless,
-    poll_body,
     quiet_time,
     read_poll,
 )
 from veo_async._core.reply import Reply
+from veo_async._core.requests import poll_body
 from veo_async.errors import (
     AccountError,
     APIError,
@@ -116,7 +116,7 @@ def test_looked_says_how_the_asked_tasks_stand(
     ids: list[str], body: Any, states: dict[str, str]
 ) -> None:
     """Each id that was asked for and is there has its standing; the others are unknown (yet)."""
-    reading = read_poll(reply(200, body), ids, now=NOW)
+    reading = read_poll(reply(200, body), ids)
 
     assert isinstance(reading, Looked)
     assert {task_id: s.state for task_id, s in reading.standings.items()} == states
@@ -124,7 +124,7 @@ def test_looked_says_how_the_asked_tasks_stand(
 
 def test_failure_bears_the_id_that_was_asked_for() -> None:
     """An error in a record's response names the record's task."""
-    reading = read_poll(reply(200, {"items": [record("other", refusal())]}), TWO, now=NOW)
+    reading = read_poll(reply(200, {"items": [record("other", refusal())]}), TWO)
 
     assert isinstance(reading, Looked)
     error = reading.standings["other"].error
@@ -171,7 +171,7 @@ def test_failure_bears_the_id_that_was_asked_for() -> None:
 )
 def test_bad_poll_says_nothing_about_anybody(ids: list[str], status: int, body: Any) -> None:
     """A cut, a 5xx, unreadable bytes or a refusal that concerns nobody never fails a wait."""
-    reading = read_poll(reply(status, body), ids, now=NOW)
+    reading = read_poll(reply(status, body), ids)
 
     assert isinstance(reading, Bad)
     assert reading.detail.startswith(f"HTTP {status}: ")
@@ -180,13 +180,13 @@ def test_bad_poll_says_nothing_about_anybody(ids: list[str], status: int, body: 
 
 def test_poll_without_an_answer_is_bad() -> None:
     """A timeout is a bad poll, with the transport's word."""
-    assert read_poll(FAILURE, ONE, now=NOW) == Bad("ReadTimeout")
+    assert read_poll(FAILURE, ONE) == Bad("ReadTimeout")
 
 
 @pytest.mark.parametrize("body", [refusal("too_many_requests"), HTML, b"", refusal("used_up")])
 def test_429_is_the_limiters_affair(body: Any) -> None:
     """A 429 says nothing about the tasks or the account, whatever its body is."""
-    assert read_poll(reply(429, body), TWO, now=NOW) == Throttled()
+    assert read_poll(reply(429, body), TWO) == Throttled()
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_clear_words_about_the_account(
 ) -> None:
     """The token or the address is refused; the error does not say that nothing was bought, since
     the tasks were."""
-    reading = read_poll(reply(status, refusal(code)), ids, now=NOW)
+    reading = read_poll(reply(status, refusal(code)), ids)
 
     assert isinstance(reading, AccountTrouble)
     assert type(reading.error) is cls
@@ -219,12 +219,12 @@ def test_clear_words_about_the_account(
 @pytest.mark.parametrize("body", [refusal(), {"success": False}, {"error": "bad id"}])
 def test_refused_batch_is_halved(status: int, body: Any) -> None:
     """One of the ids may be what the service refuses; which one, halves tell."""
-    assert read_poll(reply(status, body), TWO, now=NOW) == Halve()
+    assert read_poll(reply(status, body), TWO) == Halve()
 
 
 def test_single_id_that_is_refused_is_guilty() -> None:
     """The guilty id's waiter hears of it, with the id, and not that nothing was bought."""
-    reading = read_poll(reply(400, refusal()), ONE, now=NOW)
+    reading = read_poll(reply(400, refusal()), ONE)
 
     assert isinstance(reading, Guilty)
     assert isinstance(reading.error, BadRequestError)
@@ -235,14 +235,14 @@ def test_single_id_that_is_refused_is_guilty() -> None:
 @pytest.mark.parametrize("body", [refusal("not_found"), {"error": "unknown id"}])
 def test_single_id_answered_404_is_unknown(body: Any) -> None:
     """A task that was just submitted may not be known yet: that is no error."""
-    assert read_poll(reply(404, body), ONE, now=NOW) == Looked({})
+    assert read_poll(reply(404, body), ONE) == Looked({})
 
 
 @bounded
 @given(replies, st.sampled_from([ONE, TWO]))
 def test_every_answer_has_a_reading(answer: Reply, ids: list[str]) -> None:
     """Any answer is read; no standing is of an id that was not asked for."""
-    reading = read_poll(answer, ids, now=NOW)
+    reading = read_poll(answer, ids)
 
     assert repr(reading)
     if isinstance(reading, Looked):

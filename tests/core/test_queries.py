@@ -16,16 +16,9 @@ from tests.support.wire import (
     reply,
     result,
 )
-from veo_async._core.queries import (
-    PAGE,
-    batch_body,
-    chunks,
-    is_passing,
-    list_body,
-    read_one,
-    read_page,
-)
+from veo_async._core.queries import is_passing, read_one, read_page
 from veo_async._core.reply import Answer, Reply
+from veo_async._core.requests import PAGE, batch_body, chunks, list_body
 from veo_async.errors import (
     APIError,
     BadRequestError,
@@ -113,7 +106,7 @@ def test_only_what_may_pass_is_asked_again(answer: Answer, passing: bool) -> Non
 )
 def test_page_gives_its_records(items: list[Any], ids: list[str]) -> None:
     """The records come in their order; an id that is a number is its digits."""
-    page = read_page(reply(200, {"items": items, "count": 99}), now=NOW)
+    page = read_page(reply(200, {"items": items, "count": 99}))
 
     assert [record.id for record in page.records] == ids
     assert {record.state for record in page.records} <= {"succeeded"}
@@ -125,7 +118,7 @@ def test_page_gives_its_records(items: list[Any], ids: list[str]) -> None:
 )
 def test_a_page_with_an_entry_that_is_no_record_is_not_readable(item: Any) -> None:
     """Such an entry is passed over, and said: it may be any task of the account."""
-    page = read_page(reply(200, {"items": [RECORD, item], "count": 2}), now=NOW)
+    page = read_page(reply(200, {"items": [RECORD, item], "count": 2}))
 
     assert [record.id for record in page.records] == [TASK]
     assert page.size == 2
@@ -153,7 +146,7 @@ FAILURES: list[tuple[Answer, type[VeoError]]] = [
 @pytest.mark.parametrize("answer, cls", FAILURES)
 def test_question_that_fails_raises_the_right_class(answer: Answer, cls: type[VeoError]) -> None:
     """A question is free, so no failure of one says that money may have been spent."""
-    for ask in (lambda: read_page(answer, now=NOW), lambda: read_one(answer, TASK, now=NOW)):
+    for ask in (lambda: read_page(answer), lambda: read_one(answer, TASK)):
         with pytest.raises(VeoError) as caught:
             ask()
 
@@ -165,12 +158,12 @@ def test_question_that_fails_raises_the_right_class(answer: Answer, cls: type[Ve
 def test_page_without_items_is_unreadable(body: Any) -> None:
     """A page is a list of items; anything else would look like an empty account."""
     with pytest.raises(UndecodableReplyError):
-        read_page(reply(200, body), now=NOW)
+        read_page(reply(200, body))
 
 
 def test_one_record_is_read() -> None:
     """A retrieve answers the record itself."""
-    record = read_one(reply(200, RECORD), TASK, now=NOW)
+    record = read_one(reply(200, RECORD), TASK)
 
     assert (record.id, record.state) == (TASK, "succeeded")
 
@@ -178,14 +171,14 @@ def test_one_record_is_read() -> None:
 def test_record_of_another_task_is_none_of_ours() -> None:
     """A record with another id than was asked for would give somebody else's video."""
     with pytest.raises(UndecodableReplyError):
-        read_one(reply(200, RECORD | {"id": "another"}), TASK, now=NOW)
+        read_one(reply(200, RECORD | {"id": "another"}), TASK)
 
 
 @pytest.mark.parametrize("status, body", [(200, {}), (404, refusal()), (404, {"error": "no"})])
 def test_unknown_id_is_not_found(status: int, body: Any) -> None:
     """The service says that it does not know an id with ``{}`` or with 404."""
     with pytest.raises(TaskNotFoundError, match=TASK) as caught:
-        read_one(reply(status, body), TASK, now=NOW)
+        read_one(reply(status, body), TASK)
 
     assert caught.value.task_id == TASK
 
@@ -195,7 +188,7 @@ def test_unknown_id_is_not_found(status: int, body: Any) -> None:
 def test_every_answer_gives_records_or_our_error(answer: Reply) -> None:
     """Any answer is records that can be shown, or an error of ours that can be."""
     try:
-        records = [*read_page(answer, now=NOW).records, read_one(answer, TASK, now=NOW)]
+        records = [*read_page(answer).records, read_one(answer, TASK)]
     except VeoError as error:
         assert_presentable(error)
         return

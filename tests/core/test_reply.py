@@ -32,7 +32,7 @@ from veo_async._core.reply import (
     parse,
     parse_object,
     read_error,
-    retry_after,
+    received,
     service_time,
     undecodable,
 )
@@ -248,7 +248,7 @@ def test_code_then_status_decides_the_class(
     status: int, code: str | None, cls: type[APIError]
 ) -> None:
     """Each documented status and code has its class; the code decides below 500."""
-    error = api_error(reply(status, refusal(code, "Why.")), now=NOW)
+    error = api_error(reply(status, refusal(code, "Why.")))
 
     assert type(error) is cls
     assert (error.status_code, error.code, error.trace_id) == (status, code, TRACE)
@@ -280,7 +280,7 @@ def test_odd_error_bodies_still_become_the_right_class(
     status: int, body: Any, cls: type[APIError], message: str
 ) -> None:
     """HTML, nothing, cut JSON, a bare string, null and a missing error are told by the status."""
-    error = api_error(reply(status, body), now=NOW)
+    error = api_error(reply(status, body))
 
     assert type(error) is cls
     assert message in error.message
@@ -290,7 +290,7 @@ def test_api_error_bears_what_the_caller_needs() -> None:
     """The task id, the money and the pause are on the error where they are known."""
     answer = reply(429, HTML, retry_after="7")
 
-    error = api_error(answer, now=NOW, task_id="t", may_have_cost=True)
+    error = api_error(answer, task_id="t", may_have_cost=True)
 
     assert isinstance(error, RateLimitError)
     assert (error.task_id, error.may_have_cost, error.retry_after) == ("t", True, 7.0)
@@ -301,7 +301,7 @@ def test_api_error_bears_what_the_caller_needs() -> None:
 @given(replies)
 def test_every_reply_has_an_error_that_can_be_shown(answer: Reply) -> None:
     """The error for any reply can be printed and sent to another process."""
-    assert_presentable(api_error(answer, now=NOW))
+    assert_presentable(api_error(answer))
     assert_presentable(undecodable(answer))
 
 
@@ -342,7 +342,7 @@ def test_every_reply_has_an_error_that_can_be_shown(answer: Reply) -> None:
 )
 def test_retry_after_is_bounded_or_absent(value: str, seconds: float | None) -> None:
     """Seconds or a date, within 0 and two minutes; what says nothing is ``None``."""
-    assert retry_after(reply(429, retry_after=value), now=NOW) == seconds
+    assert reply(429, retry_after=value).retry_after == seconds
 
 
 @pytest.mark.parametrize(
@@ -362,12 +362,12 @@ def test_retry_after_date_is_read_against_the_services_clock(
     told = {} if date is None else {"date": date}
     answer = reply(429, retry_after="Fri, 25 Jul 2025 08:00:05 GMT", **told)
 
-    assert retry_after(answer, now=NOW) == seconds
+    assert answer.retry_after == seconds
 
 
 def test_no_header_is_no_pause() -> None:
     """Whether ``Retry-After`` is there is not documented."""
-    assert retry_after(reply(429, refusal("too_many_requests")), now=NOW) is None
+    assert reply(429, refusal("too_many_requests")).retry_after is None
 
 
 def test_service_time_comes_from_the_date_header() -> None:
@@ -381,6 +381,6 @@ def test_service_time_comes_from_the_date_header() -> None:
 @given(replies, st.floats(0, 4e9))
 def test_retry_after_is_total(answer: Reply, now: float) -> None:
     """Any header gives a bounded pause or none."""
-    seconds = retry_after(answer, now=now)
+    seconds = received(answer.status, answer.headers, answer.body, now=now).retry_after
 
     assert seconds is None or 0.0 <= seconds <= LONGEST_PAUSE

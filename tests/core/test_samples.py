@@ -6,19 +6,11 @@ import pytest
 
 from tests.samples import SAMPLES, Sample, load, named
 from tests.support.wire import assert_presentable
-from veo_async._core.polls import (
-    AccountTrouble,
-    Bad,
-    Guilty,
-    Halve,
-    Looked,
-    Throttled,
-    poll_body,
-    read_poll,
-)
-from veo_async._core.queries import list_body, read_one, read_page
+from veo_async._core.polls import AccountTrouble, Bad, Guilty, Halve, Looked, Throttled, read_poll
+from veo_async._core.queries import read_one, read_page
 from veo_async._core.reply import Reply, api_error, parse_object
-from veo_async._core.submit import Accepted, Refused, Uncertain, judge, wire_body
+from veo_async._core.requests import list_body, poll_body, submit_body
+from veo_async._core.submit import Accepted, Refused, Uncertain, judge
 from veo_async._core.tasks import read_response
 from veo_async.errors import (
     APIError,
@@ -138,7 +130,7 @@ def test_request_is_sent_as_documented(
     case: str, request_: VideoRequest, action: str, asynchronous: bool
 ) -> None:
     """Each documented body is what the same request becomes."""
-    assert wire_body(request_, action=action, asynchronous=asynchronous) == load(case).json()
+    assert submit_body(request_, action=action, asynchronous=asynchronous) == load(case).json()
 
 
 def test_questions_are_asked_as_documented() -> None:
@@ -167,7 +159,7 @@ def test_result_is_read_as_documented(case: str) -> None:
     said = sample.json()
     entry = said["data"][0] if isinstance(said["data"], list) else said["data"]
 
-    verdict = judge(answer(sample), now=NOW)
+    verdict = judge(answer(sample))
 
     assert isinstance(verdict, Accepted)
     generation = verdict.standing.generation
@@ -191,7 +183,7 @@ def test_id_alone_is_an_accepted_task(case: str) -> None:
     """An answer that holds only an id starts the wait for that id."""
     sample = load(case)
 
-    verdict = judge(answer(sample), now=NOW)
+    verdict = judge(answer(sample))
 
     assert isinstance(verdict, Accepted)
     assert verdict.task_id == sample.json()["task_id"]
@@ -218,8 +210,8 @@ def test_error_is_read_as_documented(case: str, cls: type[APIError]) -> None:
     inner = said.get("error")
     words = inner if isinstance(inner, dict) else {"message": inner}
 
-    error = api_error(answer(sample), now=NOW)
-    verdict = judge(answer(sample), now=NOW)
+    error = api_error(answer(sample))
+    verdict = judge(answer(sample))
 
     assert type(error) is cls
     assert (error.status_code, error.code) == (sample.status, words.get("code"))
@@ -238,8 +230,8 @@ def test_record_is_read_as_documented(case: str, state: str) -> None:
     sample = load(case)
     said = sample.json()
 
-    record = read_one(answer(sample), said["id"], now=NOW)
-    reading = read_poll(answer(sample), [said["id"]], now=NOW)
+    record = read_one(answer(sample), said["id"])
+    reading = read_poll(answer(sample), [said["id"]])
 
     assert (record.id, record.state, record.type) == (said["id"], state, "videos")
     assert record.request == said["request"]
@@ -254,7 +246,7 @@ def test_timings_of_a_record() -> None:
     """``finished_at`` is Unix seconds, and what is not known here is kept."""
     sample = load("retrieve_timings")
 
-    record = read_one(answer(sample), TASK, now=NOW)
+    record = read_one(answer(sample), TASK)
 
     assert record.finished_at is not None
     assert record.finished_at.timestamp() == sample.json()["finished_at"]
@@ -263,7 +255,7 @@ def test_timings_of_a_record() -> None:
 
 def test_failed_record_says_why() -> None:
     """The error body of a record's response is why its task failed."""
-    record = read_one(answer(load("retrieve_failed")), TASK, now=NOW)
+    record = read_one(answer(load("retrieve_failed")), TASK)
 
     assert record.error is not None
     assert (record.error.code, record.error.message) == ("api_error", "fetch failed")
@@ -274,9 +266,9 @@ def test_unknown_id_is_no_record() -> None:
     """``{}`` is an id that the service does not know (yet)."""
     reply = answer(load("retrieve_unknown"))
 
-    assert read_poll(reply, [TASK], now=NOW) == Looked({})
+    assert read_poll(reply, [TASK]) == Looked({})
     with pytest.raises(TaskNotFoundError):
-        read_one(reply, TASK, now=NOW)
+        read_one(reply, TASK)
 
 
 def test_batch_is_read_as_documented() -> None:
@@ -284,8 +276,8 @@ def test_batch_is_read_as_documented() -> None:
     sample = load("retrieve_batch_result")
     ids = [item["id"] for item in sample.json()["items"]]
 
-    page = read_page(answer(sample), now=NOW)
-    reading = read_poll(answer(sample), [*ids, "not listed yet"], now=NOW)
+    page = read_page(answer(sample))
+    reading = read_poll(answer(sample), [*ids, "not listed yet"])
 
     assert [record.id for record in page.records] == ids
     assert isinstance(reading, Looked)
@@ -309,12 +301,12 @@ def test_batch_is_read_as_documented() -> None:
 )
 def test_error_to_a_poll(case: str, reading: type[object]) -> None:
     """Each documented error has its meaning for a poll as well."""
-    assert type(read_poll(answer(load(case)), ["a", "b"], now=NOW)) is reading
+    assert type(read_poll(answer(load(case)), ["a", "b"])) is reading
 
 
 def test_guilty_id() -> None:
     """A single id that is answered with 400 is the guilty one."""
-    assert isinstance(read_poll(answer(load("error_bad_request")), ["a"], now=NOW), Guilty)
+    assert isinstance(read_poll(answer(load("error_bad_request")), ["a"]), Guilty)
 
 
 def test_every_sample_is_read_above() -> None:

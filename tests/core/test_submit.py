@@ -20,10 +20,11 @@ from tests.support.wire import (
     reply,
     result,
 )
+from veo_async._core.dialect import OTHER_SPELLING
 from veo_async._core.reply import Failure, Reply
+from veo_async._core.requests import submit_body
 from veo_async._core.submit import (
     NOT_SENT,
-    OTHER_SPELLING,
     Accepted,
     Again,
     Attempts,
@@ -37,7 +38,6 @@ from veo_async._core.submit import (
     judge,
     uncertain,
     undecided,
-    wire_body,
 )
 from veo_async.errors import (
     APIError,
@@ -56,13 +56,7 @@ from veo_async.errors import (
     TokenExpiredError,
     TokenMismatchedError,
 )
-from veo_async.models import (
-    Get1080p,
-    ImageToVideo,
-    IngredientsToVideo,
-    TextToVideo,
-    VideoRequest,
-)
+from veo_async.models import Get1080p, ImageToVideo, IngredientsToVideo, TextToVideo, VideoRequest
 from veo_async.policies import RetryPolicy
 
 NOW = 1_753_435_158.0
@@ -109,7 +103,7 @@ def test_accepted_is_an_id_or_a_finished_result(
     status: int, body: Any, task_id: str | None, state: str
 ) -> None:
     """An id or a finished result is never thrown away, whatever came around it."""
-    verdict = judge(reply(status, body), now=NOW)
+    verdict = judge(reply(status, body))
 
     assert isinstance(verdict, Accepted)
     assert verdict.task_id == task_id
@@ -147,7 +141,7 @@ def test_refused_is_a_4xx_with_the_error_body_or_429(
     status: int, body: Any, error: type[APIError]
 ) -> None:
     """The service's own no is a refusal, and costs nothing."""
-    verdict = judge(reply(status, body), now=NOW)
+    verdict = judge(reply(status, body))
 
     assert isinstance(verdict, Refused)
     assert type(verdict.error) is error
@@ -205,7 +199,7 @@ def test_refused_is_a_4xx_with_the_error_body_or_429(
 )
 def test_everything_else_is_uncertain(status: int, body: Any, trace_id: str | None) -> None:
     """What is no positive evidence may have been accepted; its trace id is kept to look it up."""
-    verdict = judge(reply(status, body), now=NOW)
+    verdict = judge(reply(status, body))
 
     assert isinstance(verdict, Uncertain)
     assert verdict.detail.startswith(f"HTTP {status}: ")
@@ -261,7 +255,7 @@ AIOHTTP = "aiohttp.client_exceptions."
 )
 def test_not_sent_takes_positive_evidence(failure: Failure, sent: bool) -> None:
     """Only what a transport provably raises before the first byte counts as not sent."""
-    verdict = judge(failure, now=NOW)
+    verdict = judge(failure)
 
     assert verdict == (Uncertain(failure.detail) if sent else NotSent(failure))
 
@@ -271,8 +265,8 @@ def test_every_proof_counts_in_its_own_place_only(family: str, name: str) -> Non
     """Each proof of the table is looked for in the exception or in its cause, never in both."""
     in_cause = NOT_SENT[family][0] == "cause"
 
-    as_error = judge(Failure(family, error=(name,)), now=NOW)
-    as_cause = judge(Failure(family, error=(), cause=(name,)), now=NOW)
+    as_error = judge(Failure(family, error=(name,)))
+    as_cause = judge(Failure(family, error=(), cause=(name,)))
 
     assert isinstance(as_cause if in_cause else as_error, NotSent)
     assert isinstance(as_error if in_cause else as_cause, Uncertain)
@@ -282,7 +276,7 @@ def test_cause_of_an_uncertain_failure_is_kept() -> None:
     """The transport's exception is there to raise ours from."""
     exception = OSError("reset")
 
-    verdict = judge(Failure("httpx", ("httpx.ReadError",), exception=exception), now=NOW)
+    verdict = judge(Failure("httpx", ("httpx.ReadError",), exception=exception))
 
     assert isinstance(verdict, Uncertain)
     assert verdict.cause is exception
@@ -293,7 +287,7 @@ def test_cause_of_an_uncertain_failure_is_kept() -> None:
 def test_every_reply_has_one_verdict(answer: Reply) -> None:
     """Any answer is judged, never as not sent; without an id or a result never as accepted, and
     an uncertain one stays so however often it is looked at."""
-    verdict = judge(answer, now=NOW)
+    verdict = judge(answer)
 
     assert isinstance(verdict, Accepted | Refused | Uncertain)
     if isinstance(verdict, Accepted):
@@ -600,15 +594,17 @@ def test_every_submit_ends(
 )
 def test_only_what_was_asked_for_is_sent(request_: VideoRequest, body: dict[str, Any]) -> None:
     """The body holds the chosen fields, the model and the action; ``async`` where it is wanted."""
-    assert wire_body(request_, action=request_.action, asynchronous=False) == body
-    assert wire_body(request_, action=request_.action, asynchronous=True) == body | {"async": True}
+    assert submit_body(request_, action=request_.action, asynchronous=False) == body
+    assert submit_body(request_, action=request_.action, asynchronous=True) == body | {
+        "async": True
+    }
 
 
 def test_callback_makes_async_needless() -> None:
     """With ``callback_url`` the service answers at once (the API guide), so ``async`` stays out."""
     request = TextToVideo(prompt="a", callback_url="https://me.example/done")
 
-    body = wire_body(request, action="text2video", asynchronous=True)
+    body = submit_body(request, action="text2video", asynchronous=True)
 
     assert body["callback_url"] == "https://me.example/done"
     assert "async" not in body
@@ -618,14 +614,14 @@ def test_body_bears_the_spelling_of_the_attempt() -> None:
     """The action is sent as this attempt spells it."""
     request = Get1080p(video_id="v")
 
-    assert wire_body(request, action="get1080p", asynchronous=False)["action"] == "get1080p"
+    assert submit_body(request, action="get1080p", asynchronous=False)["action"] == "get1080p"
 
 
 def test_verdicts_are_values() -> None:
     """Two equal answers have equal verdicts."""
-    one: Verdict = judge(FAILURE, now=NOW)
+    one: Verdict = judge(FAILURE)
 
-    assert one == judge(FAILURE, now=NOW + 1)
+    assert one == judge(FAILURE)
 
 
 @pytest.mark.parametrize("task_id", ["", "x" * 201, "two\nlines", "\x1b[2J", True, None, ["a"]])
@@ -633,4 +629,4 @@ def test_what_can_be_no_id_is_none(task_id: object) -> None:
     """An id goes into questions, messages and log lines: one that cannot be one proves nothing."""
     answer = reply(200, {"task_id": task_id})
 
-    assert isinstance(judge(answer, now=0.0), Uncertain)
+    assert isinstance(judge(answer), Uncertain)

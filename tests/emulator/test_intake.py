@@ -7,7 +7,7 @@ import pytest
 from tests.samples import SAMPLES, Sample
 from veo_async.emulator import Wire
 from veo_async.emulator.errors import ServiceError
-from veo_async.emulator.intake import check, normalised
+from veo_async.emulator.intake import check, cut, normalised
 
 TEXT = {"action": "text2video", "prompt": "A"}
 IMAGE = {"action": "image2video", "prompt": "A", "image_urls": ["https://example.com/a.png"]}
@@ -110,3 +110,11 @@ def test_normalised_requests_mean_the_same_in_other_words() -> None:
         "video_id": "v",
         "model": "veo3-fast",
     }
+
+
+def test_what_is_stored_cut_loses_the_ends_of_its_texts() -> None:
+    """Every text, wherever it stands; nothing else."""
+    body = {"prompt": "a mug", "image_urls": ["https://a/1.png"], "n": 7, "x": {"y": "abcdef"}}
+
+    assert cut(body, 5) == {"prompt": "a mug", "image_urls": ["https"], "n": 7, "x": {"y": "abcde"}}
+    assert cut(body, None) == body

@@ -116,6 +116,19 @@ async def test_the_window_of_a_listing_includes_its_ends() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_deployment_may_show_less_on_a_page_than_was_asked_for() -> None:
+    """A page of the list has at most so many records; tasks that are named all come."""
+    async with calling(wire=Wire(page=2)) as caller:
+        ids = await accepted(caller, 3)
+
+        page = await caller.tasks(action="retrieve_batch", limit=50)
+        named = await caller.tasks(action="retrieve_batch", ids=ids, limit=50)
+
+        assert ids_of(page.json()) == [ids[2], ids[1]]
+        assert sorted(ids_of(named.json())) == sorted(ids)
+
+
+@pytest.mark.asyncio
 async def test_the_type_of_a_listing() -> None:
     """All tasks are ``videos``; there is nothing of another type."""
     async with calling(wire=Wire(count="page")) as caller:

@@ -18,8 +18,8 @@ from veo_async import (
     VideoRequest,
 )
 from veo_async._core import sidecar
+from veo_async._virtual import VirtualEventLoop
 from veo_async.emulator import Drop, Fail, Fault, VideoFormat
-from veo_async.testing import VirtualEventLoop
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> & \u2028 'q' \"r\""
 IMAGE = "https://images.example/mug.png"

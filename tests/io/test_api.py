@@ -15,6 +15,7 @@ import httpx
 import pytest
 from httpx_aiohttp import AiohttpTransport
 
+from tests.support.service import NOW
 from tests.support.sockets import Line, serve
 from veo_async import VeoClient
 from veo_async._core.reply import Answer, Failure, Reply
@@ -99,7 +100,6 @@ def api(
     transport: httpx.AsyncBaseTransport | None = None,
     *,
     base_url: str = "http://127.0.0.1:1",
-    observe: Callable[[Answer, str, float], None] = lambda *_: None,
 ) -> API:
     """What is tested."""
     return API(
@@ -108,7 +108,7 @@ def api(
         concurrency=4,
         transport=transport,
         verify=False,
-        observe=observe,
+        wall=lambda: NOW,
     )
 
 
@@ -121,7 +121,7 @@ async def ask(
     """What comes of one call."""
     asking = api(transport, base_url=base_url)
     try:
-        return await asking.post("/veo/videos", {"prompt": "Ein Becher ☕"}, timeout=timeout)
+        return await asking.post("submit", {"prompt": "Ein Becher ☕"}, timeout=timeout)
     finally:
         await asking.aclose()
 
@@ -211,23 +211,24 @@ async def test_idle_connections_are_given_up_soon() -> None:
 
 
 @pytest.mark.asyncio
-async def test_an_answer_is_a_value_and_is_observed() -> None:
-    """Status, headers by their lower-case names, and the body; the limiter hears of each answer,
-    of which path it is, and when its call was sent."""
-    observed: list[tuple[Answer, str, float]] = []
+async def test_an_answer_is_a_value() -> None:
+    """Status, headers by their lower-case names, the body, and the pause that is asked for; its
+    ``Date`` tells by how much the service's clock runs ahead."""
+    told = {"Retry-After": "7", "Date": "Fri, 25 Jul 2025 08:00:05 GMT"}
     transport = httpx.MockTransport(
-        lambda request: httpx.Response(429, json={"a": 1}, headers={"Retry-After": "7"})
+        lambda request: httpx.Response(429, json={"a": 1}, headers=told)
     )
-    asking = api(transport, observe=lambda *heard: observed.append(heard))
+    asking = api(transport)
 
-    await asyncio.sleep(5.0)
-    answer = await asking.post("/veo/tasks", {}, timeout=60.0)
+    before = asking.clock_offset
+    answer = await asking.post("poll", {}, timeout=60.0)
     await asking.aclose()
 
     assert isinstance(answer, Reply)
     assert (answer.status, json.loads(answer.body)) == (429, {"a": 1})
     assert answer.headers["retry-after"] == "7"
-    assert observed == [(answer, "/veo/tasks", 5.0)]
+    assert answer.retry_after == 7.0
+    assert (before, asking.clock_offset) == (None, 5.5)
 
 
 @pytest.mark.asyncio
@@ -371,7 +372,7 @@ async def test_a_torn_compressed_body_is_no_json() -> None:
     answer = await ask(Transport(Stream(body[: len(body) // 2]), encoding="gzip"))
 
     assert isinstance(answer, Reply)
-    assert isinstance(judge(answer, now=0.0), Uncertain)
+    assert isinstance(judge(answer), Uncertain)
 
 
 # Time.
@@ -396,7 +397,7 @@ async def test_the_whole_call_has_one_time(transport: Transport) -> None:
 
     assert anyio.current_time() - started == 60.0
     assert kind(answer) == "builtins.TimeoutError"
-    assert isinstance(judge(answer, now=0.0), Uncertain)
+    assert isinstance(judge(answer), Uncertain)
 
 
 @pytest.mark.asyncio
@@ -406,7 +407,7 @@ async def test_a_cancelled_call_closes_its_answer() -> None:
     transport = Transport(stream)
     asking = api(transport)
 
-    task = asyncio.create_task(asking.post("/veo/videos", {}, timeout=60.0))
+    task = asyncio.create_task(asking.post("submit", {}, timeout=60.0))
     await anyio.sleep(20.0)
     task.cancel()
 
@@ -465,7 +466,7 @@ async def test_an_unknown_transport_proves_nothing(failure: Exception) -> None:
     assert answer.error[0] == f"{type(failure).__module__}.{type(failure).__qualname__}"
     assert answer.detail.startswith(type(failure).__name__)
     assert answer.exception is failure
-    assert isinstance(judge(answer, now=0.0), Uncertain)
+    assert isinstance(judge(answer), Uncertain)
 
 
 @pytest.mark.asyncio
@@ -476,7 +477,7 @@ async def test_a_transport_may_declare_its_exceptions() -> None:
 
     answer = await ask(transport)
 
-    assert isinstance(judge(answer, now=0.0), NotSent)
+    assert isinstance(judge(answer), NotSent)
 
 
 @pytest.mark.parametrize(
@@ -496,7 +497,7 @@ def test_only_the_cause_proves_anything_of_aiohttp(cause: Exception | None, proo
     lineage = tuple(f"{cls.__module__}.{cls.__qualname__}" for cls in type(cause).__mro__)
     failure = Failure("aiohttp", ("httpx.ConnectTimeout",), lineage if cause else ())
 
-    assert isinstance(judge(failure, now=0.0), NotSent) is proof
+    assert isinstance(judge(failure), NotSent) is proof
 
 
 @pytest.mark.asyncio
@@ -543,11 +544,11 @@ async def test_no_connection_is_left_open() -> None:
     """Neither an answer that is too long nor a cancelled call keeps its connection."""
     async with serve(endless, slow) as server:
         asking = api(base_url=server.url)
-        too_long = await asking.post("/veo/videos", {}, timeout=60.0)
+        too_long = await asking.post("submit", {}, timeout=60.0)
         after_the_long_one = list(pool_of(asking).connections)
         begun = asyncio.Event()
         server.on_hang = begun.set
-        task = asyncio.create_task(asking.post("/veo/videos", {}, timeout=60.0))
+        task = asyncio.create_task(asking.post("submit", {}, timeout=60.0))
         await begun.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -570,7 +571,7 @@ async def test_no_cookie_is_kept() -> None:
     async with serve(script) as server:
         asking = api(base_url=server.url)
         for _ in range(2):
-            assert isinstance(await asking.post("/veo/tasks", {}, timeout=60.0), Reply)
+            assert isinstance(await asking.post("poll", {}, timeout=60.0), Reply)
         await asking.aclose()
 
     assert server.connections == 1
@@ -602,7 +603,7 @@ async def test_absurd_headers_are_not_read_to_the_end(headers: bytes, transport:
 
     assert isinstance(answer, Failure)
     assert len(answer.detail) < 1000
-    assert isinstance(judge(answer, now=0.0), Uncertain)
+    assert isinstance(judge(answer), Uncertain)
 
 
 @pytest.mark.asyncio

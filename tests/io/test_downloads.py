@@ -17,7 +17,8 @@ import httpx
 import pytest
 import respx
 
-from veo_async._io.downloads import Downloads, DownloadTimes
+from veo_async._io.downloads import Downloads
+from veo_async._io.hosts import DownloadTimes
 from veo_async.errors import ClientClosedError, DownloadError, VeoError
 from veo_async.models import Generation, TaskRecord
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from veo_async._io.downloads import Downloads, DownloadTimes
+from veo_async._io.downloads import Downloads
+from veo_async._io.hosts import DownloadTimes
 from veo_async._io.partfile import PartFile
 from veo_async.errors import DownloadError
 

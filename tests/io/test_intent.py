@@ -27,8 +27,8 @@ from tests.support.service import (
 from veo_async import ClientClosedError, Outcome, RateLimit, TextToVideo, VeoClient
 from veo_async import WaitTimeoutError as Late
 from veo_async._core import submit as law
-from veo_async._core.batch import EARLY
 from veo_async._core.journal_rows import FIRST, Row
+from veo_async._core.lost import EARLY
 from veo_async._core.throttle import MOST_AHEAD
 from veo_async._io.intent import Intent
 from veo_async._io.journal import GROUP

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import httpx
@@ -30,7 +30,9 @@ from veo_async import (
     WaitTimeoutError,
 )
 from veo_async._core.reply import Answer, Failure, Reply
-from veo_async._core.throttle import MOST_AHEAD, Lane
+from veo_async._core.requests import Lane
+from veo_async._core.throttle import MOST_AHEAD
+from veo_async._io.api import API
 from veo_async._io.limiter import Limiter
 from veo_async._io.places import Place
 from veo_async.emulator import Limits, Seconds
@@ -39,14 +41,14 @@ MUG = TextToVideo(prompt="a mug")
 GOOD = Reply(200, {}, b"{}")
 
 
-def busy(retry_after: str | None = None) -> Reply:
+def busy(retry_after: float | None = None) -> Reply:
     """A 429."""
-    return Reply(429, {} if retry_after is None else {"retry-after": retry_after}, b"")
+    return Reply(429, {}, b"", retry_after)
 
 
 def limiter(**options: Any) -> Limiter:
     """A limiter by itself."""
-    return Limiter(RateLimit(**options), seams())
+    return Limiter(cast("API", None), RateLimit(**options), seams())
 
 
 def hear(limit: Limiter, answer: Answer, *, lane: Lane = "poll", sent: float | None = None) -> None:
@@ -257,7 +259,7 @@ async def test_nobody_gets_ready_once_something_was_refused(lane: Lane) -> None:
             group.start_soon(crowd.submit)
         await asyncio.sleep(0.0001)
         ready = crowd.prepared
-        hear(limit, busy("1"), lane=lane)
+        hear(limit, busy(1.0), lane=lane)
         crowd.end(6)
         await asyncio.sleep(20.0)
         then = crowd.prepared, crowd.sent
@@ -367,7 +369,7 @@ async def test_one_429_pauses_everybody() -> None:
     refused together share that pause, and it is not added up."""
     limit = limiter(adaptive=False)
     for _ in range(5):
-        hear(limit, busy("7"))
+        hear(limit, busy(7.0))
 
     submits = await times_of(limit, 2)
     polls = await times_of(limit, 1, lane="poll")
@@ -379,10 +381,10 @@ async def test_one_429_pauses_everybody() -> None:
 async def test_a_429_lengthens_a_pause_that_somebody_sleeps_through() -> None:
     """Who already waits for its turn heeds a 429 that comes meanwhile."""
     limit = limiter(adaptive=False)
-    hear(limit, busy("2"))
+    hear(limit, busy(2.0))
     sleeping = asyncio.create_task(times_of(limit, 1))
     await asyncio.sleep(1.0)
-    hear(limit, busy("4"))
+    hear(limit, busy(4.0))
 
     assert await sleeping == pytest.approx([5.0], abs=1e-3)
 
@@ -421,7 +423,7 @@ async def test_the_pace_recovers_step_by_step() -> None:
         hear(limit, GOOD)
         await asyncio.sleep(0.1)
     await times_of(limit, 1)
-    hear(limit, busy("1"))
+    hear(limit, busy(1.0))
     gaps = [await gap()]
     hear(limit, Failure("httpx", ()))
     hear(limit, Reply(500, {}, b""))

@@ -184,7 +184,7 @@ async def test_nothing_is_given_to_whoever_left_during_a_look() -> None:
     """The record stays free for the next one that is equal."""
     service = Account(row("t"))
     async with client(service) as veo:
-        veo._reconciler._offset = 0.0
+        veo._api.clock_offset = 0.0
         gone = asyncio.create_task(resolved(veo))
         stays = asyncio.create_task(resolved(veo))
         await asyncio.sleep(0.5)

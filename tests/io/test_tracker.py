@@ -39,8 +39,8 @@ from veo_async import (
 from veo_async._core.callbacks import Ticket
 from veo_async._core.schedule import Cohort
 from veo_async._core.tasks import Standing
+from veo_async._virtual import VirtualEventLoop
 from veo_async.errors import InvalidTokenError, NoAPIError
-from veo_async.testing import VirtualEventLoop
 
 IDS = [f"t{number}" for number in range(8)]
 

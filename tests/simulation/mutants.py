@@ -196,13 +196,14 @@ MUTANTS = (
     _mutant(
         "the service's clock taken for ours",
         (
-            "_io/reconciler.py",
-            "            self._offset = told + 0.5 - self._seams.wall()",
-            "            self._offset = 0.0",
+            "_io/api.py",
+            "            self.clock_offset = told + 0.5 - self._wall()",
+            "            self.clock_offset = 0.0",
         ),
     ),
     _mutant(
-        "a list that could not be read to its end counted as whole",
+        "a list that could not be read to its end counted as whole, whatever of ours it lacks",
+        ("_core/reconcile.py", "    if look.lacking <= lost.ended:", "    if False:"),
         (
             "_io/reconciler.py",
             "        except VeoError:\n            return records, False",

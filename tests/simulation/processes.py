@@ -20,8 +20,8 @@ from veo_async import (
     RetryPolicy,
     VeoClient,
 )
-from veo_async._core.batch import EARLY
 from veo_async._core.journal_rows import Row
+from veo_async._core.lost import EARLY
 from veo_async._io.batch import Batch
 from veo_async._io.journal import GROUP
 from veo_async._io.journal_file import JournalFile

@@ -15,8 +15,8 @@ from veo_async import RateLimit, TextToVideo
 
 from . import faults
 
-LONGEST = 5
-"""Characters of a prompt that a service stores which cuts: enough to tell prompts apart."""
+LONGEST = 10
+"""Characters of a text that a service stores which cuts: enough for the words of a request."""
 
 CONDITIONS = (
     *(
@@ -102,6 +102,7 @@ class Scenario:
     lag: Any
     stored: Literal["as_submitted", "normalised"]
     longest: int | None
+    page: int
     unknown: Literal["empty", "not_found", "missing"]
     honour_async: bool
     called_back: bool
@@ -163,7 +164,8 @@ def scenario_of(seed: int) -> Scenario:
         date_skew=date_skew,
         lag=luck.choice([None, *faults.ALL_SUBMITS["list lags"]]),
         stored=luck.choice(["as_submitted", "normalised"]),
-        longest=Random(f"{seed}/longest").choice([*[None] * 15, LONGEST]),
+        longest=Random(f"{seed}/longest").choice([*[None] * 7, LONGEST]),
+        page=Random(f"{seed}/page").choice([50, 3]),
         unknown=luck.choice(["empty", "not_found", "missing"]),
         honour_async=honour_async,
         called_back=called_back,

@@ -127,6 +127,7 @@ class World:
             wire=Wire(
                 stored=scenario.stored,
                 longest=scenario.longest,
+                page=scenario.page,
                 unknown=scenario.unknown,
                 honour_async=scenario.honour_async,
             ),

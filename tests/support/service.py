@@ -12,7 +12,7 @@ import httpx
 
 from veo_async import VeoClient
 from veo_async._io.seams import Seams
-from veo_async.testing import Emulator
+from veo_async.emulator._emulator import Emulator
 
 BASE_URL = "http://127.0.0.1:1"
 NOW = 1_753_430_400.0

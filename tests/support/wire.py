@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from veo_async._core.reply import Failure, Reply, Unreadable, parse
+from veo_async._core.reply import Failure, Reply, Unreadable, parse, received
 from veo_async.errors import VeoError
 
 bounded = settings(max_examples=150, deadline=None, derandomize=True)
@@ -19,13 +19,16 @@ bounded = settings(max_examples=150, deadline=None, derandomize=True)
 TASK = "1ebe4f2b-59ba-4385-a4ea-0ce8a3fe12ed"
 TRACE = "2cf86e86-22a4-46e1-ac2f-032c0f2a4e89"
 URL = "https://cdn.example/v.mp4"
+NOW = 1_753_435_158.0
+"""When these answers come, in Unix seconds."""
 HTML = b"<html><h1>502 Bad Gateway</h1></html>"
 
 
 def reply(status: int, body: Any = b"", **headers: str) -> Reply:
     """An answer; a body that is not bytes is written as JSON, and ``_`` in a name is ``-``."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Reply(status, {name.replace("_", "-"): value for name, value in headers.items()}, data)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return received(status, named, data, now=NOW)
 
 
 def refusal(code: str | None = "bad_request", message: str | None = "No.") -> dict[str, Any]:

@@ -26,9 +26,10 @@ from ..errors import (
 from ..models import Generation, Get1080p, VideoRequest
 from . import journal_events as events
 from . import submit as law
+from .dialect import OTHER_SPELLING
 from .journal_rows import FIRST, Item, Row, Step
 from .likeness import chosen
-from .lost import Lost, Receipt
+from .lost import EARLY, Lost, Receipt
 from .options import read_request
 
 SECOND = "upscale"
@@ -70,7 +71,7 @@ def event_of(
 
 def may_respell(verdict: law.Verdict, action: str) -> bool:
     """Whether the law may try another spelling of ``action`` after this verdict."""
-    if not isinstance(verdict, law.Refused) or action not in law.OTHER_SPELLING:
+    if not isinstance(verdict, law.Refused) or action not in OTHER_SPELLING:
         return False
     return isinstance(verdict.error, BadRequestError | APINotImplementedError)
 
@@ -131,10 +132,6 @@ class Allowance:
 
 
 # What an earlier run left.
-
-
-EARLY = 1.0
-"""Seconds by which a POST may be sent later than its intent says."""
 
 
 def lost_in(row: Row, *, now: float, submit_timeout: float) -> Lost:

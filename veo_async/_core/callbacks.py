@@ -24,8 +24,7 @@ from ..models import Generation
 from .addresses import read_public_url
 from .memory import remember
 from .redact import REPLACEMENT
-from .reply import Answer, Failure, Unreadable, parse
-from .submit import task_id_in
+from .reply import Answer, Failure, Unreadable, parse, task_id_in
 
 NONCE = 16
 """Random bytes in a token, and as many of its HMAC: 128 bits cannot be guessed."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from ..models import VideoRequest
-from .submit import OTHER_SPELLING
+from .dialect import OTHER_SPELLING
 
 _IGNORED = frozenset({"async", "callback_url"})
 _CANONICAL = {"get1080p": OTHER_SPELLING["get1080p"]}

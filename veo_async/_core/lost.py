@@ -26,6 +26,10 @@ NEAR = 600.0
 """How near in time a control must be, in seconds."""
 
 
+EARLY = 1.0
+"""Seconds by which a POST may be sent later than its intent says."""
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """A submit of ours that was accepted.

@@ -15,7 +15,6 @@ from ..errors import AccountError, APIError, InsufficientBalanceError, NoAPIErro
 from ..models import read_text
 from ..policies import PollPolicy
 from .backoff import backoff
-from .queries import batch_body
 from .reply import Answer, Failure, Reply, api_error, error_body, gist, parse_object
 from .tasks import Standing, advance, read_response
 
@@ -99,13 +98,8 @@ class Budget:
         self._left -= 1
 
 
-def poll_body(ids: Sequence[str]) -> dict[str, Any]:
-    """The question for these ids."""
-    return {"action": "retrieve", "id": ids[0]} if len(ids) == 1 else batch_body(ids)
-
-
-def read_poll(answer: Answer, ids: Sequence[str], *, now: float) -> Reading:
-    """What the answer to `poll_body` says. ``now`` is Unix time in seconds."""
+def read_poll(answer: Answer, ids: Sequence[str]) -> Reading:
+    """What the answer to `poll_body` says."""
     if isinstance(answer, Failure):
         return Bad(answer.detail)
     if 200 <= answer.status < 300:
@@ -113,7 +107,7 @@ def read_poll(answer: Answer, ids: Sequence[str], *, now: float) -> Reading:
     if answer.status == 429:
         return Throttled()
     alone = ids[0] if len(ids) == 1 else None
-    error = api_error(answer, now=now, task_id=alone, may_have_cost=True)
+    error = api_error(answer, task_id=alone, may_have_cost=True)
     # Reading is free, so a word about the balance says nothing about a poll.
     blames_account = isinstance(error, NoAPIError | AccountError)
     if blames_account and not isinstance(error, InsufficientBalanceError):

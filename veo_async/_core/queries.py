@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from ..errors import TaskNotFoundError
 from ..models import TaskRecord
-from .reply import Answer, Failure, Reply, api_error, error_body, parse_object, undecodable
-from .submit import unreachable
+from .reply import (
+    Answer,
+    Failure,
+    Reply,
+    api_error,
+    error_body,
+    parse_object,
+    undecodable,
+    unreachable,
+)
 from .tasks import read_record
-
-PAGE = 50
-"""Records a page: the vendor recommends at most 50 ids a call, and its default is 12."""
 
 ATTEMPTS = 4
 """How often a question is asked before its failure is told."""
-
-
-def list_body(
-    *, offset: int, type: str | None, created_at_min: float | None, created_at_max: float | None
-) -> dict[str, Any]:
-    """The question for one page of the account's tasks; times are Unix seconds."""
-    window = {"type": type, "created_at_min": created_at_min, "created_at_max": created_at_max}
-    chosen = {name: value for name, value in window.items() if value is not None}
-    return {"action": "retrieve_batch", "offset": offset, "limit": PAGE} | chosen
-
-
-By = Literal["ids", "trace_ids"]
-
-
-def batch_body(ids: Sequence[str], *, by: By = "ids") -> dict[str, Any]:
-    """The question for these ids. ``limit`` is explicit since the page default is 12."""
-    return {"action": "retrieve_batch", by: list(ids), "limit": len(ids)}
-
-
-def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """The ids in portions that one question may hold."""
-    for start in range(0, len(ids), PAGE):
-        yield ids[start : start + PAGE]
 
 
 def is_passing(answer: Answer) -> bool:
@@ -65,20 +46,20 @@ class Page:
         return len(self.records) == self.size
 
 
-def read_page(answer: Answer, *, now: float) -> Page:
+def read_page(answer: Answer) -> Page:
     """A page of records.
 
     Raises:
         VeoError: the service refused, could not be reached, or answered something else.
     """
-    fields = _fields(answer, now=now)
+    fields = _fields(answer)
     items = fields.get("items")
     if not isinstance(items, list):
         raise undecodable(_reply(answer))
     return Page([record for item in items if (record := read_record(item))], len(items))
 
 
-def read_one(answer: Answer, task_id: str, *, now: float) -> TaskRecord:
+def read_one(answer: Answer, task_id: str) -> TaskRecord:
     """The record that was asked for.
 
     Raises:
@@ -90,7 +71,7 @@ def read_one(answer: Answer, task_id: str, *, now: float) -> TaskRecord:
         said = error_body(parse_object(answer))
         if said and said.code != "no_api":
             raise unknown
-    fields = _fields(answer, now=now)
+    fields = _fields(answer)
     record = read_record(fields)
     if record is None:
         raise undecodable(_reply(answer)) if fields else unknown
@@ -99,10 +80,10 @@ def read_one(answer: Answer, task_id: str, *, now: float) -> TaskRecord:
     return record
 
 
-def _fields(answer: Answer, *, now: float) -> dict[str, Any]:
+def _fields(answer: Answer) -> dict[str, Any]:
     reply = _reply(answer)
     if not 200 <= reply.status < 300:
-        raise api_error(reply, now=now) if reply.status >= 400 else undecodable(reply)
+        raise api_error(reply) if reply.status >= 400 else undecodable(reply)
     fields = parse_object(reply)
     if fields is None:
         raise undecodable(reply)

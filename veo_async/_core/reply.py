@@ -17,6 +17,7 @@ from ..errors import (
     APIError,
     APINotImplementedError,
     BadRequestError,
+    ConnectionFailedError,
     ContentRefusedError,
     DisabledError,
     InsufficientBalanceError,
@@ -28,7 +29,9 @@ from ..errors import (
     TokenExpiredError,
     TokenMismatchedError,
     UndecodableReplyError,
+    VeoError,
 )
+from ..models import read_text
 from .redact import without_callbacks
 
 EXCERPT = 300
@@ -46,11 +49,20 @@ DEPTH = 200
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP answer that was read to its end. Header names are lower case."""
+    """An HTTP answer that was read to its end; see `received`.
+
+    Attributes:
+        status: the HTTP status.
+        headers: the header fields; names are lower case.
+        body: the whole body, not compressed.
+        retry_after: seconds to wait as ``Retry-After`` asks, within 0 and `LONGEST_PAUSE`;
+            ``None`` if it does not say.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,13 +209,16 @@ def _word(value: object) -> str | None:
     return value[:MESSAGE] if isinstance(value, str) and value else None
 
 
-def api_error(
-    reply: Reply, *, now: float, task_id: str | None = None, may_have_cost: bool = False
-) -> APIError:
+def received(status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> Reply:
+    """An answer that came ``now`` (Unix seconds), with what its headers ask for."""
+    return Reply(status, headers, body, _retry_after(headers, now))
+
+
+def api_error(reply: Reply, *, task_id: str | None = None, may_have_cost: bool = False) -> APIError:
     """The error that a reply with status 400 or above stands for.
 
     A 5xx is always a `ServerError`, whatever its body says; below that the code decides, then
-    the status. ``now`` is Unix time in seconds, for a ``Retry-After`` that is a date.
+    the status.
     """
     fields = parse_object(reply)
     said = read_error(fields or {})
@@ -218,21 +233,22 @@ def api_error(
         "may_have_cost": may_have_cost,
     }
     if cls is RateLimitError:
-        facts["retry_after"] = retry_after(reply, now=now)
+        facts["retry_after"] = reply.retry_after
     return cls(said.message or f"The service answered: {excerpt(reply.body)}", **facts)
 
 
-def retry_after(reply: Reply, *, now: float) -> float | None:
-    """Seconds to wait as ``Retry-After`` asks, within 0 and `LONGEST_PAUSE`; ``None`` if it does
-    not say. A date is read against the answer's own ``Date``, so no clock has to agree."""
-    value = reply.headers.get("retry-after", "").strip()
+def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """A date is read against the answer's own ``Date``, so no clock has to agree."""
+    value = headers.get("retry-after", "").strip()
+    if not value:
+        return None
     try:
         seconds = float(value)
     except ValueError:
         due = _unix(value)
         if due is None:
             return None
-        told = service_time(reply)
+        told = _unix(headers.get("date", ""))
         seconds = due - (now if told is None else told)
     return None if math.isnan(seconds) else min(max(seconds, 0.0), LONGEST_PAUSE)
 
@@ -250,3 +266,18 @@ def _unix(text: str) -> float | None:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
+
+
+LONGEST_ID = 200
+"""Characters of a task id; the vendor's have 36."""
+
+
+def task_id_in(value: object) -> str | None:
+    """A task id, if this can be one: it goes into questions, messages and log lines."""
+    text = read_text(value) or ""
+    return text if 0 < len(text) <= LONGEST_ID and text.isprintable() else None
+
+
+def unreachable(failure: Failure) -> VeoError:
+    """The error for a request that never left this machine."""
+    return ConnectionFailedError(f"The service could not be reached: {failure.detail}.")

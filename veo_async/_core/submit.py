@@ -31,10 +31,20 @@ from ..errors import (
     SubmissionUncertainError,
     VeoError,
 )
-from ..models import VideoRequest, read_text
 from ..policies import RetryPolicy
 from .backoff import backoff
-from .reply import Answer, Failure, api_error, error_body, gist, parse_object, read_error
+from .dialect import OTHER_SPELLING
+from .reply import (
+    Answer,
+    Failure,
+    api_error,
+    error_body,
+    gist,
+    parse_object,
+    read_error,
+    task_id_in,
+    unreachable,
+)
 from .tasks import PENDING, Standing, read_response
 
 NOT_SENT: Mapping[str, tuple[str, frozenset[str]]] = {
@@ -114,8 +124,8 @@ class Uncertain:
 Verdict = Accepted | NotSent | Refused | Uncertain
 
 
-def judge(answer: Answer, *, now: float) -> Verdict:
-    """What the answer to a submit proves. ``now`` is Unix time in seconds."""
+def judge(answer: Answer) -> Verdict:
+    """What the answer to a submit proves."""
     if isinstance(answer, Failure):
         return _judge_failure(answer)
     fields = parse_object(answer)
@@ -123,7 +133,7 @@ def judge(answer: Answer, *, now: float) -> Verdict:
     if accepted := _acceptance(answer.status, fields):
         return accepted
     if answer.status == 429 or (_is_refusal(answer.status) and error_body(fields)):
-        return Refused(api_error(answer, now=now))
+        return Refused(api_error(answer))
     return Uncertain(gist(answer), trace_id=read_error(fields or {}).trace_id)
 
 
@@ -146,37 +156,6 @@ def _acceptance(status: int, fields: dict[str, Any] | None) -> Accepted | None:
         return Accepted(known, standing) if known or standing.state == "succeeded" else None
     # Something failed, or was refused, after the id was given: the task list knows how it stands.
     return Accepted(known, PENDING) if known else None
-
-
-LONGEST_ID = 200
-"""Characters of a task id; the vendor's have 36."""
-
-
-def task_id_in(value: object) -> str | None:
-    """A task id, if this can be one: it goes into questions, messages and log lines."""
-    text = read_text(value) or ""
-    return text if 0 < len(text) <= LONGEST_ID and text.isprintable() else None
-
-
-OTHER_SPELLING: Mapping[str, str] = {"get_1080p": "get1080p", "get1080p": "get_1080p"}
-"""The API guide and the vendor's OpenAPI document spell this action differently."""
-
-
-def wire_body(
-    request: VideoRequest, *, action: str, asynchronous: bool, callback_url: str | None = None
-) -> dict[str, Any]:
-    """The JSON body of a submit; ``callback_url`` is this very submit's own, if it has one.
-
-    Nothing is sent that was not asked for, and ``async`` only where no callback already makes
-    the service answer at once (the API guide: with ``callback_url`` it answers immediately).
-    """
-    body = request.model_dump(mode="json", exclude_none=True, exclude={"extra_body"})
-    body["action"] = action
-    if callback_url is not None:
-        body["callback_url"] = callback_url
-    elif asynchronous and request.callback_url is None:
-        body["async"] = True
-    return body | request.extra_body
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,11 +236,6 @@ def _bounded(
     delay = backoff(count, first=policy.backoff, cap=policy.max_backoff, u=u)
     late = now + delay - step.started > policy.max_elapsed
     return Stop(error) if count >= policy.attempts or late else Again(step, delay)
-
-
-def unreachable(failure: Failure) -> VeoError:
-    """The error for a request that never left this machine."""
-    return ConnectionFailedError(f"The service could not be reached: {failure.detail}.")
 
 
 def uncertain(verdict: Uncertain) -> SubmissionUncertainError:

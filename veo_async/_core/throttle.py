@@ -16,8 +16,7 @@ from typing import Literal
 
 from ..policies import RateLimit
 from . import cap, rate
-
-Lane = Literal["submit", "poll"]
+from .requests import Lane
 
 AS_FAST = 0.8
 """From this part of the fastest rate that passed, the rate may be the reason of a 429; one

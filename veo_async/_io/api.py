@@ -23,7 +23,8 @@ import httpx
 from pydantic_core import to_json
 
 from .._core.redact import REPLACEMENT, Redactor
-from .._core.reply import Answer, Failure, Reply
+from .._core.reply import Answer, Failure, Reply, received, service_time
+from .._core.requests import PATHS, Lane
 from ..errors import InvalidRequestError
 
 CONNECT_TIMEOUT = 10.0
@@ -49,9 +50,6 @@ def _version() -> str:
 USER_AGENT = f"veo-async/{_version()} python/{platform.python_version()} httpx/{httpx.__version__}"
 
 
-PATHS = ("/veo/videos", "/veo/tasks")
-
-
 class BodyTooLarge(Exception):
     """The answer is longer than what is read."""
 
@@ -61,7 +59,12 @@ class UnknownEncoding(Exception):
 
 
 class API:
-    """The API's host, spoken to with the token."""
+    """The API's host, spoken to with the token.
+
+    Attributes:
+        clock_offset: by how many seconds the service's clock runs ahead of this machine's, by the
+            ``Date`` of its last answer; ``None`` until one was seen.
+    """
 
     def __init__(
         self,
@@ -72,10 +75,10 @@ class API:
         transport: httpx.AsyncBaseTransport | None = None,
         proxy: Any = None,
         verify: Any = True,
-        observe: Callable[[Answer, str, float], None],
+        wall: Callable[[], float],
     ) -> None:
         self._redactor = Redactor(token)
-        self._urls = {path: httpx.URL(base_url + path) for path in PATHS}
+        self._urls = {lane: httpx.URL(base_url + path) for lane, path in PATHS.items()}
         self._headers = httpx.Headers(
             {
                 b"host": httpx.URL(base_url).netloc,
@@ -90,7 +93,8 @@ class API:
             }
         )
         self._family = family_of(transport)
-        self._observe = observe
+        self._wall = wall
+        self.clock_offset: float | None = None
         self._http = _client(
             transport=transport,
             proxy=proxy,
@@ -106,27 +110,30 @@ class API:
         )
         self._send = _sender(self._http, None if proxy else transport)
 
-    async def post(self, path: str, body: dict[str, Any], *, timeout: float) -> Answer:
+    async def post(self, lane: Lane, body: dict[str, Any], *, timeout: float) -> Answer:
         """Post a JSON object; ``timeout`` seconds are for the whole call. Never raises but for
         cancellation."""
-        outer, sent = sys.exception(), asyncio.get_running_loop().time()
-        request = self._request(path, to_json(body), timeout)
+        outer = sys.exception()
+        request = self._request(lane, to_json(body), timeout)
         try:
-            answer: Answer = await self._exchange(request, timeout)
+            reply = await self._exchange(request, timeout)
         except Exception as exc:  # noqa: BLE001 - a transport may raise anything: the core judges
             # The exception may hold the request; it goes on without the token.
             request.headers["authorization"] = REPLACEMENT
-            answer = self._failure(exc, outer)
-        self._observe(answer, path, sent)
-        return answer
+            return self._failure(exc, outer)
+        told = service_time(reply)
+        if told is not None:
+            # ``Date`` has whole seconds, so half a second is missing on average.
+            self.clock_offset = told + 0.5 - self._wall()
+        return reply
 
-    def _request(self, path: str, content: bytes, timeout: float) -> httpx.Request:
+    def _request(self, lane: Lane, content: bytes, timeout: float) -> httpx.Request:
         # By hand, since all but the body is the same each time: the client's way of merging its
         # defaults costs as much as the rest of a call.
         connect = min(CONNECT_TIMEOUT, timeout / 3)
         request = httpx.Request(
             "POST",
-            self._urls[path],
+            self._urls[lane],
             headers=self._headers,
             stream=httpx.ByteStream(content),
             extensions={"timeout": {"connect": connect, "read": None, "write": None, "pool": None}},
@@ -151,7 +158,8 @@ class API:
             name: self._redactor.text(value)
             for name, value in _fields(response.headers.raw).items()
         }
-        return Reply(response.status_code, headers, self._redactor.body(body))
+        content = self._redactor.body(body)
+        return received(response.status_code, headers, content, now=self._wall())
 
     def _failure(self, exc: Exception, outer: BaseException | None) -> Failure:
         error, cause = _lineage(exc), _lineage(exc.__cause__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .._core.batch import EARLY
+from .._core.lost import EARLY
 from ..models import VideoRequest
 from .post import Ledger
 

@@ -14,13 +14,16 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import anyio
 
-from .._core.reply import Answer, Failure, retry_after
-from .._core.throttle import Lane, Throttle
+from .._core.reply import Answer, Failure
+from .._core.requests import Lane
+from .._core.throttle import Throttle
 from ..errors import ClientClosedError
 from ..policies import RateLimit
+from .api import API
 from .places import Line, Place, Places
 from .seams import Seams
 
@@ -63,7 +66,8 @@ class Limiter:
         watching: given by the tracker; while it is entered, the tasks that hold places are polled.
     """
 
-    def __init__(self, limit: RateLimit, seams: Seams) -> None:
+    def __init__(self, api: API, limit: RateLimit, seams: Seams) -> None:
+        self._api = api
         self._lanes = _lanes(limit.concurrency)
         self._throttle = Throttle(limit)
         self._line = Line()
@@ -200,8 +204,15 @@ class Limiter:
         self._line.advance()
         self.places.change()
 
+    async def post(self, lane: Lane, body: dict[str, Any], *, timeout: float) -> Answer:
+        """Make the call that was entered, and learn from its answer: a 429 pauses everybody."""
+        sent = _now()
+        answer = await self._api.post(lane, body, timeout=timeout)
+        self.note(answer, lane=lane, sent=sent)
+        return answer
+
     def note(self, answer: Answer, *, lane: Lane, sent: float) -> None:
-        """Learn from the answer to a call that was ``sent`` then: a 429 pauses everybody."""
+        """Learn from the answer to a call that was ``sent`` then."""
         if isinstance(answer, Failure):
             return
         now = _now()
@@ -212,7 +223,7 @@ class Limiter:
                 now=now,
                 # Those that were sent before it and are open still were not refused.
                 running=self.places.running(sent),
-                retry_after=retry_after(answer, now=self._seams.wall()),
+                retry_after=answer.retry_after,
                 u=self._seams.luck.random(),
             )
             self._seams.teller.throttled(self._throttle.delay(now))

@@ -8,13 +8,12 @@ from typing import Any
 
 import anyio
 
-from .._core import queries
+from .._core import queries, requests
 from .._core.backoff import backoff
 from .._core.options import read_moment, read_task_id
 from .._core.reply import Answer
 from ..models import TaskRecord
 from ..policies import PollPolicy
-from .api import API
 from .limiter import Limiter
 from .seams import Seams
 
@@ -22,23 +21,22 @@ from .seams import Seams
 class Queries:
     """Asks the service about tasks."""
 
-    def __init__(self, api: API, limiter: Limiter, policy: PollPolicy, seams: Seams) -> None:
-        self._api = api
+    def __init__(self, limiter: Limiter, policy: PollPolicy, seams: Seams) -> None:
         self._limiter = limiter
         self._policy = policy
         self._seams = seams
 
     async def one(self, task_id: str) -> TaskRecord:
         """The record of this id."""
-        answer = await self._ask({"action": "retrieve", "id": task_id})
-        return queries.read_one(answer, task_id, now=self._seams.wall())
+        answer = await self._ask(requests.retrieve_body(task_id))
+        return queries.read_one(answer, task_id)
 
-    async def many(self, ids: Sequence[str], *, by: queries.By = "ids") -> list[TaskRecord]:
+    async def many(self, ids: Sequence[str], *, by: requests.By = "ids") -> list[TaskRecord]:
         """The records of these ids or trace ids, in any order, as far as they are known."""
         records: list[TaskRecord] = []
-        for part in queries.chunks(ids):
-            answer = await self._ask(queries.batch_body(part, by=by))
-            records += queries.read_page(answer, now=self._seams.wall()).records
+        for part in requests.chunks(ids):
+            answer = await self._ask(requests.batch_body(part, by=by))
+            records += queries.read_page(answer).records
         return records
 
     async def pages(
@@ -48,13 +46,13 @@ class Queries:
         seen: set[str | None] = set()
         offset = 0
         while True:
-            body = queries.list_body(
+            body = requests.list_body(
                 offset=offset,
                 type=type,
                 created_at_min=created_at_min,
                 created_at_max=created_at_max,
             )
-            page = queries.read_page(await self._ask(body), now=self._seams.wall())
+            page = queries.read_page(await self._ask(body))
             # A task that is created meanwhile pushes one that was read onto the next page; and
             # what ``count`` counts is not documented, so the end is a page with nothing new.
             # A page itself may show a record twice (the vendor's tasks guide).
@@ -78,7 +76,7 @@ class Queries:
     async def _ask_once(self, body: dict[str, Any]) -> Answer:
         await self._limiter.enter("poll")
         try:
-            return await self._api.post("/veo/tasks", body, timeout=self._policy.timeout)
+            return await self._limiter.post("poll", body, timeout=self._policy.timeout)
         finally:
             self._limiter.leave("poll")
 

@@ -19,12 +19,12 @@ from .._core.likeness import comparable
 from .._core.look import Look, give_away, is_called, legacy, read_look
 from .._core.lost import NEAR, WIDE, Lost, Receipt, precedence, reach
 from .._core.marks import Marks
-from .._core.queries import By
 from .._core.receipts import Receipts
 from .._core.reconcile import Adopt, CannotTell, Case, Conclusion, LookAgain
-from .._core.reply import Answer, Failure, service_time
+from .._core.requests import By
 from ..errors import APIError, VeoError
 from ..models import TaskRecord
+from .api import API
 from .queries import Queries
 from .seams import Seams
 
@@ -55,16 +55,17 @@ class Reconciler:
 
     def __init__(
         self,
+        api: API,
         queries: Queries,
         seams: Seams,
         *,
         under_way: Callable[[], Sequence[Lost]],
     ) -> None:
+        self._api = api
         self._queries = queries
         self._seams = seams
         # The submits whose answers are awaited: their records must not be given to a lost one.
         self._under_way = under_way
-        self._offset: float | None = None
         # Whether a submit was answered with an id at once: with a callback (True), without (False).
         self._at_once: set[bool] = set()
         self._receipts = Receipts()
@@ -79,14 +80,7 @@ class Reconciler:
     @property
     def offset(self) -> float | None:
         """By how many seconds the service's clock runs ahead, if it was seen."""
-        return self._offset
-
-    def note(self, answer: Answer) -> None:
-        """Learn the service's clock from any answer."""
-        told = None if isinstance(answer, Failure) else service_time(answer)
-        if told is not None:
-            # ``Date`` has whole seconds, so half a second is missing on average.
-            self._offset = told + 0.5 - self._seams.wall()
+        return self._api.clock_offset
 
     def accepted(self, receipt: Receipt, *, at_once: bool, called_back: bool = False) -> None:
         """A submit of ours was accepted; ``at_once`` if only its id was answered, as was asked for,
@@ -177,7 +171,7 @@ class Reconciler:
 
     async def _look(self, entries: list[_Open]) -> None:
         # What is judged is what was asked for, whatever the answers say of the clock.
-        at, offset = self._seams.wall(), self._offset
+        at, offset = self._seams.wall(), self.offset
         lost = [entry.case.lost for entry in entries]
         span = reach(lost, self._ours(), offset)
         traced = await self._read_traces([one.trace_id for one in lost if one.trace_id])

@@ -24,12 +24,13 @@ import anyio
 from .._core import reconcile
 from .._core import submit as law
 from .._core.callbacks import Ticket, without_token
+from .._core.dialect import OTHER_SPELLING
 from .._core.lost import Lost, Receipt
+from .._core.requests import submit_body
 from .._core.tasks import PENDING
 from ..errors import ClientClosedError, SubmissionUncertainError, VeoError, WaitTimeoutError
 from ..models import VideoRequest
 from ..policies import RetryPolicy
-from .api import API
 from .guard import Guard
 from .hints import Hints
 from .intent import Intent
@@ -53,7 +54,6 @@ class Submits:
 
     def __init__(
         self,
-        api: API,
         limiter: Limiter,
         tracker: Tracker,
         reconciler: Reconciler,
@@ -63,7 +63,6 @@ class Submits:
         asynchronous: bool,
         seams: Seams,
     ) -> None:
-        self._api = api
         self._limiter = limiter
         self._tracker = tracker
         self._reconciler = reconciler
@@ -94,7 +93,7 @@ class Submits:
             VeoError: it was not accepted, or nobody can tell.
         """
         self._check_open()
-        respelled = self._spelling if request.action in law.OTHER_SPELLING else None
+        respelled = self._spelling if request.action in OTHER_SPELLING else None
         action = respelled or request.action
         attempts = law.Attempts(started=anyio.current_time(), action=action)
         ticket = self._limiter.ticket()
@@ -254,7 +253,7 @@ class Submits:
             if ledger:
                 ledger.not_posted()
             raise
-        body = law.wire_body(
+        body = submit_body(
             request,
             action=action,
             asynchronous=self._asynchronous,
@@ -282,10 +281,10 @@ class Submits:
 
     async def _post(self, post: Post, body: dict[str, Any]) -> None:
         timeout = self._policy.submit_timeout
-        answer = await self._api.post("/veo/videos", body, timeout=timeout)
+        answer = await self._limiter.post("submit", body, timeout=timeout)
         if post.ticket:
             answer = without_token(answer, post.ticket)
-        post.verdict = law.judge(answer, now=self._seams.wall())
+        post.verdict = law.judge(answer)
 
     def _conclude(self, post: Post, action: str, task: asyncio.Task[None]) -> None:
         """The POST is over, whoever is still there to hear of it."""
@@ -310,7 +309,7 @@ class Submits:
 
     def _accept(self, post: Post, accepted: law.Accepted, action: str) -> bool:
         """Follow the task; returns whether only its id was answered, as was asked for."""
-        if post.request.action in law.OTHER_SPELLING:
+        if post.request.action in OTHER_SPELLING:
             self._spelling = action
         receipt = Receipt(
             accepted.task_id or "", post.chosen, post.sent_at, post.ended_at, post.offset

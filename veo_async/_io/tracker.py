@@ -19,13 +19,13 @@ from .._core import ends, polls
 from .._core.callbacks import GATHER, Ticket, Wakes
 from .._core.options import read_task_id
 from .._core.questions import Questions
+from .._core.requests import poll_body
 from .._core.schedule import ATTACHED, Cohort, Kind, Schedule
 from .._core.tasks import PENDING, Standing, advance
 from .._core.telling import UNKNOWN, Origin
 from ..errors import VeoError
 from ..models import Generation, TaskRecord
 from ..policies import PollPolicy
-from .api import API
 from .limiter import Limiter
 from .places import Place
 from .seams import Seams
@@ -42,8 +42,7 @@ a timeout of its own."""
 class Tracker:
     """All tasks that somebody has a hold of."""
 
-    def __init__(self, api: API, limiter: Limiter, policy: PollPolicy, seams: Seams) -> None:
-        self._api = api
+    def __init__(self, limiter: Limiter, policy: PollPolicy, seams: Seams) -> None:
         self._limiter = limiter
         limiter.watching = self.queued_for_place
         self._policy = policy
@@ -318,14 +317,12 @@ class Tracker:
     async def _poll(self, ids: list[str]) -> None:
         started = _now()
         try:
-            answer = await self._api.post(
-                "/veo/tasks", polls.poll_body(ids), timeout=self._policy.timeout
-            )
+            answer = await self._limiter.post("poll", poll_body(ids), timeout=self._policy.timeout)
         finally:
             self._open_polls -= 1
             self._questions.answered(ids)
             self._limiter.leave("poll")
-        reading = polls.read_poll(answer, ids, now=self._seams.wall())
+        reading = polls.read_poll(answer, ids)
         now = _now()
         self._health = polls.examine(self._health, reading, started=started, now=now)
         if isinstance(reading, polls.Looked):

@@ -32,6 +32,7 @@ class Wire:
         longest: how many characters of a text in ``request`` are stored; the rest is cut off.
             ``None`` stores them whole. Several of the vendor's services cut at 1,000.
         timings: whether records bear ``finished_at`` and ``elapsed``.
+        page: the most records on a page of a list, whatever ``limit`` asks for.
         count: whether ``count`` speaks of all that matched, or of the items on this page.
         callback_attempts: how often a callback is tried, in all, while the receiver answers with
             5xx or not at all.
@@ -48,6 +49,7 @@ class Wire:
     stored: Literal["as_submitted", "normalised"] = "as_submitted"
     longest: int | None = None
     timings: bool = False
+    page: int = 50
     count: Literal["total", "page"] = "total"
     callback_attempts: int = 1
     url_lifetime: float | None = None

@@ -153,7 +153,7 @@ class Service:
         until = number(query, "created_at_max", float("inf")) - self.skew
         wanted = query.get("type") in {None, "videos"}
         tasks = list(self.backend.listing(now, since, until)) if wanted else []
-        shown = tasks[offset : offset + limit]
+        shown = tasks[offset : offset + min(limit, self.wire.page)]
         items = [self.responses.record(task, now, self.files_url) for task in shown]
         return self._page(items, len(tasks))
 
