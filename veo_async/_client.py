@@ -8,7 +8,6 @@ import ssl
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from contextvars import Context
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -23,13 +22,14 @@ from ._core.credentials import BASE_URL_VARIABLE, DEFAULT_BASE_URL, TOKEN_VARIAB
 from ._core.lost import Lost
 from ._core.options import (
     read_instance,
+    read_listener,
     read_mode,
     read_no_hold,
     read_request,
     read_source,
     read_timeout,
 )
-from ._core.telling import read_listener
+from ._events import EventEmitter
 from ._io.api import API
 from ._io.batch import Batch, run_all
 from ._io.batch_items import Options, Parts
@@ -42,12 +42,11 @@ from ._io.queries import Queries, Tasks
 from ._io.reconciler import Reconciler
 from ._io.seams import Seams
 from ._io.submits import Submits
-from ._io.telling import Teller
 from ._io.tracked import Tracked
 from ._io.tracker import Tracker
 from .callbacks import Callbacks
 from .errors import GenerationFailedError
-from .events import Listener
+from .events import Downloaded, Listener
 from .models import (
     DEFAULT_MODEL,
     AspectRatio,
@@ -159,7 +158,7 @@ class VeoClient:
         token = read_token(api_token or os.environ.get(TOKEN_VARIABLE))
         address = read_base_url(base_url or os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL)
         seams = (_seams or Seams()).steadied()
-        seams = replace(seams, teller=Teller(read_listener(on_event), seams.wall))
+        events = EventEmitter(read_listener(on_event), seams.wall)
         limit = read_instance(rate_limit or RateLimit(), RateLimit, field="rate_limit")
         poll = read_instance(poll or PollPolicy(), PollPolicy, field="poll")
         retry = read_instance(retry or RetryPolicy(), RetryPolicy, field="retry")
@@ -172,7 +171,7 @@ class VeoClient:
         self._timeout = read_timeout(timeout)
         self._base_url = str(address)
         self._closing: asyncio.Task[None] | None = None
-        self._wall, self._teller = seams.wall, seams.teller
+        self._wall, self._events = seams.wall, events
         self._api = API(
             token=token,
             base_url=self._base_url,
@@ -182,10 +181,10 @@ class VeoClient:
             verify=verify,
             wall=seams.wall,
         )
-        self._limiter = Limiter(self._api, limit, seams)
+        self._limiter = Limiter(self._api, limit, seams, events)
         queries = Queries(self._limiter, poll, seams)
         self._reconciler = Reconciler(self._api, queries, seams, under_way=self._under_way)
-        self._tracker = Tracker(self._limiter, poll, seams)
+        self._tracker = Tracker(self._limiter, poll, seams, events)
         self._hints = Hints(callbacks.desk if callbacks else None, self._tracker, self._reconciler)
         self._submits = Submits(
             self._limiter,
@@ -195,6 +194,7 @@ class VeoClient:
             policy=retry,
             asynchronous=self._mode == "async",
             seams=seams,
+            events=events,
         )
         self._downloads = Downloads(
             transport=transport,
@@ -215,6 +215,7 @@ class VeoClient:
             policy=retry,
             seams=seams,
             await_end=self._await_end,
+            events=events,
         )
         self.tasks = Tasks(queries)
         """The account's task list."""
@@ -515,7 +516,12 @@ class VeoClient:
         saved = await self._downloads.fetch(
             source.url, Path(path), task_id=source.task_id, video_id=source.video_id
         )
-        self._teller.downloaded(saved, began, task_id=source.task_id)
+        if self._events:
+            at = self._events.now()
+            downloaded = Downloaded(
+                at=at, path=saved, seconds=at - began, task_id=source.task_id or None
+            )
+            self._events.emit(downloaded)
         return saved
 
     # The end.

@@ -32,6 +32,7 @@ from veo_async import (
 from veo_async._core.reply import Answer, Failure, Reply
 from veo_async._core.requests import Lane
 from veo_async._core.throttle import MOST_AHEAD
+from veo_async._events import EventEmitter
 from veo_async._io.api import API
 from veo_async._io.limiter import Limiter
 from veo_async._io.places import Place
@@ -48,7 +49,7 @@ def busy(retry_after: float | None = None) -> Reply:
 
 def limiter(**options: Any) -> Limiter:
     """A limiter by itself."""
-    return Limiter(cast("API", None), RateLimit(**options), seams())
+    return Limiter(cast("API", None), RateLimit(**options), seams(), EventEmitter())
 
 
 def hear(limit: Limiter, answer: Answer, *, lane: Lane = "poll", sent: float | None = None) -> None:

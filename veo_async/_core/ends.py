@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from copy import copy
 
+from .. import events
+from .._events import EventContext
 from ..errors import (
     ClientClosedError,
     PollingError,
@@ -57,3 +59,20 @@ def broken(task_id: str, failed: BaseException | None) -> PollingError:
     error = PollingError(problem, task_id=task_id)
     error.__cause__ = failed
     return error
+
+
+def event_of_end(
+    context: EventContext, task_id: str, standing: Standing, *, at: float
+) -> events.Finished | events.Failed:
+    """The event for the end of a task that was seen ``at`` (Unix seconds)."""
+    subject, seconds = context.subject(task_id), context.age(at)
+    if standing.error:
+        trace_id = standing.error.trace_id
+        return events.Failed(
+            at=at, seconds=seconds, trace_id=trace_id, error=standing.error, **subject
+        )
+    assert standing.generation is not None  # a terminal standing has one or the other
+    generation = standing.generation
+    return events.Finished(
+        at=at, seconds=seconds, trace_id=generation.trace_id, generation=generation, **subject
+    )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from inspect import iscoroutinefunction
+from typing import TypeVar, cast
 
+from .. import events
 from ..errors import InvalidRequestError
 from ..models import (
     Generation,
@@ -148,3 +150,20 @@ def read_source(video: object) -> Source:
     if not chosen.video_url:
         raise InvalidRequestError("This video has no video_url to download.", field="video")
     return Source(chosen.video_url, chosen.id, chosen.task_id)
+
+
+def read_listener(listener: object) -> events.Listener | None:
+    """Who is told of events; ``None`` for nobody.
+
+    Raises:
+        InvalidRequestError: it cannot be called, or would have to be awaited.
+    """
+    if listener is None:
+        return None
+    if not callable(listener) or iscoroutinefunction(listener):
+        problem = (
+            f"on_event must be a plain function of one event, not {listener!r}. It is called as "
+            "things happen and is not awaited: on_event=queue.put_nowait makes a stream of them."
+        )
+        raise InvalidRequestError(problem, field="on_event")
+    return cast("events.Listener", listener)

@@ -20,8 +20,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, assert_never
 
+from .. import events
+from .._events import EventContext
 from ..errors import (
     APIError,
     APINotImplementedError,
@@ -156,6 +158,27 @@ def _acceptance(status: int, fields: dict[str, Any] | None) -> Accepted | None:
         return Accepted(known, standing) if known or standing.state == "succeeded" else None
     # Something failed, or was refused, after the id was given: the task list knows how it stands.
     return Accepted(known, PENDING) if known else None
+
+
+def event_of_verdict(context: EventContext, verdict: Verdict, *, at: float) -> events.ItemEvent:
+    """The event for what a POST came to that was over ``at`` (Unix seconds)."""
+    subject, seconds = context.subject(), context.age(at) or 0.0
+    match verdict:
+        case Accepted(task_id, standing):
+            trace_id = standing.generation.trace_id if standing.generation else None
+            subject = context.subject(task_id)
+            return events.Accepted(at=at, seconds=seconds, trace_id=trace_id, **subject)
+        case Refused(error):
+            trace_id = error.trace_id
+            return events.Refused(at=at, seconds=seconds, trace_id=trace_id, error=error, **subject)
+        case NotSent(failure):
+            return events.Unsent(at=at, seconds=seconds, reason=failure.detail, **subject)
+        case Uncertain(detail, trace_id):
+            return events.Uncertain(
+                at=at, seconds=seconds, trace_id=trace_id, reason=detail, **subject
+            )
+        case _:
+            assert_never(verdict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,9 @@ from .._core.journal_rows import FIRST, Item, Row
 from .._core.lost import NEAR, WIDE, Lost
 from .._core.names import file_name
 from .._core.reconcile import Adopt, CannotTell
-from .._core.telling import Origin
+from .._events import EventContext, EventEmitter, event_of_absence, event_of_adoption
 from ..errors import DownloadError, GenerationFailedError, JournalError, VeoError
+from ..events import Begun, Downloaded, Ended
 from ..models import Action, Generation, Outcome, VideoRequest
 from ..policies import RetryPolicy
 from .batch_ledger import StageLedger, Till
@@ -54,6 +55,7 @@ class Parts:
     policy: RetryPolicy
     seams: Seams
     await_end: Callable[[Tracked, float], Awaitable[Generation]]
+    events: EventEmitter
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +130,13 @@ class Maker:
 
     async def make(self, entry: Entry) -> Outcome:
         """The outcome of an item; every end is one."""
-        teller, began = self._parts.seams.teller, self._parts.seams.wall()
-        teller.begun(entry.key, entry.request, entry.item)
+        began, subject = self._parts.seams.wall(), _context(entry).subject()
+        if events := self._parts.events:
+            step = entry.item.step(FIRST)
+            events.emit(Begun(at=events.now(), request=entry.request, step=step, **subject))
         outcome = await self._made(entry)
-        teller.item_ended(outcome, began)
+        if events:
+            events.emit(_ended(_context(entry), outcome, at=events.now(), since=began))
         return outcome
 
     async def _made(self, entry: Entry) -> Outcome:
@@ -184,8 +189,8 @@ class Maker:
         if row is None or step == "start":
             tracked = await self._submit(entry, row, request, ledger)
         elif step == "wait":
-            origin = _origin(row, request)
-            tracked = self._parts.tracker.attach(row.task_id or "", origin=origin)
+            context = EventContext.of(request, key=row.key, sent_at=row.sent_at)
+            tracked = self._parts.tracker.attach(row.task_id or "", context=context)
             self._parts.hints.bind(self._parts.hints.claim(law.own_callback(row)), tracked)
             self._parts.reconciler.attached(tracked.task_id)
         elif step == "reconcile":
@@ -224,16 +229,18 @@ class Maker:
             decision = await reconciler.resolve(
                 lost, deadline=entry.deadline, adopted=ledger.adopted, ticket=ticket
             )
-            origin = _origin(row, request)
+            context = EventContext.of(request, key=row.key, sent_at=row.sent_at)
             if isinstance(decision, Adopt):
-                self._parts.seams.teller.adopted(origin, decision.task_id)
-                tracked = self._parts.tracker.attach(decision.task_id, origin=origin)
+                if events := self._parts.events:
+                    events.emit(event_of_adoption(context, decision.task_id, at=events.now()))
+                tracked = self._parts.tracker.attach(decision.task_id, context=context)
                 self._parts.hints.bind(ticket, tracked)
                 return tracked
             if isinstance(decision, CannotTell):
                 raise law.uncertain_of(row, reason=decision.reason)
             ledger.absent()
-            self._parts.seams.teller.absent(origin)
+            if events := self._parts.events:
+                events.emit(event_of_absence(context, at=events.now()))
         return await self._submit(entry, row, request, ledger)
 
     async def _left_here(self, entry: Entry, row: Row, ledger: StageLedger) -> Tracked | None:
@@ -313,10 +320,12 @@ class Maker:
         await self._parts.downloads.fetch(
             video.video_url or "", path, task_id=task_id, video_id=video.id, stage=stage
         )
-        origin = Origin.of(entry.request, key=entry.key)
-        if stage == SECOND:
-            origin = replace(origin, action=UPSCALE)
-        self._parts.seams.teller.downloaded(path, began, task_id=task_id, origin=origin)
+        if events := self._parts.events:
+            context, at = _context(entry), events.now()
+            if stage == SECOND:
+                context = replace(context, action=UPSCALE)
+            subject = context.subject(task_id)
+            events.emit(Downloaded(at=at, path=path, seconds=at - began, **subject))
 
     async def _stem(self, entry: Entry, ends: dict[str, Generation]) -> str:
         """What the names of its files begin with."""
@@ -357,8 +366,16 @@ class Maker:
         return size
 
 
-def _origin(row: Row, request: VideoRequest) -> Origin:
-    return Origin.of(request, key=row.key, sent_at=row.sent_at)
+def _context(entry: Entry) -> EventContext:
+    return EventContext.of(entry.request, key=entry.key)
+
+
+def _ended(context: EventContext, outcome: Outcome, *, at: float, since: float) -> Ended:
+    """The event for an item that began at the Unix time ``since`` and is over."""
+    end = outcome.result or outcome.error
+    subject = context.subject(getattr(end, "task_id", None))
+    trace_id = getattr(end, "trace_id", None)
+    return Ended(at=at, seconds=at - since, trace_id=trace_id, outcome=outcome, **subject)
 
 
 def _saved(item: Item, stage: str) -> tuple[str, int] | None:

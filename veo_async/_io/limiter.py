@@ -21,7 +21,9 @@ import anyio
 from .._core.reply import Answer, Failure
 from .._core.requests import Lane
 from .._core.throttle import Throttle
+from .._events import EventEmitter
 from ..errors import ClientClosedError
+from ..events import Throttled
 from ..policies import RateLimit
 from .api import API
 from .places import Line, Place, Places
@@ -66,7 +68,8 @@ class Limiter:
         watching: given by the tracker; while it is entered, the tasks that hold places are polled.
     """
 
-    def __init__(self, api: API, limit: RateLimit, seams: Seams) -> None:
+    def __init__(self, api: API, limit: RateLimit, seams: Seams, events: EventEmitter) -> None:
+        self._events = events
         self._api = api
         self._lanes = _lanes(limit.concurrency)
         self._throttle = Throttle(limit)
@@ -226,7 +229,9 @@ class Limiter:
                 retry_after=answer.retry_after,
                 u=self._seams.luck.random(),
             )
-            self._seams.teller.throttled(self._throttle.delay(now))
+            if self._events:
+                pause = self._throttle.delay(now)
+                self._events.emit(Throttled(at=self._events.now(), seconds=pause))
             self.places.change()
         elif answer.status < 400:
             self._throttle.answered(sent=sent, now=now)

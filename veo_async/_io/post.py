@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from .._core import submit as law
 from .._core.callbacks import Ticket
 from .._core.likeness import comparable
-from .._core.telling import Origin
+from .._events import EventContext
 from ..errors import SubmissionUncertainError
 from ..models import Unsettled, VideoRequest
 from .places import Place
@@ -75,7 +75,7 @@ class Post:
         abandoned: whether its caller is gone, so that nobody else will tell what came of it.
         place: its place in flight.
         ledger: who is told of it, if anybody is.
-        origin: of what its events speak.
+        context: what the events about it name.
         offset: by how many seconds the service's clock ran ahead when it was sent, if known.
         ticket: the submit's own callback, if it has one.
         over: set once it is over and its verdict is known.
@@ -100,7 +100,7 @@ class Post:
         self.offset = offset
         self.ledger = ledger
         self.chosen = comparable(body)
-        self.origin = Origin.of(request, key=ledger.key if ledger else None, sent_at=sent_at)
+        self.context = EventContext.of(request, key=ledger.key if ledger else None, sent_at=sent_at)
         self.sent_at = sent_at
         self.ended_at = sent_at
         self.place = place

@@ -15,8 +15,6 @@ from typing import Any, Protocol
 
 import anyio.to_thread
 
-from .telling import Teller
-
 
 class RunSync(Protocol):
     """Runs a blocking function where it does not hold up the event loop."""
@@ -39,13 +37,11 @@ class Seams:
         wall: Unix time in seconds.
         luck: the one source of chance.
         run_sync: how blocking work is run.
-        teller: who is told what happens.
     """
 
     wall: Callable[[], float] = time.time
     luck: Random = field(default_factory=Random)
     run_sync: RunSync = in_thread
-    teller: Teller = field(default_factory=Teller)
 
     def steadied(self) -> Seams:
         """The same, with a wall clock that goes as steadily as the monotonic one.

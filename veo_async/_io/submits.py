@@ -28,7 +28,9 @@ from .._core.dialect import OTHER_SPELLING
 from .._core.lost import Lost, Receipt
 from .._core.requests import submit_body
 from .._core.tasks import PENDING
+from .._events import EventEmitter, event_of_absence, event_of_adoption
 from ..errors import ClientClosedError, SubmissionUncertainError, VeoError, WaitTimeoutError
+from ..events import Submitted
 from ..models import VideoRequest
 from ..policies import RetryPolicy
 from .guard import Guard
@@ -62,6 +64,7 @@ class Submits:
         policy: RetryPolicy,
         asynchronous: bool,
         seams: Seams,
+        events: EventEmitter,
     ) -> None:
         self._limiter = limiter
         self._tracker = tracker
@@ -70,6 +73,7 @@ class Submits:
         self._policy = policy
         self._asynchronous = asynchronous
         self._seams = seams
+        self._events = events
         self._spelling: str | None = None
         self._guard = Guard(policy.settle)
         self._closed = False
@@ -195,7 +199,9 @@ class Submits:
         ledger = post.ledger
 
         def adopted(task_id: str) -> None:
-            self._seams.teller.adopted(post.origin, task_id)
+            if self._events:
+                at = self._events.now()
+                self._events.emit(event_of_adoption(post.context, task_id, at=at))
             # In the step in which it is given away: a caller that goes now must not lose it.
             if ledger:
                 ledger.adopted(task_id)
@@ -206,7 +212,8 @@ class Submits:
         )
         if isinstance(decision, reconcile.Absent):
             post.verdict = None  # it bought nothing, so nobody need be told of it
-            self._seams.teller.absent(post.origin)
+            if self._events:
+                self._events.emit(event_of_absence(post.context, at=self._events.now()))
             if ledger:
                 ledger.absent()
             return step.if_absent
@@ -276,7 +283,9 @@ class Submits:
             lambda task: self._conclude(post, action, task), context=Context()
         )
         self._guard.begun(post)
-        self._seams.teller.submitted(post.origin, request)
+        if self._events:
+            at, subject = self._events.now(), post.context.subject()
+            self._events.emit(Submitted(at=at, request=request, **subject))
         return post
 
     async def _post(self, post: Post, body: dict[str, Any]) -> None:
@@ -295,7 +304,9 @@ class Submits:
         if post.verdict is None:
             failed = None if task.cancelled() else task.exception()
             post.verdict = law.Uncertain("it was cut before its answer came", cause=failed)
-        self._seams.teller.concluded(post.origin, post.verdict)
+        if self._events:
+            at = self._events.now()
+            self._events.emit(law.event_of_verdict(post.context, post.verdict, at=at))
         at_once = False
         try:
             if isinstance(post.verdict, law.Accepted):
@@ -326,7 +337,7 @@ class Submits:
         post.verdict = accepted
         task_id, standing = accepted.task_id or "", accepted.standing
         kind = (post.request.action, post.request.model)
-        post.tracked = self._tracker.follow(task_id, standing, origin=post.origin, kind=kind)
+        post.tracked = self._tracker.follow(task_id, standing, context=post.context, kind=kind)
         self._hints.bind(post.ticket, post.tracked)
         self._tracker.hold_place(post.tracked, post.place)
         post.place.keep()

@@ -7,7 +7,7 @@ from copy import copy
 from .._core.callbacks import Ticket
 from .._core.schedule import Cohort
 from .._core.tasks import PENDING
-from .._core.telling import UNKNOWN, Origin
+from .._events import UNKNOWN, EventContext
 from ..errors import VeoError
 from ..models import Generation
 from .places import Place
@@ -19,7 +19,7 @@ class Tracked:
 
     Attributes:
         task_id: the service's id; empty for a result that came without one.
-        origin: where it comes from, as far as that is known.
+        context: what the events about it name.
         born: when it was accepted, or first heard of, in monotonic seconds.
         cohort: when to look at it.
         standing: how it stood when last seen.
@@ -35,8 +35,8 @@ class Tracked:
         "__weakref__",
         "born",
         "cohort",
+        "context",
         "is_guest",
-        "origin",
         "over",
         "place",
         "standing",
@@ -47,10 +47,10 @@ class Tracked:
     )
 
     def __init__(
-        self, task_id: str, cohort: Cohort, *, born: float, origin: Origin = UNKNOWN
+        self, task_id: str, cohort: Cohort, *, born: float, context: EventContext = UNKNOWN
     ) -> None:
         self.task_id = task_id
-        self.origin = origin
+        self.context = context
         self.born = born
         self.cohort = cohort
         self.standing = PENDING

@@ -22,7 +22,7 @@ from .._core.questions import Questions
 from .._core.requests import poll_body
 from .._core.schedule import ATTACHED, Cohort, Kind, Schedule
 from .._core.tasks import PENDING, Standing, advance
-from .._core.telling import UNKNOWN, Origin
+from .._events import UNKNOWN, EventContext, EventEmitter
 from ..errors import VeoError
 from ..models import Generation, TaskRecord
 from ..policies import PollPolicy
@@ -42,7 +42,10 @@ a timeout of its own."""
 class Tracker:
     """All tasks that somebody has a hold of."""
 
-    def __init__(self, limiter: Limiter, policy: PollPolicy, seams: Seams) -> None:
+    def __init__(
+        self, limiter: Limiter, policy: PollPolicy, seams: Seams, events: EventEmitter
+    ) -> None:
+        self._events = events
         self._limiter = limiter
         limiter.watching = self.queued_for_place
         self._policy = policy
@@ -71,7 +74,7 @@ class Tracker:
         task_id: str,
         standing: Standing = PENDING,
         *,
-        origin: Origin = UNKNOWN,
+        context: EventContext = UNKNOWN,
         kind: Kind = ATTACHED,
     ) -> Tracked:
         """The task with this id, at least as far as ``standing`` says; of this ``kind`` if it was
@@ -80,7 +83,7 @@ class Tracker:
         if tracked is None or tracked.trouble:
             tickets, now = tracked.tickets if tracked else (), _now()
             cohort = self._schedule.newborn(kind, now, u=self._seams.luck.random())
-            tracked = Tracked(task_id, cohort, born=now, origin=origin)
+            tracked = Tracked(task_id, cohort, born=now, context=context)
             for ticket in tickets:
                 self.expect(tracked, ticket)
             if task_id:
@@ -88,7 +91,7 @@ class Tracker:
         self._learn(tracked, standing)
         return tracked
 
-    def attach(self, task_id: str, *, origin: Origin = UNKNOWN) -> Tracked:
+    def attach(self, task_id: str, *, context: EventContext = UNKNOWN) -> Tracked:
         """The task with this id, submitted who knows when: the first look is at once.
 
         Raises:
@@ -96,7 +99,7 @@ class Tracker:
         """
         task_id = read_task_id(task_id)
         known = self._tasks.get(task_id)
-        tracked = self.follow(task_id, origin=origin)
+        tracked = self.follow(task_id, context=context)
         if tracked is not known:
             tracked.cohort = replace(tracked.cohort, wakes=(tracked.cohort.born,))
         return tracked
@@ -105,7 +108,7 @@ class Tracker:
         """The same task; if there was trouble, waiting for it begins anew."""
         if not tracked.trouble:
             return tracked
-        return self.follow(tracked.task_id, tracked.standing, origin=tracked.origin)
+        return self.follow(tracked.task_id, tracked.standing, context=tracked.context)
 
     def hold_place(self, tracked: Tracked, place: Place) -> None:
         """Let the task hold a place in flight until it is over: one place, even if the service
@@ -236,8 +239,14 @@ class Tracker:
             logger.warning("task %s: %s", tracked.task_id, event.oddity)
         tracked.standing = advance(tracked.standing, event)
         if tracked.standing.state != "pending":
-            self._seams.teller.ended(tracked)
+            self._emit_end(tracked)
             self._end(tracked)
+
+    def _emit_end(self, tracked: Tracked) -> None:
+        """Only the first who learns of the end of a task emits it."""
+        if self._events and not tracked.over.is_set():
+            context, standing, at = tracked.context, tracked.standing, self._events.now()
+            self._events.emit(ends.event_of_end(context, tracked.task_id, standing, at=at))
 
     def _fail(self, tracked: Tracked, trouble: VeoError) -> None:
         # One that is over stays here until its waiters have run: its end must not be spoilt.

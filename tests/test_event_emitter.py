@@ -7,13 +7,16 @@ import pytest
 
 from veo_async import GenerationFailedError, InvalidRequestError, TextToVideo, events
 from veo_async._core import submit as law
+from veo_async._core.ends import event_of_end
+from veo_async._core.options import read_listener
 from veo_async._core.reply import Failure
+from veo_async._core.submit import event_of_verdict
 from veo_async._core.tasks import PENDING, Standing
-from veo_async._core.telling import UNKNOWN, Origin, of_end, of_verdict, read_listener
+from veo_async._events import UNKNOWN, EventContext
 from veo_async.errors import BadRequestError
 from veo_async.models import Generation
 
-ORIGIN = Origin.of(TextToVideo(prompt="a mug"), key="mug", sent_at=100.0)
+CONTEXT = EventContext.of(TextToVideo(prompt="a mug"), key="mug", sent_at=100.0)
 RESULT = Generation(success=True, task_id="t", trace_id="tr")
 REFUSAL = BadRequestError("no", status_code=400, code="bad_request", trace_id="tr")
 FAILURE = GenerationFailedError("no", task_id="t", code=None, trace_id="tr", videos=())
@@ -39,7 +42,7 @@ def test_verdicts(
     verdict: law.Verdict, name: str, ids: tuple[str | None, str | None], own: dict[str, Any]
 ) -> None:
     """Each verdict is an event that says of what it speaks, and how long the POST took."""
-    event = of_verdict(ORIGIN, verdict, at=102.5)
+    event = event_of_verdict(CONTEXT, verdict, at=102.5)
 
     assert event.name == name
     assert (event.key, event.action, event.model) == ("mug", "text2video", "veo3-fast")
@@ -50,8 +53,8 @@ def test_verdicts(
 
 def test_ends() -> None:
     """The end of a task bears its result or its error, and the time since its submit."""
-    finished = of_end(ORIGIN, "t", Standing("succeeded", RESULT), at=160.0)
-    failed = of_end(ORIGIN, "t", Standing("failed", error=FAILURE), at=160.0)
+    finished = event_of_end(CONTEXT, "t", Standing("succeeded", RESULT), at=160.0)
+    failed = event_of_end(CONTEXT, "t", Standing("failed", error=FAILURE), at=160.0)
 
     assert isinstance(finished, events.Finished)
     assert (finished.generation, finished.trace_id, finished.seconds) == (RESULT, "tr", 60.0)
@@ -61,14 +64,14 @@ def test_ends() -> None:
 
 def test_unknown_origins() -> None:
     """Of a task that was submitted elsewhere only its id is known; no time is made up for it."""
-    event = of_end(UNKNOWN, "t", Standing("succeeded", RESULT), at=160.0)
+    event = event_of_end(UNKNOWN, "t", Standing("succeeded", RESULT), at=160.0)
 
     assert (event.key, event.action, event.task_id, event.seconds) == (None, None, "t", None)
 
 
 def test_a_clock_that_was_set_back() -> None:
     """No time is negative, whatever an earlier run's clock said."""
-    assert ORIGIN.age(99.0) == 0.0
+    assert CONTEXT.age(99.0) == 0.0
 
 
 async def coroutine(event: events.Event) -> None:

@@ -1,0 +1,100 @@
+"""Emits the public events to the client's listener."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypedDict
+
+from . import events
+from .models import VideoRequest
+
+logger = logging.getLogger("veo_async")
+
+
+class EventEmitter:
+    """Hands events to the listener. An emitter without a listener is false, so that who emits
+    builds no event for nobody.
+
+    Args:
+        listener: the callable that receives each event.
+        wall_clock: Unix time in seconds.
+    """
+
+    def __init__(
+        self, listener: events.Listener | None = None, wall_clock: Callable[[], float] = float
+    ) -> None:
+        self._listener = listener
+        self.now = wall_clock
+        self._has_raised = False
+
+    def __bool__(self) -> bool:
+        return self._listener is not None
+
+    def emit(self, event: events.Event) -> None:
+        """Call the listener. Whatever it raises is logged, and the run continues."""
+        if self._listener is None:
+            return
+        try:
+            self._listener(event)
+        except (Exception, asyncio.CancelledError):
+            # Once: a listener that raises at each of ten thousand events would fill the log.
+            if not self._has_raised:
+                logger.exception("on_event raised at %s; later errors are not shown", event.name)
+            self._has_raised = True
+
+
+class Subject(TypedDict, total=False):
+    """The fields of an event that name its video."""
+
+    key: str | None
+    action: str | None
+    model: str | None
+    task_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventContext:
+    """Which video an event is about, as far as that is known.
+
+    Attributes:
+        key: the item of a batch.
+        action, model: what was asked for.
+        sent_at: when, in Unix seconds.
+    """
+
+    key: str | None = None
+    action: str | None = None
+    model: str | None = None
+    sent_at: float | None = None
+
+    @classmethod
+    def of(
+        cls, request: VideoRequest, *, key: str | None, sent_at: float | None = None
+    ) -> EventContext:
+        """The context of a request."""
+        return cls(key, request.action, request.model, sent_at)
+
+    def subject(self, task_id: str | None = None) -> Subject:
+        """The fields of an event about it."""
+        return Subject(key=self.key, action=self.action, model=self.model, task_id=task_id or None)
+
+    def age(self, at: float) -> float | None:
+        """Seconds since it was sent."""
+        return None if self.sent_at is None else max(at - self.sent_at, 0.0)
+
+
+UNKNOWN = EventContext()
+
+
+def event_of_adoption(context: EventContext, task_id: str, *, at: float) -> events.Adopted:
+    """The event for a lost submit that was found ``at`` (Unix seconds)."""
+    seconds = context.age(at) or 0.0
+    return events.Adopted(at=at, seconds=seconds, **context.subject(task_id))
+
+
+def event_of_absence(context: EventContext, *, at: float) -> events.Absent:
+    """The event for a lost submit that is known ``at`` (Unix seconds) to have bought nothing."""
+    return events.Absent(at=at, seconds=context.age(at) or 0.0, **context.subject())
