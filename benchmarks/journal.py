@@ -24,7 +24,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from veo_async import PollPolicy, VeoClient
-from veo_async._virtual import VirtualEventLoop
+from veo_async.testing._virtual_loop import VirtualEventLoop
 
 from .backend import Backend
 from .in_process import BASE_URL, InProcess

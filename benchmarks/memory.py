@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from veo_async import TextToVideo, VeoClient
-from veo_async._virtual import VirtualEventLoop
+from veo_async.testing._virtual_loop import VirtualEventLoop
 
 from .backend import Backend
 from .in_process import BASE_URL, InProcess

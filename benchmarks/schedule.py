@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from veo_async import PollPolicy
-from veo_async._core.schedule import Kind, Schedule
+from veo_async._tracking.schedule import Kind, Schedule
 
 from .curves import draw
 from .report import save, surroundings

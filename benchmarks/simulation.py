@@ -15,9 +15,9 @@ from math import inf
 from random import Random
 
 from veo_async import PollPolicy
-from veo_async._core.polls import Budget
-from veo_async._core.questions import Questions
-from veo_async._core.schedule import Cohort, Kind, Schedule
+from veo_async._tracking.poll_budget import Budget
+from veo_async._tracking.poll_queue import Questions
+from veo_async._tracking.schedule import Cohort, Kind, Schedule
 
 ANSWER = 0.1
 """Seconds from a poll to its answer."""

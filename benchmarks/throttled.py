@@ -20,10 +20,10 @@ from typing import Any, Literal
 import httpx
 
 from veo_async import RateLimit, RetryPolicy, TextToVideo, VeoClient
-from veo_async._io.seams import Seams
-from veo_async._virtual import VirtualEventLoop
+from veo_async._base.runtime import Seams
 from veo_async.emulator import Emulator, Limits, Plan, Seconds
 from veo_async.emulator.options import EPOCH
+from veo_async.testing._virtual_loop import VirtualEventLoop
 
 from .report import RESULTS, save, surroundings
 

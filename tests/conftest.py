@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator
 
 import pytest
 
-from veo_async._virtual import VirtualEventLoop
+from veo_async.testing._virtual_loop import VirtualEventLoop
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.wire import TASK, TRACE, URL
 from veo_async import errors
-from veo_async._core.reply import BY_CODE
+from veo_async._wire.replies import BY_CODE
 from veo_async.errors import (
     AccountError,
     APIError,

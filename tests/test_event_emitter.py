@@ -6,13 +6,19 @@ from typing import Any
 import pytest
 
 from veo_async import GenerationFailedError, InvalidRequestError, TextToVideo, events
-from veo_async._core import submit as law
-from veo_async._core.ends import event_of_end
-from veo_async._core.options import read_listener
-from veo_async._core.reply import Failure
-from veo_async._core.submit import event_of_verdict
-from veo_async._core.tasks import PENDING, Standing
-from veo_async._events import UNKNOWN, EventContext
+from veo_async._events import UNKNOWN, EventContext, EventEmitter
+from veo_async._submit.verdict import (
+    Accepted,
+    NotSent,
+    Refused,
+    Uncertain,
+    Verdict,
+    event_of_verdict,
+)
+from veo_async._tracking.wait_errors import event_of_end
+from veo_async._wire.arguments import read_listener
+from veo_async._wire.replies import Failure
+from veo_async._wire.task_status import PENDING, Standing
 from veo_async.errors import BadRequestError
 from veo_async.models import Generation
 
@@ -25,13 +31,13 @@ FAILURE = GenerationFailedError("no", task_id="t", code=None, trace_id="tr", vid
 @pytest.mark.parametrize(
     "verdict, name, ids, own",
     [
-        (law.Accepted("t", PENDING), "accepted", ("t", None), {}),
-        (law.Accepted("t", Standing("succeeded", RESULT)), "accepted", ("t", "tr"), {}),
-        (law.Accepted(None, Standing("succeeded", RESULT)), "accepted", (None, "tr"), {}),
-        (law.Refused(REFUSAL), "refused", (None, "tr"), {"error": REFUSAL}),
-        (law.Uncertain("cut", "tr"), "uncertain", (None, "tr"), {"reason": "cut"}),
+        (Accepted("t", PENDING), "accepted", ("t", None), {}),
+        (Accepted("t", Standing("succeeded", RESULT)), "accepted", ("t", "tr"), {}),
+        (Accepted(None, Standing("succeeded", RESULT)), "accepted", (None, "tr"), {}),
+        (Refused(REFUSAL), "refused", (None, "tr"), {"error": REFUSAL}),
+        (Uncertain("cut", "tr"), "uncertain", (None, "tr"), {"reason": "cut"}),
         (
-            law.NotSent(Failure("httpx", (), (), "no way")),
+            NotSent(Failure("httpx", (), (), "no way")),
             "unsent",
             (None, None),
             {"reason": "no way"},
@@ -39,7 +45,7 @@ FAILURE = GenerationFailedError("no", task_id="t", code=None, trace_id="tr", vid
     ],
 )
 def test_verdicts(
-    verdict: law.Verdict, name: str, ids: tuple[str | None, str | None], own: dict[str, Any]
+    verdict: Verdict, name: str, ids: tuple[str | None, str | None], own: dict[str, Any]
 ) -> None:
     """Each verdict is an event that says of what it speaks, and how long the POST took."""
     event = event_of_verdict(CONTEXT, verdict, at=102.5)
@@ -93,3 +99,13 @@ def test_listeners() -> None:
 
     assert read_listener(put) is put
     assert read_listener(None) is None
+
+
+def test_an_emitter_without_a_listener_is_false() -> None:
+    """So that nobody builds an event for nobody; one that is emitted all the same goes nowhere."""
+    emitter = EventEmitter()
+
+    emitter.emit(events.Throttled(at=0.0, seconds=1.0))
+
+    assert not emitter
+    assert EventEmitter(print)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.service import NOW, client_of, emulator, inline
-from veo_async import InvalidRequestError, TextToVideo, VeoClient, events
-from veo_async._io.seams import Seams
+from veo_async import InvalidRequestError, RetryPolicy, TextToVideo, VeoClient, events
+from veo_async._base.runtime import Seams
 from veo_async.emulator import Answer, Drop, Emulator, Fail, Fault, Refuse, Seconds, VideoFormat
 from veo_async.events import Event, ItemEvent, Listener
 
@@ -158,6 +158,28 @@ async def test_absent() -> None:
 
     assert len(veo_service.bill) == 2
     assert "absent" in names(heard)
+
+
+@pytest.mark.asyncio
+async def test_absent_from_an_earlier_run(tmp_path: Path) -> None:
+    """A submit that an earlier run lost is absent in the next run, which sends it."""
+    heard: list[Event] = []
+    requests = [("one", TextToVideo(prompt="1")), ("two", TextToVideo(prompt="2"))]
+    retry = RetryPolicy(on_uncertain="raise")
+    fault = Fault(effect=Drop(at="read"), nth=2)
+    async with service(fault) as veo_service:
+        for policy in (retry, RetryPolicy()):
+            heard.clear()
+            async with (
+                client(veo_service, heard.append, retry=policy) as veo,
+                veo.batch(requests, journal=tmp_path / "run.db") as outcomes,
+            ):
+                _ = [outcome async for outcome in outcomes]
+
+    assert len(veo_service.bill) == 2
+    assert names([event for event in heard if getattr(event, "key", None) == "two"]) == [
+        *["begun", "absent", "submitted", "accepted", "finished", "ended"],
+    ]
 
 
 @pytest.mark.asyncio

@@ -16,11 +16,28 @@ from typing import Any, Literal, Self
 import anyio
 import httpx
 
-from ._core.addresses import read_base_url
-from ._core.batch import MANY, read_count
-from ._core.credentials import BASE_URL_VARIABLE, DEFAULT_BASE_URL, TOKEN_VARIABLE, read_token
-from ._core.lost import Lost
-from ._core.options import (
+from ._base.runtime import Seams
+from ._base.urls import read_base_url
+from ._batch.batch import Batch, run_all
+from ._batch.options import Options, Parts
+from ._batch.run import Asked
+from ._batch.stages import MANY
+from ._downloads.downloader import Downloads
+from ._events import EventEmitter
+from ._limits.limiter import Limiter
+from ._reconcile.reconciler import Reconciler
+from ._reconcile.window import Lost
+from ._submit.callback_router import Hints
+from ._submit.post import Post
+from ._submit.submitter import Submits
+from ._tracking.task import Tracked
+from ._tracking.task_list import Queries, Tasks
+from ._tracking.tracker import Tracker
+from ._wire.arguments import (
+    BASE_URL_VARIABLE,
+    DEFAULT_BASE_URL,
+    TOKEN_VARIABLE,
+    read_count,
     read_instance,
     read_listener,
     read_mode,
@@ -28,22 +45,9 @@ from ._core.options import (
     read_request,
     read_source,
     read_timeout,
+    read_token,
 )
-from ._events import EventEmitter
-from ._io.api import API
-from ._io.batch import Batch, run_all
-from ._io.batch_items import Options, Parts
-from ._io.batch_run import Asked
-from ._io.downloads import Downloads
-from ._io.hints import Hints
-from ._io.limiter import Limiter
-from ._io.post import Post
-from ._io.queries import Queries, Tasks
-from ._io.reconciler import Reconciler
-from ._io.seams import Seams
-from ._io.submits import Submits
-from ._io.tracked import Tracked
-from ._io.tracker import Tracker
+from ._wire.http import API
 from .callbacks import Callbacks
 from .errors import GenerationFailedError
 from .events import Downloaded, Listener

@@ -14,15 +14,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
-from ._html import player, table, text
-from ._values import JSONFields, RequiredText, Value, WebAddress
-from .errors import (
-    GenerationFailedError,
-    InvalidRequestError,
-    OutcomeState,
-    VeoError,
-    state_after,
-)
+from ._base.html import player, table, text
+from ._base.values import JSONFields, RequiredText, Value, WebAddress
+from .errors import GenerationFailedError, InvalidRequestError, OutcomeState, VeoError, state_after
 
 __all__ = [
     "DEFAULT_MODEL",

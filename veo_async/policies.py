@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ._values import Seconds, Value
+from ._base.values import Seconds, Value
 
 __all__ = ["PollPolicy", "RateLimit", "RetryPolicy"]
 

@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 import pytest
 
 from veo_async import VeoClient
-from veo_async._io.seams import Seams as ClientSeams
-from veo_async._virtual import VirtualEventLoop
+from veo_async._base.runtime import Seams as ClientSeams
 from veo_async.cli import main
 from veo_async.cli._options import Seams
 from veo_async.emulator import Emulator, Immediate, VideoFormat
+from veo_async.testing._virtual_loop import VirtualEventLoop
 
 T = TypeVar("T")
 

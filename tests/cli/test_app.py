@@ -18,10 +18,10 @@ import typer
 import veo_async.cli._app as application
 from tests.cli.conftest import Shell
 from tests.cli.test_emulate import pressing_when
-from veo_async._virtual import VirtualEventLoop
 from veo_async.cli import main
 from veo_async.cli._exits import table
 from veo_async.models import DEFAULT_MODEL
+from veo_async.testing._virtual_loop import VirtualEventLoop
 
 COMMANDS = [
     "demo",

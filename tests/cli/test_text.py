@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veo_async._slug import SLUG_BYTES, slug
+from veo_async._base.slug import SLUG_BYTES, slug
 from veo_async.cli._text import JOINERS, plain
 
 

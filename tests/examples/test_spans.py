@@ -11,7 +11,7 @@ from opentelemetry.trace import StatusCode
 from tests.examples.spans import Spans
 from tests.support.service import client_of, emulator, inline
 from veo_async import TextToVideo
-from veo_async._io.seams import Seams
+from veo_async._base.runtime import Seams
 from veo_async.emulator import Answer, Fault, Seconds, VideoFormat
 
 

@@ -17,9 +17,9 @@ from veo_async import (
     TextToVideo,
     VideoRequest,
 )
-from veo_async._core import sidecar
-from veo_async._virtual import VirtualEventLoop
+from veo_async._batch.record import read, write
 from veo_async.emulator import Drop, Fail, Fault, VideoFormat
+from veo_async.testing._virtual_loop import VirtualEventLoop
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> & \u2028 'q' \"r\""
 IMAGE = "https://images.example/mug.png"
@@ -67,7 +67,7 @@ def put(folder: Path, number: int, /, *, video: Path | None = None, **fields: An
         os.link(video, folder / f"{stem}.mp4")
         files = [f"{stem}.mp4"]
     outcome = Outcome(f"k{number}", TextToVideo(prompt=f"Item {number}"))
-    record = sidecar.read(sidecar.write(outcome, number=number, ends=(), at=1_753_435_158.0))
+    record = read(write(outcome, number=number, ends=(), at=1_753_435_158.0))
     path = folder / f"{stem}.json"
     path.write_text(json.dumps({**(record or {}), "files": files, **fields}))
     return path

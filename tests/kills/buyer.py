@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.kills.brisk import Pace, say
 from veo_async import RateLimit, RetryPolicy, TextToVideo, VeoClient
-from veo_async._io.seams import Seams
+from veo_async._base.runtime import Seams
 
 
 @dataclass(frozen=True)

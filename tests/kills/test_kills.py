@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from tests.io.journals import states
+from tests.journal.journals import states
 from tests.kills.world import FACTOR, PATIENCE, World, world
 from veo_async.emulator import Answer, Drop, Fault, Hang, Slow, Torn
 

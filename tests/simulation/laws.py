@@ -14,7 +14,7 @@ from veo_async import (
     TextToVideo,
     VeoClient,
 )
-from veo_async._core.journal_rows import Row
+from veo_async._journal.rows import Row
 from veo_async.errors import ContentRefusedError
 
 from .world import Sent

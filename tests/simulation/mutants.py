@@ -57,18 +57,18 @@ MUTANTS = (
     _mutant(
         "no ownership check before adopting",
         (
-            "_core/look.py",
+            "_reconcile/snapshot.py",
             "        if receipt is None:\n            if not (record.id and record.id in owned):",
             "        if record.id:\n            if True:",
         ),
         (
-            "_core/look.py",
+            "_reconcile/snapshot.py",
             "        elif receipt.answered and offset is not None and _is_timely(receipt, record, offset):",
             "        if receipt and receipt.answered and offset is not None "
             "and _is_timely(receipt, record, offset):",
         ),
         (
-            "_core/look.py",
+            "_reconcile/snapshot.py",
             "[entry for entry in look.strangers if entry[0].id != task_id]",
             "list(look.strangers)",
         ),
@@ -76,7 +76,7 @@ MUTANTS = (
     _mutant(
         "the window shortened to the moment of sending",
         (
-            "_core/lost.py",
+            "_reconcile/window.py",
             "    last = sent.ended + max(offset, then) + GRACE + slack",
             "    last = sent.begun + max(offset, then) + slack",
         ),
@@ -84,7 +84,7 @@ MUTANTS = (
     _mutant(
         "a 5xx counted as not sent",
         (
-            "_core/submit.py",
+            "_submit/verdict.py",
             "    if accepted := _acceptance(answer.status, fields):",
             "    if answer.status >= 500:\n"
             "        return NotSent(Failure('httpx', (), detail='5xx'))\n"
@@ -94,9 +94,9 @@ MUTANTS = (
     _mutant(
         "the task id written after the wait",
         (
-            "_io/batch_ledger.py",
+            "_batch/ledger.py",
             "        self._note(\n"
-            "            law.event_of(\n"
+            "            stages.event_of(\n"
             "                self.key,\n"
             "                self._stage,\n"
             "                verdict,\n"
@@ -105,24 +105,24 @@ MUTANTS = (
             "                at_once=at_once,\n"
             "            )\n"
             "        )",
-            "        self.late = law.event_of(\n"
+            "        self.late = stages.event_of(\n"
             "            self.key, self._stage, verdict, ended_at=ended_at, other_spelling=other\n"
             "        )\n"
             "        if not isinstance(self.late, Accepted):\n"
             "            self._note(self.late)",
         ),
         (
-            "_io/batch_items.py",
+            "_batch/item.py",
             "            generation = await self._parts.await_end(tracked, left)",
             "            generation = await self._parts.await_end(tracked, left)\n"
-            "            if isinstance(getattr(ledger, 'late', None), law.events.Accepted):\n"
+            "            if getattr(getattr(ledger, 'late', None), 'name', '') == 'accepted':\n"
             "                ledger._note(ledger.late)",
         ),
     ),
     _mutant(
         "one look instead of two",
         (
-            "_core/reconcile.py",
+            "_reconcile/decision.py",
             "    if at >= needed and case.missing_since is not None:",
             "    if True:",
         ),
@@ -130,19 +130,19 @@ MUTANTS = (
     _mutant(
         "429 sent again without bound",
         (
-            "_core/submit.py",
+            "_submit/retry.py",
             "        if count >= policy.rate_limit_attempts or over:",
             "        if False:",
         ),
     ),
     _mutant(
         "two looks at once, although the list lags",
-        ("_core/reconcile.py", "GRACE, lost.over(offset) + patience)", "GRACE, 0.0)"),
+        ("_reconcile/decision.py", "GRACE, lost.over(offset) + patience)", "GRACE, 0.0)"),
     ),
     _mutant(
         "a lost submit sent again",
         (
-            "_core/submit.py",
+            "_submit/retry.py",
             "    return LookUp(lost, _bounded(step, step.lost, error, policy=policy, now=now, u=u))",
             "    return _bounded(step, step.lost, error, policy=policy, now=now, u=u)",
         ),
@@ -150,7 +150,7 @@ MUTANTS = (
     _mutant(
         "408 counted as a refusal",
         (
-            "_core/submit.py",
+            "_submit/verdict.py",
             "    if answer.status == 429 or (",
             "    if answer.status in (408, 429) or (",
         ),
@@ -158,7 +158,7 @@ MUTANTS = (
     _mutant(
         "a cut counted as not sent",
         (
-            "_core/submit.py",
+            "_submit/verdict.py",
             '{"httpx.ConnectError", "httpx.ConnectTimeout",',
             '{"httpx.RemoteProtocolError", "httpx.ConnectError", "httpx.ConnectTimeout",',
         ),
@@ -166,12 +166,12 @@ MUTANTS = (
     _mutant(
         "no control is asked for",
         (
-            "_core/reconcile.py",
+            "_reconcile/decision.py",
             "    if not controls and is_one_near(lost, look.receipts):",
             "    if False:",
         ),
         (
-            "_core/reconcile.py",
+            "_reconcile/decision.py",
             "    if not any(is_alike(receipt, lost) for receipt, _ in controls):",
             "    if False:",
         ),
@@ -179,7 +179,7 @@ MUTANTS = (
     _mutant(
         "absence by comparison: what looks different proves nothing",
         (
-            "_core/reconcile.py",
+            "_reconcile/decision.py",
             "    if unowned:",
             "    defaults = _defaults(controls, lost)\n"
             "    if any(compare(lost.chosen, stored, defaults) != 'different' for _, stored in unowned):",
@@ -188,7 +188,7 @@ MUTANTS = (
     _mutant(
         "a record that an open POST may have claimed is given away",
         (
-            "_core/reconcile.py",
+            "_reconcile/decision.py",
             "        and not _is_claimed(record, stored, look, defaults, slack=slack_of(lost, look.receipts))",
             "        and True",
         ),
@@ -196,16 +196,16 @@ MUTANTS = (
     _mutant(
         "the service's clock taken for ours",
         (
-            "_io/api.py",
+            "_wire/http.py",
             "            self.clock_offset = told + 0.5 - self._wall()",
             "            self.clock_offset = 0.0",
         ),
     ),
     _mutant(
         "a list that could not be read to its end counted as whole, whatever of ours it lacks",
-        ("_core/reconcile.py", "    if look.lacking <= lost.ended:", "    if False:"),
+        ("_reconcile/decision.py", "    if look.lacking <= lost.ended:", "    if False:"),
         (
-            "_io/reconciler.py",
+            "_reconcile/reconciler.py",
             "        except VeoError:\n            return records, False",
             "        except VeoError:\n            return records, True",
         ),
@@ -213,21 +213,21 @@ MUTANTS = (
     _mutant(
         "the intent not awaited",
         (
-            "_io/batch_ledger.py",
+            "_batch/ledger.py",
             "                await self._journal.record(event)",
             "                self._journal.note(event)",
         ),
         (
-            "_io/journal.py",
+            "_journal/journal.py",
             "        while self._next.entries:",
             "        await asyncio.sleep(2.0)\n        while self._next.entries:",
         ),
     ),
     _mutant(
         "an intended row sent again by the next run",
-        ("_core/journal_rows.py", '    "intended": "reconcile",', '    "intended": "start",'),
+        ("_journal/rows.py", '    "intended": "reconcile",', '    "intended": "start",'),
         (
-            "_core/journal.py",
+            "_journal/states.py",
             '        "intended": {\n',
             '        "intended": {"intended": "intended",\n',
         ),
@@ -235,7 +235,7 @@ MUTANTS = (
     _mutant(
         "an intent that is never too old",
         (
-            "_io/intent.py",
+            "_submit/ledger.py",
             "if self._declared is not None and self._wall() - self._declared > EARLY:",
             "if False:",
         ),
@@ -243,7 +243,7 @@ MUTANTS = (
     _mutant(
         "what a POST came to is in no hurry",
         (
-            "_io/batch_ledger.py",
+            "_batch/ledger.py",
             "                self._journal.note(event)",
             "                self._journal.note(event, hurried=False)",
         ),
@@ -251,7 +251,7 @@ MUTANTS = (
     _mutant(
         "the tasks of earlier runs not known as ours",
         (
-            "_io/batch_items.py",
+            "_batch/item_resume.py",
             "        self._parts.reconciler.own(receipt for receipt in receipts if receipt)",
             "        self._parts.reconciler.own(())",
         ),
@@ -259,7 +259,7 @@ MUTANTS = (
     _mutant(
         "a POST cut with its caller",
         (
-            "_io/submits.py",
+            "_submit/submitter.py",
             "        except BaseException:\n            self.left.abandon(post)\n",
             "        except BaseException:\n"
             "            self.left.abandon(post)\n"
@@ -269,12 +269,12 @@ MUTANTS = (
     ),
     _mutant(
         "a waiter that is never let go",
-        ("_io/tracker.py", "            tracked.waiters -= 1", "            pass"),
+        ("_tracking/tracker.py", "            tracked.waiters -= 1", "            pass"),
     ),
     _mutant(
         "an id that is not shown yet taken for unknown",
         (
-            "_io/tracker.py",
+            "_tracking/tracker.py",
             "        if age <= self._policy.unknown_grace:",
             "        if age <= 1.0:",
         ),

@@ -7,17 +7,17 @@ from random import Random
 from typing import Any
 
 from veo_async import VeoClient
-from veo_async._core import submit as law
-from veo_async._core.reconcile import Absent, Adopt
-from veo_async._io.post import Post
+from veo_async._reconcile.decision import Absent, Adopt
+from veo_async._submit.post import Post
+from veo_async._submit.verdict import Accepted, NotSent, Refused, Uncertain
 
 from .world import Plug, Sent
 
 VERDICTS: dict[Any, str] = {
-    law.Accepted: "accepted",
-    law.NotSent: "not sent",
-    law.Refused: "refused",
-    law.Uncertain: "uncertain",
+    Accepted: "accepted",
+    NotSent: "not sent",
+    Refused: "refused",
+    Uncertain: "uncertain",
 }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from tests.io.journals import wreck
+from tests.journal.journals import wreck
 from tests.support.service import BASE_URL, NOW, inline
 from veo_async import (
     ConnectionFailedError,
@@ -20,12 +20,12 @@ from veo_async import (
     RetryPolicy,
     VeoClient,
 )
-from veo_async._core.journal_rows import Row
-from veo_async._core.lost import EARLY
-from veo_async._io.batch import Batch
-from veo_async._io.journal import GROUP
-from veo_async._io.journal_file import JournalFile
-from veo_async._io.seams import Seams
+from veo_async._base.runtime import Seams
+from veo_async._batch.batch import Batch
+from veo_async._journal.journal import GROUP
+from veo_async._journal.rows import Row
+from veo_async._journal.sqlite import JournalFile
+from veo_async._reconcile.window import EARLY
 from veo_async.callbacks import Callbacks
 
 from .calls import Calls

@@ -14,9 +14,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.support.deliveries import delivered_to
 from tests.support.service import emulator
-from veo_async._virtual import VirtualEventLoop
 from veo_async.callbacks import Callbacks
 from veo_async.emulator import Charge, EmulatorTransport, Fault, Faults, Seconds, Wire
+from veo_async.testing._virtual_loop import VirtualEventLoop
 
 from .faults import name_of
 from .scenario import Scenario

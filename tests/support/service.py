@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from veo_async import VeoClient
-from veo_async._io.seams import Seams
+from veo_async._base.runtime import Seams
 from veo_async.emulator._emulator import Emulator
 
 BASE_URL = "http://127.0.0.1:1"

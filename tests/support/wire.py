@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from veo_async._core.reply import Failure, Reply, Unreadable, parse, received
+from veo_async._wire.replies import Failure, Reply, Unreadable, parse, received
 from veo_async.errors import VeoError
 
 bounded = settings(max_examples=150, deadline=None, derandomize=True)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from veo_async.errors import MissingExtraError
+from ..errors import MissingExtraError
 
 if TYPE_CHECKING:
     from ._options import Seams

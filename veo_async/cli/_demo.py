@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from .._slug import slug
+from .._base.slug import slug
 from ..models import Get1080p, ImageToVideo, TextToVideo
 from ._exits import OK
 from ._options import Seams, Shared
@@ -54,7 +54,7 @@ def demonstrate(out: Path, options: Shared, seams: Seams) -> int:
 
 def scenes(emulator: Emulator) -> list[Scene]:
     """What the demo asks for. The pictures it starts from are put on the emulator."""
-    from . import _pictures  # Pillow comes with the emulator's extra, which is there by now.
+    from . import _pictures
 
     morning = emulator.add_image(_pictures.boat(evening=False))
     evening = emulator.add_image(_pictures.boat(evening=True))

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Final, TypeVar
 
-from veo_async.errors import (
+from ..errors import (
     AccountError,
     APINotImplementedError,
     BadRequestError,
@@ -25,7 +25,6 @@ from veo_async.errors import (
     WaitTimeoutError,
     state_after,
 )
-
 from ._text import plain
 
 OK: Final = 0

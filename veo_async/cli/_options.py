@@ -20,7 +20,7 @@ from ._exits import table
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
-    from veo_async.testing import Emulator
+    from ..testing import Emulator
 
 TOKEN_NOTE = (
     "The token is read from the environment variable ACEDATACLOUD_API_TOKEN only: "

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from .._slug import slug
+from .._base.slug import slug
 from ..models import Generation, Video
 
 

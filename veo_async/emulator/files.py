@@ -69,7 +69,7 @@ class Files:
         return render.get_loop() is asyncio.get_running_loop()
 
     async def _rendered(self, task: Task, files_url: str) -> Path:
-        from .rendering import render  # PyAV and Pillow, only when a file is wanted.
+        from .rendering import render
         from .scene import Scene
 
         urls = task.origin.submitted.get("image_urls") or []

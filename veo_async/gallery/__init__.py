@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .._io.records import read_some, write_whole
+from .._batch.record_files import read_some, write_whole
 from ..errors import InvalidRequestError
 from .cards import cards_of
 from .page import MARK, render

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, TypedDict
 from urllib.parse import quote, urlsplit
 
-from .._core.names import UPSCALED, VIDEO, fold
-from .._io.records import names_in, records_in
+from .._batch.file_names import UPSCALED, VIDEO, fold
+from .._batch.record_files import names_in, records_in
 from ..models import Generation
 
 STATES = ("succeeded", "failed", "uncertain", "pending")

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._io.records import write_whole
+from .._batch.record_files import write_whole
 from .cards import Card, href
 
 if TYPE_CHECKING:

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from veo_async import Outcome, TextToVideo
+from veo_async._batch import record
+from veo_async._batch.folder import Folder
+from veo_async._batch.record_files import read_some
+
+MUG, RAIN = TextToVideo(prompt="A mug"), TextToVideo(prompt="Rain")
+
+
+def stem(place: Path, key: str, number: int, request: Any = MUG, saved: str | None = None) -> str:
+    """The stem that a run of its own gives to an item."""
+    return Folder(place).stem(key, number, request, saved=saved)
+
+
+def names(place: Path) -> list[str]:
+    """What lies in a folder."""
+    return sorted(path.name for path in place.iterdir())
+
+
+def test_a_name_belongs_to_its_item_in_every_run(tmp_path: Path) -> None:
+    """The folder is made; the claim is there before the video; a run of another order, and one
+    without a journal, finds the same name."""
+    place = tmp_path / "a" / "out"
+
+    assert stem(place, "k", 7) == "0007-a-mug"
+    assert stem(place, "k", 8, RAIN) == "0007-a-mug"
+    assert names(place) == ["0007-a-mug.json"]
+
+
+@pytest.mark.parametrize(
+    "there",
+    ["0007-a-mug.mp4", "0007-A-Mug.MP4", "0007-a-mug-1080p.mp4", "0007-a-mug.json"],
+)
+def test_a_name_that_is_somebody_elses_is_not_taken(tmp_path: Path, there: str) -> None:
+    """Also where it differs in its case only, which some file systems do not know."""
+    (tmp_path / there).write_bytes(b"theirs")
+
+    assert stem(tmp_path, "k", 7).startswith("0007-a-mug~")
+    assert (tmp_path / there).read_bytes() == b"theirs"
+
+
+def test_two_items_with_one_number_and_one_prompt_keep_apart(tmp_path: Path) -> None:
+    """Two runs of different inputs may share a folder."""
+    first, second = stem(tmp_path, "a", 7), stem(tmp_path, "b", 7)
+
+    assert first != second
+    assert (stem(tmp_path, "a", 1), stem(tmp_path, "b", 1)) == (first, second)
+
+
+def test_a_video_whose_record_is_gone_keeps_its_name(tmp_path: Path) -> None:
+    """The journal knows it; but not if another item has it by now, or if it is gone as well."""
+    (tmp_path / "0003-a-mug.mp4").write_bytes(b"video")
+
+    assert stem(tmp_path, "k", 7, saved="0003-a-mug.mp4") == "0003-a-mug"
+    assert stem(tmp_path, "other", 7, saved="0099-gone.mp4") == "0007-a-mug"
+    (tmp_path / "0003-a-mug.json").write_bytes(record.claim("new", number=3, request=MUG))
+    assert stem(tmp_path, "k", 8, saved="0003-a-mug.mp4") == "0008-a-mug"
+
+
+def test_the_claim_of_other_tasks_is_another_items(tmp_path: Path) -> None:
+    """Although the key is the same: another process may be about to save its video there."""
+    here, there = Folder(tmp_path), Folder(tmp_path)
+
+    first = here.stem("k", 1, MUG, saved=None, tasks=["t1"])
+    second = there.stem("k", 1, MUG, saved=None, tasks=["t2"])
+
+    assert first != second
+    assert Folder(tmp_path).stem("k", 9, MUG, saved=None, tasks=["t2", "t3"]) == second
+
+
+@pytest.mark.parametrize("key", ['["k"]', "null", '"other"'])
+def test_a_record_that_somebody_edited_names_no_other_place(tmp_path: Path, key: str) -> None:
+    """What is no key is nobody's; a record under a name that is none of ours claims nothing."""
+    (tmp_path / "0001-a-mug.json").write_text(f'{{"veo_async": 1, "key": {key}}}')
+    (tmp_path / "index.json").write_text('{"veo_async": 1, "key": "k"}')
+
+    assert stem(tmp_path, "k", 1).startswith("0001-a-mug~")
+
+
+def test_a_name_that_another_process_takes_meanwhile_is_not_taken(tmp_path: Path) -> None:
+    """Between the look and the claim: the claim is one step, and does not replace."""
+    here, there = Folder(tmp_path), Folder(tmp_path)
+    here.stem("x", 1, RAIN, saved=None)
+    there.stem("y", 2, RAIN, saved=None)
+
+    assert here.stem("a", 7, MUG, saved=None) == "0007-a-mug"
+    assert there.stem("b", 7, MUG, saved=None).startswith("0007-a-mug~")
+
+
+def test_a_claim_needs_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some file systems have none; the claim is as exclusive there."""
+
+    def none(*_: object) -> None:
+        raise PermissionError("no links here")
+
+    monkeypatch.setattr(Path, "hardlink_to", none)
+    first = Folder(tmp_path)
+    assert first.stem("x", 1, RAIN, saved=None) == "0001-rain"
+    second = Folder(tmp_path)
+    second.stem("y", 2, RAIN, saved=None)
+
+    assert first.stem("a", 7, MUG, saved=None) == "0007-a-mug"
+    assert second.stem("b", 7, MUG, saved=None).startswith("0007-a-mug~")
+    assert not [name for name in names(tmp_path) if name.endswith(".part")]
+
+
+def test_a_record_that_says_nothing_new_is_left_alone(tmp_path: Path) -> None:
+    """Its time stays that of the end; one that says more replaces it in one step."""
+    place = Folder(tmp_path)
+    outcome = Outcome("k", MUG)
+    name = place.stem("k", 1, MUG, saved=None)
+
+    place.record(outcome, name, number=1, ends=(), at=100.0)
+    place.record(outcome, name, number=1, ends=(), at=200.0)
+    first = json.loads((tmp_path / "0001-a-mug.json").read_text())
+    place.record(outcome, name, number=2, ends=(), at=300.0)
+    second = json.loads((tmp_path / "0001-a-mug.json").read_text())
+
+    assert (first["state"], first["ended_at"]) == ("succeeded", "1970-01-01T00:01:40+00:00")
+    assert (second["number"], second["ended_at"]) == (2, "1970-01-01T00:05:00+00:00")
+    assert names(tmp_path) == ["0001-a-mug.json"]
+
+
+def test_a_record_that_cannot_be_written_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no unfinished file beside it."""
+    place = Folder(tmp_path)
+    name = place.stem("k", 1, MUG, saved=None)
+    before = (tmp_path / "0001-a-mug.json").read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError("No space left")
+
+    monkeypatch.setattr("veo_async._batch.record_files.os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        place.record(Outcome("k", MUG), name, number=1, ends=(), at=0.0)
+
+    assert (tmp_path / "0001-a-mug.json").read_bytes() == before
+    assert names(tmp_path) == ["0001-a-mug.json"]
+
+
+def test_nothing_that_a_link_leads_to_is_read(tmp_path: Path) -> None:
+    """Neither a record outside of the folder, nor one that is longer than a record can be."""
+    place = tmp_path / "out"
+    place.mkdir()
+    outside = tmp_path / "0001-a-mug.json"
+    outside.write_bytes(record.claim("k", number=1, request=MUG))
+    (place / "0009-rain.json").symlink_to(outside)
+    (place / "0008-rain.json").write_bytes(
+        record.claim("k", number=8, request=RAIN) + b" " * record.LONGEST
+    )
+
+    assert stem(place, "k", 1) == "0001-a-mug"
+    assert read_some(place, 1) is None

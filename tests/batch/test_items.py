@@ -1,0 +1,93 @@
+"""What is hard to meet through a whole batch: the parts of an item by themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from math import inf
+from types import SimpleNamespace
+from typing import Any
+
+import anyio
+import pytest
+
+from veo_async._batch.item import Maker
+from veo_async._batch.item_resume import Owned
+from veo_async._batch.options import Options
+from veo_async._reconcile.window import NEAR, WIDE
+
+NOW = 1_753_435_158.0
+OPTIONS = Options(None, upscale=False, retry_failed=False, timeout=60.0, max_submissions=None)
+
+
+class FakeJournal:
+    """Notes for which times it is asked what was sent."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[float, float]] = []
+
+    async def sent_between(self, since: float, until: float) -> tuple[()]:
+        await asyncio.sleep(0)
+        self.asked.append((since, until))
+        return ()
+
+
+def parts_of(**parts: Any) -> Any:
+    """The parts that a test needs, and no others."""
+    wall = SimpleNamespace(wall=lambda: NOW)
+    reconciler = SimpleNamespace(own=list, answered_at_once=list)
+    return SimpleNamespace(seams=wall, reconciler=reconciler, **parts)
+
+
+@pytest.mark.asyncio
+async def test_what_is_owned_already_is_not_read_again() -> None:
+    """The journal is asked once for each stretch of time, however many submits were lost in it."""
+    journal: Any = FakeJournal()
+    owned = Owned(parts_of(), journal)
+
+    await owned.since(NOW - 5_000)
+    await owned.since(NOW - 5_000)
+    await owned.since(NOW - 4_000)
+    await owned.since(NOW - 9_000)
+
+    assert [until for _, until in journal.asked] == [inf, journal.asked[0][0]]
+
+
+@pytest.mark.asyncio
+async def test_what_is_being_read_is_not_read_again() -> None:
+    """Submits that are lost together wait for one reading of the journal."""
+    journal: Any = FakeJournal()
+    owned = Owned(parts_of(), journal)
+
+    await asyncio.gather(*[owned.since(NOW) for _ in range(3)])
+
+    assert len(journal.asked) == 1
+
+
+@pytest.mark.asyncio
+async def test_what_seems_to_be_sent_in_the_future_is_owned_too() -> None:
+    """A clock that was set back since an earlier run hides none of its tasks: each would be given
+    to another item as well."""
+    journal: Any = FakeJournal()
+    owned = Owned(parts_of(), journal)
+
+    await owned.since(NOW)
+
+    assert journal.asked == [(NOW - WIDE - NEAR, inf)]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("tracked", [None, SimpleNamespace(task_id="")])
+async def test_a_submit_left_open_that_ends_without_an_id_is_not_adopted(tracked: Any) -> None:
+    """A POST that an earlier run of this client left open may end without a task id: there is
+    nothing to adopt, and its end itself was recorded."""
+    post = SimpleNamespace(over=anyio.Event(), tracked=tracked)
+    left = SimpleNamespace(left=SimpleNamespace(find=lambda is_of, since: post))
+    maker = Maker(parts_of(submits=left), OPTIONS, None)
+    entry: Any = SimpleNamespace(deadline=anyio.current_time() + 60.0)
+    row: Any = SimpleNamespace(sent_at=None)
+    ledger: Any = SimpleNamespace(is_of=lambda post: True)  # it would fail to adopt
+
+    asyncio.get_running_loop().call_later(5.0, post.over.set)
+    found = await maker._left_here(entry, row, ledger)
+
+    assert found is tracked

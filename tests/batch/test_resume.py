@@ -1,0 +1,677 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.journal.journals import states, wreck
+from tests.support.service import NOW, client_of, emulator, inline
+from veo_async import (
+    BadRequestError,
+    DownloadError,
+    GenerationFailedError,
+    Get1080p,
+    InsufficientBalanceError,
+    InvalidRequestError,
+    JournalError,
+    Outcome,
+    RateLimit,
+    RetryPolicy,
+    SubmissionUncertainError,
+    TextToVideo,
+    VeoClient,
+    VeoError,
+    WaitTimeoutError,
+)
+from veo_async._base.runtime import Seams
+from veo_async._journal.journal import GROUP
+from veo_async._journal.journal import PACE as JOURNAL_PACE
+from veo_async._journal.rows import FIRST, Row
+from veo_async._journal.sqlite import JournalFile
+from veo_async.emulator import (
+    Answer,
+    Drop,
+    Emulator,
+    Fail,
+    Fault,
+    Hang,
+    Seconds,
+    Torn,
+    VideoFormat,
+    Wire,
+)
+
+pytestmark = pytest.mark.asyncio
+
+PACE = Seconds(mean=60.0)
+
+
+def prompts(*texts: str) -> list[TextToVideo]:
+    """Requests for these prompts."""
+    return [TextToVideo(prompt=text) for text in texts]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the journal lies."""
+    return tmp_path / "run.db"
+
+
+async def outcomes_of(veo: VeoClient, requests: Any, **options: Any) -> list[Outcome]:
+    """All outcomes of a batch."""
+    async with veo.batch(requests, **options) as outcomes:
+        return [outcome async for outcome in outcomes]
+
+
+async def once(service: Emulator, requests: Any, **options: Any) -> list[Outcome]:
+    """All outcomes of a batch of a process of its own."""
+    client = {name: options.pop(name) for name in ("retry", "rate_limit") if name in options}
+    loop = asyncio.get_running_loop()
+    clock = Seams(wall=lambda: NOW + loop.time(), luck=Random(1), run_sync=inline)
+    async with client_of(service, _seams=clock, **client) as veo:
+        return await outcomes_of(veo, requests, **options)
+
+
+def errors(outcomes: list[Outcome]) -> list[type | None]:
+    """How they ended."""
+    return [type(outcome.error) if outcome.error else None for outcome in outcomes]
+
+
+# The proof.
+
+
+@pytest.mark.slow
+async def test_five_hundred_against_a_bad_service(path: Path) -> None:
+    """Lost answers, 5xx after acceptance, 429, cut polls and failures: 500 outcomes, each bought
+    once, none left uncertain; and the same again costs nothing."""
+    service = emulator(pace=PACE)
+    service.faults.add(
+        Fault(effect=Drop(at="accepted"), probability=0.1),
+        Fault(effect=Answer(at="accepted"), probability=0.1),
+        Fault(effect=Answer(code="too_many_requests"), probability=0.1),
+        Fault(effect=Drop(), on="tasks", probability=0.05),
+        Fault(effect=Fail(), probability=0.05),
+    )
+    requests = prompts(*[f"p{max(number, 49)}" for number in range(500)])
+    async with service:
+        outcomes = await once(service, requests, journal=path)
+        calls = service.counters.copy()
+        again = await once(service, requests, journal=path)
+
+    assert len({outcome.key for outcome in outcomes}) == len(service.bill) == 500
+    assert set(errors(outcomes)) == {None, GenerationFailedError}
+    assert Counter(errors(again)) == Counter(errors(outcomes))
+    assert service.counters == calls
+
+
+async def test_a_later_run_knows_how_the_service_answered_an_earlier_one(path: Path) -> None:
+    """A service that was seen to answer with an id at once needs no quarter of an hour to prove
+    that it has no task, whichever run saw it."""
+    cut = Fault(effect=Drop(at="read"), nth=2)
+    service = emulator(pace=PACE, faults=[cut])
+    requests = prompts("a", "b")
+    async with service:
+        first = await once(service, requests, journal=path, retry=RetryPolicy(on_uncertain="raise"))
+        began = asyncio.get_running_loop().time()
+        second = await once(service, requests, journal=path)
+
+    assert errors(first).count(SubmissionUncertainError) == 1
+    assert errors(second) == [None, None]
+    assert len(service.bill) == 2
+    assert asyncio.get_running_loop().time() - began < 300.0
+
+
+async def test_how_a_task_ended_is_durable_soon_after_its_outcome(path: Path) -> None:
+    """Within the journal's own pace, since nobody waits for it; and at the latest at the batch's
+    end. Who dies in between knows the task, and asks for its end once more."""
+    service, wrecks = emulator(pace=Seconds(mean=60.0, sigma=0.0)), []
+    requests = prompts(*"abcdef")
+    async with service, client_of(service, rate_limit=RateLimit(in_flight=2)) as veo:
+        async with veo.batch(requests, journal=path) as outcomes:
+            async for outcome in outcomes:
+                slot, folder = (outcome.key, FIRST), path.parent / outcome.key
+                wrecks.append(wreck(path, folder / "at once"))
+                assert states(wrecks[-1])[slot] in ("accepted 1", "succeeded 1")
+                if len(wrecks) < len(requests):
+                    await asyncio.sleep(JOURNAL_PACE + GROUP)
+                    assert states(wreck(path, folder / "later"))[slot] == "succeeded 1"
+        again = await outcomes_of(veo, requests[:1], journal=wrecks[0])
+
+    assert set(states(path).values()) == {"succeeded 1"}
+    assert "accepted 1" in states(wrecks[0]).values()
+    assert errors(again) == [None]
+    assert len(service.bill) == 6
+
+
+# The run.
+
+
+async def test_outcomes_come_as_they_are_ready_and_are_read_lazily() -> None:
+    """At most ``max_in_flight`` are read before an outcome is consumed; any input will do."""
+    read: list[int] = []
+
+    def endless() -> Iterator[TextToVideo]:
+        for number in range(10**6):
+            read.append(number)
+            yield TextToVideo(prompt=f"p{number}")
+
+    async def later() -> AsyncIterator[tuple[str, TextToVideo]]:
+        for number in range(3):
+            await asyncio.sleep(100.0)
+            yield f"k{number}", TextToVideo(prompt="p")
+
+    service = emulator(pace=PACE)
+    async with service, client_of(service) as veo:
+        async with veo.batch(endless(), max_in_flight=5) as outcomes:
+            async for _ in outcomes:
+                await asyncio.sleep(600.0)
+                break
+        ends = await outcomes_of(veo, later())
+
+        assert len(read) <= 6
+        assert [outcome.key for outcome in ends] == ["k0", "k1", "k2"]
+        assert len(service.bill) == len(read) + 3
+
+
+async def test_an_error_of_the_callers_arrives_as_itself() -> None:
+    """No group is made of it; what was begun is kept."""
+    service = emulator(pace=PACE)
+    async with service, client_of(service) as veo:
+        mine = VeoError("mine")
+
+        async def body() -> None:
+            async with veo.batch(prompts(*"abc")) as outcomes:
+                async for _ in outcomes:
+                    raise mine
+
+        with pytest.raises(VeoError) as caught:
+            await body()
+
+        assert caught.value is mine
+        assert caught.value.__context__ is None
+        told = {item.task_id for item in veo.unsettled}
+        assert len(told) == len(service.bill) - 1
+
+
+async def test_what_is_wrong_with_the_input_is_raised_after_what_is_under_way() -> None:
+    """An error of the input, a repeated key, no request: as themselves, once, at the end."""
+
+    def broken(last: Any) -> Iterator[Any]:
+        yield "k", TextToVideo(prompt="a")
+        if isinstance(last, Exception):
+            raise last
+        yield last
+
+    service = emulator(pace=PACE)
+    async with service, client_of(service) as veo:
+        for last, match in [
+            (ZeroDivisionError("x"), "x"),
+            (("k", TextToVideo(prompt="b")), "'k' comes twice"),
+            ("text", "request"),
+        ]:
+            async with veo.batch(broken(last)) as outcomes:
+                assert (await anext(outcomes)).result
+                with pytest.raises((ZeroDivisionError, InvalidRequestError), match=match):
+                    await anext(outcomes)
+                with pytest.raises(StopAsyncIteration):
+                    await anext(outcomes)
+
+    assert len(service.bill) == 3
+
+
+async def test_no_more_is_submitted_than_was_allowed() -> None:
+    """Lost submits count, refused ones do not; the others say that nothing was bought."""
+    service = emulator(pace=PACE)
+    service.faults.add(
+        Fault(effect=Answer(code="bad_request"), nth=1), Fault(effect=Drop(at="accepted"), nth=2)
+    )
+    policy = RetryPolicy(on_uncertain="raise")
+    async with service:
+        ends = await once(service, prompts(*"abcdefgh"), max_submissions=3, retry=policy)
+        none = await once(service, prompts("a"), max_submissions=0)
+
+    kinds = Counter(errors([*ends, *none]))
+    assert kinds == {None: 2, SubmissionUncertainError: 1, BadRequestError: 1, VeoError: 5}
+    assert len(service.bill) == 3
+    assert not any(o.error.may_have_cost for o in ends if type(o.error) is VeoError)
+
+
+async def test_a_submit_that_was_not_accepted_gives_its_place_to_another() -> None:
+    """A lost submit that provably bought nothing is sent again within the same limit."""
+    service = emulator(pace=PACE)
+    service.faults.add(Fault(effect=Drop(at="read"), nth=2))
+    async with service:
+        ends = await once(service, prompts("a", "b"), max_submissions=2)
+
+    assert errors(ends) == [None, None]
+    assert service.counters["submit"] == 3
+
+
+async def test_an_empty_account_stops_the_rest(path: Path) -> None:
+    """What is paid for is awaited; the rest say why not, and a later run buys them."""
+    service = emulator(pace=PACE, balance=3)
+    limit = RateLimit(concurrency=1)
+    async with service:
+        ends = await once(service, prompts(*"abcdefgh"), journal=path, rate_limit=limit)
+
+    assert Counter(errors(ends)) == {None: 3, InsufficientBalanceError: 5}
+    assert service.counters["submit"] == 4
+    assert Counter(states(path).values()) == {"succeeded 1": 3, "withdrawn 1": 1}
+
+
+# Resume.
+
+
+async def test_a_later_run_goes_on(path: Path) -> None:
+    """Finished items cost nothing, known tasks are waited for, and what is new is bought."""
+    service = emulator(pace=PACE)
+    service.faults.add(Fault(effect=Fail(), nth=2))
+    requests = [(name, TextToVideo(prompt=name)) for name in "abc"]
+    async with service:
+        late = await once(service, requests, journal=path, timeout=1.0)
+        ends = await once(service, requests, journal=path)
+        calls = service.counters.copy()
+        again = await once(service, [*requests, ("d", TextToVideo(prompt="d"))], journal=path)
+
+    assert set(errors(late)) == {WaitTimeoutError}
+    assert Counter(errors(ends)) == {None: 2, GenerationFailedError: 1}
+    assert Counter(errors(again)) == {None: 3, GenerationFailedError: 1}
+    assert service.counters["submit"] == calls["submit"] + 1
+    assert len(service.bill) == 4
+
+
+async def test_what_failed_is_tried_again_on_request_only(path: Path) -> None:
+    """A new attempt beside the failed one."""
+    service = emulator(pace=PACE)
+    service.faults.add(Fault(effect=Fail(), nth=1))
+    async with service:
+        first = await once(service, prompts("a"), journal=path)
+        same = await once(service, prompts("a"), journal=path)
+        retried = await once(service, prompts("a"), journal=path, retry_failed=True)
+
+    assert errors([*first, *same, *retried]) == [GenerationFailedError] * 2 + [None]
+    assert len(service.bill) == 2
+
+
+@pytest.mark.parametrize("effect", [Drop(at="accepted"), Drop(at="read")])
+async def test_a_submit_whose_end_nobody_saw_is_looked_for(
+    path: Path, effect: Drop, tmp_path: Path
+) -> None:
+    """Whether it was accepted or not, and however late the resume is, it is bought once; the risk
+    of buying it twice is the user's own."""
+    service = emulator(pace=PACE)
+    service.faults.add(Fault(effect=effect, nth=1))
+    policy = RetryPolicy(on_uncertain="raise")
+    async with service:
+        first = await once(service, prompts("a", "b"), journal=path, retry=policy)
+        still = await once(service, prompts("a", "b"), journal=path, retry=policy)
+        copied = wreck(path, tmp_path / "copy")
+        await asyncio.sleep(90000.0)
+        found = await once(service, prompts("a", "b"), journal=path)
+        bought = len(service.bill)
+        resend = RetryPolicy(on_uncertain="resend")
+        again = await once(service, prompts("a", "b"), journal=copied, retry=resend)
+
+    unknown = {SubmissionUncertainError: 1, None: 1}
+    assert Counter(errors(first)) == Counter(errors(still)) == unknown
+    assert errors([*found, *again]) == [None] * 4
+    assert (bought, len(service.bill)) == (2, 3)
+
+
+async def test_a_lost_submit_without_any_task_of_ours_near_is_not_sent_again(path: Path) -> None:
+    """No task of this journal shows that the list shows them, so an empty one proves nothing."""
+    service = emulator(pace=PACE)
+    service.faults.add(Fault(effect=Drop(at="read"), nth=1))
+    policy = RetryPolicy(on_uncertain="raise")
+    async with service:
+        await once(service, prompts("a"), journal=path, retry=policy)
+        ends = await once(service, prompts("a"), journal=path)
+
+    assert errors(ends) == [SubmissionUncertainError]
+    assert not service.bill
+    assert "Nothing was bought" not in str(ends[0].error)
+
+
+async def test_what_cannot_be_told_stays_uncertain(path: Path) -> None:
+    """The list cannot be read, so nothing is sent again."""
+    service = emulator(pace=PACE)
+    service.faults.add(Fault(effect=Drop(at="accepted"), nth=1))
+    policy = RetryPolicy(on_uncertain="raise")
+    async with service:
+        await once(service, prompts("a"), journal=path, retry=policy)
+        service.faults.add(Fault(effect=Answer(), on="list"))
+        ends = await once(service, prompts("a"), journal=path)
+
+    assert errors(ends) == [SubmissionUncertainError]
+    assert len(service.bill) == 1
+
+
+async def test_another_input_buys_nothing(path: Path) -> None:
+    """Neither for a key with another request, nor for a list that the journal does not know,
+    unless the user says so."""
+    service = emulator(pace=PACE)
+    other = prompts(*"xyz")
+    async with service:
+        await once(service, prompts(*"abc"), journal=path)
+        with pytest.raises(JournalError, match="extend=True"):
+            await once(service, other, journal=path)
+        many = [TextToVideo(prompt=f"m{number}") for number in range(1500)]
+        with pytest.raises(JournalError, match="extend=True"):
+            await once(service, many, journal=path)
+        bought = len(service.bill)
+        await once(service, other, journal=path, extend=True)
+
+        key = path.with_name("keys.db")
+        await once(service, [("k", TextToVideo(prompt="a"))], journal=key)
+        with pytest.raises(JournalError, match="another request"):
+            await once(service, [("k", TextToVideo(prompt="b"))], journal=key)
+
+    assert (bought, len(service.bill)) == (3, 7)
+
+
+async def test_the_other_spelling_is_in_the_journal_too(path: Path) -> None:
+    """The first spelling's refusal is not the item's end."""
+    service = emulator(pace=PACE)
+    async with service:
+        service.faults.add(Fault(effect=Answer(code="bad_request"), action="get_1080p"))
+        ends = await once(service, prompts("a"), journal=path, upscale=True)
+
+    assert errors(ends) == [None]
+    assert Counter(states(path).values()) == {"succeeded 1": 2}
+
+
+# Stages and files.
+
+
+async def test_files_and_upscales_are_stages(path: Path, tmp_path: Path) -> None:
+    """A failed upscale or download never generates again, and is all that is done again."""
+    service = emulator(pace=PACE, video=VideoFormat(seconds=1, fps=2, short_side=64))
+    folder = tmp_path / "out"
+    options: dict[str, Any] = {"journal": path, "download_to": folder, "upscale": True}
+    asked = [("Clip", TextToVideo(prompt="a"))]
+    async with service:
+        service.faults.add(Fault(effect=Fail(), action="get_1080p", nth=1))
+        (failed,) = await once(service, asked, **options)
+        gone = Fault(effect=Answer(status=404), on="file")
+        service.faults.add(gone)
+        (unsaved,) = await once(service, asked, retry_failed=True, **{**options, "journal": path})
+        service.faults.remove(gone)
+        failed.files[0].unlink()
+        (done,) = await once(service, asked, **options)
+        fetched = service.counters["file"]
+        (again,) = await once(service, asked, **options)
+
+    assert isinstance(failed.error, GenerationFailedError)
+    assert failed.result
+    assert len(failed.files) == 1
+    assert isinstance(unsaved.error, DownloadError)
+    assert unsaved.result
+    assert done.error is None
+    assert [file.name.endswith("-1080p.mp4") for file in done.files] == [False, True]
+    assert all(file.parent == folder and file.stat().st_size for file in done.files)
+    assert again == done
+    assert service.counters["file"] == fetched
+    assert len(service.bill) == 3
+
+
+# Stopping.
+
+
+async def test_a_cancelled_batch_settles_and_says_how_to_go_on(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing more is sent, the open POST is recorded, and the journal is closed."""
+    service = emulator(pace=PACE)
+    service.faults.add(Fault(effect=Hang(at="accepted", seconds=5.0), nth=1))
+    async with service:
+        with anyio.move_on_after(1.0), caplog.at_level(logging.WARNING):
+            await once(service, prompts("a"), journal=path)
+        stopped = states(path)
+        ends = await once(service, prompts("a"), journal=path)
+
+    assert list(stopped.values()) == ["accepted 1"]
+    assert "run it again with the journal" in caplog.text
+    assert errors(ends) == [None]
+    assert len(service.bill) == 1
+
+
+async def test_a_second_cancellation_stops_at_once(path: Path) -> None:
+    """What was open is uncertain, and the next run looks for it."""
+    service = emulator(pace=PACE)
+    service.faults.add(Fault(effect=Hang(at="accepted", seconds=8.0), nth=1))
+    async with service, client_of(service) as veo:
+        task = asyncio.create_task(outcomes_of(veo, prompts("a"), journal=path))
+        await asyncio.sleep(1.0)
+        task.cancel()
+        await asyncio.sleep(1.0)
+        began = asyncio.get_running_loop().time()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert asyncio.get_running_loop().time() - began < 1.0
+        assert list(states(path).values()) == ["uncertain 1"]
+        ends = await outcomes_of(veo, prompts("a"), journal=path)
+
+    assert errors(ends) == [None]
+    assert len(service.bill) == 1
+
+
+@pytest.mark.parametrize("hang", [30.0, 60.0, 200.0, 550.0])
+async def test_a_submit_that_stays_open_after_its_batch_is_not_bought_again(
+    path: Path, hang: float
+) -> None:
+    """Its client lives on, and another process resumes the journal before the service takes it."""
+    service = emulator(pace=PACE)
+    service.faults.add(Fault(effect=Hang(at="read", seconds=hang), on="submit", nth=2))
+    loop = asyncio.get_running_loop()
+    clock = Seams(wall=lambda: NOW + loop.time(), luck=Random(2), run_sync=inline)
+    async with service, client_of(service, _seams=clock) as first:
+        with anyio.move_on_after(3.0):
+            await outcomes_of(first, prompts("a", "b"), journal=path)
+        ends = await once(service, prompts("a", "b"), journal=path)
+        await asyncio.sleep(600.0)
+
+    assert errors(ends) == [None, None]
+    assert Counter(charge.request["prompt"] for charge in service.bill) == {"a": 1, "b": 1}
+
+
+async def test_the_end_of_a_batch_says_nothing_of_the_posts_of_others(path: Path) -> None:
+    """Those of another batch, whose journal hears of them itself, and those of plain calls."""
+    service = emulator(pace=PACE)
+    other = path.with_name("other.db")
+    service.faults.add(Fault(effect=Hang(at="read", seconds=30.0), on="submit"))
+    async with service, client_of(service) as veo:
+        plain = asyncio.create_task(veo.text2video("plain"))
+        going_on = asyncio.create_task(outcomes_of(veo, prompts("a"), journal=other))
+        await asyncio.sleep(10.0)
+        with anyio.move_on_after(1.0):
+            await outcomes_of(veo, [], journal=path)
+        meanwhile = wreck(other, path.parent / "meanwhile")
+        ends = await going_on
+        await plain
+
+    assert list(states(meanwhile).values()) == ["intended 1"]
+    assert errors(ends) == [None]
+    assert len(service.bill) == 2
+
+
+# When something else breaks.
+
+
+async def test_a_file_that_cannot_be_recorded_is_there_all_the_same(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its outcome is whole, and the error comes at the end of the batch."""
+    service = emulator(pace=PACE, video=VideoFormat(seconds=1, fps=2, short_side=64))
+    write, ends = JournalFile.write, list[Outcome]()
+
+    def fail(file: JournalFile, rows: Sequence[Row]) -> None:
+        if any(row.state == "saved" for row in rows):
+            raise JournalError("The disk is full.")
+        write(file, rows)
+
+    monkeypatch.setattr(JournalFile, "write", fail)
+
+    async def run(veo: VeoClient) -> None:
+        async with veo.batch(prompts("a"), journal=path, download_to=path.parent) as outcomes:
+            ends.append(await anext(outcomes))
+            await anext(outcomes)
+
+    async with service, client_of(service) as veo:
+        with pytest.raises(JournalError, match="disk is full"):
+            await run(veo)
+
+    assert [(end.state, end.error, len(end.files)) for end in ends] == [("succeeded", None, 1)]
+
+
+@pytest.mark.parametrize("from_write,bought", [(1, 0), (2, 1)])
+async def test_a_journal_that_cannot_be_written_ends_the_batch(
+    path: Path, monkeypatch: pytest.MonkeyPatch, from_write: int, bought: int
+) -> None:
+    """Nothing is submitted that could not be recorded; what was bought is an outcome all the same,
+    and the error comes after it."""
+    service, writes, write = emulator(pace=PACE), [0], JournalFile.write
+    limit = RateLimit(in_flight=1)
+
+    def failing(self: JournalFile, rows: Sequence[Row]) -> None:
+        writes[0] += 1
+        if writes[0] >= from_write:
+            raise JournalError("the disk is full")
+        write(self, rows)
+
+    monkeypatch.setattr(JournalFile, "write", failing)
+    ends: list[Outcome] = []
+
+    async def consume(veo: VeoClient) -> None:
+        async with veo.batch(prompts(*"abc"), journal=path) as outcomes:
+            async for outcome in outcomes:
+                ends.append(outcome)  # noqa: PERF401 - those before the error count
+
+    async with service, client_of(service, rate_limit=limit) as veo:
+        with pytest.raises(JournalError, match="the disk is full"):
+            await consume(veo)
+
+    assert len(service.bill) == sum(outcome.result is not None for outcome in ends) == bought
+    assert {type(outcome.error) for outcome in ends if not outcome.result} <= {JournalError}
+
+
+async def test_a_cancelled_intent_is_withdrawn(path: Path) -> None:
+    """The caller is gone while its intent is written: nothing was sent, and the journal says so."""
+    service = emulator(pace=PACE)
+
+    async def slow(function: Any, /, *args: Any) -> Any:
+        if function.__name__ == "write":
+            await asyncio.sleep(1.0)
+        return function(*args)
+
+    clock = Seams(wall=lambda: NOW, luck=Random(1), run_sync=slow)
+    async with service, client_of(service, _seams=clock) as veo:
+        with anyio.move_on_after(0.5):
+            await outcomes_of(veo, prompts("a"), journal=path)
+
+    assert list(states(path).values()) == ["withdrawn 1"]
+    assert not service.bill
+
+
+async def test_a_1080p_version_is_not_upscaled_again(path: Path) -> None:
+    """It is one already."""
+    service = emulator(pace=PACE)
+    async with service:
+        (first,) = await once(service, prompts("a"), journal=path)
+        assert first.result
+        wanted = Get1080p(video_id=first.result.video.id or "")
+        ends = await once(service, [wanted], upscale=True)
+
+    assert errors(ends) == [None]
+    assert len(service.bill) == 2
+
+
+async def test_an_url_that_has_expired_is_asked_for_anew(path: Path, tmp_path: Path) -> None:
+    """A later run asks the service where the files lie by now; nothing is bought for that."""
+    wire, tiny = Wire(url_lifetime=60.0), VideoFormat(seconds=1, fps=2, short_side=64)
+    service = emulator(pace=PACE, video=tiny, wire=wire)
+    options: dict[str, Any] = {"journal": path, "upscale": True}
+    async with service:
+        await once(service, prompts("a"), **options)
+        await asyncio.sleep(600.0)
+        (end,) = await once(service, prompts("a"), download_to=tmp_path / "out", **options)
+
+    assert errors([end]) == [None]
+    assert len(end.files) == len(service.bill) == 2
+    assert service.counters[403] == 2
+
+
+def names(folder: Path) -> set[str]:
+    """What lies in a folder beside the records of the items."""
+    return {path.name for path in folder.iterdir() if path.suffix != ".json"}
+
+
+async def test_a_video_that_cannot_be_fetched_is_not_lost(path: Path, tmp_path: Path) -> None:
+    """It is an outcome with its URL and its task; the other file is saved all the same, and the
+    next run tries again, behind what there is."""
+    tiny = VideoFormat(seconds=1, fps=2, short_side=64)
+    service = emulator(pace=PACE, video=tiny)
+    folder = tmp_path / "out"
+    options: dict[str, Any] = {"journal": path, "upscale": True, "download_to": folder}
+    async with service:
+        service.faults.add(Fault(effect=Torn(fraction=0.4), on="file", count=4))
+        (first,) = await once(service, [("k", TextToVideo(prompt="a"))], **options)
+        left = names(folder)
+        (again,) = await once(service, [("k", TextToVideo(prompt="a"))], **options)
+
+    assert isinstance(first.error, DownloadError)
+    assert first.result
+    assert first.error.task_id == service.bill[0].task_id
+    assert first.error.url
+    assert service.bill[0].task_id in first.error.url
+    assert left == {"0001-a.mp4.part", "0001-a.mp4.part.notes", "0001-a-1080p.mp4"}
+    assert errors([again]) == [None]
+    assert names(folder) == {"0001-a.mp4", "0001-a-1080p.mp4"}
+    assert (service.counters[206], len(service.bill)) == (4, 2)
+
+
+async def test_a_batch_that_is_left_keeps_what_it_has_of_a_file(path: Path, tmp_path: Path) -> None:
+    """The next run goes on in the middle of the file."""
+    service = emulator(pace=PACE, video=VideoFormat(seconds=2, fps=24, short_side=360))
+    service.faults.add(Fault(effect=Torn(fraction=0.5), on="file", count=1))
+    service.faults.add(Fault(effect=Hang(), on="file", nth=2))
+    folder = tmp_path / "out"
+    asked = [("k", TextToVideo(prompt="a"))]
+    async with service:
+        with anyio.move_on_after(90.0):
+            await once(service, asked, journal=path, download_to=folder)
+        left = names(folder)
+        (end,) = await once(service, asked, journal=path, download_to=folder)
+
+    assert left == {"0001-a.mp4.part", "0001-a.mp4.part.notes"}
+    assert errors([end]) == [None]
+    assert end.files == (folder / "0001-a.mp4",)
+    assert names(folder) == {"0001-a.mp4"}
+    assert (service.counters[206], len(service.bill)) == (1, 1)
+
+
+async def test_what_a_journal_that_is_gone_knew_is_no_other_journal_s(path: Path) -> None:
+    """A POST that this client left open for a journal that was removed is not taken for the lost
+    one of its successor, though the key is the same."""
+    late = Fault(effect=Hang(at="accepted", seconds=5.0), on="submit", nth=1)
+    lost = Fault(effect=Drop(at="accepted"), on="submit", nth=2)
+    service = emulator(pace=PACE, faults=[late, lost])
+    old, new = ([("key", request)] for request in prompts("old", "new"))
+    async with service, client_of(service) as veo:
+        with anyio.move_on_after(1.0):
+            await outcomes_of(veo, old, journal=path)
+        await inline(path.unlink)
+        with anyio.move_on_after(0.5):
+            await outcomes_of(veo, new, journal=path)
+        [outcome] = await outcomes_of(veo, new, journal=path)
+
+    assert [charge.request["prompt"] for charge in service.bill] == ["old", "new"]
+    assert outcome.result
+    assert outcome.result.task_id == service.bill[1].task_id

@@ -1,0 +1,323 @@
+"""The receiver as an ASGI app: each bad delivery gets its answer, and none does harm."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+import tracemalloc
+from collections import Counter
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.support.deliveries import PUBLIC, Pieces, callbacks, of, send
+from veo_async import InvalidRequestError
+from veo_async.callbacks import Callbacks, parse
+from veo_async.callbacks._asgi import DEADLINE, MOST_OPEN
+from veo_async.callbacks._deliveries import BODY
+from veo_async.callbacks._registry import Ticket, Wakes
+from veo_async.callbacks._tokens import token_in
+
+
+class Held:
+    """A receiver with submits whose deliveries are counted."""
+
+    def __init__(self, count: int = 1, **options: Any) -> None:
+        self.receiver = callbacks(**options)
+        self.heard: Counter[str] = Counter()
+        self.tickets = [
+            self.receiver.desk.issue(number.to_bytes(16), self._hear) for number in range(count)
+        ]
+        self.urls = [ticket.url for ticket in self.tickets]
+
+    def _hear(self, ticket: Ticket, wakes: Wakes) -> bool:
+        self.heard[ticket.url] += 1
+        return True
+
+
+async def objects() -> int:
+    """How many objects there are, once the loop has dropped the timers that were cancelled."""
+    await asyncio.sleep(60.0)
+    gc.collect()
+    return len(gc.get_objects())
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """All that is logged."""
+    caplog.set_level(logging.DEBUG)
+    return caplog
+
+
+@pytest.mark.asyncio
+async def test_a_delivery_is_taken() -> None:
+    """204 and no body: there is nothing to say."""
+    held = Held()
+
+    answer = await send(held.receiver, held.urls[0], of("t1"))
+
+    assert (answer.status, answer.body) == (204, b"")
+    assert held.heard[held.urls[0]] == 1
+
+
+ELSEWHERE = callbacks().desk.mint.url(b"another process.")
+BAD: list[tuple[int, str, bytes | Pieces, dict[str, Any]]] = [
+    (404, f"{PUBLIC}/guessed-by-somebody", of("t1"), {}),
+    (404, PUBLIC, of("t1"), {}),
+    (404, Callbacks(PUBLIC, "another secret, as long").desk.mint.url(bytes(16)), of("t1"), {}),
+    (503, ELSEWHERE, of("t1"), {}),
+    (405, "", b"", {"method": "GET"}),
+    (405, "", b"", {"method": "HEAD"}),
+    (405, "", of("t1"), {"method": "PUT"}),
+    (413, "", b"{}", {"headers": {"content-length": "70000"}}),
+    (413, "", b" " * 70_000, {}),
+    (413, "", [b" " * 30_000] * 10, {}),
+    (413, "", [b"["] * 10 + [b"[" * BODY], {}),
+    (400, "", b"", {}),
+    (400, "", b"task_id=t1", {}),
+    (400, "", b"[1, 2]", {}),
+    (400, "", b"[" * 60_000, {}),
+    (413, "", b"[" * 100_000, {}),
+    (408, "", [b"{", DEADLINE + 1, b"}"], {}),
+    (408, "", [piece for letter in b"{" * 60 for piece in (bytes([letter]), 0.5)], {}),
+    (0, "", [b"{"], {"cut": True}),
+]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("status, url, body, more", BAD)
+async def test_a_bad_delivery(
+    status: int,
+    url: str,
+    body: bytes | Pieces,
+    more: dict[str, Any],
+    log: pytest.LogCaptureFixture,
+) -> None:
+    """Each is answered with its status (one whose sender is gone with nothing), wakes nobody, and
+    leaves a line in the log without the token, at most."""
+    held = Held()
+    url = url or held.urls[0]
+
+    answer = await send(held.receiver, url, body, **more)
+
+    assert answer.status == status
+    assert not held.heard
+    assert len(log.records) == (1 if status else 0)
+    assert token_in(url) not in log.text
+    assert not held.receiver._open
+
+
+@pytest.mark.asyncio
+async def test_a_long_body_is_read_up_to_the_limit() -> None:
+    """What is beyond is not read, however much comes."""
+    held = Held()
+
+    answer = await send(held.receiver, held.urls[0], [b" " * 10_000] * 1000)
+
+    assert (answer.status, answer.read) == (413, BODY // 10_000 + 1)
+
+
+@pytest.mark.asyncio
+async def test_what_the_answers_bear() -> None:
+    """A wrong method is told the right one, and a stranger's delivery when to come again."""
+    held = Held()
+
+    wrong = await send(held.receiver, held.urls[0], method="GET")
+    unknown = await send(held.receiver, ELSEWHERE)
+
+    assert wrong.headers == {"allow": "POST"}
+    assert unknown.headers == {"retry-after": "30"}
+
+
+@pytest.mark.asyncio
+async def test_a_slow_body_within_the_deadline_is_taken() -> None:
+    """Pieces may come one by one."""
+    held = Held()
+
+    answer = await send(held.receiver, held.urls[0], [of("t1")[:10], DEADLINE / 2, of("t1")[10:]])
+
+    assert answer.status == 204
+
+
+@pytest.mark.asyncio
+async def test_one_token_holds_few_bodies() -> None:
+    """Whoever knows one address can have a few bodies read at once; all others are not concerned,
+    and once one of those is over, there is room again."""
+    held = Held(2)
+    pauses = [DEADLINE / 2] + [DEADLINE * 2] * (MOST_OPEN - 1)
+    holding = [
+        asyncio.ensure_future(send(held.receiver, held.urls[0], [b"{", pause, b"}"]))
+        for pause in pauses
+    ]
+    await anyio.sleep(1.0)
+
+    refused = await send(held.receiver, held.urls[0], of("t1"))
+    other = await send(held.receiver, held.urls[1], of("t1"))
+    first = await holding[0]
+    again = await send(held.receiver, held.urls[0], of("t1"))
+    ends = await asyncio.gather(*holding[1:])
+
+    assert [answer.status for answer in (refused, other, first, again)] == [429, 204, 204, 204]
+    assert [answer.status for answer in ends] == [408] * (MOST_OPEN - 1)
+    assert not held.receiver._open
+
+
+@pytest.mark.asyncio
+async def test_one_url_ten_thousand_times(log: pytest.LogCaptureFixture) -> None:
+    """A replay is answered each time, wakes its task twice within five seconds, and takes no
+    memory and no lines in the log."""
+    held = Held()
+    delivery = of("t1")
+    await send(held.receiver, held.urls[0], delivery)
+    before = await objects()
+
+    statuses = Counter(
+        [(await send(held.receiver, held.urls[0], delivery)).status for _ in range(10_000)]
+    )
+
+    assert await objects() - before < 100
+    assert statuses == {204: 10_000}
+    assert held.heard[held.urls[0]] == 1 + 2
+    assert not log.records
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio
+async def test_five_thousand_in_a_burst() -> None:
+    """Deliveries to five thousand submits at once are all taken; what is left of them in memory
+    is nothing."""
+    held = Held(5000)
+    bodies = [of(f"t{number}", padding="x" * 1000) for number in range(5000)]
+    gc.collect()
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+
+    answers = await asyncio.gather(
+        *[send(held.receiver, url, body) for url, body in zip(held.urls, bodies, strict=True)]
+    )
+
+    statuses = Counter(answer.status for answer in answers)
+    del answers
+    await objects()
+    after, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert statuses == {204: 5000}
+    assert set(held.heard.values()) == {1}
+    assert peak - before < 60 * 2**20
+    assert after - before < 2 * 2**20
+
+
+# Several processes.
+
+
+@pytest.mark.asyncio
+async def test_what_is_another_process_s_is_handed_over() -> None:
+    """``on_unknown`` gets the token and the body of a genuine delivery, whole and checked; the
+    process whose it is takes it, and the sender is told so."""
+    owner = Held()
+
+    async def relay(token: str, body: bytes) -> bool:
+        return owner.receiver.hand_over(token, body)
+
+    other = callbacks(on_unknown=relay)
+
+    taken = await send(other, owner.urls[0], of("t1"))
+    unknown = await send(other, ELSEWHERE, of("t1"))
+    forged = await send(other, f"{PUBLIC}/forged", of("t1"))
+    garbled = await send(other, owner.urls[0], b"<html>")
+
+    statuses = [answer.status for answer in (taken, unknown, forged, garbled)]
+    assert statuses == [204, 503, 404, 400]
+    assert owner.heard[owner.urls[0]] == 1
+
+
+@pytest.mark.asyncio
+async def test_what_is_handed_over_is_checked_again() -> None:
+    """The channel between the processes need not be trusted either."""
+    owner = Held()
+    token = token_in(owner.urls[0])
+
+    assert not owner.receiver.hand_over("forged", of("t1"))
+    assert not owner.receiver.hand_over(token, b"<html>")
+    assert not owner.receiver.hand_over(token_in(ELSEWHERE), of("t1"))
+    assert owner.receiver.hand_over(token, of("t1"))
+
+
+@pytest.mark.asyncio
+async def test_an_on_unknown_that_fails(log: pytest.LogCaptureFixture) -> None:
+    """It is told by its class alone, for its text may hold the token; the sender may try again."""
+
+    async def fail(token: str, body: bytes) -> bool:
+        raise ConnectionError(f"no way to hand {token} over")
+
+    answer = await send(callbacks(on_unknown=fail), ELSEWHERE, of("t1"))
+
+    assert answer.status == 503
+    assert "ConnectionError" in log.text
+    assert token_in(ELSEWHERE) not in log.text
+
+
+# The rest of ASGI.
+
+
+@pytest.mark.asyncio
+async def test_a_websocket_is_closed() -> None:
+    """There is none here."""
+    said: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        raise AssertionError
+
+    async def keep(message: Any) -> None:
+        said.append(message)
+
+    await callbacks()({"type": "websocket"}, receive, keep)
+
+    assert said == [{"type": "websocket.close", "code": 1000}]
+
+
+@pytest.mark.asyncio
+async def test_the_lifespan_has_nothing_to_do() -> None:
+    """A server that runs the receiver alone starts and ends it without a warning."""
+    events = iter(["lifespan.startup", "lifespan.shutdown"])
+    said: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": next(events)}
+
+    async def keep(message: Any) -> None:
+        said.append(message["type"])
+
+    await callbacks()({"type": "lifespan"}, receive, keep)
+
+    assert said == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+def test_a_receiver_shows_its_address_and_no_secret() -> None:
+    """The public URL helps to find it; the rest is nobody's."""
+    assert repr(callbacks()) == f"Callbacks('{PUBLIC}')"
+
+
+# Reading without trusting.
+
+
+def test_parse_reads_a_delivery() -> None:
+    """The typed result, as it was sent: by whomever."""
+    generation = parse(of("t1", trace_id="trace-1"))
+
+    assert (generation.success, generation.task_id, generation.trace_id) == (True, "t1", "trace-1")
+    assert generation.video.video_url == "https://forged.example/1.mp4"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b"[" * 60_000, b" " * BODY + b"{}", json.dumps("t").encode()]
+)
+def test_parse_refuses_what_is_no_delivery(body: bytes) -> None:
+    """A ``ValueError`` of ours, whatever came."""
+    with pytest.raises(InvalidRequestError, match="no callback") as caught:
+        parse(body)
+
+    assert caught.value.field == "body"

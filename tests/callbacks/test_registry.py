@@ -1,0 +1,400 @@
+from __future__ import annotations
+
+import base64
+import gc
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.wire import FAILURE, assert_presentable, bodies, bounded, reply
+from veo_async import InvalidRequestError
+from veo_async._wire.replies import Reply
+from veo_async.callbacks import _deliveries, _registry, _tokens
+from veo_async.callbacks._deliveries import Refusal
+from veo_async.callbacks._registry import Desk, Ticket, Wakes
+from veo_async.callbacks._tokens import Mint
+
+PUBLIC = "https://app.example/veo/callbacks"
+SECRET = "a secret of the application"
+NONCE = bytes(range(16))
+MINT = Mint(PUBLIC, SECRET)
+TOKEN = _tokens.token_in(MINT.url(NONCE))
+
+
+@pytest.mark.parametrize(
+    "given_url, address",
+    [
+        ("https://app.example", "https://app.example/"),
+        ("https://app.example/", "https://app.example/"),
+        ("https://app.example/hook/", "https://app.example/hook/"),
+        ("http://10.0.0.7:8000/hook", "http://10.0.0.7:8000/hook/"),
+    ],
+)
+def test_an_address_is_the_public_url_and_a_token(given_url: str, address: str) -> None:
+    """The token is the last segment, whatever the public URL looks like; it has 43 characters that
+    no proxy changes."""
+    url = Mint(given_url, SECRET).url(NONCE)
+
+    assert url == address + TOKEN
+    assert len(TOKEN) == _tokens.LENGTH
+    assert TOKEN.replace("-", "").replace("_", "").isalnum()
+
+
+def test_a_token_is_the_same_for_ever() -> None:
+    """A run that is resumed by a later version still knows the addresses that it gave out."""
+    expected = f"{PUBLIC}/AAECAwQFBgcICQoLDA0OD3yiERBQX2gyso2vNq4V9Hc"
+
+    assert MINT.url(NONCE) == Mint(PUBLIC, SECRET.encode()).url(NONCE) == expected
+
+
+@pytest.mark.parametrize("path", [TOKEN, f"/{TOKEN}", f"/mounted/{TOKEN}", f"{PUBLIC}/{TOKEN}"])
+def test_a_genuine_token_is_known_wherever_the_app_is_mounted(path: str) -> None:
+    """Some frameworks strip the mounted part of the path, some do not, and proxies may."""
+    assert MINT.nonce_of(path) == NONCE
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/",
+        TOKEN[:-1],
+        TOKEN + "A",
+        TOKEN + "/",
+        "A" * 43,
+        "*" * 43,
+        TOKEN[:-1] + "*",
+        "\u00e9" * 43,
+        "\ud800" * 43,
+        TOKEN.swapcase(),
+        TOKEN.replace(TOKEN[30], "-" if TOKEN[30] != "-" else "_"),
+        _tokens.token_in(Mint(PUBLIC, SECRET + "!").url(NONCE)),
+        _tokens.token_in(MINT.url(bytes(16)))[:22] + TOKEN[22:],
+    ],
+)
+def test_a_forged_token_is_nobodys(path: str) -> None:
+    """Another secret, another nonce, another letter, no base64 at all."""
+    assert MINT.nonce_of(path) is None
+
+
+def test_a_token_has_one_spelling() -> None:
+    """Base64 reads several texts as the same bytes; only the one that was given out is genuine."""
+    spare_bits = chr(ord(TOKEN[-1]) + 1)
+    twin = TOKEN[:-1] + spare_bits
+
+    assert base64.urlsafe_b64decode(twin + "=") == base64.urlsafe_b64decode(TOKEN + "=")
+    assert MINT.nonce_of(twin) is None
+
+
+@bounded
+@given(
+    st.text(max_size=60)
+    | st.binary(min_size=32, max_size=32)
+    .map(base64.urlsafe_b64encode)
+    .map(lambda data: data.decode().rstrip("="))
+)
+def test_whatever_the_path_it_is_judged(path: str) -> None:
+    """No path raises, and none that was not given out is taken."""
+    assert MINT.nonce_of(path) is None
+
+
+@pytest.mark.parametrize(
+    "public_url, secret, field",
+    [
+        ("app.example/hook", SECRET, "public_url"),
+        ("ftp://app.example/hook", SECRET, "public_url"),
+        ("https://me:pass@app.example/hook", SECRET, "public_url"),
+        ("https://app.example/hook?x=1", SECRET, "public_url"),
+        ("https://app.example/hook#x", SECRET, "public_url"),
+        (None, SECRET, "public_url"),
+        (PUBLIC, "fifteen letters", "secret"),
+        (PUBLIC, b"", "secret"),
+        (PUBLIC, None, "secret"),
+        (PUBLIC, 12345678901234567890, "secret"),
+    ],
+)
+def test_what_cannot_be_right_is_refused(public_url: Any, secret: Any, field: str) -> None:
+    """The error names the argument, and repeats neither the address nor the secret."""
+    with pytest.raises(InvalidRequestError) as caught:
+        Mint(public_url, secret)
+
+    assert caught.value.field == field
+    assert "pass@" not in str(caught.value)
+    assert "fifteen" not in str(caught.value)
+
+
+# The throttle.
+
+
+@pytest.mark.parametrize(
+    "woken, now, expected",
+    [
+        (float("-inf"), 100.0, (100.0, 105.0)),
+        (100.0, 100.0, (105.0, 110.0)),
+        (100.0, 104.9, (105.0, 110.0)),
+        (100.0, 105.0, (105.0, 110.0)),
+        (100.0, 300.0, (300.0, 305.0)),
+        (105.0, 104.9, ()),
+    ],
+)
+def test_when_a_delivery_makes_its_task_due(woken: float, now: float, expected: Wakes) -> None:
+    """At once, or five seconds after the last time; one that waits for that is enough."""
+    assert _registry.wakes(woken, now) == expected
+
+
+@bounded
+@given(st.lists(st.floats(min_value=0, max_value=60), max_size=200))
+def test_looks_of_one_token_are_five_seconds_apart(times: list[float]) -> None:
+    """However many deliveries come and whenever, and none is left unheard for longer."""
+    woken = float("-inf")
+    looks = []
+    for now in sorted(times):
+        if due := _registry.wakes(woken, now):
+            woken = due[0]
+            looks.append(woken)
+        assert now <= looks[-1] <= now + _registry.SPACING
+
+    assert all(later - earlier >= _registry.SPACING - 1e-9 for earlier, later in pairwise(looks))
+
+
+# The desk.
+
+
+class Ear:
+    """Hears of deliveries, or not."""
+
+    def __init__(self, *, here: bool = True) -> None:
+        self.here = here
+        self.heard: list[Wakes] = []
+
+    def __call__(self, ticket: Ticket, wakes: Wakes) -> bool:
+        self.heard.append(wakes)
+        return self.here
+
+
+def nonce(number: int) -> bytes:
+    """One of many."""
+    return number.to_bytes(16)
+
+
+def test_a_delivery_is_passed_on() -> None:
+    """To whoever holds the ticket; what the body said is kept as a hint, and told to nobody."""
+    desk, ear = Desk(MINT), Ear()
+    ticket = desk.issue(NONCE, ear)
+
+    receipt = desk.receive(NONCE, "task-1", now=7.0)
+
+    assert receipt == "woken"
+    assert ear.heard == [(7.0, 12.0)]
+    assert (ticket.called, ticket.said, ticket.woken) == (True, "task-1", 7.0)
+
+
+def test_a_repetition_is_ignored() -> None:
+    """Ten thousand deliveries within five seconds are heard twice: now and at their end."""
+    desk, ear = Desk(MINT), Ear()
+    ticket = desk.issue(NONCE, ear)
+
+    receipts = [desk.receive(NONCE, None, now=7.0 + n / 10_000) for n in range(10_000)]
+
+    assert ear.heard == [(7.0, 12.0), (12.0, 17.0)]
+    assert receipts.count("ignored") == 9_998
+    assert ticket.said is None
+
+
+def test_what_nobody_holds_any_more_is_ignored() -> None:
+    """A late repetition for a task that is over is answered as if it was taken, and wakes nobody:
+    there is nothing to try again."""
+    desk, ear = Desk(MINT), Ear()
+    ticket = desk.issue(NONCE, ear)
+    del ticket
+    gc.collect()
+
+    assert desk.receive(NONCE, "task-1", now=7.0) == "ignored"
+    assert ear.heard == []
+
+
+def test_what_was_never_given_out_here_is_unknown() -> None:
+    """Its token is genuine, so it is another process's, or an earlier one's."""
+    assert Desk(MINT).receive(NONCE, "task-1", now=7.0) == "unknown"
+
+
+def test_where_nobody_listens_any_more_it_is_unknown() -> None:
+    """The client is closed: a later process may want it. It does not count as woken."""
+    desk = Desk(MINT)
+    ticket = desk.issue(NONCE, Ear(here=False))
+
+    assert desk.receive(NONCE, None, now=7.0) == "unknown"
+    assert ticket.woken < 0
+
+
+def test_an_earlier_runs_ticket_is_claimed_by_its_address() -> None:
+    """A resumed run hears of what was sent before; what came in between was kept for it."""
+    desk, ear = Desk(MINT), Ear()
+    desk.receive(NONCE, "task-1", now=7.0)
+
+    ticket = desk.claim(MINT.url(NONCE), ear)
+
+    assert ticket is not None
+    assert (ticket.called, ticket.said) == (True, "task-1")
+    assert desk.claim(MINT.url(NONCE), later := Ear()) is ticket
+    assert desk.receive(NONCE, None, now=8.0) == "woken"
+    assert (len(ear.heard), len(later.heard)) == (0, 1)
+    assert desk.claim("https://app.example/veo/callbacks/elsewhere", ear) is None
+
+
+def test_memory_is_bounded() -> None:
+    """Tokens that are over, and deliveries for nobody here, are remembered up to a number; the
+    newest stay."""
+    desk = Desk(MINT)
+    for number in range(_registry.KNOWN + 500):
+        desk.issue(nonce(number), Ear())
+    for number in range(_registry.UNCLAIMED + 500):
+        desk.receive(nonce(10**6 + number), "task", now=0.0)
+
+    assert desk.receive(nonce(499), None, now=0.0) == "unknown"
+    assert desk.receive(nonce(500), None, now=0.0) == "ignored"
+    assert len(desk._known) == _registry.KNOWN
+    assert len(desk._unclaimed) == _registry.UNCLAIMED
+    assert len(desk._live) == 0
+
+
+def test_a_ticket_does_not_show_its_address() -> None:
+    """Nor does anything else that may be printed."""
+    desk = Desk(MINT)
+    ticket = desk.issue(NONCE, Ear())
+
+    assert TOKEN not in f"{ticket!r} {desk!r} {desk.mint!r}"
+    assert SECRET not in f"{desk.mint!r}"
+
+
+# What is read.
+
+
+@pytest.mark.parametrize(
+    "method, path, length, expected",
+    [
+        ("POST", f"/hook/{TOKEN}", None, NONCE),
+        ("POST", f"/hook/{TOKEN}", "65536", NONCE),
+        ("POST", f"/hook/{TOKEN}", "65537", 413),
+        ("POST", f"/hook/{TOKEN}", "9" * 5000, 413),
+        ("POST", f"/hook/{TOKEN}", "-1", 413),
+        ("POST", f"/hook/{TOKEN}", "", 413),
+        ("POST", "/hook/forged", None, 404),
+        ("POST", "/hook/forged", "65537", 404),
+        ("GET", f"/hook/{TOKEN}", None, 405),
+        ("HEAD", "/hook", None, 405),
+        ("post", f"/hook/{TOKEN}", None, 405),
+    ],
+)
+def test_what_is_refused_unread(
+    method: str, path: str, length: str | None, expected: bytes | int
+) -> None:
+    """A wrong method, a forged token, a body that is said to be too long."""
+    if isinstance(expected, bytes):
+        assert _deliveries.read_head(MINT, method, path, length) == expected
+        return
+    with pytest.raises(Refusal) as caught:
+        _deliveries.read_head(MINT, method, path, length)
+
+    assert caught.value.status == expected
+    assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body, said",
+    [
+        (b'{"success": true, "task_id": "t1", "data": []}', "t1"),
+        (b'{"task_id": 7}', "7"),
+        (b'{"task_id": ["t1"]}', None),
+        (b'{"task_id": "a\\nb"}', None),
+        (b'{"task_id": "' + b"t" * 201 + b'"}', None),
+        (b'{"success": false, "error": "fetch failed"}', None),
+        (b"{}", None),
+        (b" " * (_deliveries.BODY - 2) + b"{}", None),
+    ],
+)
+def test_of_which_task_a_delivery_speaks(body: bytes, said: str | None) -> None:
+    """Any JSON object is a delivery: the token says whose, and the rest is not believed anyway."""
+    assert _deliveries.said_by(_deliveries.read_body(body)) == said
+
+
+@pytest.mark.parametrize(
+    "body, status",
+    [
+        (b"", 400),
+        (b"<html>", 400),
+        (b'{"task_id": "t1"', 400),
+        (b"[]", 400),
+        (b'"t1"', 400),
+        (b"null", 400),
+        (b"NaN", 400),
+        (b"\xff\xfe{}", 400),
+        (b"[" * 60_000, 400),
+        (b'{"a":' * 12_000 + b"1" + b"}" * 5_000, 400),
+        (b"[" * 100_000, 413),
+        (b" " * (_deliveries.BODY - 1) + b"{}", 413),
+    ],
+)
+def test_what_is_no_delivery(body: bytes, status: int) -> None:
+    """Not JSON, JSON of another shape, brackets without end, too long."""
+    with pytest.raises(Refusal) as caught:
+        _deliveries.read_body(body)
+
+    assert caught.value.status == status
+
+
+@bounded
+@given(bodies)
+def test_any_body_is_read_or_refused(body: bytes) -> None:
+    """Decoding is total, and its result can be shown."""
+    try:
+        generation = _deliveries.read_body(body)
+    except Refusal:
+        return
+
+    assert_presentable(generation)
+    _deliveries.said_by(generation)
+
+
+# The service's memory of an address.
+
+
+@pytest.mark.parametrize(
+    "theirs, expected",
+    [
+        (MINT.url(NONCE), True),
+        (MINT.url(NONCE).lower(), True),
+        (MINT.url(bytes(16)), False),
+        (MINT.url(bytes(16)).upper(), False),
+        (MINT.url(NONCE) + "/", None),
+        (f"https://elsewhere.example/{TOKEN}", None),
+        (f"{PUBLIC}/short", None),
+        ("", None),
+        (None, None),
+        (["list"], None),
+    ],
+)
+def test_whether_a_stored_address_is_ours(theirs: object, expected: bool | None) -> None:
+    """Only another token of the same address proves another submit; one that is stored in another
+    form, or not at all, proves nothing."""
+    assert _tokens.is_of(MINT.url(NONCE), theirs) is expected
+
+
+@pytest.mark.parametrize("quote", [lambda url: url, _tokens.token_in])
+def test_an_answer_that_quotes_the_token(quote: Callable[[str], str]) -> None:
+    """It is struck before anything is made of the answer; all other answers stay as they are."""
+    ticket = Ticket(MINT.url(NONCE), Ear())
+    quoting = reply(400, {"error": {"code": "bad_request", "message": quote(ticket.url)}})
+    plain = reply(200, {"task_id": "t1"})
+
+    struck = _registry.without_token(quoting, ticket)
+
+    assert isinstance(struck, Reply)
+    assert TOKEN.encode() not in struck.body
+    assert b"[secret]" in struck.body
+    assert _registry.without_token(plain, ticket) is plain
+    assert _registry.without_token(FAILURE, ticket) is FAILURE

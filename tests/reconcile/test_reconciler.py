@@ -1,0 +1,379 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from email.utils import formatdate
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from tests.support.service import NOW, Body, Service, accepted, client, other_tasks, page, refused
+from veo_async import PollPolicy, RetryPolicy, SubmissionUncertainError, TextToVideo, VeoClient
+from veo_async._reconcile import reconciler
+from veo_async._reconcile.decision import Adopt, CannotTell, Conclusion
+from veo_async._reconcile.window import Lost, Receipt
+
+MUG = TextToVideo(prompt="a mug")
+CHOSEN = {"action": "text2video", "model": "veo3-fast", "prompt": "a mug"}
+CUT = httpx.ReadError("cut")
+
+
+def now() -> float:
+    """Virtual seconds since the test began."""
+    return asyncio.get_running_loop().time()
+
+
+def row(task_id: str, at: float = 0.0, **request: Any) -> Body:
+    """A record of the list that was made so many seconds after the test began."""
+    return {"id": task_id, "created_at": NOW + at, "request": {**CHOSEN, **request}}
+
+
+class Account(Service):
+    """Loses every submit, and shows these records; each answer tells the time."""
+
+    def __init__(self, *records: Body, dated: bool = True) -> None:
+        super().__init__(submit=self._lose, tasks=self._show)
+        self.records = list(records)
+        self.ahead = 0.0
+        self._dated = dated
+
+    async def _lose(self, body: Body) -> httpx.Response:
+        raise CUT
+
+    async def _show(self, body: Body) -> httpx.Response:
+        if "ids" in body or "trace_ids" in body:
+            return page()
+        offset = body.get("offset", 0)
+        answer = page(*self.records[offset : offset + body["limit"]])
+        if self._dated:
+            answer.headers["date"] = formatdate(NOW + now() + self.ahead, usegmt=True)
+        return answer
+
+
+async def resolved(veo: VeoClient, lost: Lost | None = None) -> Conclusion:
+    """What becomes of a submit that was lost a moment ago."""
+    lost = lost or Lost(CHOSEN, NOW + now(), NOW + now())
+    return await veo._reconciler.resolve(lost, deadline=float("inf"))
+
+
+@pytest.mark.asyncio
+async def test_a_clock_that_was_never_seen_proves_nothing() -> None:
+    """Without any ``Date`` the times of records say nothing, even where one is equal."""
+    service = Account(row("t"), dated=False)
+    async with client(service) as veo:
+        with pytest.raises(SubmissionUncertainError, match="clock was never seen"):
+            await veo.submit(MUG)
+
+    assert len(service.submits) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_list_is_judged_by_the_times_that_it_was_asked_for() -> None:
+    """The first answer tells the clock, but what was asked for was asked by another: so that
+    look proves nothing, and the next one asks for the right times."""
+    service = Account(row("t", 7200.0))
+    service.ahead = 7200.0
+    async with client(service) as veo:
+        assert await resolved(veo) == Adopt("t")
+
+    assert [round(q["created_at_min"] - NOW) for q in service.questions[::2]] == [-900, 6300]
+
+
+@pytest.mark.asyncio
+async def test_a_list_without_an_end_is_not_read_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One look reads so many pages, and then nobody knows what more there is."""
+    monkeypatch.setattr(reconciler, "MAX_PAGES", 3)
+    service = Account(*[row(f"t{n}", prompt=f"{n}") for n in range(1000)])
+    async with client(service) as veo:
+        decision = await resolved(veo)
+
+    assert decision == CannotTell("the task list could not be read to its end")
+    assert max(question["offset"] for question in service.questions) == 100
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("status, apart", [(404, True), (400, True), (403, False), (None, False)])
+async def test_an_unknown_trace_id_spoils_no_other(status: int | None, apart: bool) -> None:
+    """A service that refuses all trace ids for an unknown one is asked for them apart; and what
+    becomes of that question, the list is read."""
+
+    async def show(body: Body) -> httpx.Response:
+        asked = body.get("trace_ids")
+        if asked is None:
+            return await service._show(body)
+        if status is None:
+            raise CUT
+        if asked != ["b"]:
+            return refused(status, "not_found")
+        return page({**row("t", prompt="translated"), "trace_id": "b"})
+
+    service = Account()
+    service._tasks = show
+    async with client(service, poll=PollPolicy(timeout=1.0)) as veo:
+        tasks = [
+            asyncio.create_task(resolved(veo, Lost(CHOSEN, NOW, NOW, trace_id=trace)))
+            for trace in "abc"
+        ]
+        await asyncio.sleep(30.0)
+        done = [task.result() for task in tasks if task.done()]
+        await asyncio.wait([task for task in tasks if not task.cancel()] or tasks)
+
+    assert done == ([Adopt("t")] if apart else [])
+    assert any("trace_ids" not in question for question in service.questions)
+
+
+@pytest.mark.asyncio
+async def test_a_record_is_given_away_once() -> None:
+    """Two that are lost together get two records, and a third one gets none of them."""
+    service = Account(row("t"), row("u"))
+    async with client(service) as veo:
+        first, second = await asyncio.gather(resolved(veo), resolved(veo))
+        lost = asyncio.create_task(resolved(veo))
+        await asyncio.sleep(60.0)
+
+        assert {first, second} == {Adopt("t"), Adopt("u")}
+        assert not lost.done()
+        lost.cancel()
+        await asyncio.wait([lost])
+
+
+@pytest.mark.asyncio
+async def test_what_an_earlier_run_bought_is_not_given_away_and_adoption_is_told_at_once() -> None:
+    """The tasks of earlier runs are ours; and who gets a record hears of it in the same step."""
+    service, told = Account(row("t"), row("u")), list[str]()
+    async with client(service) as veo:
+        veo._reconciler.own([Receipt("t", CHOSEN, NOW, NOW)])
+        lost = Lost(CHOSEN, NOW, NOW)
+        decision = await veo._reconciler.resolve(lost, deadline=1e9, adopted=told.append)
+
+    assert decision == Adopt("u")
+    assert told == ["u"]
+
+
+@pytest.mark.asyncio
+async def test_a_list_that_breaks_off_is_not_read_to_its_end() -> None:
+    """A page that cannot be had leaves open what it would show; what was read still counts."""
+    service = Account(*[row(f"t{n}", prompt=f"{n}") for n in range(60)])
+
+    async def show(body: Body) -> httpx.Response:
+        return refused(403, None) if body.get("offset") else await service._show(body)
+
+    service._tasks = show
+    async with client(service) as veo:
+        decision = await resolved(veo)
+        service.records[0] = row("mine")
+        found = await resolved(veo, Lost(CHOSEN, NOW, NOW + now()))
+
+    assert decision == CannotTell("the task list could not be read to its end")
+    assert found == Adopt("mine")
+
+
+@pytest.mark.asyncio
+async def test_nothing_is_given_to_whoever_left_during_a_look() -> None:
+    """The record stays free for the next one that is equal."""
+    service = Account(row("t"))
+    async with client(service) as veo:
+        veo._api.clock_offset = 0.0
+        gone = asyncio.create_task(resolved(veo))
+        stays = asyncio.create_task(resolved(veo))
+        await asyncio.sleep(0.5)
+        show = service._show
+
+        async def slow(body: Body) -> httpx.Response:
+            gone.cancel()
+            await anyio.sleep(0.5)
+            return await show(body)
+
+        service._tasks = slow
+
+        assert await stays == Adopt("t")
+        assert gone.cancelled()
+    assert not other_tasks()
+
+
+@pytest.mark.asyncio
+async def test_a_task_that_is_waited_for_by_its_id_is_not_adopted() -> None:
+    """Who waits for an id owns it, whichever process bought it."""
+    service = Account(row("t"))
+    async with client(service) as veo:
+        waiter = asyncio.create_task(veo.wait("t"))
+        await asyncio.sleep(0.1)
+        lost = asyncio.create_task(resolved(veo))
+        await asyncio.sleep(100.0)
+
+        assert not lost.done()
+        for task in (waiter, lost):
+            task.cancel()
+        await asyncio.wait([waiter, lost])
+
+
+@pytest.mark.asyncio
+async def test_what_is_old_is_forgotten() -> None:
+    """Receipts and ids that are waited for are kept as far as a look reaches back."""
+
+    async def accept(body: Body) -> httpx.Response:
+        return accepted(f"task-{now()}")
+
+    service = Service(submit=accept, tasks=Account()._show)
+    async with client(service) as veo:
+        for _ in range(20):
+            await veo.submit(MUG)
+            veo._reconciler.attached(f"id-{now()}")
+            await asyncio.sleep(1000.0)
+
+        assert round(next(iter(veo._reconciler._receipts)).begun - NOW) == 18000
+        assert len(veo._reconciler._attached) == len(veo._reconciler._receipts) == 2
+
+
+@pytest.mark.asyncio
+async def test_what_happens_now_is_kept_beside_a_lost_submit_of_the_future() -> None:
+    """While an earlier run's submit is sought that a clock, set back since, puts hours ahead, new
+    tasks are accepted and waited for as ever, and are known to be ours."""
+
+    async def accept(body: Body) -> httpx.Response:
+        return accepted(f"task-{now()}")
+
+    service = Service(submit=accept, tasks=Account()._show)
+    async with client(service) as veo:
+        await veo.submit(MUG)
+        await asyncio.sleep(1800.0)
+        then = NOW + now() + 7200.0
+        lost = asyncio.create_task(resolved(veo, Lost(CHOSEN, then, then, asked=NOW + now())))
+        await asyncio.sleep(1.0)
+        await veo.submit(MUG)
+        veo._reconciler.attached("id")
+
+        assert [receipt.task_id for receipt in veo._reconciler._ours()] == ["task-1801.0"]
+        assert veo._reconciler._owned({"task-0.0", "id", "other"}) == {"task-0.0", "id"}
+        lost.cancel()
+        await asyncio.wait([lost])
+
+
+@pytest.mark.asyncio
+async def test_what_was_bought_long_ago_is_still_not_given_away() -> None:
+    """A submit of an earlier run may be looked for at any time: a task that this client bought in
+    its window was never the lost one's, however long ago that was."""
+
+    async def accept(body: Body) -> httpx.Response:
+        return accepted(f"task-{now():.0f}")
+
+    account = Account(row("task-0"))
+    account._submit = accept
+    async with client(account) as veo:
+        for _ in range(4):
+            await veo.submit(MUG)
+            await asyncio.sleep(2000.0)
+        assert len(veo._reconciler._receipts) == 1
+
+        conclusion = await resolved(veo, Lost(CHOSEN, NOW, NOW + 1, asked=NOW + now()))
+
+    assert not isinstance(conclusion, Adopt)
+
+
+@pytest.mark.asyncio
+async def test_a_long_post_that_is_lost_still_knows_what_was_accepted_meanwhile() -> None:
+    """An answer may be awaited for hours: what was accepted since is ours all that time."""
+    long = 7200.0
+    service = Account(row("t", 1.0))
+    async with client(service, retry=RetryPolicy(submit_timeout=long)) as veo:
+        mine = Receipt("t", CHOSEN, NOW + 1, NOW + 2)
+        veo._reconciler.accepted(mine, at_once=True)
+        await asyncio.sleep(long)
+        later = Receipt("u", {**CHOSEN, "prompt": "x"}, NOW + now(), NOW + now())
+        veo._reconciler.accepted(later, at_once=True)
+        lost = asyncio.create_task(resolved(veo, Lost(CHOSEN, NOW, NOW + long)))
+        await asyncio.sleep(100.0)
+
+        assert not (lost.done() and isinstance(lost.result(), Adopt))
+        lost.cancel()
+        await asyncio.wait([lost])
+
+
+Ending = Callable[[VeoClient], Awaitable[object]]
+
+
+async def _fail(veo: VeoClient) -> None:
+    async def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    veo._reconciler._queries.many = broken  # type: ignore[method-assign,assignment]
+
+
+async def _cancel(veo: VeoClient) -> None:
+    assert veo._reconciler._looking is not None
+    veo._reconciler._looking.cancel()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "end, reason",
+    [
+        pytest.param(_fail, "the looking itself failed (ZeroDivisionError())", id="a bug"),
+        pytest.param(_cancel, "the looking was cancelled", id="cancelled by somebody"),
+        pytest.param(VeoClient.aclose, "the client was closed", id="closed"),
+    ],
+)
+async def test_whatever_ends_the_looking_tells_everybody(end: Ending, reason: str) -> None:
+    """Nobody waits for a look that will never come."""
+    service = Account()
+    async with client(service) as veo:
+        tasks = [asyncio.create_task(resolved(veo)) for _ in range(3)]
+        await asyncio.sleep(0.5)
+        await end(veo)
+        await asyncio.wait(tasks, timeout=2.0)
+
+        assert [task.result() for task in tasks] == [CannotTell(reason)] * 3
+        assert not veo._reconciler._open
+    assert not other_tasks()
+
+
+@pytest.mark.asyncio
+async def test_a_closed_client_looks_for_nothing() -> None:
+    """Who comes after the close is told at once, and no task is started."""
+    service = Account()
+    veo = client(service)
+    await veo.aclose()
+
+    assert await resolved(veo) == CannotTell("the client was closed")
+    assert not other_tasks()
+    assert not service.questions
+
+
+@pytest.mark.asyncio
+async def test_a_sleep_of_the_machine_hides_no_record() -> None:
+    """The service's clock goes on while this machine and its steady clock sleep: a submit from
+    before the sleep is looked for at its own time, even where tasks from after it are listed."""
+    service = Account(row("t", 10.5))
+    async with client(service) as veo:
+        await asyncio.sleep(10.0)
+        veo._reconciler.accepted(Receipt("c", CHOSEN, NOW + 9, NOW + 9, 0.0), at_once=True)
+        lost = Lost(CHOSEN, NOW + 10, NOW + 11, offset=0.0)
+        service.ahead = 5000.0
+        service.records.append(row("c", 9.0))
+        await veo.tasks.retrieve_many(["x"])
+        await asyncio.sleep(1.0)
+
+        assert await resolved(veo, lost) == Adopt("t")
+
+
+@pytest.mark.asyncio
+async def test_looks_are_few() -> None:
+    """Many that are lost one after another are looked for at most once a second together."""
+    service = Account()
+    async with client(service) as veo:
+        tasks = list[asyncio.Task[Conclusion]]()
+        for _ in range(300):
+            tasks.append(asyncio.create_task(resolved(veo)))
+            await asyncio.sleep(0.1)
+
+        assert len(service.questions) <= 32
+        assert json.dumps(service.questions[0])
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    assert not other_tasks()

@@ -1,0 +1,75 @@
+"""What the import contracts cannot see: which files await, and which keep a state of their own."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "veo_async"
+
+SHELLS = frozenset(
+    {
+        "_base/runtime.py",
+        "_base/signal.py",
+        "_batch/batch.py",
+        "_batch/item.py",
+        "_batch/item_resume.py",
+        "_batch/ledger.py",
+        "_batch/preview.py",
+        "_batch/run.py",
+        "_batch/spending.py",
+        "_client.py",
+        "_downloads/downloader.py",
+        "_downloads/egress.py",
+        "_downloads/http.py",
+        "_journal/journal.py",
+        "_limits/limiter.py",
+        "_limits/queue.py",
+        "_limits/slots.py",
+        "_reconcile/reconciler.py",
+        "_submit/drain.py",
+        "_submit/ledger.py",
+        "_submit/submitter.py",
+        "_tracking/task_list.py",
+        "_tracking/tracker.py",
+        "_wire/http.py",
+        "callbacks/__init__.py",
+        "callbacks/_asgi.py",
+        "callbacks/_server.py",
+    }
+)
+"""The files of the client that may await. All others decide, and are called."""
+
+APART = ("cli", "emulator", "gallery", "testing")
+"""Users of the client, and the service beside it."""
+
+AWAITING = (ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await, ast.Global)
+
+
+def files() -> Iterator[str]:
+    """The files of the client."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).as_posix()
+        if not name.startswith(APART):
+            yield name
+
+
+def awaits(name: str) -> bool:
+    """Whether a file has an asynchronous function, awaits, or changes a global name."""
+    tree = ast.parse((PACKAGE / name).read_text(encoding="utf-8"))
+    return any(isinstance(node, AWAITING) for node in ast.walk(tree))
+
+
+@pytest.mark.parametrize("name", list(files()))
+def test_only_a_listed_file_awaits(name: str) -> None:
+    """What is not listed decides: it has no asynchronous function and no global state. What is
+    listed and does not await is listed for nothing."""
+    assert awaits(name) is (name in SHELLS)
+
+
+def test_every_listed_file_exists() -> None:
+    """A file that is gone is listed no more."""
+    assert set(files()) >= SHELLS

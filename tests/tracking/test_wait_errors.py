@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+
+from veo_async import errors
+from veo_async._tracking import wait_errors
+from veo_async._tracking.poll_replies import AccountTrouble, Bad, Throttled
+from veo_async._wire.task_status import PENDING, Standing
+
+TOKEN = errors.InvalidTokenError("no such token", status_code=401, code="invalid_token")
+
+ENDS = [
+    (wait_errors.too_late("t1", 60.0, PENDING), errors.WaitTimeoutError, "within 60 s."),
+    (
+        wait_errors.too_late("t1", 60.0, Standing("pending", oddity="odd")),
+        errors.WaitTimeoutError,
+        "(odd)",
+    ),
+    (wait_errors.unknown("t1", 61.0), errors.TaskNotFoundError, "for 61 s"),
+    (wait_errors.closed("t1"), errors.ClientClosedError, "it goes on at the service"),
+    (wait_errors.hopeless("t1", Bad("HTTP 502")), errors.PollingError, "(HTTP 502)"),
+    (wait_errors.hopeless("t1", Throttled()), errors.PollingError, "(no answer)"),
+    (wait_errors.hopeless("t1", AccountTrouble(TOKEN)), errors.InvalidTokenError, "no such token"),
+    (wait_errors.broken("t1", None), errors.PollingError, "it was cancelled"),
+    (wait_errors.broken("t1", ValueError("what")), errors.PollingError, "(what)"),
+]
+
+
+@pytest.mark.parametrize("error, kind, said", ENDS, ids=[said for _, _, said in ENDS])
+def test_each_end_says_why_and_which_task(
+    error: errors.VeoError, kind: type[errors.VeoError], said: str
+) -> None:
+    """Whatever ends a wait, its error bears the task's id and the reason."""
+    assert type(error) is kind
+    assert said in str(error)
+    assert (error.task_id, error.may_have_cost) == ("t1", kind is not errors.TaskNotFoundError)
+
+
+def test_each_waiter_hears_of_the_account_with_its_own_id() -> None:
+    """One refusal ends many waits; the error of one is not that of another."""
+    one, other = (wait_errors.hopeless(task_id, AccountTrouble(TOKEN)) for task_id in ("t1", "t2"))
+
+    assert (one.task_id, other.task_id, TOKEN.task_id) == ("t1", "t2", None)
+
+
+def test_what_broke_the_polling_is_the_cause() -> None:
+    """The traceback of our own mistake is kept."""
+    failed = ValueError("what")
+
+    assert wait_errors.broken("t1", failed).__cause__ is failed

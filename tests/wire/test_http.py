@@ -1,0 +1,620 @@
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import sys
+import tracemalloc
+import zlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import aiohttp
+import anyio
+import httpx
+import pytest
+from httpx_aiohttp import AiohttpTransport
+
+from tests.support.service import NOW
+from tests.support.sockets import Line, serve
+from veo_async import VeoClient
+from veo_async._submit.verdict import NotSent, Uncertain, judge
+from veo_async._wire.http import (
+    API,
+    CONNECT_TIMEOUT,
+    KEEPALIVE,
+    MAX_BODY,
+    USER_AGENT,
+    BodyTooLarge,
+    family_of,
+    read_body,
+)
+from veo_async._wire.replies import Answer, Failure, Reply
+from veo_async.errors import InvalidRequestError
+
+TOKEN = "a-secret-token"
+PIECE = 64 * 1024
+
+
+class Stream(httpx.AsyncByteStream):
+    """A body that comes in pieces, and notes how many were taken and whether it was closed."""
+
+    def __init__(
+        self,
+        *pieces: bytes,
+        endless: bool = False,
+        pause: float = 0.0,
+        at_close: Exception | None = None,
+    ) -> None:
+        self.taken = 0
+        self.closed = False
+        self._pieces = pieces
+        self._endless = endless
+        self._pause = pause
+        self._at_close = at_close
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            for piece in self._pieces:
+                await anyio.sleep(self._pause)
+                self.taken += 1
+                yield piece
+            if not self._endless:
+                return
+
+    async def aclose(self) -> None:
+        self.closed = True
+        if self._at_close:
+            raise self._at_close
+
+
+class Transport(httpx.AsyncBaseTransport):
+    """Somebody else's transport: answers with a stream, after a while, or raises."""
+
+    def __init__(
+        self,
+        stream: httpx.AsyncByteStream | None = None,
+        *,
+        encoding: str | None = None,
+        delay: float = 0.0,
+        failure: BaseException | None = None,
+        headers: list[tuple[str, str]] | None = None,
+    ) -> None:
+        self.requests: list[httpx.Request] = []
+        self._stream = stream or Stream(b"{}")
+        self._headers = list(headers or [])
+        if encoding:
+            self._headers.append(("Content-Encoding", encoding))
+        self._delay = delay
+        self._failure = failure
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        await anyio.sleep(self._delay)
+        if self._failure:
+            raise self._failure
+        return httpx.Response(200, headers=self._headers, stream=self._stream)
+
+
+def api(
+    transport: httpx.AsyncBaseTransport | None = None,
+    *,
+    base_url: str = "http://127.0.0.1:1",
+) -> API:
+    """What is tested."""
+    return API(
+        token=TOKEN,
+        base_url=base_url,
+        concurrency=4,
+        transport=transport,
+        verify=False,
+        wall=lambda: NOW,
+    )
+
+
+async def ask(
+    transport: httpx.AsyncBaseTransport | None = None,
+    *,
+    timeout: float = 60.0,
+    base_url: str = "http://127.0.0.1:1",
+) -> Answer:
+    """What comes of one call."""
+    asking = api(transport, base_url=base_url)
+    try:
+        return await asking.post("submit", {"prompt": "Ein Becher ☕"}, timeout=timeout)
+    finally:
+        await asking.aclose()
+
+
+def kind(answer: Answer) -> str:
+    """The name of the exception that a call ended with."""
+    assert isinstance(answer, Failure)
+    return answer.error[0]
+
+
+# Options.
+
+
+@pytest.mark.parametrize(
+    "variable, value, field, told",
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:1", "proxy", "socksio"),
+        ("HTTPS_PROXY", "gopher://user:hidden@127.0.0.1:1", "proxy", "scheme"),
+        ("NO_PROXY", "fe80::/10", "proxy", "port"),
+        ("SSL_CERT_FILE", "/nowhere/ca.pem", "verify", "No such file"),
+    ],
+)
+def test_an_environment_that_httpx_refuses_is_told(
+    variable: str, value: str, field: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No exception of httpx's own crosses the face; the message names what to look at."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setitem(sys.modules, "socksio", None)  # as where it is not installed
+
+    with pytest.raises(InvalidRequestError, match=told) as caught:
+        VeoClient(TOKEN)
+
+    assert caught.value.field == field
+    assert variable in str(caught.value)
+    assert "hidden" not in str(caught.value)
+
+
+# What is sent.
+
+
+@pytest.mark.asyncio
+async def test_a_call_is_a_post_of_json_with_the_token() -> None:
+    """The headers that the API guide shows, and a body in UTF-8 without white space."""
+    transport = Transport()
+
+    await ask(transport)
+
+    (request,) = transport.requests
+    assert (request.method, str(request.url)) == ("POST", "http://127.0.0.1:1/veo/videos")
+    assert request.content == '{"prompt":"Ein Becher ☕"}'.encode()
+    assert request.headers["accept"] == "application/json"
+    assert request.headers["accept-encoding"] == "gzip"
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["authorization"] == f"Bearer {TOKEN}"
+    assert request.headers["user-agent"] == USER_AGENT
+    assert USER_AGENT.startswith("veo-async/")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("timeout, connect", [(600.0, CONNECT_TIMEOUT), (3.0, 1.0)])
+async def test_connecting_has_less_time_than_the_call(timeout: float, connect: float) -> None:
+    """TCP and TLS fail before the call itself does: the one is proof that nothing was sent, the
+    other is none. All else has the time of the whole call."""
+    transport = Transport()
+
+    await ask(transport, timeout=timeout)
+
+    assert transport.requests[0].extensions["timeout"] == {
+        "connect": connect,
+        "read": None,
+        "write": None,
+        "pool": None,
+    }
+
+
+@pytest.mark.asyncio
+async def test_idle_connections_are_given_up_soon() -> None:
+    """The pool is as large as the limiter, and keeps no connection longer than `KEEPALIVE`."""
+    pool = pool_of(api())
+
+    assert pool._max_connections == pool._max_keepalive_connections == 4
+    assert pool._keepalive_expiry == KEEPALIVE == 2.0
+
+
+# What comes back.
+
+
+@pytest.mark.asyncio
+async def test_an_answer_is_a_value() -> None:
+    """Status, headers by their lower-case names, the body, and the pause that is asked for; its
+    ``Date`` tells by how much the service's clock runs ahead."""
+    told = {"Retry-After": "7", "Date": "Fri, 25 Jul 2025 08:00:05 GMT"}
+    transport = httpx.MockTransport(
+        lambda request: httpx.Response(429, json={"a": 1}, headers=told)
+    )
+    asking = api(transport)
+
+    before = asking.clock_offset
+    answer = await asking.post("poll", {}, timeout=60.0)
+    await asking.aclose()
+
+    assert isinstance(answer, Reply)
+    assert (answer.status, json.loads(answer.body)) == (429, {"a": 1})
+    assert answer.headers["retry-after"] == "7"
+    assert answer.retry_after == 7.0
+    assert (before, asking.clock_offset) == (None, 5.5)
+
+
+@pytest.mark.asyncio
+async def test_an_answer_comes_without_the_token() -> None:
+    """Whoever reads it, wherever it repeats the token."""
+    transport = Transport(Stream(f'{{"seen": "{TOKEN}"}}'.encode()), headers=[("X-Seen", TOKEN)])
+
+    answer = await ask(transport)
+
+    assert isinstance(answer, Reply)
+    assert answer.headers["x-seen"] == "[secret]"
+    assert answer.body == b'{"seen": "[secret]"}'
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("compress", [gzip.compress, zlib.compress])
+async def test_what_was_compressed_is_inflated(compress: Callable[[bytes], bytes]) -> None:
+    """gzip and, if it comes unasked, deflate, however the pieces fall; the case is the server's."""
+    body = b'{"task_id": "t-1"}' * 50
+    encoding = "GZIP" if compress is gzip.compress else "Deflate"
+    pieces = [bytes([byte]) for byte in compress(body)]
+
+    answer = await ask(Transport(Stream(*pieces), encoding=encoding))
+
+    assert isinstance(answer, Reply)
+    assert answer.body == body
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "x" * 99])
+async def test_an_encoding_that_was_not_offered_is_refused(encoding: str) -> None:
+    """Before anything of the body is read; what is shown of it is short."""
+    stream = Stream(b"anything")
+
+    answer = await ask(Transport(stream, encoding=encoding))
+
+    assert isinstance(answer, Failure)
+    assert kind(answer) == "veo_async._wire.http.UnknownEncoding"
+    assert (encoding if len(encoding) < 40 else "long") in answer.detail
+    assert len(answer.detail) < 120
+    assert (stream.taken, stream.closed) == (0, True)
+
+
+@pytest.mark.asyncio
+async def test_an_answer_from_memory_is_taken() -> None:
+    """A fake that was given its content at once works like a socket, compressed or not, and
+    within the same limit."""
+    body = gzip.compress(b'{"task_id": "t-1"}')
+    headers = {"content-encoding": "gzip"}
+
+    small = await ask(
+        httpx.MockTransport(lambda request: httpx.Response(200, content=body, headers=headers))
+    )
+    large = await ask(
+        httpx.MockTransport(lambda request: httpx.Response(200, content=bytes(MAX_BODY + 1)))
+    )
+
+    assert isinstance(small, Reply)
+    assert small.body == b'{"task_id": "t-1"}'
+    assert kind(large) == "veo_async._wire.http.BodyTooLarge"
+
+
+@pytest.mark.asyncio
+async def test_an_error_at_the_end_of_a_connection_loses_no_answer() -> None:
+    """Once an answer was read it counts: it may hold the id of a paid task."""
+    stream = Stream(b'{"task_id": "t-1"}', at_close=OSError("broken"))
+
+    answer = await ask(Transport(stream))
+
+    assert isinstance(answer, Reply)
+    assert answer.body == b'{"task_id": "t-1"}'
+
+
+# What is not read.
+
+
+def bombs(wbits: int) -> list[bytes]:
+    """A body that inflates a thousandfold, to eight times the limit, in pieces."""
+    deflate = zlib.compressobj(9, wbits=wbits)
+    body = b"".join(deflate.compress(bytes(2**20)) for _ in range(8 * MAX_BODY // 2**20))
+    body += deflate.flush()
+    assert 8 * MAX_BODY / len(body) > 1000
+    return [body[start : start + PIECE] for start in range(0, len(body), PIECE)]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "encoding, wbits", [("gzip", 16 + zlib.MAX_WBITS), ("deflate", zlib.MAX_WBITS)]
+)
+async def test_a_bomb_does_not_fill_the_memory(encoding: str, wbits: int) -> None:
+    """A body that inflates a thousandfold costs the limit, and a little for the parts."""
+    stream = Stream(*bombs(wbits))
+
+    tracemalloc.start()
+    try:
+        answer = await ask(Transport(stream, encoding=encoding))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert kind(answer) == "veo_async._wire.http.BodyTooLarge"
+    assert peak < 2.5 * MAX_BODY  # the body so far, and the part that is joined to it
+    assert stream.closed
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("endless", [False, True])
+async def test_a_long_body_is_cut(endless: bool) -> None:
+    """No more is taken than the limit and one piece, whatever its length is said to be."""
+    pieces = 1 if endless else 17 * 2**20 // PIECE
+    stream = Stream(*[bytes(PIECE)] * pieces, endless=endless)
+
+    answer = await ask(Transport(stream))
+
+    assert kind(answer) == "veo_async._wire.http.BodyTooLarge"
+    assert stream.taken == MAX_BODY // PIECE + 1
+    assert stream.closed
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("compressed", [False, True])
+async def test_the_limit_itself_is_no_excess(compressed: bool) -> None:
+    """A body of exactly the limit is whole; of one byte more, it is refused."""
+
+    async def read(length: int) -> bytes:
+        body = bytes(length)
+        headers = {"content-encoding": "gzip"} if compressed else {}
+        stream = Stream(gzip.compress(body) if compressed else body)
+        return await read_body(httpx.Response(200, headers=headers, stream=stream), 100)
+
+    assert await read(100) == bytes(100)
+    with pytest.raises(BodyTooLarge, match="100 bytes"):
+        await read(101)
+
+
+@pytest.mark.asyncio
+async def test_a_torn_compressed_body_is_no_json() -> None:
+    """What is missing at the end of a gzip stream is not made up."""
+    body = gzip.compress(b'{"task_id": "t-1", "more": "' + b"abcdefgh" * 99 + b'"}')
+
+    answer = await ask(Transport(Stream(body[: len(body) // 2]), encoding="gzip"))
+
+    assert isinstance(answer, Reply)
+    assert isinstance(judge(answer), Uncertain)
+
+
+# Time.
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "transport",
+    [
+        Transport(delay=61.0),
+        Transport(Stream(b"{", pause=7.0, endless=True)),
+        Transport(Stream(b"{}", pause=61.0)),
+    ],
+    ids=["no answer", "a slow body", "no body"],
+)
+async def test_the_whole_call_has_one_time(transport: Transport) -> None:
+    """Transports in the process enforce no timeouts, so the clock is ours, and it is not set back
+    by a byte now and then. It proves nothing about a submit."""
+    started = anyio.current_time()
+
+    answer = await ask(transport, timeout=60.0)
+
+    assert anyio.current_time() - started == 60.0
+    assert kind(answer) == "builtins.TimeoutError"
+    assert isinstance(judge(answer), Uncertain)
+
+
+@pytest.mark.asyncio
+async def test_a_cancelled_call_closes_its_answer() -> None:
+    """Cancellation goes on, and the connection is given back."""
+    stream = Stream(b"{", pause=7.0, endless=True)
+    transport = Transport(stream)
+    asking = api(transport)
+
+    task = asyncio.create_task(asking.post("submit", {}, timeout=60.0))
+    await anyio.sleep(20.0)
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert stream.closed
+    await asking.aclose()
+
+
+# Whose exceptions they are.
+
+
+class Declared(httpx.MockTransport):
+    failure_family = "httpx"
+
+
+class Heir(httpx.AsyncHTTPTransport):
+    pass
+
+
+@pytest.mark.parametrize(
+    "make, family",
+    [
+        (lambda: None, "httpx"),
+        (lambda: httpx.AsyncHTTPTransport(verify=False), "httpx"),
+        (lambda: AiohttpTransport(verify=False), "aiohttp"),
+        (lambda: Heir(verify=False), "unknown"),
+        (lambda: httpx.MockTransport(lambda request: httpx.Response(200)), "unknown"),
+        (lambda: Declared(lambda request: httpx.Response(200)), "httpx"),
+    ],
+)
+def test_the_family_of_exceptions_is_the_transports(
+    make: Callable[[], httpx.AsyncBaseTransport | None], family: str
+) -> None:
+    """Known are the exact types; a subclass may raise anything; others may declare themselves."""
+    assert family_of(make()) == family
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "failure",
+    [
+        httpx.ConnectError("refused"),
+        httpx.ConnectTimeout(""),
+        ValueError("odd"),
+        ExceptionGroup("several", [OSError()]),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+async def test_an_unknown_transport_proves_nothing(failure: Exception) -> None:
+    """Whatever it raises is a value, and its submit is uncertain, even by a familiar name."""
+    answer = await ask(Transport(failure=failure))
+
+    assert isinstance(answer, Failure)
+    assert answer.family == "unknown"
+    assert answer.error[0] == f"{type(failure).__module__}.{type(failure).__qualname__}"
+    assert answer.detail.startswith(type(failure).__name__)
+    assert answer.exception is failure
+    assert isinstance(judge(answer), Uncertain)
+
+
+@pytest.mark.asyncio
+async def test_a_transport_may_declare_its_exceptions() -> None:
+    """With ``failure_family`` a transport says that a failure to connect means what it says."""
+    transport = Transport(failure=httpx.ConnectError("refused"))
+    transport.failure_family = "httpx"  # type: ignore[attr-defined]
+
+    answer = await ask(transport)
+
+    assert isinstance(judge(answer), NotSent)
+
+
+@pytest.mark.parametrize(
+    "cause, proof",
+    [
+        (aiohttp.ConnectionTimeoutError(), True),
+        (aiohttp.SocketTimeoutError(), False),
+        (aiohttp.ServerDisconnectedError(), False),
+        (aiohttp.ClientOSError(), False),
+        (None, False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_only_the_cause_proves_anything_of_aiohttp(cause: Exception | None, proof: bool) -> None:
+    """All of these are an ``httpx.ConnectTimeout`` to httpx_aiohttp, or an heir of what is a
+    proof; a timeout while reading is none, whoever's session has set one."""
+    lineage = tuple(f"{cls.__module__}.{cls.__qualname__}" for cls in type(cause).__mro__)
+    failure = Failure("aiohttp", ("httpx.ConnectTimeout",), lineage if cause else ())
+
+    assert isinstance(judge(failure), NotSent) is proof
+
+
+@pytest.mark.asyncio
+async def test_the_cause_is_told_with_the_exception() -> None:
+    """Both lines of descent are kept, since for aiohttp only the cause proves anything."""
+    failure = httpx.ConnectTimeout("odd")
+    failure.__cause__ = KeyError("beneath")
+
+    answer = await ask(Transport(failure=failure))
+
+    assert isinstance(answer, Failure)
+    assert "httpx.TimeoutException" in answer.error
+    assert answer.cause[:2] == ("builtins.KeyError", "builtins.LookupError")
+
+
+# On real sockets.
+
+
+def pool_of(asking: API) -> Any:
+    """httpcore's pool; it has no public face."""
+    transport = asking._http._transport
+    assert isinstance(transport, httpx.AsyncHTTPTransport)
+    return transport._pool
+
+
+async def endless(line: Line) -> None:
+    """Answer, and never come to the end."""
+    await line.request()
+    await line.say("HTTP/1.1 200 OK\r\n\r\n")
+    while True:
+        await line.say(bytes(PIECE))
+
+
+async def slow(line: Line) -> None:
+    """Answer by half."""
+    await line.request()
+    await line.say("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{")
+    await line.hang()
+
+
+@pytest.mark.asyncio
+@pytest.mark.real_loop
+async def test_no_connection_is_left_open() -> None:
+    """Neither an answer that is too long nor a cancelled call keeps its connection."""
+    async with serve(endless, slow) as server:
+        asking = api(base_url=server.url)
+        too_long = await asking.post("submit", {}, timeout=60.0)
+        after_the_long_one = list(pool_of(asking).connections)
+        begun = asyncio.Event()
+        server.on_hang = begun.set
+        task = asyncio.create_task(asking.post("submit", {}, timeout=60.0))
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    assert kind(too_long) == "veo_async._wire.http.BodyTooLarge"
+    assert after_the_long_one == pool_of(asking).connections == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.real_loop
+async def test_no_cookie_is_kept() -> None:
+    """What a gateway wants to be remembered is not sent back to it."""
+
+    async def script(line: Line) -> None:
+        for _ in range(2):
+            await line.request()
+            await line.answer(more="set-cookie: session=1; path=/\r\n")
+
+    async with serve(script) as server:
+        asking = api(base_url=server.url)
+        for _ in range(2):
+            assert isinstance(await asking.post("poll", {}, timeout=60.0), Reply)
+        await asking.aclose()
+
+    assert server.connections == 1
+    assert [request.headers.get("cookie") for request in server.requests] == [None, None]
+
+
+def headed(headers: bytes) -> Callable[[Line], Any]:
+    """Answer with these headers."""
+
+    async def script(line: Line) -> None:
+        await line.request()
+        await line.say(b"HTTP/1.1 200 OK\r\n" + headers + b"content-length: 2\r\n\r\n{}")
+        await line.rest()
+
+    return script
+
+
+@pytest.mark.asyncio
+@pytest.mark.real_loop
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+@pytest.mark.parametrize(
+    "headers", [b"a: " + b"x" * 2**21 + b"\r\n", b"a: b\r\n" * 2**18], ids=["long", "many"]
+)
+async def test_absurd_headers_are_not_read_to_the_end(headers: bytes, transport: str) -> None:
+    """Megabytes of headers end the call, uncertain, and nothing else."""
+    async with serve(headed(headers)) as server:
+        other = AiohttpTransport(verify=False) if transport == "aiohttp" else None
+        answer = await ask(other, base_url=server.url)
+
+    assert isinstance(answer, Failure)
+    assert len(answer.detail) < 1000
+    assert isinstance(judge(answer), Uncertain)
+
+
+@pytest.mark.asyncio
+@pytest.mark.real_loop
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+async def test_odd_headers_are_read(transport: str) -> None:
+    """Repeated names are joined, bytes beyond ASCII do no harm."""
+    async with serve(headed(b"X-A: 1\r\nx-a: 2\r\nx-b: \xe9\xff\r\n")) as server:
+        other = AiohttpTransport(verify=False) if transport == "aiohttp" else None
+        answer = await ask(other, base_url=server.url)
+
+    assert isinstance(answer, Reply)
+    assert answer.headers["x-a"] == "1, 2"
+    assert answer.headers["x-b"]

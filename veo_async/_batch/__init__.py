@@ -1,0 +1,1 @@
+"""Many requests at once, where every end is a value."""

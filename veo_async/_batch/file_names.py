@@ -1,0 +1,78 @@
+"""The names of the files that a batch saves: ``0007-a-coffee-mug-on-a-marble-counter.mp4``.
+
+An item's stem is its number in the order of the input and what its prompt says; all its files
+begin with it. Stems of one run differ in their numbers. A stem that another item had first, in an
+earlier run of other input or of another batch, gets a hash of the key after a ``~``, which no plain
+stem has. So a name is safe on every file system (also on those that know no case, keep names in
+another Unicode form, or reserve the names of devices), and never leaves its folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterator
+from itertools import count
+
+from .._base.slug import slug
+from ..models import Get1080p, VideoRequest
+
+UPSCALED = "-1080p"
+"""What the stem of an upscaled video is followed by. No stem ends so: else the video of one item
+could be taken for the upscaled one of another."""
+
+VIDEO, RECORD = ".mp4", ".json"
+
+_OURS = re.compile(r"[0-9]{4,}(?:-[^./\\]+)?")
+
+
+def stem_of(number: int, request: VideoRequest, *, key: str | None = None) -> str:
+    """What the names of an item's files begin with; with ``key``, also where the plain stem is
+    another item's."""
+    text = request.video_id if isinstance(request, Get1080p) else request.prompt
+    stem = f"{number:04}-{slug(text)}"
+    while stem.endswith(UPSCALED):
+        stem = stem.removesuffix(UPSCALED)
+    if key is None:
+        return stem
+    digest = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:16]
+    return f"{stem}~{digest}"
+
+
+def stems_of(number: int, request: VideoRequest, key: str) -> Iterator[str]:
+    """The stems that an item may have, the plainest first; there is always one more."""
+    yield stem_of(number, request)
+    yield stem_of(number, request, key=key)
+    yield from (stem_of(number, request, key=f"{key}\n{more}") for more in count(2))
+
+
+def file_name(stem: str, *, upscaled: bool = False) -> str:
+    """The name of an item's video, or of its upscaled one."""
+    return f"{stem}{UPSCALED if upscaled else ''}{VIDEO}"
+
+
+def record_name(stem: str) -> str:
+    """The name of an item's record."""
+    return f"{stem}{RECORD}"
+
+
+def names_of(stem: str) -> tuple[str, ...]:
+    """All names that an item with this stem may use."""
+    return record_name(stem), file_name(stem), file_name(stem, upscaled=True)
+
+
+def stem_in(name: str) -> str | None:
+    """The stem in the name of a video or a record; ``None`` if it is no name of ours."""
+    for ending in (f"{UPSCALED}{VIDEO}", VIDEO, RECORD):
+        if name.endswith(ending):
+            stem = name.removesuffix(ending)
+            ours = _OURS.fullmatch(stem) and not stem.endswith(UPSCALED)
+            # A file system that keeps the parts of a letter apart finds it in one form, too.
+            return unicodedata.normalize("NFC", stem) if ours else None
+    return None
+
+
+def fold(name: str) -> str:
+    """A text that is equal for names that some file system takes for one and the same."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())

@@ -1,0 +1,55 @@
+"""Keys that tell the requests of one run apart."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from .._base.fingerprints import mark_of
+from ..errors import InvalidRequestError
+from ..models import VideoRequest
+
+
+def digest(request: VideoRequest) -> str:
+    """A hash of what the caller chose, the same in every process and version. Where the result is
+    posted is left out: a run that is resumed at another address asks for the same videos."""
+    left_out = {"extra_body", "callback_url"}
+    chosen = request.model_dump(mode="json", exclude_none=True, exclude=left_out)
+    chosen["extra_body"] = request.extra_body  # here a null is sent, so it makes a difference
+    text = json.dumps(chosen, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Keys:
+    """The keys of one run, each of them once.
+
+    Of a key only eight bytes are kept, whatever its length, so a long input costs little.
+    """
+
+    def __init__(self) -> None:
+        self._taken: set[int] = set()
+        self._last: dict[str, int] = {}  # the last number of a request that came more than once
+
+    def key(self, request: VideoRequest) -> str:
+        """The key of the next request that has none of its own: its hash, and how many equal ones
+        came before it, for ten equal requests are ten videos."""
+        name = digest(request)
+        number = self._last.get(name, 0)
+        while (mark := mark_of(key := f"{name}-{number + 1}")) in self._taken:
+            number += 1
+            self._last[name] = number
+        self._taken.add(mark)
+        return key
+
+    def take(self, key: str) -> str:
+        """The caller's own key.
+
+        Raises:
+            InvalidRequestError: it came before.
+        """
+        mark = mark_of(key)
+        if mark in self._taken:
+            problem = f"The key {key!r} comes twice in the input. The second one was not sent."
+            raise InvalidRequestError(problem, field="key")
+        self._taken.add(mark)
+        return key

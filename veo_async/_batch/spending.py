@@ -1,0 +1,122 @@
+"""What all items of one batch spend together.
+
+Every POST may be bought by whoever sends it, so each is counted before it is sent, and given back
+only by evidence that it bought nothing.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import anyio
+
+from .._submit.verdict import Accepted, Uncertain, Verdict
+from ..errors import (
+    AccountError,
+    VeoError,
+)
+
+
+def may_be_billed(verdict: Verdict) -> bool:
+    """Whether a POST with this end may be on the bill."""
+    return isinstance(verdict, Accepted | Uncertain)
+
+
+def account_trouble(error: BaseException) -> AccountError | None:
+    """The error after which no further submit makes sense, without the task it was met at."""
+    if not isinstance(error, AccountError):
+        return None
+    trouble = copy(error)
+    trouble.task_id, trouble.may_have_cost = None, False
+    return trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many POSTs may be billed in this run.
+
+    Attributes:
+        limit: at most so many; ``None`` for no limit.
+        open: POSTs whose answer is awaited.
+        spent: POSTs that were accepted, or that may have been.
+    """
+
+    limit: int | None
+    open: int = 0
+    spent: int = 0
+
+    @property
+    def verdict(self) -> Literal["go", "wait", "stop"]:
+        """Whether the next POST may be sent; ``wait`` for the answers that are open."""
+        if self.limit is None or self.open + self.spent < self.limit:
+            return "go"
+        return "wait" if self.spent < self.limit else "stop"
+
+    def begun(self) -> Allowance:
+        """One more POST is sent."""
+        return replace(self, open=self.open + 1)
+
+    def ended(self, *, billed: bool) -> Allowance:
+        """A POST is over; ``billed`` if it may be on the bill."""
+        return replace(self, open=self.open - 1, spent=self.spent + billed)
+
+    def given_back(self) -> Allowance:
+        """A POST that may have been billed provably was not."""
+        return replace(self, spent=self.spent - 1)
+
+    def error(self) -> VeoError:
+        """The error for a ``stop``."""
+        return VeoError(
+            f"max_submissions={self.limit} is reached, so nothing more was sent for this request. "
+            "Run the same batch again with the journal and a higher limit to go on."
+        )
+
+
+class Till:
+    """What all items of one batch spend together.
+
+    Attributes:
+        trouble: an error of the account, after which nothing more is sent.
+    """
+
+    def __init__(self, limit: int | None) -> None:
+        self._allowance = Allowance(limit)
+        self._changed = anyio.Event()
+        self.trouble: AccountError | None = None
+
+    async def enter(self) -> None:
+        """Wait until one more POST may be sent, and count it.
+
+        Raises:
+            VeoError: none may be sent any more.
+        """
+        while True:
+            if self.trouble:
+                raise copy(self.trouble)
+            verdict = self._allowance.verdict
+            if verdict == "stop":
+                raise self._allowance.error()
+            if verdict == "go":
+                self._allowance = self._allowance.begun()
+                return
+            await self._changed.wait()
+
+    def leave(self, *, billed: bool) -> None:
+        """A POST is over."""
+        self._change(self._allowance.ended(billed=billed))
+
+    def give_back(self) -> None:
+        """A POST that may have been billed was not."""
+        self._change(self._allowance.given_back())
+
+    def notice(self, error: BaseException) -> None:
+        """Stop sending, if this is an error of the account."""
+        self.trouble = self.trouble or account_trouble(error)
+        self._change(self._allowance)
+
+    def _change(self, allowance: Allowance) -> None:
+        self._allowance = allowance
+        changed, self._changed = self._changed, anyio.Event()
+        changed.set()

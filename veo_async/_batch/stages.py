@@ -1,0 +1,106 @@
+"""The stages of an item, and what is recorded of a POST."""
+
+from __future__ import annotations
+
+from .._journal import events
+from .._journal.rows import FIRST, Item, Step
+from .._submit.verdict import Accepted, Refused, Uncertain, Verdict
+from .._wire.dialect import OTHER_SPELLING
+from ..errors import (
+    AccountError,
+    APINotImplementedError,
+    BadRequestError,
+    DownloadError,
+    InvalidRequestError,
+    NoAPIError,
+    RateLimitError,
+    ServerError,
+    VeoError,
+)
+from ..models import Generation, Get1080p, VideoRequest
+
+SECOND = "upscale"
+"""The stage that makes the 1080p version."""
+
+MANY = 1000
+"""How many items are under way at most where nothing else is said."""
+
+PASSING = (AccountError, NoAPIError, RateLimitError, ServerError)
+"""Refusals that say nothing about the request itself, so a later run sends it again."""
+
+
+def event_of(
+    key: str,
+    stage: str,
+    verdict: Verdict,
+    *,
+    ended_at: float,
+    other_spelling: bool,
+    at_once: bool = False,
+) -> events.StageEvent:
+    """What the journal is told of a POST that was over at ``ended_at`` (Unix seconds).
+
+    ``other_spelling`` tells whether another spelling of the action is tried after a refusal, and
+    ``at_once`` whether only the id was answered, as was asked for.
+    """
+    match verdict:
+        case Accepted(task_id, standing):
+            if standing.generation:
+                return events.Succeeded(key, stage, standing.generation)
+            return events.Accepted(key, stage, task_id or "", at_once)
+        case Uncertain():
+            return events.Uncertain(key, stage, ended_at, verdict.trace_id)
+        case Refused(error) if not (isinstance(error, PASSING) or other_spelling):
+            return events.Refused(key, stage, error)
+        case _:
+            return events.Withdrawn(key, stage)
+
+
+def may_respell(verdict: Verdict, action: str) -> bool:
+    """Whether the law may try another spelling of ``action`` after this verdict."""
+    if not isinstance(verdict, Refused) or action not in OTHER_SPELLING:
+        return False
+    return isinstance(verdict.error, BadRequestError | APINotImplementedError)
+
+
+def step_of(item: Item, request: VideoRequest, *, upscale: bool, retry_failed: bool) -> Step:
+    """What a run does first about an item that costs money or time; `finished` is free."""
+    stages = [FIRST, SECOND] if upscale and not isinstance(request, Get1080p) else [FIRST]
+    for stage in stages:
+        step = item.step(stage)
+        if step == "stays" and retry_failed:
+            return "start"
+        if step != "finished":
+            return step
+    return "finished"
+
+
+def upscaling(request: VideoRequest, generation: Generation) -> Get1080p | None:
+    """The request for the 1080p version of a result; ``None`` if it is one.
+
+    Raises:
+        InvalidRequestError: the result has no video with an id.
+    """
+    if isinstance(request, Get1080p):
+        return None
+    video_id = generation.video.id
+    if not video_id:
+        problem = "The video has no id, so there is no 1080p version of it. It stays paid for."
+        raise InvalidRequestError(problem, field="video")
+    return Get1080p(video_id=video_id, model=request.model)
+
+
+def unexpected(error: Exception) -> VeoError:
+    """A fault of our own as a value: it must not lose the others' videos."""
+    told = VeoError(f"An unexpected {type(error).__name__}: {error}", may_have_cost=True)
+    told.__cause__ = error
+    return told
+
+
+def unwritable(error: OSError, folder: object) -> DownloadError:
+    """The error for a folder in which nothing can be written down."""
+    return DownloadError(
+        f"Nothing can be saved in the folder {folder} ({error}): see to it, and run the same batch "
+        "again.",
+        path=folder,
+    )

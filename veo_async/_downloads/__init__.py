@@ -1,0 +1,1 @@
+"""Files: from a host to the disk, whole or not at all."""

@@ -1,0 +1,260 @@
+"""The fetches of files: a few at a time, each until it is whole on the disk or cannot be had."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any, TypeVar
+
+import anyio
+import httpx
+
+from .._base.backoff import backoff
+from .._base.runtime import RunSync, in_thread
+from .._base.urls import AddressError
+from ..errors import DownloadError, VeoError
+from ..models import TaskRecord
+from .egress import Proxy
+from .http import DownloadTimes, Hosts
+from .part_file import Notes, PartFile
+from .response import (
+    CHECK_DISK,
+    FileRefused,
+    Reception,
+    Stale,
+    StartAnew,
+    TryAgain,
+    failure_message,
+    fresh_url,
+)
+from .resume import Held, Mark, notes_on, read_held
+
+__all__ = ["DownloadTimes", "Downloads"]
+
+T = TypeVar("T")
+
+WRITE_SIZE = 256 * 1024  # bytes; a hop to a thread costs about what writing these does
+
+SAVE_SIZE = 4 * 1024**2
+"""After so many bytes what is there is made durable, so that a killed process loses no more."""
+
+RENEWALS = 2
+"""How often one fetch asks for a fresh URL: the second may be needed if a long one outlives it."""
+
+LookUp = Callable[[Sequence[str]], Awaitable[Sequence[TaskRecord]]]
+
+
+@dataclass(slots=True, eq=False)
+class _Fetch:
+    """One fetch under way. ``saved`` bytes are durable, with notes for a later run."""
+
+    url: str
+    part: PartFile
+    mark: Mark | None
+    held: Held = field(default_factory=Held)
+    saved: int = 0
+
+    def notes(self) -> Notes:
+        """What a later run is told of the bytes that are there."""
+        return partial(notes_on, self.mark, self.held)
+
+
+class Downloads:
+    """Fetches files, a few at a time, and leaves none half done.
+
+    Args:
+        transport, proxy, verify: see `Hosts`.
+        loopback_ok: whether the API is on this machine, so that files may come from it too.
+        random: the luck for pauses.
+        run_sync: where blocking calls run.
+        look_up: asks the service about tasks, for fresh URLs; ``None`` never does.
+        max_bytes: the largest file.
+        parallel: fetches at a time.
+        tries: how often a fetch is tried whose failure may pass, unless it gets on meanwhile.
+        times: how long it may take.
+    """
+
+    def __init__(
+        self,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        proxy: Proxy | None = None,
+        verify: ssl.SSLContext | str | bool = True,
+        loopback_ok: bool = False,
+        random: Random,
+        run_sync: RunSync = in_thread,
+        look_up: LookUp | None = None,
+        max_bytes: int = 4 * 1024**3,
+        parallel: int = 4,
+        tries: int = 4,
+        times: DownloadTimes | None = None,
+    ) -> None:
+        self._times = times or DownloadTimes()
+        self._hosts = Hosts(
+            transport,
+            proxy=proxy,
+            verify=verify,
+            loopback_ok=loopback_ok,
+            max_bytes=max_bytes,
+            times=self._times,
+        )
+        self._random = random
+        self._run_sync = run_sync
+        self._look_up = look_up
+        self._max_bytes = max_bytes
+        self._places = anyio.Semaphore(parallel)
+        self._tries = tries
+
+    async def fetch(
+        self,
+        url: str,
+        path: Path,
+        *,
+        task_id: str | None = None,
+        video_id: str | None = None,
+        stage: str | None = None,
+    ) -> Path:
+        """Save the MP4 at ``url`` as ``path``, whole or not at all, and return ``path``.
+
+        Folders are created and a file of that name is replaced. If the rename of a cancelled fetch
+        was already under way, the whole file is there.
+
+        Args:
+            url: where the file lies.
+            path: where to save it.
+            task_id: whose file it is; the service is asked for a fresh URL where one has expired.
+            video_id: which one of the task's files it is; ``None`` for the first.
+            stage: for an item of a batch, which of its files it is. What came of the file is then
+                left, beside ``path``, to a later fetch of the same task and stage; without, a
+                fetch that fails or is cancelled leaves nothing.
+
+        Raises:
+            DownloadError: it could not be fetched, was not an MP4, or could not be written.
+            ClientClosedError: `aclose` was called.
+        """
+        mark = Mark(task_id, stage) if task_id and stage else None
+        fetch = _Fetch(url, PartFile(path), mark)
+        try:
+            self._hosts.check(url)
+            async with self._places:
+                await self._in_time(fetch, partial(self._renewed, fetch, task_id, video_id))
+        except (FileRefused, TryAgain, AddressError) as exc:
+            message = failure_message(exc, url=fetch.url, path=path, task_id=task_id)
+            raise DownloadError(
+                message, url=fetch.url, path=path, task_id=task_id
+            ) from exc.__cause__
+        return path
+
+    async def aclose(self) -> None:
+        """Fetch nothing more, and close what is ours."""
+        await self._hosts.aclose()
+
+    async def _in_time(self, fetch: _Fetch, renewed: Callable[[], Awaitable[bool]]) -> None:
+        try:
+            with anyio.fail_after(self._times.total):
+                await self._whole(fetch, renewed)
+        except TimeoutError:
+            raise TryAgain(f"It took longer than {self._times.total:g} seconds.") from None
+
+    async def _whole(self, fetch: _Fetch, renewed: Callable[[], Awaitable[bool]]) -> None:
+        try:
+            fetch.held = await self._on_disk(fetch.part.begin, partial(read_held, mark=fetch.mark))
+            fetch.saved = fetch.held.count
+            await self._repeatedly(fetch, renewed)
+            await self._on_disk(fetch.part.commit)
+        except FileRefused:
+            await self._leave(fetch, None)
+            raise
+        except BaseException:
+            await self._leave(fetch, fetch.notes())
+            raise
+
+    async def _repeatedly(self, fetch: _Fetch, renewed: Callable[[], Awaitable[bool]]) -> None:
+        failures = renewals = 0
+        before = fetch.held
+        while True:
+            try:
+                return await self._once(fetch)
+            except Stale:
+                renewals += 1
+                if renewals > RENEWALS or not await renewed():
+                    raise
+            except TryAgain as exc:
+                if fetch.held.has_got_on(before):
+                    failures, before = 0, fetch.held
+                failures += 1
+                if failures >= self._tries:
+                    raise
+                if isinstance(exc, StartAnew):
+                    fetch.held = fetch.held.doubted()
+                await self._pause(failures)
+
+    async def _pause(self, failures: int) -> None:
+        first, cap = self._times.backoff, self._times.max_backoff
+        await anyio.sleep(backoff(failures, first=first, cap=cap, u=self._random.random()))
+
+    async def _renewed(self, fetch: _Fetch, task_id: str | None, video_id: str | None) -> bool:
+        """Ask the service where the file lies by now: an address may be good for a while only."""
+        if self._look_up is None or task_id is None:
+            return False
+        try:
+            url = fresh_url(await self._look_up([task_id]), video_id)
+        except VeoError:
+            return False
+        stale, fetch.url = fetch.url, url or fetch.url
+        return fetch.url != stale
+
+    async def _once(self, fetch: _Fetch) -> None:
+        async with self._hosts.ask(fetch.url, fetch.held) as (body, pieces):
+            if body.start < fetch.held.count:
+                fetch.held, fetch.saved = Held(), 0
+                await self._on_disk(fetch.part.cut, 0)
+            fetch.held = Held(body.start, body.validator, body.length)
+            await self._receive(fetch, Reception(body, max_bytes=self._max_bytes), pieces)
+
+    async def _receive(
+        self, fetch: _Fetch, reception: Reception, pieces: AsyncIterable[bytes]
+    ) -> None:
+        waiting = bytearray()
+        try:
+            async for piece in pieces:
+                reception.take(piece)
+                waiting += piece
+                if len(waiting) >= WRITE_SIZE:
+                    await self._write(fetch, waiting)
+            reception.end()
+        except StartAnew:
+            raise
+        except TryAgain:
+            await self._write(fetch, waiting)  # so that the next try goes on behind it
+            raise
+        await self._write(fetch, waiting)
+
+    async def _write(self, fetch: _Fetch, waiting: bytearray) -> None:
+        await self._on_disk(fetch.part.write, bytes(waiting))
+        fetch.held = replace(fetch.held, count=fetch.held.count + len(waiting))
+        waiting.clear()
+        if fetch.mark and fetch.part.is_lasting and fetch.held.count >= fetch.saved + SAVE_SIZE:
+            await self._on_disk(fetch.part.save, fetch.notes())
+            fetch.saved = fetch.held.count
+
+    async def _on_disk(self, call: Callable[..., T], *args: Any) -> T:
+        try:
+            result: T = await self._run_sync(call, *args)
+        except (OSError, ValueError) as exc:  # ValueError: a path with a null character
+            reason = getattr(exc, "strerror", None) or exc
+            raise FileRefused(f"Writing failed: {reason}.", CHECK_DISK) from exc
+        return result
+
+    async def _leave(self, fetch: _Fetch, notes: Notes | None) -> None:
+        try:
+            with anyio.CancelScope(shield=True):
+                await self._run_sync(fetch.part.leave, notes)
+        finally:
+            # Once more, for a second cancellation by asyncio, which no shield of anyio stops. It
+            # waits for a call that is still running in a thread, for the length of that call.
+            fetch.part.leave(notes)

@@ -1,0 +1,194 @@
+"""One file in the making on the disk: a ``.part`` beside its target, renamed when it is whole.
+
+Whoever works on a ``.part`` holds its lock, which the operating system drops when the process
+dies, however it dies. So a later run can go on with what is left, and nobody touches what another
+process is working on: it takes the next name instead. Where files cannot be locked, a ``.part``
+belongs to whoever created it, and one that is left is only removed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from errno import EEXIST
+from itertools import count, takewhile
+from pathlib import Path
+from threading import Lock
+from typing import BinaryIO
+
+from .._base import file_lock
+from .resume import FTYP, NOTES_MAX, Found, Held, part_name
+
+MOST = 100
+"""How many unfinished files one target may have: that many work on it at a time."""
+
+Notes = Callable[[int], bytes | None]
+"""What to write beside so many bytes; ``None`` if they are worth nothing."""
+
+
+class PartFile:
+    """Every method blocks, so call them in a worker thread.
+
+    A cancelled caller may leave a call running, or not yet begun, in its thread. The lock and the
+    flag see to it that `leave` has the last word also then.
+
+    Args:
+        target: the final name; what is there stays as it is until `commit`.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._lock = Lock()
+        self._file: BinaryIO | None = None
+        self._number = 0
+        self._is_locked = False
+        self._is_as_found = False
+        self._left = False
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether a later run could go on with it."""
+        return self._number == 0 and self._is_locked
+
+    def begin(self, read: Callable[[Found], Held]) -> Held:
+        """Create the folders above, and claim the unfinished file, or a new one; ``read`` says
+        what of it counts, and all else is cut off."""
+        with self._lock:
+            if self._left:
+                raise ValueError("left before it was begun")
+            if self._target.is_dir():
+                raise IsADirectoryError(f"{self._target} is a folder")
+            self._target.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._claim()
+            self._is_locked = file_lock.is_locked(self._file)
+            held = read(self._found(self._file)) if self.is_lasting else Held()
+            self._cut(self._file, held.count)
+            self._is_as_found = held.count > 0
+            return held
+
+    def cut(self, count: int) -> None:
+        """Keep the first ``count`` bytes only. What the notes count must stay, or all must go."""
+        with self._lock:
+            self._cut(self._open_file(), count)
+
+    def write(self, data: bytes) -> None:
+        """Append."""
+        with self._lock:
+            file, self._is_as_found = self._open_file(), False
+            file.write(data)
+            file.flush()
+
+    def save(self, notes: Notes) -> None:
+        """Make what is there durable, and then the notes that say so."""
+        with self._lock:
+            self._save(self._open_file(), notes)
+
+    def commit(self) -> None:
+        """Make it durable and give it its final name, in one step for all who look."""
+        with self._lock:
+            file = self._open_file()
+            os.fsync(file.fileno())
+            _close_unlocked(file)
+            self._forget(self._number)
+            # Under the lock: else another process could claim it, and cut it off, before that.
+            self._part().replace(self._target)
+            file.close()
+            self._file = None
+        _sync_folder(self._target.parent)
+        self._sweep()
+
+    def leave(self, notes: Notes | None) -> None:
+        """Leave it to a later run, with notes; without any, or if that fails, leave nothing.
+
+        After a `commit` it does nothing. It may be repeated.
+        """
+        with self._lock:
+            self._left = True
+            file, self._file = self._file, None
+            if file is None:
+                return
+            # A full disk may show itself once more here; the first error is the one told.
+            saved = notes is not None and self._is_as_found
+            with suppress(OSError):
+                saved = saved or bool(notes and self.is_lasting and self._save(file, notes))
+            with suppress(OSError):
+                if not saved:
+                    _close_unlocked(file)
+                    self._remove(self._number)
+            with suppress(OSError):
+                file.close()
+
+    def _open_file(self) -> BinaryIO:
+        if self._file is None:
+            raise ValueError("not begun, or over")
+        return self._file
+
+    def _part(self, number: int | None = None, *, notes: bool = False) -> Path:
+        number = self._number if number is None else number
+        return self._target.with_name(part_name(self._target.name, number, notes=notes))
+
+    def _claim(self) -> BinaryIO:
+        for number in range(MOST):
+            file = file_lock.claimed(self._part(number))
+            if file:
+                self._number = number
+                return file
+        raise FileExistsError(EEXIST, "too many unfinished files of that name")
+
+    def _found(self, file: BinaryIO) -> Found:
+        notes = file_lock.read_plain(self._part(notes=True), NOTES_MAX)
+        return Found(os.fstat(file.fileno()).st_size, file.read(FTYP.stop), notes)
+
+    def _cut(self, file: BinaryIO, count: int) -> None:
+        self._is_as_found = False
+        if count == 0 and os.path.lexists(self._part(notes=True)):
+            # They must not outlive what they speak of, not even in a power cut.
+            self._forget(self._number)
+            _sync_folder(self._target.parent)
+        file.seek(count)
+        file.truncate()
+
+    def _save(self, file: BinaryIO, notes: Notes) -> bool:
+        text = notes(file.tell())
+        if text is None:
+            return False
+        os.fsync(file.fileno())
+        # Notes that are torn, or missing, only mean that the file is begun anew.
+        file_lock.write_plain(self._part(notes=True), text)
+        return True
+
+    def _forget(self, number: int) -> None:
+        with suppress(IsADirectoryError, PermissionError):  # a folder, which says nothing
+            self._part(number, notes=True).unlink(missing_ok=True)
+
+    def _remove(self, number: int) -> None:
+        self._forget(number)
+        self._part(number).unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        """Remove what processes that died have left of this target."""
+        numbers = (number for number in count() if number != self._number)
+        for number in takewhile(lambda number: self._part(number).exists(), numbers):
+            with suppress(OSError):
+                if not file_lock.LOCKS:  # Windows refuses to remove what is in use
+                    self._remove(number)
+                elif file := file_lock.claimed(self._part(number)):
+                    self._remove(number)
+                    file.close()
+
+
+def _close_unlocked(file: BinaryIO) -> None:
+    """Close a file that is held by no lock: Windows neither renames nor removes open files."""
+    if not file_lock.LOCKS:
+        file.close()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable. Some platforms and file systems offer no such thing."""
+    with suppress(OSError):
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)

@@ -1,0 +1,167 @@
+"""The journal's rows as a later run reads them. `journal` says how they come about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ..errors import JournalError, VeoError
+from ..models import Generation, VideoRequest
+from . import serialization
+
+Step = Literal["start", "reconcile", "wait", "finished", "stays"]
+
+STEPS: Mapping[str, Step] = {
+    "new": "start",
+    "intended": "reconcile",
+    "uncertain": "reconcile",
+    "withdrawn": "start",
+    "accepted": "wait",
+    "succeeded": "finished",
+    "saved": "finished",
+    "refused": "stays",
+    "failed": "stays",
+}
+"""What a later run does about a stage, by its state. ``new`` is a stage without a row."""
+
+ENDS: frozenset[Step] = frozenset({"finished", "stays"})
+"""What a later run does about a stage that is over: nothing."""
+
+FIRST = "generate"
+"""The stage that every item begins with; its request is the item's."""
+
+NOTHING_BOUGHT = frozenset({"refused", "withdrawn"})
+"""States of the first stage in which nothing was bought for an item."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One attempt at one stage of one item. Texts of JSON are decoded when they are asked for.
+
+    Attributes:
+        attempt: 1, and one more with each `Retried`.
+        at: when the last event was recorded, in Unix seconds.
+        sent_at: see `Intended`.
+        request_json, facts_json, outcome_json: the parts as they are stored.
+    """
+
+    key: str
+    stage: str
+    attempt: int
+    state: str
+    at: float
+    sent_at: float | None = None
+    request_json: str | None = None
+    facts_json: str = "{}"
+    outcome_json: str | None = None
+
+    @property
+    def step(self) -> Step:
+        """What a later run does about this stage."""
+        return STEPS[self.state]
+
+    @property
+    def request(self) -> VideoRequest | None:
+        """What was asked for; ``None`` for a download."""
+        return serialization.read_request(self.request_json) if self.request_json else None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is known about the POST: ``offset``, ``action`` and ``callback_url`` as `Intended`
+        has them, ``at_once`` as `Accepted` has it, ``ended_at``, ``trace_id`` and ``task_id``;
+        unknown ones are left out."""
+        return serialization.loads_object(self.facts_json)
+
+    @property
+    def task_id(self) -> str | None:
+        """The service's id of the task."""
+        return self.facts.get("task_id")
+
+    @property
+    def generation(self) -> Generation | None:
+        """The result, once it succeeded."""
+        return serialization.read_generation(self._outcome("succeeded"))
+
+    @property
+    def error(self) -> VeoError | None:
+        """Why there is no result, once it was refused or failed."""
+        return serialization.read_error(self._outcome("refused", "failed"))
+
+    @property
+    def file(self) -> tuple[str, int] | None:
+        """The path of the file that was saved, and its length in bytes."""
+        saved = self._outcome("saved")
+        fields = serialization.loads_object(saved) if saved else {}
+        return (fields["path"], fields["bytes"]) if saved else None
+
+    def check(self, request: VideoRequest) -> None:
+        """Make sure that this row asks for ``request``, if it asks for anything yet.
+
+        Raises:
+            JournalError: it asks for something else; the error names both.
+        """
+        if self.request_json is not None:
+            self._check(request, self.request_json, serialization.write_request(request))
+
+    def _check(self, request: VideoRequest, known: str, given: str) -> None:
+        # As texts first: equal texts are equal requests, and most are equal. A later version of
+        # the library may write the same request in another way.
+        if known == given:
+            return
+        # Where the result is posted may change from run to run; the videos are the same.
+        recorded = serialization.read_request(known)
+        if recorded.model_copy(update={"callback_url": request.callback_url}) == request:
+            return
+        here = serialization.differing(known, given)
+        raise JournalError(
+            f"The item {self.key!r} (stage {self.stage}) was recorded with another request. "
+            f"{here}.",
+            key=self.key,
+        )
+
+    def _outcome(self, *states: str) -> str | None:
+        return self.outcome_json if self.state in states else None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item: its key and the last attempt at each of its stages, by the stage's name."""
+
+    key: str
+    stages: Mapping[str, Row] = field(default_factory=dict)
+
+    @property
+    def request(self) -> VideoRequest | None:
+        """What the item asks for."""
+        first = self.stages.get(FIRST)
+        return first.request if first else None
+
+    def step(self, stage: str) -> Step:
+        """What a later run does about a stage."""
+        row = self.stages.get(stage)
+        return row.step if row else STEPS["new"]
+
+    @property
+    def may_be_bought(self) -> bool:
+        """Whether something was bought for this item, or may have been."""
+        first = self.stages.get(FIRST)
+        return first is not None and first.state not in NOTHING_BOUGHT
+
+    def check(self, request: VideoRequest) -> None:
+        """Make sure that this item asks for ``request``.
+
+        Raises:
+            JournalError: it asks for something else; the error names both.
+        """
+        first = self.stages.get(FIRST)
+        if first:
+            first.check(request)
+
+
+def items(rows: Iterable[Row]) -> dict[str, Item]:
+    """The items of these rows, which are in the order in which they were begun."""
+    stages: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        stages.setdefault(row.key, {})[row.stage] = row
+    return {key: Item(key, of_one) for key, of_one in stages.items()}

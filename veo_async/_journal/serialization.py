@@ -1,0 +1,148 @@
+"""Requests, results and errors as JSON that is stored for a later run, never as a pickle.
+
+The texts are ASCII, so they hold whatever a service may send, and compact.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter
+
+from .. import errors
+from .._base.redaction import without_callbacks
+from ..errors import JournalError, VeoError, _revive
+from ..models import Generation, Video, VideoRequest
+
+CLIP = 200
+"""How many characters of a value an error shows."""
+
+_REQUEST: TypeAdapter[VideoRequest] = TypeAdapter(VideoRequest)
+
+
+def dumps(value: Any) -> str:
+    """The one way in which a value is written as JSON.
+
+    Raises:
+        JournalError: it cannot be written.
+    """
+    try:
+        return _ENCODER.encode(value)
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise JournalError(f"It cannot be written as JSON: {exc}.") from exc
+
+
+def _plain(value: object) -> object:
+    """What JSON has no form for: our models; of the rest, such as a path, the text is kept."""
+    if not isinstance(value, BaseModel):
+        return str(value)
+    received = isinstance(value, Generation | Video)  # a request needs its defaults
+    return value.model_dump(mode="json", exclude_unset=received)
+
+
+# Made once: `json.dumps` makes a new one whenever it is given options.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), sort_keys=True, default=_plain)
+
+
+def loads_object(text: str) -> dict[str, Any]:
+    """The JSON object in a stored text.
+
+    Raises:
+        JournalError: the text is damaged.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise _damaged(text)
+    return value
+
+
+def _damaged(text: str) -> JournalError:
+    shown = without_callbacks(text[:CLIP])
+    return JournalError(f"The journal holds something that this version cannot read: {shown!r}.")
+
+
+def write_request(request: VideoRequest) -> str:
+    """A request, canonically: equal requests give equal texts."""
+    fields = request.model_dump(mode="json", exclude_none=True, exclude={"extra_body"})
+    if request.extra_body:
+        fields["extra_body"] = request.extra_body  # here a null is sent, so it is kept
+    return dumps(fields)
+
+
+def read_request(text: str) -> VideoRequest:
+    """The request in a stored text.
+
+    Raises:
+        JournalError: this version knows no such request.
+    """
+    try:
+        return _REQUEST.validate_python(loads_object(text))
+    except ValueError as exc:
+        raise _damaged(text) from exc
+
+
+def differing(recorded: str, given: str) -> str:
+    """In which fields two stored requests differ, for a person."""
+    old, new = loads_object(recorded), loads_object(given)
+    names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    shown = [f"{name}: recorded {_clip(old, name)}, given {_clip(new, name)}" for name in names]
+    return "; ".join(shown)
+
+
+def _clip(fields: dict[str, Any], name: str) -> str:
+    text = repr(fields[name]) if name in fields else "nothing"
+    return text if len(text) <= CLIP else f"{text[:CLIP]}... ({len(text)} characters)"
+
+
+def write_generation(generation: Generation) -> str:
+    """A result with the wire's own field names, the unknown ones included."""
+    return dumps(generation)
+
+
+def read_generation(text: str | None) -> Generation | None:
+    """The result in a stored text, if there is one."""
+    return Generation.model_validate(loads_object(text)) if text else None
+
+
+def write_error(error: VeoError) -> str:
+    """An error: the name of its class and its attributes. What it was raised from is left out."""
+    return dumps({"class": type(error).__name__, "facts": vars(error)})
+
+
+def read_error(text: str | None) -> VeoError | None:
+    """The error in a stored text, if there is one. An unknown class is read as `VeoError`."""
+    if not text:
+        return None
+    fields = loads_object(text)
+    name, facts = fields.get("class"), fields.get("facts")
+    if not isinstance(name, str) or not isinstance(facts, dict):
+        raise _damaged(text)
+    known = getattr(errors, name, None) if name in errors.__all__ else None
+    facts = _defaults(known or VeoError) | facts
+    revived = _revive(known or VeoError, (facts["message"],), facts)
+    _give_types_back(revived, text)
+    return revived
+
+
+def _defaults(cls: type[VeoError]) -> dict[str, Any]:
+    """What the class has for the attributes that an earlier version did not store."""
+    defaults: dict[str, Any] = {"message": "an error of an unknown kind"}
+    for base in cls.__mro__:
+        own = getattr(vars(base).get("__init__"), "__kwdefaults__", None)
+        defaults = (own or {}) | defaults
+    return defaults
+
+
+def _give_types_back(error: VeoError, text: str) -> None:
+    """JSON has no requests and no videos."""
+    try:
+        if isinstance(error, errors.SubmissionUncertainError) and error.request is not None:
+            error.request = _REQUEST.validate_python(error.request)
+        if isinstance(error, errors.GenerationFailedError):
+            error.videos = tuple(Video.model_validate(video) for video in error.videos)
+    except (TypeError, ValueError) as exc:
+        raise _damaged(text) from exc

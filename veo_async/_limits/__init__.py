@@ -1,0 +1,1 @@
+"""How much is asked of the service at once."""

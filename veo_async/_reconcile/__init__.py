@@ -1,0 +1,1 @@
+"""Finding which record is a lost submit's."""

@@ -1,0 +1,71 @@
+"""Whether a stored request is one of ours: the comparison, with its written normalisation.
+
+Left out are nulls, how the result is delivered (``async``, ``callback_url``), the order of the
+fields, the spelling of the action, and runs of white space. The order of images counts: a first
+and a last frame are not the same film backwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from .._wire.dialect import OTHER_SPELLING
+from ..models import VideoRequest
+
+_IGNORED = frozenset({"async", "callback_url"})
+_CANONICAL = {"get1080p": OTHER_SPELLING["get1080p"]}
+
+Fields = Mapping[str, Any]
+"""A request in the form in which requests are compared: see `comparable`."""
+
+
+def chosen(request: VideoRequest) -> dict[str, Any]:
+    """What the caller chose, in the form in which requests are compared."""
+    fields = request.model_dump(mode="json", exclude_none=True, exclude={"extra_body"})
+    return comparable(fields | request.extra_body)
+
+
+def comparable(fields: Fields) -> dict[str, Any]:
+    """A request without what does not tell requests apart: nulls, white space, the spelling of
+    the action, and how the result is delivered."""
+    kept = {
+        name: _normal(value)
+        for name, value in fields.items()
+        if value is not None and name not in _IGNORED
+    }
+    action = kept.get("action")
+    if isinstance(action, str):
+        kept["action"] = _CANONICAL.get(action, action)
+    return kept
+
+
+def _normal(value: Any) -> Any:
+    if isinstance(value, str):
+        return " ".join(value.split())
+    if isinstance(value, list):
+        return [_normal(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _normal(item) for name, item in value.items() if item is not None}
+    return value
+
+
+Likeness = Literal["same", "different", "unclear"]
+
+
+def compare(ours: Fields, theirs: Fields, defaults: Fields) -> Likeness:
+    """Whether a stored request is ours.
+
+    A field that we did not choose may have been added by the service: it is ``same`` if it is
+    one of the ``defaults`` that the service was seen to add, and ``unclear`` otherwise, since
+    what it adds may differ from request to request.
+    """
+    for name, value in ours.items():  # a loop, since a thousand lost ones ask for a million
+        if name in theirs and theirs[name] != value:
+            return "different"
+    is_whole = ours.keys() <= theirs.keys()
+    is_explained = all(
+        name in ours or not value or (name in defaults and defaults[name] == value)
+        for name, value in theirs.items()
+    )
+    return "same" if is_whole and is_explained else "unclear"

@@ -1,0 +1,244 @@
+"""Finding a lost submit in the account's task list.
+
+A submit whose answer proves nothing may have been accepted and billed. The list can prove that it
+was (its record is there) and, under all of the conditions below, that it was not. Each condition
+is there because leaving it out buys something twice:
+
+- the list was read to the end of the window in which the service can have accepted it, and each of
+  its entries is a record;
+- a task of ours of the same action, whose submit the service answered near in time, is in this very
+  list at its time: a **control** that this list shows such tasks;
+- no record in the window is without an owner. Comparison only *finds*: a service may store a
+  request in another form (cut, translated, with other words for its action, with images at other
+  addresses), and that form may depend on its content, so what looks different may be ours;
+- two looks agree, a grace period apart, and so much time has passed that the list must have caught
+  up. That it shows later tasks of ours proves nothing: a single one may be listed late.
+
+Otherwise nobody can tell, and nothing is sent again. Equal requests are interchangeable, but no
+record is ever given to two of them, nor one that a submit of ours may have a better claim to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Any
+
+from ..models import TaskRecord
+from .comparison import Fields, compare
+from .snapshot import Legacy, Look, is_called, is_within
+from .window import GRACE, SLACK, Lost, Receipt, is_alike, is_near, is_one_near, slack_of, window
+
+CATCH_UP = 120.0
+"""Seconds after which a list must have caught up: twice the longest lag that is reckoned with."""
+
+LONGEST_GENERATION = 900.0
+"""Seconds after which a service that answers only when a video is ready must have stored it; the
+API guide speaks of one to three minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """These records are the lost submit's, or equal to it; the oldest one comes first."""
+
+    task_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """It is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """This look proves nothing."""
+
+    reason: str
+
+
+Sight = Found | Missing | Unclear
+
+
+def search(lost: Lost, look: Look) -> Sight:
+    """What one look says about one lost submit."""
+    if lost.trace_id and (traced := _with_trace(lost.trace_id, look)):
+        return Found(traced)
+    if called := [record for record, _ in look.strangers if is_called(record, lost)]:
+        return Found(_oldest_first(called))
+    if look.offset is None:
+        return Unclear("the service's clock was never seen")
+    controls = [control for control in look.controls if is_near(control[0], lost)]
+    if not controls and is_one_near(lost, look.receipts):
+        return Unclear("tasks of ours are not in the list at their times")
+    defaults = _defaults(controls, lost)
+    unowned = _unowned(lost, look, look.offset)
+    free = [
+        record
+        for record, stored in unowned
+        if record.id
+        and is_called(record, lost) is not False
+        and compare(lost.chosen, stored, defaults) == "same"
+        and is_within(record, window(lost, look.offset))
+        and not _is_claimed(record, stored, look, defaults, slack=slack_of(lost, look.receipts))
+    ]
+    if free:
+        return Found(_oldest_first(free))
+    if doubt := _doubt(lost, look, unowned, controls):
+        return Unclear(doubt)
+    return Missing()
+
+
+def _doubt(
+    lost: Lost,
+    look: Look,
+    unowned: Sequence[tuple[TaskRecord, Fields]],
+    controls: Sequence[tuple[Receipt, Fields]],
+) -> str | None:
+    """Why a list without the lost submit does not prove that it was never accepted."""
+    if not look.complete:
+        return "the task list could not be read to its end"
+    if unowned:
+        return "a task in the list may or may not be this one"
+    if not any(is_alike(receipt, lost) for receipt, _ in controls):
+        return "no task of ours that was accepted near in time shows that the list would show it"
+    if look.lacking <= lost.ended:  # then others may be lacking too
+        return "earlier tasks of ours are not in the list"
+    return None
+
+
+def _is_claimed(
+    record: TaskRecord, stored: Fields, look: Look, defaults: Fields, *, slack: float
+) -> bool:
+    """Whether the record may be that of another submit of ours."""
+    return any(
+        compare(claim.chosen, stored, defaults) != "different"
+        and is_within(record, window(claim, look.offset or 0.0, slack=slack))
+        for claim in look.claims
+    )
+
+
+def _oldest_first(records: Iterable[TaskRecord]) -> tuple[str, ...]:
+    return tuple(str(record.id) for record in sorted(records, key=_made_at))
+
+
+def _made_at(record: TaskRecord) -> float:
+    return record.created_at.timestamp() if record.created_at else -inf
+
+
+def _with_trace(trace_id: str, look: Look) -> tuple[str, ...]:
+    traced = [record.id for record, _ in look.strangers if record.trace_id == trace_id]
+    return tuple(task_id for task_id in traced if task_id)
+
+
+def _defaults(controls: Iterable[tuple[Receipt, Fields]], lost: Lost) -> dict[str, Any]:
+    """The fields that the service adds to a request of this action by itself. What it adds with
+    different values is none."""
+    defaults: dict[str, Any] = {}
+    differing: set[str] = set()
+    for receipt, added in controls:
+        if added and receipt.chosen["action"] == lost.chosen["action"]:
+            for name, value in added.items():
+                if defaults.setdefault(name, value) != value:
+                    differing.add(name)
+    return {name: value for name, value in defaults.items() if name not in differing}
+
+
+def _unowned(lost: Lost, look: Look, offset: float) -> list[tuple[TaskRecord, Fields]]:
+    """The records in the lost submit's window that are not known to be of another one. A record
+    that does not say when it was made may be of any time."""
+    times = window(lost, offset, slack=slack_of(lost, look.receipts))
+    return [
+        (record, stored)
+        for record, stored in look.strangers
+        if record.created_at is None or is_within(record, times)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """It was accepted, as this task."""
+
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """It was never accepted: it may be sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class CannotTell:
+    """Nothing proves either; ``reason`` says why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LookAgain:
+    """Look again, no earlier than ``at`` (Unix seconds on this machine's clock)."""
+
+    at: float
+
+
+Conclusion = Adopt | Absent | CannotTell
+Decision = Conclusion | LookAgain
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What the looks for one lost submit have shown so far.
+
+    Attributes:
+        lost: the submit.
+        missing_since: when the first look began from which on every look has missed it.
+    """
+
+    lost: Lost
+    missing_since: float | None = None
+
+
+FIRST_LOOK = 1.0
+BETWEEN_LOOKS = 5.0
+"""Seconds from the end of the POST to the first look, and from one look to the next."""
+
+
+def decide(
+    case: Case, sight: Sight, *, at: float, honours_async: bool, offset: float | None = None
+) -> tuple[Case, Decision]:
+    """What follows from one more look, which began ``at`` this time.
+
+    ``honours_async`` tells whether the service was seen to answer with an id at once, so that a
+    request is stored when it is accepted; ``offset`` is that of the look.
+    """
+    if isinstance(sight, Found):
+        return case, Adopt(sight.task_ids[0])
+    lost = case.lost
+    patience = CATCH_UP if honours_async else LONGEST_GENERATION
+    # The end of a POST that outlived its batch may lie ahead.
+    waited = at - (lost.sought if lost.sought <= at else max(lost.begun, lost.asked))
+    later = at + max(BETWEEN_LOOKS, waited / 4)
+    if isinstance(sight, Unclear):
+        hopeless = at >= lost.sought + patience
+        return Case(lost), CannotTell(sight.reason) if hopeless else LookAgain(later)
+    since = at if case.missing_since is None else case.missing_since
+    needed = max(since + GRACE, lost.over(offset) + patience)
+    if at >= needed and case.missing_since is not None:
+        return case, Absent()
+    return Case(lost, since), LookAgain(min(later, max(needed, at + BETWEEN_LOOKS)))
+
+
+def inherit(case: Case, left: Legacy, look: Look) -> Case:
+    """The case of another submit, for which there is a legacy.
+
+    The task that was given away may have been this one's. Then its own is the taker's, which may be
+    too old for its own window: so it is looked for from where the taker's begins.
+    """
+    lost, offset = case.lost, look.offset or 0.0
+    # In this order since a thousand may be lost at once, and each leaves something to all others.
+    begun = left.since + SLACK - min(offset, offset if lost.offset is None else lost.offset)
+    if begun >= lost.begun or compare(lost.chosen, left.stored, {}) == "different":
+        return case
+    if not is_within(left.record, window(lost, offset, slack=slack_of(lost, look.receipts))):
+        return case
+    return Case(replace(lost, begun=begun))

@@ -1,0 +1,167 @@
+"""What one look at the account's task list shows: our own tasks, and those of others."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, replace
+from math import inf
+
+from ..callbacks._tokens import is_of
+from ..models import TaskRecord
+from .comparison import Fields
+from .window import Lost, Receipt, slack_of, window
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at the list showed.
+
+    Attributes:
+        at: when it began, in Unix seconds on this machine's clock.
+        offset: see `window`; ``None`` while the service's clock was never seen.
+        complete: whether the list was read to its end.
+        span: between which times of the service it was read.
+        receipts: the times of the tasks that the service answered it had accepted, in ascending
+            order, as they were known once the list was read.
+        claims: submits of ours that a record may belong to although its id does not say so:
+            answers that are still awaited (their end is infinite), or that bore no id.
+        controls: those of these tasks that are in the list at the time of their submit, in the
+            order of time, each with what the service had added to its request; with nothing if it
+            is not stored as it was sent.
+        strangers: the records that are not ours, with their requests.
+        lacking: since when tasks of ours that were looked for are not in the list.
+    """
+
+    at: float
+    offset: float | None
+    complete: bool
+    span: tuple[float, float]
+    receipts: Sequence[float]
+    claims: Sequence[Lost | Receipt]
+    controls: Sequence[tuple[Receipt, Fields]]
+    strangers: Sequence[tuple[TaskRecord, Fields]]
+    lacking: float
+
+
+def read_look(
+    stored: Iterable[tuple[TaskRecord, Fields]],
+    receipts: Sequence[Receipt],
+    *,
+    at: float,
+    offset: float | None,
+    complete: bool,
+    span: tuple[float, float] = (-inf, inf),
+    under_way: Sequence[Lost] = (),
+    owned: Container[str] = (),
+) -> Look:
+    """Tell our own tasks in the list from those of others.
+
+    Args:
+        stored: the records of the list, each with its request as `comparable`.
+        receipts: what was accepted; without an id if there was none.
+        under_way: the submits of ours whose answers are still awaited.
+        owned: ids of tasks that are ours, and of which no more is known.
+        at, offset, complete, span: see `Look`.
+    """
+    ours = {receipt.task_id: receipt for receipt in receipts if receipt.task_id}
+    claims: list[Lost | Receipt] = [
+        *under_way,
+        *(receipt for receipt in receipts if not receipt.task_id),
+    ]
+    records = {record.id: (record, fields) for record, fields in stored}
+    controls: list[tuple[Receipt, Fields]] = []
+    strangers: list[tuple[TaskRecord, Fields]] = []
+    for record, fields in records.values():
+        receipt = ours.get(record.id or "")
+        if receipt is None:
+            if not (record.id and record.id in owned):
+                strangers.append((record, fields))
+        elif receipt.answered and offset is not None and _is_timely(receipt, record, offset):
+            controls.append((receipt, _added(receipt, fields)))
+    return Look(
+        at,
+        offset,
+        complete,
+        span,
+        sorted(receipt.begun for receipt in ours.values() if receipt.answered),
+        claims,
+        sorted(controls, key=_begun_of),
+        strangers,
+        lacking=min(
+            (
+                r.begun
+                for r in ours.values()
+                if r.task_id not in records and _is_in(r, span, offset)
+            ),
+            default=inf,
+        ),
+    )
+
+
+def _added(receipt: Receipt, stored: Fields) -> Fields:
+    """What the service added by itself to a request that it stored as it was sent."""
+    if any(stored.get(name) != value for name, value in receipt.chosen.items()):
+        return {}
+    return {name: value for name, value in stored.items() if name not in receipt.chosen}
+
+
+def _begun_of(control: tuple[Receipt, Fields]) -> float:
+    return control[0].begun
+
+
+def _is_in(receipt: Receipt, span: tuple[float, float], offset: float | None) -> bool:
+    """Whether it was looked for: all of its window lies within what was read."""
+    first, last = window(receipt, offset or 0.0)
+    return span[0] <= first and last <= span[1]
+
+
+def give_away(look: Look, task_id: str) -> Look:
+    """The look once one of its strangers is ours."""
+    strangers = [entry for entry in look.strangers if entry[0].id != task_id]
+    return replace(look, strangers=strangers)
+
+
+def _is_timely(receipt: Receipt, record: TaskRecord, offset: float) -> bool:
+    # By the one offset or by the other, never in between: where this machine's clock was set, all
+    # that lies between them would seem to be timed by the clock of ``Date``.
+    then = offset if receipt.offset is None else receipt.offset
+    return any(
+        is_within(record, window(replace(receipt, offset=one), one)) for one in (then, offset)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Legacy:
+    """What a submit leaves to those that the task may have belonged to which it was given: its own,
+    which may still be hidden.
+
+    Attributes:
+        record, stored: the task that it was given, and its request.
+        since: from when on its own may be, on the service's clock.
+    """
+
+    record: TaskRecord
+    stored: Fields
+    since: float
+
+
+def legacy(taker: Lost, task_id: str, look: Look) -> Legacy | None:
+    """What ``taker`` leaves, now that it is given that task of the look; ``None`` for nothing."""
+    given = next((entry for entry in look.strangers if entry[0].id == task_id), None)
+    if given is None or look.offset is None:
+        return None
+    since, _ = window(taker, look.offset, slack=slack_of(taker, look.receipts))
+    return Legacy(*given, since)
+
+
+def is_called(record: TaskRecord, lost: Lost) -> bool | None:
+    """Whether the record is the lost submit's by its own callback address; ``None`` if that cannot
+    be told."""
+    if not lost.callback_url or not record.id:
+        return None
+    return is_of(lost.callback_url, (record.request or {}).get("callback_url"))
+
+
+def is_within(record: TaskRecord, times: tuple[float, float]) -> bool:
+    """Whether the record says that it was made within this window."""
+    return record.created_at is not None and times[0] <= record.created_at.timestamp() <= times[1]

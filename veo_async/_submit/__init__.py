@@ -1,0 +1,1 @@
+"""Sending what costs money: one POST, its verdict, and what follows."""

@@ -1,0 +1,124 @@
+"""The callbacks of one client: which submit has which address, and who hears of a delivery."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from random import Random, SystemRandom
+
+from .._base.lru import remember
+from .._reconcile.reconciler import Reconciler
+from .._tracking.task import Tracked
+from .._tracking.tracker import Tracker
+from ..callbacks._registry import KNOWN, SPACING, Desk, Ticket, Wakes
+from ..callbacks._tokens import NONCE
+
+logger = logging.getLogger("veo_async")
+
+SILENT = 5
+"""After how many videos in a row without a callback something must be wrong."""
+
+QUIET = 60.0
+"""And how many seconds must have passed since the last one: many may end in one poll."""
+
+
+class Hints:
+    """Gives addresses to submits, and passes deliveries on to the tracker, or, for a lost submit,
+    to the reconciler. Without a ``desk`` there are no callbacks."""
+
+    def __init__(
+        self,
+        desk: Desk | None,
+        tracker: Tracker,
+        reconciler: Reconciler,
+        *,
+        # Not the client's luck: copies of a process that forks would give out one address twice.
+        luck: Random | None = None,
+    ) -> None:
+        self._desk = desk
+        self._tracker = tracker
+        self._reconciler = reconciler
+        self._luck = luck or SystemRandom()
+        # The latest tasks, also those that nobody holds: somebody may wait for one by its id.
+        self._bound: dict[str, Ticket] = {}
+        self._silent = 0
+        self._heard_at = float("-inf")
+        self._warned = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+
+    def issue(self) -> Ticket | None:
+        """The callback of the next submit."""
+        self._loop = asyncio.get_running_loop()
+        return self._desk.issue(self._luck.randbytes(NONCE), self._hear) if self._desk else None
+
+    def claim(self, url: str | None) -> Ticket | None:
+        """The callback of a submit of an earlier run, if it has one that is ours."""
+        self._loop = asyncio.get_running_loop()
+        return self._desk.claim(url, self._hear) if self._desk and url else None
+
+    def bind(self, ticket: Ticket | None, tracked: Tracked) -> None:
+        """The submit turned out to be this task, which keeps the ticket from now on."""
+        if ticket is None:
+            return
+        ticket.task_id = tracked.task_id
+        remember(self._bound, tracked.task_id, ticket, KNOWN)
+        self.recall(tracked)
+        if ticket.called:
+            now = _now()
+            self._tracker.hint(ticket.task_id, (now, now + SPACING))
+
+    def recall(self, tracked: Tracked) -> None:
+        """Somebody waits for a task by its id, which may have been submitted here."""
+        ticket = self._bound.get(tracked.task_id)
+        if ticket and ticket not in tracked.tickets and not self._in_vain():
+            self._tracker.expect(tracked, ticket)
+
+    def _in_vain(self) -> bool:
+        """Whether callbacks seem to come no more, so that polls must do until one does."""
+        return self._silent >= SILENT and _now() > self._heard_at + QUIET
+
+    def _hear(self, ticket: Ticket, wakes: Wakes) -> bool:
+        if self._closed or self._loop is None:
+            return False
+        if asyncio.get_running_loop() is self._loop:
+            self._pass_on(ticket, wakes)
+            return True
+        with suppress(RuntimeError):  # that loop is closed
+            # The receiver is served in another thread.
+            self._loop.call_soon_threadsafe(self._pass_on, ticket, wakes)
+            return True
+        return False
+
+    def _pass_on(self, ticket: Ticket, wakes: Wakes) -> None:
+        self._silent, self._heard_at = 0, _now()
+        if ticket.task_id is None:
+            self._reconciler.hint(ticket)
+        else:
+            self._tracker.hint(ticket.task_id, wakes)
+
+    def ended(self, tracked: Tracked) -> None:
+        """A task is over. Where no callback comes, that is said once: it costs nothing but time,
+        so nobody would notice."""
+        tickets, tracked.tickets = tracked.tickets, ()  # many may wait for one task
+        if not tickets or any(ticket.called for ticket in tickets):
+            return
+        self._silent += 1
+        if self._in_vain() and not self._warned:
+            assert self._desk is not None  # it gave out the tickets
+            self._warned = True
+            logger.warning(
+                "%d videos in a row have ended without a callback: can the service reach %s, and "
+                "does that lead to the Callbacks? Until one comes, the client polls.",
+                self._silent,
+                self._desk.mint.public_url,
+            )
+
+    def close(self) -> None:
+        """Nobody hears of deliveries any more: they are answered as those of another process."""
+        self._closed = True
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

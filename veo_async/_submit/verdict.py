@@ -1,0 +1,171 @@
+"""The law of money: what a submit's answer proves, and what may follow.
+
+A ``POST /veo/videos`` ends in exactly one of four ways:
+
+=========  ============================================  =====================================
+verdict    evidence                                      what follows
+=========  ============================================  =====================================
+accepted   an id, or a finished result                   track it
+not sent   positive evidence that no byte of the         send again, bounded by count and time
+           request reached the service
+refused    a 4xx without an id: with the service's       429: wait and send again, bounded;
+           error body, or 429                            the rest: raise at once
+uncertain  everything else                               never simply send again
+=========  ============================================  =====================================
+
+There is no idempotency key, so a request that may have been accepted may have been billed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from .. import events
+from .._events import EventContext
+from .._wire.replies import (
+    Answer,
+    Failure,
+    api_error,
+    error_body,
+    gist,
+    parse_object,
+    read_error,
+    task_id_in,
+)
+from .._wire.task_status import PENDING, Standing, read_response
+from ..errors import (
+    APIError,
+)
+
+NOT_SENT: Mapping[str, tuple[str, frozenset[str]]] = {
+    # httpcore 1.0, all places that raise these (read in its source):
+    # ConnectError, ConnectTimeout: `connect_tcp` and `start_tls` of the network backend alone, so
+    #   a refused certificate is one. A cut after the handshake is a ReadError or a
+    #   RemoteProtocolError, and a WriteError is swallowed to read the answer first.
+    # PoolTimeout: while a request waits for its connection.
+    # ProxyError: a CONNECT that was not answered with 2xx, or a SOCKS proxy that refused. A CONNECT
+    #   that is cut or not answered raises what any cut request raises, so it is uncertain.
+    # With http2=True, which is never our default, httpcore sends a request again whose stream the
+    # server's GOAWAY left out: not processed, by RFC 9113, 6.8, although bytes of it were read.
+    "httpx": (
+        "error",
+        frozenset(
+            {"httpx.ConnectError", "httpx.ConnectTimeout", "httpx.PoolTimeout", "httpx.ProxyError"}
+        ),
+    ),
+    # httpx_aiohttp maps "accepted, then dropped" to httpx.ConnectTimeout too, so only the aiohttp
+    # exception beneath proves anything. aiohttp 3.14, all places that raise these:
+    # ClientConnectorError and its children (name, TLS, certificate, proxy): the connector, before
+    #   it has a connection to give. A cut raises the parent, ClientOSError.
+    # ConnectionTimeoutError: around `connector.connect` alone.
+    # ClientHttpProxyError: the connector, for a CONNECT that was not answered with 200.
+    # A POST is never sent again by aiohttp itself (it is not among its IDEMPOTENT_METHODS); a
+    # session with middlewares that do so must not be used.
+    "aiohttp": (
+        "cause",
+        frozenset(
+            {
+                "aiohttp.client_exceptions.ClientConnectorError",
+                "aiohttp.client_exceptions.ConnectionTimeoutError",
+                "aiohttp.client_exceptions.ClientHttpProxyError",
+            }
+        ),
+    ),
+}
+"""Per family of exceptions: where to look, and what proves that nothing was sent. A family that
+is not here proves nothing."""
+
+GATEWAY_STATUSES = frozenset({408, 429, 499})
+"""A gateway's word about time, not the service's word about the request. 408 and 499 prove
+nothing; 429 proves a refusal also without the service's error body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The service took the request. ``standing`` is terminal if the answer was the result."""
+
+    task_id: str | None
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """No byte of the request reached the service."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The service said no, and did not bill."""
+
+    error: APIError
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """It may have been accepted and billed."""
+
+    detail: str
+    trace_id: str | None = None
+    cause: BaseException | None = None
+
+
+Verdict = Accepted | NotSent | Refused | Uncertain
+
+
+def judge(answer: Answer) -> Verdict:
+    """What the answer to a submit proves."""
+    if isinstance(answer, Failure):
+        return _judge_failure(answer)
+    fields = parse_object(answer)
+    # First of all: a task that has an id was accepted, whatever else its answer says.
+    if accepted := _acceptance(answer.status, fields):
+        return accepted
+    if answer.status == 429 or (_is_refusal(answer.status) and error_body(fields)):
+        return Refused(api_error(answer))
+    return Uncertain(gist(answer), trace_id=read_error(fields or {}).trace_id)
+
+
+def _judge_failure(failure: Failure) -> Verdict:
+    where, proofs = NOT_SENT.get(failure.family, ("error", frozenset[str]()))
+    names = failure.cause if where == "cause" else failure.error
+    if proofs.isdisjoint(names):
+        return Uncertain(failure.detail, cause=failure.exception)
+    return NotSent(failure)
+
+
+def _is_refusal(status: int) -> bool:
+    return 400 <= status < 500 and status not in GATEWAY_STATUSES
+
+
+def _acceptance(status: int, fields: dict[str, Any] | None) -> Accepted | None:
+    known = task_id_in(fields.get("task_id") if fields else None)
+    if 200 <= status < 300:
+        standing = read_response(fields, task_id=known)
+        return Accepted(known, standing) if known or standing.state == "succeeded" else None
+    # Something failed, or was refused, after the id was given: the task list knows how it stands.
+    return Accepted(known, PENDING) if known else None
+
+
+def event_of_verdict(context: EventContext, verdict: Verdict, *, at: float) -> events.ItemEvent:
+    """The event for what a POST came to that was over ``at`` (Unix seconds)."""
+    subject, seconds = context.subject(), context.age(at) or 0.0
+    match verdict:
+        case Accepted(task_id, standing):
+            trace_id = standing.generation.trace_id if standing.generation else None
+            subject = context.subject(task_id)
+            return events.Accepted(at=at, seconds=seconds, trace_id=trace_id, **subject)
+        case Refused(error):
+            trace_id = error.trace_id
+            return events.Refused(at=at, seconds=seconds, trace_id=trace_id, error=error, **subject)
+        case NotSent(failure):
+            return events.Unsent(at=at, seconds=seconds, reason=failure.detail, **subject)
+        case Uncertain(detail, trace_id):
+            return events.Uncertain(
+                at=at, seconds=seconds, trace_id=trace_id, reason=detail, **subject
+            )
+        case _:
+            assert_never(verdict)

@@ -1,0 +1,1 @@
+"""Waiting for tasks: shared polls, and when they are due."""

@@ -1,0 +1,71 @@
+"""One task, as its waiters share it."""
+
+from __future__ import annotations
+
+from copy import copy
+
+from .._base.signal import Signal
+from .._events import UNKNOWN, EventContext
+from .._limits.slots import Place
+from .._wire.task_status import PENDING
+from ..callbacks._registry import Ticket
+from ..errors import VeoError
+from ..models import Generation
+from .schedule import Cohort
+
+
+class Tracked:
+    """One task as this client knows it.
+
+    Attributes:
+        task_id: the service's id; empty for a result that came without one.
+        context: what the events about it name.
+        born: when it was accepted, or first heard of, in monotonic seconds.
+        cohort: when to look at it.
+        standing: how it stood when last seen.
+        trouble: why waiting for it makes no sense any more; a later wait begins anew.
+        over: set once there is a result or trouble.
+        waiters: how many callers wait for it.
+        place: its place in flight, if it holds one.
+        is_guest: whether it holds that only while somebody waits for it.
+        tickets: the callbacks that may speak of it.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "born",
+        "cohort",
+        "context",
+        "is_guest",
+        "over",
+        "place",
+        "standing",
+        "task_id",
+        "tickets",
+        "trouble",
+        "waiters",
+    )
+
+    def __init__(
+        self, task_id: str, cohort: Cohort, *, born: float, context: EventContext = UNKNOWN
+    ) -> None:
+        self.task_id = task_id
+        self.context = context
+        self.born = born
+        self.cohort = cohort
+        self.standing = PENDING
+        self.trouble: VeoError | None = None
+        self.over = Signal()
+        self.waiters = 0
+        self.place: Place | None = None
+        self.is_guest = False
+        self.tickets: tuple[Ticket, ...] = ()
+
+    def result(self) -> Generation:
+        """The generation, or the error that the task ended with."""
+        error = self.trouble or self.standing.error
+        if error:
+            # A copy: many callers may raise it, and each leaves its traceback on it.
+            raise copy(error) from error.__cause__
+        assert self.standing.generation is not None  # a terminal standing has one or the other
+        return self.standing.generation

@@ -1,0 +1,137 @@
+"""Questions about tasks. They cost nothing, so a passing failure is asked again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import anyio
+
+from .._base.backoff import backoff
+from .._base.runtime import Seams
+from .._limits.limiter import Limiter
+from .._wire import requests, task_queries
+from .._wire.arguments import read_moment, read_task_id
+from .._wire.replies import Answer
+from ..models import TaskRecord
+from ..policies import PollPolicy
+
+
+class Queries:
+    """Asks the service about tasks."""
+
+    def __init__(self, limiter: Limiter, policy: PollPolicy, seams: Seams) -> None:
+        self._limiter = limiter
+        self._policy = policy
+        self._seams = seams
+
+    async def one(self, task_id: str) -> TaskRecord:
+        """The record of this id."""
+        answer = await self._ask(requests.retrieve_body(task_id))
+        return task_queries.read_one(answer, task_id)
+
+    async def many(self, ids: Sequence[str], *, by: requests.By = "ids") -> list[TaskRecord]:
+        """The records of these ids or trace ids, in any order, as far as they are known."""
+        records: list[TaskRecord] = []
+        for part in requests.chunks(ids):
+            answer = await self._ask(requests.batch_body(part, by=by))
+            records += task_queries.read_page(answer).records
+        return records
+
+    async def pages(
+        self, *, created_at_min: float | None, created_at_max: float | None, type: str | None = None
+    ) -> AsyncIterator[task_queries.Page]:
+        """The account's tasks of a window, page by page, each record once."""
+        seen: set[str | None] = set()
+        offset = 0
+        while True:
+            body = requests.list_body(
+                offset=offset,
+                type=type,
+                created_at_min=created_at_min,
+                created_at_max=created_at_max,
+            )
+            page = task_queries.read_page(await self._ask(body))
+            # A task that is created meanwhile pushes one that was read onto the next page; and
+            # what ``count`` counts is not documented, so the end is a page with nothing new.
+            # A page itself may show a record twice (the vendor's tasks guide).
+            fresh = {record.id: record for record in page.records if record.id not in seen}
+            if fresh or not page.is_readable:
+                yield task_queries.Page(
+                    list(fresh.values()), page.size - len(page.records) + len(fresh)
+                )
+            if not fresh:
+                return
+            seen |= fresh.keys()
+            offset += page.size
+
+    async def _ask(self, body: dict[str, Any]) -> Answer:
+        for attempt in range(1, task_queries.ATTEMPTS):
+            answer = await self._ask_once(body)
+            if not task_queries.is_passing(answer):
+                return answer
+            u = self._seams.luck.random()
+            await anyio.sleep(backoff(attempt, first=0.5, cap=8.0, u=u))
+        return await self._ask_once(body)
+
+    async def _ask_once(self, body: dict[str, Any]) -> Answer:
+        await self._limiter.enter("poll")
+        try:
+            return await self._limiter.post("poll", body, timeout=self._policy.timeout)
+        finally:
+            self._limiter.leave("poll")
+
+
+class Tasks:
+    """The account's task list: ``veo.tasks``."""
+
+    def __init__(self, asked: Queries) -> None:
+        self._queries = asked
+
+    async def retrieve(self, task_id: str) -> TaskRecord:
+        """The record of one task, as it is now.
+
+        Raises:
+            TaskNotFoundError: the service does not know this id.
+            VeoError: the service refused or could not be asked.
+        """
+        return await self._queries.one(read_task_id(task_id))
+
+    async def retrieve_many(self, task_ids: Iterable[str]) -> list[TaskRecord]:
+        """The records of several tasks, in the order of the ids.
+
+        An id that the service does not know is left out; one that is given twice comes once.
+
+        Raises:
+            VeoError: the service refused or could not be asked.
+        """
+        # A single text is iterable too, but its letters are no ids.
+        ids = [task_ids] if isinstance(task_ids, str) else task_ids
+        wanted = list(dict.fromkeys(map(read_task_id, ids)))
+        found = {record.id: record for record in await self._queries.many(wanted)}
+        return [found[task_id] for task_id in wanted if task_id in found]
+
+    async def list(
+        self,
+        *,
+        created_at_min: float | datetime | None = None,
+        created_at_max: float | datetime | None = None,
+        type: str | None = None,
+    ) -> AsyncIterator[TaskRecord]:
+        """The account's tasks, newest first, read page by page as they are consumed.
+
+        Args:
+            created_at_min: only tasks since then: Unix seconds, or an aware ``datetime``.
+            created_at_max: only tasks until then.
+            type: only tasks that bear this label, such as ``videos``. The service's labels are not
+                reliable, so leave it out to look for a submit that may have been paid for.
+
+        Raises:
+            VeoError: the service refused or could not be asked.
+        """
+        first, last = read_moment(created_at_min), read_moment(created_at_max)
+        pages = self._queries.pages(created_at_min=first, created_at_max=last, type=type)
+        async for page in pages:
+            for record in page.records:
+                yield record

@@ -1,0 +1,444 @@
+"""The tracker: callers await a task id, and shared polls serve all of them.
+
+One polling task exists exactly while somebody waits: for a result, or for a place in flight that
+a task holds. A caller that leaves, late or cancelled, never cuts a poll that serves others, and
+every caller of one id is served by one question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import Context
+from dataclasses import replace
+from weakref import WeakValueDictionary
+
+from .._base.runtime import Seams
+from .._base.signal import Signal
+from .._events import UNKNOWN, EventContext, EventEmitter
+from .._limits.limiter import Limiter
+from .._limits.slots import Place
+from .._wire.arguments import read_task_id
+from .._wire.requests import poll_body
+from .._wire.task_status import PENDING, Standing, advance
+from ..callbacks._registry import GATHER, Ticket, Wakes
+from ..errors import VeoError
+from ..models import Generation, TaskRecord
+from ..policies import PollPolicy
+from . import poll_budget, poll_replies, wait_errors
+from .poll_queue import Questions
+from .schedule import ATTACHED, Cohort, Kind, Schedule
+from .task import Tracked
+
+logger = logging.getLogger("veo_async")
+
+FORGOTTEN = 3600.0
+"""Seconds after which a task that nobody looks at gives its place back: as long as a wait without
+a timeout of its own."""
+
+
+class Tracker:
+    """All tasks that somebody has a hold of."""
+
+    def __init__(
+        self, limiter: Limiter, policy: PollPolicy, seams: Seams, events: EventEmitter
+    ) -> None:
+        self._events = events
+        self._limiter = limiter
+        limiter.watching = self.queued_for_place
+        self._policy = policy
+        self._seams = seams
+        self._tasks: WeakValueDictionary[str, Tracked] = WeakValueDictionary()
+        # Those that are waited for, or that hold a place; the others live as long as a caller
+        # holds their handle.
+        self._kept: dict[str, Tracked] = {}
+        self._questions = Questions()
+        self._schedule = Schedule(policy)
+        self._queued_for_places = 0
+        self._open_polls = 0
+        self._health = poll_replies.Health()
+        self._quiet_until = float("-inf")
+        self._last_poll = float("-inf")
+        self._budget = poll_budget.Budget(policy.per_second)
+        self._wake = Signal()
+        self._asleep_until = float("-inf")
+        self._polling: asyncio.Task[None] | None = None
+        self._closed = False
+
+    # What callers do.
+
+    def follow(
+        self,
+        task_id: str,
+        standing: Standing = PENDING,
+        *,
+        context: EventContext = UNKNOWN,
+        kind: Kind = ATTACHED,
+    ) -> Tracked:
+        """The task with this id, at least as far as ``standing`` says; of this ``kind`` if it was
+        accepted just now."""
+        tracked = self._tasks.get(task_id)
+        if tracked is None or tracked.trouble:
+            tickets, now = tracked.tickets if tracked else (), _now()
+            cohort = self._schedule.newborn(kind, now, u=self._seams.luck.random())
+            tracked = Tracked(task_id, cohort, born=now, context=context)
+            for ticket in tickets:
+                self.expect(tracked, ticket)
+            if task_id:
+                self._tasks[task_id] = tracked
+        self._learn(tracked, standing)
+        return tracked
+
+    def attach(self, task_id: str, *, context: EventContext = UNKNOWN) -> Tracked:
+        """The task with this id, submitted who knows when: the first look is at once.
+
+        Raises:
+            InvalidRequestError: this is no id.
+        """
+        task_id = read_task_id(task_id)
+        known = self._tasks.get(task_id)
+        tracked = self.follow(task_id, context=context)
+        if tracked is not known:
+            tracked.cohort = replace(tracked.cohort, wakes=(tracked.cohort.born,))
+        return tracked
+
+    def renew(self, tracked: Tracked) -> Tracked:
+        """The same task; if there was trouble, waiting for it begins anew."""
+        if not tracked.trouble:
+            return tracked
+        return self.follow(tracked.task_id, tracked.standing, context=tracked.context)
+
+    def hold_place(self, tracked: Tracked, place: Place) -> None:
+        """Let the task hold a place in flight until it is over: one place, even if the service
+        gives one id twice."""
+        if tracked.over.is_set() or self._closed or (tracked.place and not tracked.is_guest):
+            place.release()
+            return
+        if tracked.place:
+            tracked.place.release()
+        tracked.place, tracked.is_guest = place, False
+        self._forget()
+        self._kept[tracked.task_id] = tracked
+        if self._is_watched(tracked):
+            self._keep(tracked)
+            self._start()  # for who queued for a place while this one was not yet accepted
+
+    def _forget(self) -> None:
+        """Take for finished what nobody asked for in a long time: who submits for ever and never
+        waits must not fill the memory."""
+        while oldest := next(iter(self._kept.values()), None):
+            if oldest.waiters or self._queued_for_places or _now() - oldest.cohort.seen < FORGOTTEN:
+                return
+            del self._kept[oldest.task_id]
+            self._free(oldest)
+
+    async def wait(self, tracked: Tracked, timeout: float) -> Generation:
+        """The result, awaited for up to ``timeout`` seconds.
+
+        Raises:
+            GenerationFailedError: the service failed the task.
+            WaitTimeoutError: the time is over; the task goes on.
+            VeoError: another reason why it cannot be known; its ``task_id`` says which task.
+        """
+        if not tracked.over.is_set():
+            self._check_open(tracked.task_id)
+            with self._waiting(tracked):
+                await tracked.over.wait(by=_now() + timeout)
+        if not tracked.over.is_set():
+            raise wait_errors.too_late(tracked.task_id, timeout, tracked.standing)
+        return tracked.result()
+
+    @contextmanager
+    def _waiting(self, tracked: Tracked) -> Iterator[None]:
+        tracked.waiters += 1
+        if tracked.place is None:
+            # Submitted elsewhere, or in an earlier run: it is in flight all the same.
+            tracked.place, tracked.is_guest = self._limiter.places.count(), True
+        self._keep(tracked)
+        self._start()
+        try:
+            yield
+        finally:
+            tracked.waiters -= 1
+            self._let_go(tracked)
+
+    @contextmanager
+    def queued_for_place(self) -> Iterator[None]:
+        """While the caller waits for a place in flight, the tasks that hold them are polled."""
+        self._queued_for_places += 1
+        for tracked in self._kept.values():
+            if not tracked.waiters:  # else it is asked about anyhow
+                self._ask_again(tracked)
+        self._wake.set()
+        self._start()
+        try:
+            yield
+        finally:
+            self._queued_for_places -= 1
+            for tracked in self._kept.values():
+                if not self._is_watched(tracked):
+                    self._questions.drop(tracked.task_id)
+            self._wake.set()
+
+    def _keep(self, tracked: Tracked) -> None:
+        self._kept[tracked.task_id] = tracked
+        self._ask_again(tracked)
+        if self._asleep_until > float("-inf"):
+            due = self._next_due(_now())
+            if due is not None and due < self._asleep_until:  # most are due later than what is next
+                self._wake.set()
+
+    def _let_go(self, tracked: Tracked) -> None:
+        # Another `Tracked` may bear the id by now, if there was trouble with this one.
+        if self._kept.get(tracked.task_id) is tracked:
+            if not tracked.waiters and (tracked.place is None or tracked.is_guest):
+                del self._kept[tracked.task_id]
+                self._free(tracked)
+            if not self._is_watched(tracked):
+                self._questions.drop(tracked.task_id)
+        self._wake.set()
+
+    def _free(self, tracked: Tracked) -> None:
+        place, tracked.place = tracked.place, None
+        if place:
+            place.release()
+
+    def _is_watched(self, tracked: Tracked) -> bool:
+        if tracked.over.is_set():
+            return False
+        return bool(tracked.waiters or (tracked.place and self._queued_for_places))
+
+    # What is learned.
+
+    def expect(self, tracked: Tracked, ticket: Ticket) -> None:
+        """A callback may come for this task, which keeps the ticket: polls are a safety net."""
+        tracked.cohort = replace(tracked.cohort, least=self._policy.callback_interval)
+        tracked.tickets = (*tracked.tickets, ticket)
+        if self._is_watched(tracked):
+            self._ask_again(tracked)
+
+    def hint(self, task_id: str, wakes: Wakes) -> None:
+        """A callback came: look at these times. Nothing is believed of what it said."""
+        tracked = self._tasks.get(task_id)
+        if tracked is None or tracked.over.is_set():
+            return
+        wakes = (max(wakes[0], self._last_poll + GATHER), *wakes[1:])
+        tracked.cohort = replace(tracked.cohort, wakes=wakes)
+        if self._is_watched(tracked):
+            self._ask_again(tracked)
+            self._wake.set()
+
+    def learn(self, tracked: Tracked, record: TaskRecord) -> None:
+        """Take note of a record that somebody else asked for."""
+        self._learn(tracked, Standing(record.state, record.generation, record.error))
+
+    def _learn(self, tracked: Tracked, event: Standing) -> None:
+        if event.oddity and event.oddity != tracked.standing.oddity:
+            logger.warning("task %s: %s", tracked.task_id, event.oddity)
+        tracked.standing = advance(tracked.standing, event)
+        if tracked.standing.state != "pending":
+            self._emit_end(tracked)
+            self._end(tracked)
+
+    def _emit_end(self, tracked: Tracked) -> None:
+        """Only the first who learns of the end of a task emits it."""
+        if self._events and not tracked.over.is_set():
+            context, standing, at = tracked.context, tracked.standing, self._events.now()
+            self._events.emit(wait_errors.event_of_end(context, tracked.task_id, standing, at=at))
+
+    def _fail(self, tracked: Tracked, trouble: VeoError) -> None:
+        # One that is over stays here until its waiters have run: its end must not be spoilt.
+        if not tracked.over.is_set():
+            tracked.trouble = trouble
+            self._end(tracked)
+
+    def _end(self, tracked: Tracked) -> None:
+        tracked.over.set()
+        self._free(tracked)
+        self._let_go(tracked)
+
+    # The polling task.
+
+    def _start(self) -> None:
+        if self._polling is None or self._polling.done():
+            run = self._poll_while_watched()
+            # An empty context: what the caller's context holds must not live on in our task.
+            loop = asyncio.get_running_loop()
+            self._polling = loop.create_task(run, name="veo_async polls", context=Context())
+            self._polling.add_done_callback(self._polling_ended, context=Context())
+
+    async def _poll_while_watched(self) -> None:
+        # anyio's group would leave a poll that is cancelled before its first step never awaited.
+        async with asyncio.TaskGroup() as group:
+            while self._open_polls or self._somebody_waits():
+                self._wake.clear()
+                now = _now()
+                pause = self._pause(now)
+                if pause > 0:
+                    self._asleep_until = now + pause
+                    await self._wake.wait(by=self._asleep_until)
+                    self._asleep_until = float("-inf")
+                    continue
+                await self._limiter.enter("poll")
+                ids = self._choose(_now())
+                if ids:
+                    self._open_polls += 1
+                    group.create_task(self._poll(ids))
+                else:
+                    self._limiter.leave("poll")
+            self._questions.clear()
+
+    def _somebody_waits(self) -> bool:
+        return any(map(self._is_watched, self._kept.values()))
+
+    def _pause(self, now: float) -> float:
+        """Seconds until there is something to ask, and it may be asked."""
+        allowed = max(self._quiet_until, self._budget.opens(now))
+        if allowed > now:
+            return allowed - now
+        due = self._next_due(now)
+        return float("inf") if due is None else due - now
+
+    def _next_due(self, now: float) -> float | None:
+        return self._questions.next_due(now, self._policy.batch_size, self._due)
+
+    def _choose(self, now: float) -> list[str]:
+        """The ids of the next poll."""
+        size = self._policy.batch_size
+        ids = self._questions.choose(now, size, self._due, self._is_wanted)
+        if ids:
+            self._last_poll = now
+            self._budget.spend(now)
+        return ids
+
+    def _is_wanted(self, task_id: str) -> bool:
+        tracked = self._kept.get(task_id)
+        return tracked is not None and self._is_watched(tracked)
+
+    def _due(self, cohort: Cohort) -> float:
+        return self._schedule.due(cohort, crowd=len(self._questions))
+
+    def _ask_again(self, tracked: Tracked) -> None:
+        self._questions.add(tracked.task_id, tracked.cohort)
+
+    async def _poll(self, ids: list[str]) -> None:
+        started = _now()
+        try:
+            answer = await self._limiter.post("poll", poll_body(ids), timeout=self._policy.timeout)
+        finally:
+            self._open_polls -= 1
+            self._questions.answered(ids)
+            self._limiter.leave("poll")
+        reading = poll_replies.read_poll(answer, ids)
+        now = _now()
+        self._health = poll_replies.examine(self._health, reading, started=started, now=now)
+        if isinstance(reading, poll_replies.Looked):
+            self._look(ids, reading, started)
+        elif isinstance(reading, poll_replies.Halve):
+            self._questions.halve(ids)
+        elif isinstance(reading, poll_replies.Guilty):
+            for tracked in self._unfinished(ids):
+                self._fail(tracked, reading.error)
+        else:
+            self._quiet_until = now + poll_replies.quiet_time(
+                self._health, u=self._seams.luck.random()
+            )
+            self._look_again(self._unfinished(ids))
+            self._give_up_if_hopeless(reading)
+        self._wake.set()
+
+    def _unfinished(self, ids: list[str]) -> Iterator[Tracked]:
+        """Those of whom somebody has a hold still, and whose end is not known."""
+        for task_id in ids:
+            # Nearly all are kept, and the plain dict is faster than the weak one.
+            tracked = self._kept.get(task_id) or self._tasks.get(task_id)
+            if tracked is not None and not tracked.over.is_set():
+                yield tracked
+
+    def _look(self, ids: list[str], looked: poll_replies.Looked, started: float) -> None:
+        now = _now()
+        pending: dict[Cohort, list[Tracked]] = {}
+        unseen: list[Tracked] = []
+        for tracked in self._unfinished(ids):
+            event = looked.standings.get(tracked.task_id)
+            if event is None:
+                unseen.append(tracked)
+            elif event.state == "pending":
+                pending.setdefault(tracked.cohort, []).append(tracked)
+            else:
+                self._schedule.finished(tracked.cohort, tracked.born, now)
+            if event and event is not tracked.standing:
+                self._learn(tracked, event)
+        for cohort, tasks in pending.items():
+            self._schedule.unfinished(cohort, now, tasks=len(tasks))
+        for tracked in unseen:
+            if not self._is_given_up(tracked, now - tracked.born):
+                pending.setdefault(tracked.cohort, []).append(tracked)
+        self._questions.known(looked.standings)
+        self._questions.learned()
+        self._go_on(pending, started, now)
+
+    def _go_on(self, pending: dict[Cohort, list[Tracked]], started: float, now: float) -> None:
+        births = {cohort: [task.born for task in tasks] for cohort, tasks in pending.items()}
+        cohorts = self._schedule.go_on(births, started, now, u=self._seams.luck.random())
+        for cohort, tasks in pending.items():
+            for tracked, one in zip(tasks, cohorts[cohort], strict=True):
+                tracked.cohort = one
+            self._look_again(tasks)
+
+    def _is_given_up(self, tracked: Tracked, age: float) -> bool:
+        """A task that was just submitted may not be listed yet; an old one never will be."""
+        if age <= self._policy.unknown_grace:
+            return False
+        self._fail(tracked, wait_errors.unknown(tracked.task_id, age))
+        return True
+
+    def _look_again(self, unfinished: Iterable[Tracked]) -> None:
+        for tracked in unfinished:
+            if self._is_watched(tracked):
+                self._ask_again(tracked)
+
+    def _give_up_if_hopeless(self, reading: poll_replies.Reading) -> None:
+        if not poll_replies.is_hopeless(self._health, self._policy):
+            return
+        for tracked in list(self._kept.values()):
+            self._fail(tracked, wait_errors.hopeless(tracked.task_id, reading))
+        # Polls that are still under way belong to the same failure.
+        self._health = poll_replies.Health(since=_now())
+        self._quiet_until = float("-inf")
+
+    def _polling_ended(self, task: asyncio.Task[None]) -> None:
+        """Whatever ended the polling, nobody is left waiting for it."""
+        failed = None if task.cancelled() else task.exception()
+        if task.cancelled() or failed or self._closed:
+            self._fail_all(failed)
+        elif self._somebody_waits():
+            self._start()  # somebody who came while it was ending
+
+    def _fail_all(self, failed: BaseException | None) -> None:
+        self._open_polls = 0
+        self._questions.clear()
+        for tracked in list(self._kept.values()):
+            task_id = tracked.task_id
+            error = (
+                wait_errors.closed(task_id) if self._closed else wait_errors.broken(task_id, failed)
+            )
+            self._fail(tracked, error)
+
+    def _check_open(self, task_id: str) -> None:
+        if self._closed:
+            raise wait_errors.closed(task_id)
+
+    async def aclose(self) -> None:
+        """End the polling; whoever still waits hears that the client was closed."""
+        self._closed = True
+        if self._polling and not self._polling.done():
+            self._polling.cancel()
+            await asyncio.wait([self._polling])
+
+
+def _now() -> float:
+    # The loop's own, since anyio's clock may not be read in a callback before anyio 4.12.
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,72 @@
+"""Why a wait ends without the task's own end, as the error that its waiter gets.
+
+The task may go on at the service, so each error bears the id to go on with.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+
+from .. import events
+from .._events import EventContext
+from .._wire.task_status import Standing
+from ..errors import ClientClosedError, PollingError, TaskNotFoundError, VeoError, WaitTimeoutError
+from .poll_replies import AccountTrouble, Bad, Reading
+
+
+def too_late(task_id: str, timeout: float, standing: Standing) -> WaitTimeoutError:
+    """The time to wait is over."""
+    odd = f" ({standing.oddity})" if standing.oddity else ""
+    return WaitTimeoutError(
+        f"Task {task_id} was not finished within {timeout:g} s{odd}.", task_id=task_id
+    )
+
+
+def unknown(task_id: str, age: float) -> TaskNotFoundError:
+    """The service does not show the task, ``age`` seconds after it was first heard of."""
+    message = f"The service has not known task {task_id} for {age:.0f} s."
+    return TaskNotFoundError(message, task_id=task_id)
+
+
+def closed(task_id: str) -> ClientClosedError:
+    """The client was closed."""
+    return ClientClosedError(
+        f"The client was closed while task {task_id} was awaited; it goes on at the service.",
+        task_id=task_id,
+        may_have_cost=True,
+    )
+
+
+def hopeless(task_id: str, reading: Reading) -> VeoError:
+    """Too many polls in a row went wrong, the last one like this."""
+    if isinstance(reading, AccountTrouble):
+        error = copy(reading.error)
+        error.task_id, error.may_have_cost = task_id, True
+        return error
+    detail = reading.detail if isinstance(reading, Bad) else "no answer"
+    return PollingError(f"The service could not be asked ({detail}).", task_id=task_id)
+
+
+def broken(task_id: str, failed: BaseException | None) -> PollingError:
+    """The polling itself ended; ``failed`` is the reason, unless it was cancelled."""
+    problem = f"The polling itself ended ({failed or 'it was cancelled'})."
+    error = PollingError(problem, task_id=task_id)
+    error.__cause__ = failed
+    return error
+
+
+def event_of_end(
+    context: EventContext, task_id: str, standing: Standing, *, at: float
+) -> events.Finished | events.Failed:
+    """The event for the end of a task that was seen ``at`` (Unix seconds)."""
+    subject, seconds = context.subject(task_id), context.age(at)
+    if standing.error:
+        trace_id = standing.error.trace_id
+        return events.Failed(
+            at=at, seconds=seconds, trace_id=trace_id, error=standing.error, **subject
+        )
+    assert standing.generation is not None  # a terminal standing has one or the other
+    generation = standing.generation
+    return events.Finished(
+        at=at, seconds=seconds, trace_id=generation.trace_id, generation=generation, **subject
+    )

@@ -1,0 +1,1 @@
+"""HTTP and JSON: the calls to the API, and what their answers say."""

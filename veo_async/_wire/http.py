@@ -1,0 +1,270 @@
+"""The transport: one HTTP call to the API, and what came of it, as a value.
+
+Everything that can go wrong on the way is a `Failure` that names the exception; what it proves
+is for the core to say. The token is added here and nowhere else, goes to the API's own host
+alone, and is struck from all that comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import sys
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, cast
+
+import anyio
+import httpx
+from pydantic_core import to_json
+
+from .._base.redaction import REPLACEMENT, Redactor
+from ..errors import InvalidRequestError
+from .replies import Answer, Failure, Reply, received, service_time
+from .requests import PATHS, Lane
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds to open a connection, and as many for TLS on it: a failure to connect is proof that
+nothing was sent. A call that has less time gives each a third of it, so that this proof comes
+before the call itself is over, which proves nothing."""
+
+KEEPALIVE = 2.0
+"""Seconds that an idle connection is kept: an older one may be closed by the other side just
+when it is used, and a submit that is cut that way is uncertain for nothing."""
+
+MAX_BODY = 16 * 2**20
+"""The longest answer that is read, in bytes, once inflated. A page of 50 records has 100 KB."""
+
+
+def _version() -> str:
+    try:
+        return version("veo-async")
+    except PackageNotFoundError:  # pragma: no cover - a source tree that was never installed
+        return "0"
+
+
+USER_AGENT = f"veo-async/{_version()} python/{platform.python_version()} httpx/{httpx.__version__}"
+
+
+class BodyTooLarge(Exception):
+    """The answer is longer than what is read."""
+
+
+class UnknownEncoding(Exception):
+    """The answer is compressed in a way that was not offered."""
+
+
+class API:
+    """The API's host, spoken to with the token.
+
+    Attributes:
+        clock_offset: by how many seconds the service's clock runs ahead of this machine's, by the
+            ``Date`` of its last answer; ``None`` until one was seen.
+    """
+
+    def __init__(
+        self,
+        *,
+        token: str,
+        base_url: str,
+        concurrency: int,
+        transport: httpx.AsyncBaseTransport | None = None,
+        proxy: Any = None,
+        verify: Any = True,
+        wall: Callable[[], float],
+    ) -> None:
+        self._redactor = Redactor(token)
+        self._urls = {lane: httpx.URL(base_url + path) for lane, path in PATHS.items()}
+        self._headers = httpx.Headers(
+            {
+                b"host": httpx.URL(base_url).netloc,
+                b"accept": b"application/json",
+                # Not deflate: some servers send it without zlib's header, and what cannot be
+                # read is uncertain.
+                b"accept-encoding": b"gzip",
+                b"connection": b"keep-alive",
+                b"content-type": b"application/json",
+                b"user-agent": USER_AGENT.encode(),
+                b"authorization": f"Bearer {token}".encode(),
+            }
+        )
+        self._family = family_of(transport)
+        self._wall = wall
+        self.clock_offset: float | None = None
+        self._http = _client(
+            transport=transport,
+            proxy=proxy,
+            verify=verify,
+            # The limiter opens no more calls than this, so a call never waits for the pool.
+            limits=httpx.Limits(
+                max_connections=concurrency,
+                max_keepalive_connections=concurrency,
+                keepalive_expiry=KEEPALIVE,
+            ),
+            follow_redirects=False,
+            cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
+        )
+        self._send = _sender(self._http, None if proxy else transport)
+
+    async def post(self, lane: Lane, body: dict[str, Any], *, timeout: float) -> Answer:
+        """Post a JSON object; ``timeout`` seconds are for the whole call. Never raises but for
+        cancellation."""
+        outer = sys.exception()
+        request = self._request(lane, to_json(body), timeout)
+        try:
+            reply = await self._exchange(request, timeout)
+        except Exception as exc:  # noqa: BLE001 - a transport may raise anything: the core judges
+            # The exception may hold the request; it goes on without the token.
+            request.headers["authorization"] = REPLACEMENT
+            return self._failure(exc, outer)
+        told = service_time(reply)
+        if told is not None:
+            # ``Date`` has whole seconds, so half a second is missing on average.
+            self.clock_offset = told + 0.5 - self._wall()
+        return reply
+
+    def _request(self, lane: Lane, content: bytes, timeout: float) -> httpx.Request:
+        # By hand, since all but the body is the same each time: the client's way of merging its
+        # defaults costs as much as the rest of a call.
+        connect = min(CONNECT_TIMEOUT, timeout / 3)
+        request = httpx.Request(
+            "POST",
+            self._urls[lane],
+            headers=self._headers,
+            stream=httpx.ByteStream(content),
+            extensions={"timeout": {"connect": connect, "read": None, "write": None, "pool": None}},
+        )
+        request.headers["content-length"] = str(len(content))
+        request.read()  # a transport may ask for the content
+        return request
+
+    async def _exchange(self, request: httpx.Request, timeout: float) -> Reply:
+        response: httpx.Response | None = None
+        try:
+            async with asyncio.timeout(timeout):
+                response = await self._send(request)
+                body = await read_body(response)
+        except BaseException:
+            if response:
+                with anyio.CancelScope(shield=True):  # a cut call must still give it back
+                    await _give_back(response)
+            raise
+        await _give_back(response)
+        headers = {
+            name: self._redactor.text(value)
+            for name, value in _fields(response.headers.raw).items()
+        }
+        content = self._redactor.body(body)
+        return received(response.status_code, headers, content, now=self._wall())
+
+    def _failure(self, exc: Exception, outer: BaseException | None) -> Failure:
+        error, cause = _lineage(exc), _lineage(exc.__cause__)
+        text = self._redactor.text(str(exc))
+        return Failure(
+            family=self._family,
+            error=error,
+            cause=cause,
+            detail=f"{type(exc).__name__}: {text}" if text else type(exc).__name__,
+            exception=self._redactor.exception(exc, outer=outer),
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+
+def _client(**options: Any) -> httpx.AsyncClient:
+    """httpx's client, or an error that says which option it does not take."""
+    try:
+        return httpx.AsyncClient(**options)
+    except Exception as exc:  # it has no error of its own for this
+        # Certificates are files; a proxy may be malformed, or need a library that is not there.
+        field, variables = "proxy", "HTTPS_PROXY, ALL_PROXY and NO_PROXY"
+        if isinstance(exc, OSError):
+            field, variables = "verify", "SSL_CERT_FILE"
+        problem = f"{field} (or {variables} in the environment) cannot be used: {exc}"
+        raise InvalidRequestError(f"{problem}. Nothing was sent.", field=field) from exc
+
+
+def _sender(
+    client: httpx.AsyncClient, transport: httpx.AsyncBaseTransport | None
+) -> Callable[[httpx.Request], Awaitable[httpx.Response]]:
+    """What sends a request: a transport that was given is asked itself, since the client adds
+    nothing to it (no proxies, redirects, cookies or authentication) and costs as much again."""
+    return transport.handle_async_request if transport else partial(client.send, stream=True)
+
+
+async def _give_back(response: httpx.Response) -> None:
+    """Give the connection back. Once an answer was read, it counts, however its connection ends."""
+    with suppress(Exception):
+        await response.aclose()
+
+
+def _fields(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Header fields by lower case names; repeated ones are one list (RFC 9110, 5.3)."""
+    fields: dict[str, str] = {}
+    for name_bytes, value_bytes in raw:
+        name, value = name_bytes.decode("latin-1").lower(), value_bytes.decode("latin-1")
+        fields[name] = f"{fields[name]}, {value}" if name in fields else value
+    return fields
+
+
+def family_of(transport: httpx.AsyncBaseTransport | None) -> str:
+    """Whose exceptions a transport raises.
+
+    The exact type counts, since a subclass may raise anything. A transport of somebody else's
+    may declare with ``failure_family`` that its exceptions mean what httpx's own mean.
+    """
+    if transport is None or type(transport) is httpx.AsyncHTTPTransport:
+        return "httpx"
+    if _qualified(type(transport)) == "httpx_aiohttp.transport.AiohttpTransport":
+        return "aiohttp"
+    return str(getattr(transport, "failure_family", "unknown"))
+
+
+def _qualified(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _lineage(exc: BaseException | None) -> tuple[str, ...]:
+    return () if exc is None else tuple(_qualified(cls) for cls in type(exc).__mro__)
+
+
+async def read_body(response: httpx.Response, limit: int = MAX_BODY) -> bytes:
+    """The body, inflated, up to ``limit`` bytes.
+
+    Raises:
+        BodyTooLarge: there is more.
+        UnknownEncoding: it is compressed in a way that was not offered.
+    """
+    body = bytearray()
+    inflate = _inflater(response)
+    # Not `aiter_raw`, which closes the connection as a part of reading the last piece: an error
+    # there would lose an answer that was read.
+    stream = response.stream if not response.is_stream_consumed else _memory(response)
+    async for chunk in cast("httpx.AsyncByteStream", stream):
+        body += inflate(chunk, limit + 1 - len(body)) if inflate else chunk
+        if len(body) > limit:
+            raise BodyTooLarge(f"the answer is longer than {limit} bytes")
+    return bytes(body)
+
+
+async def _memory(response: httpx.Response) -> AsyncIterator[bytes]:
+    """What a transport answers that has its answers at hand."""
+    yield response.content
+
+
+def _inflater(response: httpx.Response) -> Callable[[bytes, int], bytes] | None:
+    """What inflates a piece of the body, up to so many bytes, if it is compressed."""
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding == "identity" or response.is_stream_consumed:
+        return None
+    if encoding not in ("gzip", "deflate"):
+        shown = repr(encoding) if len(encoding) <= 40 else "something long"
+        raise UnknownEncoding(f"the answer is encoded as {shown}")
+    # 32 lets zlib tell gzip from deflate by the first bytes.
+    return zlib.decompressobj(32 + zlib.MAX_WBITS).decompress

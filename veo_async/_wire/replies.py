@@ -1,0 +1,283 @@
+"""Reading a reply: total functions, so that any bytes give a value or one of our errors."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Any
+
+from pydantic_core import from_json
+
+from .._base.redaction import without_callbacks
+from ..errors import (
+    APIError,
+    APINotImplementedError,
+    BadRequestError,
+    ConnectionFailedError,
+    ContentRefusedError,
+    DisabledError,
+    InsufficientBalanceError,
+    InvalidTokenError,
+    NoAPIError,
+    NoTokenError,
+    RateLimitError,
+    ServerError,
+    TokenExpiredError,
+    TokenMismatchedError,
+    UndecodableReplyError,
+    VeoError,
+)
+from ..models import read_text
+
+EXCERPT = 300
+"""How many bytes of an unreadable answer an error shows."""
+
+MESSAGE = 2_000
+"""How many characters of the service's own message an error keeps."""
+
+LONGEST_PAUSE = 120.0
+"""The longest ``Retry-After`` that is believed, in seconds: no documented limit is longer."""
+
+DEPTH = 200
+"""How deep JSON may nest: the limit of the parser, which the fallback shares."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP answer that was read to its end; see `received`.
+
+    Attributes:
+        status: the HTTP status.
+        headers: the header fields; names are lower case.
+        body: the whole body, not compressed.
+        retry_after: seconds to wait as ``Retry-After`` asks, within 0 and `LONGEST_PAUSE`;
+            ``None`` if it does not say.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """No answer came, or none that HTTP could read.
+
+    Attributes:
+        family: whose exceptions these are: ``httpx``, ``aiohttp``, or ``unknown``.
+        error: the qualified names of the exception's class and its bases, nearest first.
+        cause: the same for the exception that it was raised from.
+        detail: what to tell a person.
+        exception: the exception itself, to raise ours from.
+    """
+
+    family: str
+    error: tuple[str, ...]
+    cause: tuple[str, ...] = ()
+    detail: str = "no answer"
+    exception: BaseException | None = field(default=None, compare=False)
+
+
+Answer = Reply | Failure
+
+
+class Unreadable(ValueError):
+    """These bytes are not the JSON that was asked for."""
+
+
+def parse(body: bytes) -> Any:
+    """The JSON value in ``body``.
+
+    Raises:
+        Unreadable: it is not JSON, or nests too deep, or holds an absurd number.
+    """
+    try:
+        return from_json(body)
+    except ValueError:
+        pass
+    # Halves of surrogate pairs are legal JSON, and appear where a text was cut inside an emoji.
+    try:
+        return _without_surrogates(json.loads(body), DEPTH)
+    except (ValueError, RecursionError) as exc:
+        raise Unreadable(str(exc)[:EXCERPT]) from None
+
+
+def _without_surrogates(value: Any, depth: int) -> Any:
+    if depth == 0:
+        raise Unreadable("nests too deep")
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, list):
+        return [_without_surrogates(item, depth - 1) for item in value]
+    if isinstance(value, dict):
+        return {
+            _without_surrogates(key, depth): _without_surrogates(item, depth - 1)
+            for key, item in value.items()
+        }
+    return value
+
+
+def parse_object(reply: Reply) -> dict[str, Any] | None:
+    """The JSON object that a reply holds, or ``None`` if it holds no such thing."""
+    try:
+        value = parse(reply.body)
+    except Unreadable:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def excerpt(body: bytes) -> str:
+    """The beginning of an answer as a person can read it, on one line."""
+    text = body[:EXCERPT].decode(errors="replace")
+    shown = without_callbacks("".join(c if c.isprintable() else " " for c in text)).strip()
+    return f"{shown}..." if len(body) > EXCERPT else shown or "(empty)"
+
+
+def gist(reply: Reply) -> str:
+    """What an answer that settles nothing says, for an error of ours to quote."""
+    said = read_error(parse_object(reply) or {})
+    return f"HTTP {reply.status}: {said.message or excerpt(reply.body)}"
+
+
+def undecodable(reply: Reply) -> UndecodableReplyError:
+    """The error for an answer that is not what was asked for."""
+    shown = excerpt(reply.body)
+    return UndecodableReplyError(
+        f"The service's answer could not be read: {shown}", status_code=reply.status, body=shown
+    )
+
+
+BY_CODE: Mapping[str, type[APIError]] = {
+    "no_token": NoTokenError,
+    "invalid_token": InvalidTokenError,
+    "token_expired": TokenExpiredError,
+    "token_mismatched": TokenMismatchedError,
+    "disabled": DisabledError,
+    "used_up": InsufficientBalanceError,
+    "bad_request": BadRequestError,
+    "api_not_implemented": APINotImplementedError,
+    "no_api": NoAPIError,
+    "too_many_requests": RateLimitError,
+    "api_error": ServerError,
+}
+"""The codes of the API guide and of the vendor's OpenAPI document."""
+
+BY_STATUS: Mapping[int, type[APIError]] = {
+    400: BadRequestError,
+    401: InvalidTokenError,
+    403: ContentRefusedError,
+    429: RateLimitError,
+}
+"""What a status means where the code is unknown or missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorBody:
+    """An error as the service words it: ``error`` may be an object, a bare string or null."""
+
+    code: str | None
+    message: str | None
+    trace_id: str | None
+
+
+def error_body(fields: Mapping[str, Any] | None) -> ErrorBody | None:
+    """The error in an object, or ``None`` if the object holds none."""
+    if fields is None or not ("error" in fields or fields.get("success") is False):
+        return None
+    return read_error(fields)
+
+
+def read_error(fields: Mapping[str, Any]) -> ErrorBody:
+    """The error in an object that is one, in any of its forms."""
+    error = fields.get("error")
+    if isinstance(error, str):
+        error = {"code": error if error in BY_CODE else None, "message": error}
+    if not isinstance(error, dict):
+        error = {}
+    return ErrorBody(
+        _word(error.get("code")), _word(error.get("message")), _word(fields.get("trace_id"))
+    )
+
+
+def _word(value: object) -> str | None:
+    return value[:MESSAGE] if isinstance(value, str) and value else None
+
+
+def received(status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> Reply:
+    """An answer that came ``now`` (Unix seconds), with what its headers ask for."""
+    return Reply(status, headers, body, _retry_after(headers, now))
+
+
+def api_error(reply: Reply, *, task_id: str | None = None, may_have_cost: bool = False) -> APIError:
+    """The error that a reply with status 400 or above stands for.
+
+    A 5xx is always a `ServerError`, whatever its body says; below that the code decides, then
+    the status.
+    """
+    fields = parse_object(reply)
+    said = read_error(fields or {})
+    known = BY_CODE.get(said.code or "", BY_STATUS.get(reply.status, APIError))
+    cls = ServerError if reply.status >= 500 else known
+    facts: dict[str, Any] = {
+        "status_code": reply.status,
+        "code": said.code,
+        "trace_id": said.trace_id,
+        "body": excerpt(reply.body) if fields is None else fields,
+        "task_id": task_id,
+        "may_have_cost": may_have_cost,
+    }
+    if cls is RateLimitError:
+        facts["retry_after"] = reply.retry_after
+    return cls(said.message or f"The service answered: {excerpt(reply.body)}", **facts)
+
+
+def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """A date is read against the answer's own ``Date``, so no clock has to agree."""
+    value = headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        due = _unix(value)
+        if due is None:
+            return None
+        told = _unix(headers.get("date", ""))
+        seconds = due - (now if told is None else told)
+    return None if math.isnan(seconds) else min(max(seconds, 0.0), LONGEST_PAUSE)
+
+
+def service_time(reply: Reply) -> float | None:
+    """Unix time in seconds on the service's clock, as the ``Date`` header tells it."""
+    return _unix(reply.headers.get("date", ""))
+
+
+@lru_cache(maxsize=8)  # every answer bears a ``Date``, and it changes once a second
+def _unix(text: str) -> float | None:
+    try:
+        moment = parsedate_to_datetime(text)
+        # Without a zone it is UTC, as all times of HTTP are (RFC 9110), not this machine's zone.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+LONGEST_ID = 200
+"""Characters of a task id; the vendor's have 36."""
+
+
+def task_id_in(value: object) -> str | None:
+    """A task id, if this can be one: it goes into questions, messages and log lines."""
+    text = read_text(value) or ""
+    return text if 0 < len(text) <= LONGEST_ID and text.isprintable() else None
+
+
+def unreachable(failure: Failure) -> VeoError:
+    """The error for a request that never left this machine."""
+    return ConnectionFailedError(f"The service could not be reached: {failure.detail}.")

@@ -1,0 +1,96 @@
+"""Questions about tasks and their answers. They are free, so they may be asked again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import TaskNotFoundError
+from ..models import TaskRecord
+from .replies import (
+    Answer,
+    Failure,
+    Reply,
+    api_error,
+    error_body,
+    parse_object,
+    undecodable,
+    unreachable,
+)
+from .task_status import read_record
+
+ATTEMPTS = 4
+"""How often a question is asked before its failure is told."""
+
+
+def is_passing(answer: Answer) -> bool:
+    """Whether asking again may help: no answer, a 429 or a 5xx."""
+    return isinstance(answer, Failure) or answer.status == 429 or answer.status >= 500
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list.
+
+    Attributes:
+        records: its records.
+        size: how many entries it had, also those that are no records.
+    """
+
+    records: list[TaskRecord]
+    size: int
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether every entry is a record. One that is none may be any task of the account."""
+        return len(self.records) == self.size
+
+
+def read_page(answer: Answer) -> Page:
+    """A page of records.
+
+    Raises:
+        VeoError: the service refused, could not be reached, or answered something else.
+    """
+    fields = _fields(answer)
+    items = fields.get("items")
+    if not isinstance(items, list):
+        raise undecodable(_reply(answer))
+    return Page([record for item in items if (record := read_record(item))], len(items))
+
+
+def read_one(answer: Answer, task_id: str) -> TaskRecord:
+    """The record that was asked for.
+
+    Raises:
+        TaskNotFoundError: the service does not know this id.
+        VeoError: the service refused, could not be reached, or answered something else.
+    """
+    unknown = TaskNotFoundError(f"The service does not know task {task_id}.", task_id=task_id)
+    if isinstance(answer, Reply) and answer.status == 404:
+        said = error_body(parse_object(answer))
+        if said and said.code != "no_api":
+            raise unknown
+    fields = _fields(answer)
+    record = read_record(fields)
+    if record is None:
+        raise undecodable(_reply(answer)) if fields else unknown
+    if record.id != task_id:  # somebody else's task must not end a wait for this one
+        raise undecodable(_reply(answer))
+    return record
+
+
+def _fields(answer: Answer) -> dict[str, Any]:
+    reply = _reply(answer)
+    if not 200 <= reply.status < 300:
+        raise api_error(reply) if reply.status >= 400 else undecodable(reply)
+    fields = parse_object(reply)
+    if fields is None:
+        raise undecodable(reply)
+    return fields
+
+
+def _reply(answer: Answer) -> Reply:
+    if isinstance(answer, Failure):
+        raise unreachable(answer)
+    return answer

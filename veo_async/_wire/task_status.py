@@ -1,0 +1,124 @@
+"""How a task stands, and how it may change.
+
+The law: a task is ``pending`` until it ``succeeded`` or ``failed``, and both ends are final. Poll
+answers, callbacks and synchronous answers are all events of this one table. A word that is not
+known here leaves the task pending: a paid video must never be given up for a new word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..errors import GenerationFailedError
+from ..models import Generation, State, TaskRecord, read_entries, read_text
+from .replies import read_error
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a task stands.
+
+    Attributes:
+        state: where in the table it is.
+        generation: the result, once it succeeded.
+        error: why there is none, once it failed.
+        oddity: what was strange about the answer, for a warning; it changes nothing.
+    """
+
+    state: State
+    generation: Generation | None = None
+    error: GenerationFailedError | None = None
+    oddity: str | None = None
+
+
+PENDING = Standing("pending")
+
+TRANSITIONS: Mapping[State, Mapping[State, State]] = {
+    "pending": {"pending": "pending", "succeeded": "succeeded", "failed": "failed"},
+    "succeeded": {},
+    "failed": {},
+}
+"""``{state: {event: next}}``. A missing key is an event that comes too late: nothing changes."""
+
+
+def advance(standing: Standing, event: Standing) -> Standing:
+    """How a task stands after an event: the event's standing, unless its end was already known."""
+    return event if event.state in TRANSITIONS[standing.state] else standing
+
+
+RUNNING_WORDS = frozenset(
+    {"pending", "queued", "submitted", "processing", "running", "in_progress"}
+)
+FAILED_WORDS = frozenset({"failed", "error", "cancelled", "canceled", "expired", "rejected"})
+"""Words of ``state`` as seen in the vendor's public clients, and their usual relatives."""
+
+_Entry = Literal["ready", "running", "failed", "unclear"]
+
+
+def _entry(video: Mapping[str, Any]) -> _Entry:
+    word = (read_text(video.get("state")) or "").lower()
+    if word in RUNNING_WORDS:
+        return "running"
+    if word in FAILED_WORDS:
+        return "failed"
+    return "ready" if read_text(video.get("video_url")) else "unclear"
+
+
+def read_response(response: object, *, task_id: str | None) -> Standing:
+    """How a task stands by its ``response``: a record's field, a callback or a whole answer.
+
+    ``response`` absent, null, empty or without ``success`` is pending (vendor's public clients).
+    ``success: true`` needs a ``video_url`` to count; without one the task stays pending, with an
+    oddity. Among several videos one that is ready is enough once none is running: the failed
+    ones stay visible in ``data``.
+    """
+    if not isinstance(response, dict) or not response:
+        return PENDING
+    # Only what is over becomes a model: most looks find most tasks running.
+    entries = {_entry(video) for video in read_entries(response.get("data"))}
+    if entries == {"failed"} or _is_failed(response):
+        return _failed(response, _generation(response, task_id))
+    success = response.get("success")
+    if success is not True or "running" in entries:
+        if success is True or success is None:
+            return PENDING
+        return Standing("pending", oddity=f"success is {success!r}"[:100])
+    if "ready" in entries:
+        return Standing("succeeded", generation=_generation(response, task_id))
+    return Standing("pending", oddity="success is true, but there is no video_url yet")
+
+
+def _generation(response: Mapping[str, Any], task_id: str | None) -> Generation:
+    # The id that was asked for wins: it is the one to wait for again.
+    fields = {**response, "task_id": task_id or response.get("task_id")}
+    return Generation.model_validate(fields)
+
+
+def _is_failed(response: Mapping[str, Any]) -> bool:
+    word = response.get("state")
+    if isinstance(word, str) and word.lower() in FAILED_WORDS:
+        return True
+    return response.get("success") is False and bool(response.get("error"))
+
+
+def _failed(response: Mapping[str, Any], generation: Generation) -> Standing:
+    said = read_error(response)
+    error = GenerationFailedError(
+        said.message or "the service gave no reason",
+        task_id=generation.task_id,
+        code=said.code,
+        trace_id=generation.trace_id,
+        videos=tuple(video for video in generation.data if video.video_url),
+    )
+    return Standing("failed", error=error)
+
+
+def read_record(item: object) -> TaskRecord | None:
+    """The record in ``item``, or ``None`` if it is none (an unknown id may come back as ``{}``)."""
+    if not isinstance(item, dict) or not read_text(item.get("id")):
+        return None
+    record = TaskRecord.model_validate(item)
+    standing = read_response(record.response, task_id=record.id)
+    return record.standing_at(standing.state, standing.generation, standing.error)

@@ -1,0 +1,130 @@
+"""Callbacks: the service calls when a video is ready, so that nobody need ask.
+
+::
+
+    callbacks = Callbacks("https://app.example/veo/callbacks", secret=os.environ["VEO_SECRET"])
+    app.mount("/veo/callbacks", callbacks)  # FastAPI, Starlette, Litestar: any ASGI framework
+    veo = VeoClient(callbacks=callbacks)
+
+Each submit then has an address of its own, which nobody else can guess. The service does not sign
+what it sends there, so a delivery is only a hint: it makes the client ask how the task stands, and
+the answer to that is what the caller gets. Deliveries that are late, repeated, forged or lost are
+all harmless; what is lost is found by polling, which is slower while callbacks are on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anyio
+
+from ..errors import InvalidRequestError, MissingExtraError
+from ..models import Generation
+from ._asgi import HandOver, Receiver
+from ._deliveries import Refusal, read_body
+from ._registry import Desk
+from ._tokens import Mint
+
+__all__ = ["Callbacks", "parse"]
+
+
+class Callbacks(Receiver):
+    """An ASGI app that takes the service's callbacks, for the clients that it is handed to.
+
+    Mount it where ``public_url`` leads, or `serve` it. Hand it to ``VeoClient(callbacks=...)``;
+    several clients may share one. It is made before them and may outlive them: what comes for a
+    client that is closed is answered like what comes for another process. Nothing has to be
+    closed. It must be served on the event loop of its clients, or on one in another thread of the
+    same process.
+
+    Several processes may stand behind one ``public_url``, with the same secret. A delivery for a
+    submit of another process is answered with 503 and ``Retry-After``, so that the service may
+    try again and meet the right one; or ``on_unknown`` hands it over.
+
+    Args:
+        public_url: where the service reaches this app. What a proxy strips from the path is of no
+            matter: only its last segment, the token, is read.
+        secret: at least 16 bytes, or a text of as many, that nobody else knows, such as
+            ``secrets.token_urlsafe()`` printed once. Keep it over restarts: with it, a run that
+            is resumed knows the addresses of what was sent before.
+        on_unknown: called with the token and the body of a genuine delivery whose submit is not
+            of this process; hand them to the others, which call `hand_over`. Return whether it was
+            taken: if not, the answer is 503. Whoever knows the token can wake the task, so do
+            not log it.
+
+    Raises:
+        InvalidRequestError: ``public_url`` or ``secret`` cannot be right.
+    """
+
+    def __init__(
+        self, public_url: str, secret: str | bytes, *, on_unknown: HandOver | None = None
+    ) -> None:
+        super().__init__(Desk(Mint(public_url, secret)), on_unknown=on_unknown)
+
+    def __repr__(self) -> str:
+        return f"Callbacks({self.desk.mint.public_url!r})"
+
+    def hand_over(self, token: str, body: bytes) -> bool:
+        """Take a delivery that came to another process; call it on the client's event loop.
+
+        Args:
+            token: as ``on_unknown`` got it there.
+            body: as ``on_unknown`` got it there.
+
+        Returns:
+            Whether its submit is of this process. A forged token and a body that is no delivery
+            are nobody's.
+        """
+        nonce = self.desk.mint.nonce_of(token)
+        try:
+            return nonce is not None and self._deliver(nonce, body) != "unknown"
+        except Refusal:
+            return False
+
+    async def serve(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 8000,
+        *,
+        on_ready: Callable[[str], object] = str,
+    ) -> None:
+        """Serve until cancelled, for those without a web framework. Needs the extra ``callbacks``.
+
+        There is no access log, since the tokens are in the paths.
+
+        Args:
+            host: the address to listen on.
+            port: the port; 0 picks a free one.
+            on_ready: called with the local base URL once deliveries are taken.
+
+        Raises:
+            MissingExtraError: uvicorn is not installed.
+            OSError: the address is taken.
+        """
+        try:
+            from ._server import serving
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(feature="Callbacks.serve", extra="callbacks") from error
+        async with serving(self, host, port) as url:
+            on_ready(url)
+            await anyio.sleep_forever()
+
+
+def parse(body: bytes) -> Generation:
+    """Read a delivery, for those who only receive.
+
+    **This verifies nothing.** The service does not sign what it sends, so anybody who knows the
+    address can have sent it, with any content. Ask `VeoClient.wait` or ``veo.tasks.retrieve``
+    before you believe it.
+
+    Args:
+        body: the body as it came, at most 64 KB.
+
+    Raises:
+        InvalidRequestError: it is longer, no JSON object, or nests too deep.
+    """
+    try:
+        return read_body(body)
+    except Refusal as refusal:
+        problem = f"This is no callback: {refusal.why}."
+        raise InvalidRequestError(problem, field="body") from None

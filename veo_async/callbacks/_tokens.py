@@ -1,0 +1,87 @@
+"""The callback address of each submit: a random number with its HMAC.
+
+Nothing need be stored to tell a genuine token from a forged one.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+
+from .._base.urls import read_public_url
+from ..errors import InvalidRequestError
+
+NONCE = 16
+"""Random bytes in a token, and as many of its HMAC: 128 bits cannot be guessed."""
+
+LENGTH = 43
+"""Characters of a token: 32 bytes in base64 for URLs, without the padding."""
+
+SHORTEST_SECRET = 16
+"""Bytes of a secret, at least."""
+
+
+class Mint:
+    """Makes the addresses, and tells them from forged ones.
+
+    Raises:
+        InvalidRequestError: ``public_url`` is no base of addresses, or ``secret`` is too short.
+    """
+
+    def __init__(self, public_url: str, secret: str | bytes) -> None:
+        self.public_url = str(read_public_url(public_url))
+        self._secret = _read_secret(secret)
+
+    def url(self, nonce: bytes) -> str:
+        """The address with this nonce."""
+        return f"{self.public_url}/{self._token(nonce)}"
+
+    def nonce_of(self, path: str) -> bytes | None:
+        """The nonce of the token that a path or a URL ends with, if it is a genuine one.
+
+        Only the last segment counts: what stands before it depends on where the app is mounted.
+        """
+        token = token_in(path)
+        if len(token) != LENGTH or not token.isascii():
+            return None
+        try:
+            nonce = base64.urlsafe_b64decode(f"{token}=")[:NONCE]
+        except binascii.Error:
+            return None
+        # The texts: base64 has several for the same bytes, and only one of them was given out.
+        return nonce if hmac.compare_digest(self._token(nonce), token) else None
+
+    def _token(self, nonce: bytes) -> str:
+        mac = hmac.digest(self._secret, b"veo_async callback\0" + nonce, hashlib.sha256)
+        return base64.urlsafe_b64encode(nonce + mac[:NONCE])[:LENGTH].decode()
+
+
+def token_in(url: str) -> str:
+    """The last segment of a path or a URL."""
+    return url.rpartition("/")[2]
+
+
+def _read_secret(secret: object) -> bytes:
+    data = secret.encode(errors="surrogatepass") if isinstance(secret, str) else secret
+    if not isinstance(data, bytes) or len(data) < SHORTEST_SECRET:
+        problem = f"secret must be a text or bytes, at least {SHORTEST_SECRET} of them"
+        raise InvalidRequestError(f"{problem}. Nothing was sent.", field="secret")
+    return data
+
+
+def is_of(ours: str, theirs: object) -> bool | None:
+    """Whether a stored request with the callback ``theirs`` is the submit with the callback
+    ``ours``; ``None`` if that cannot be told.
+
+    Only another token of the same address is another submit: a service that stores no address,
+    or writes it anew, says nothing.
+    """
+    if not isinstance(theirs, str):
+        return None
+    ours, theirs = ours.casefold(), theirs.casefold()
+    if ours == theirs:
+        return True
+    base, token = ours.rpartition("/")[0], token_in(theirs)
+    return False if theirs == f"{base}/{token}" and len(token) == LENGTH else None

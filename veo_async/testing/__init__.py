@@ -1,0 +1,36 @@
+"""For tests of applications: the service on your own machine, and a loop that never waits.
+
+* `Emulator`: the service itself, offline and for free. It needs the extra ``emulator``.
+* `VirtualEventLoop`: asyncio with virtual time, so that minutes of generation cost no time;
+  `DeadlockError` says when nothing can happen on it any more.
+
+::
+
+    emulator = Emulator()
+    with asyncio.Runner(loop_factory=VirtualEventLoop) as runner:
+        runner.run(main(VeoClient("any-token", base_url=emulator.base_url,
+                                  transport=emulator.transport())))
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import MissingExtraError
+from ._virtual_loop import DeadlockError, VirtualEventLoop
+
+if TYPE_CHECKING:
+    from ..emulator import Emulator
+
+__all__ = ["DeadlockError", "Emulator", "VirtualEventLoop"]
+
+
+def __getattr__(name: str) -> Any:
+    # Late, so that the virtual event loop serves those who did not install the emulator.
+    if name != "Emulator":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from ..emulator import Emulator
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(feature="The emulator", extra="emulator") from error
+    return Emulator
