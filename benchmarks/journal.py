@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _compared(videos: int, rounds: int, mean: float) -> list[dict[str, Any]]:
     with Service(mean=mean, sigma=SIGMA, seed=0) as service, TemporaryDirectory() as folder:
-        first = min(PollPolicy().first, mean)
+        first = min(PollPolicy().first_delay, mean)
         work = {"base_url": service.base_url, "videos": videos, "first": first}
         rows = []
         for fast, name in ((False, "default transport"), (True, "AiohttpTransport")):
@@ -102,7 +102,7 @@ async def _batch(
     *, base_url: str, videos: int, first: float, fast: bool, journal: str | None
 ) -> float:
     """Make the videos; gives CPU seconds, of all threads."""
-    poll = PollPolicy(first=first)
+    poll = PollPolicy(first_delay=first)
     for url, count in ((f"{base_url}/nowhere", 1), (base_url, videos)):
         # The first round is refused; it imports what is imported late.
         transport = AiohttpTransport() if fast else None

@@ -89,7 +89,7 @@ def impatient(patience: float) -> PollPolicy:
     faster = max(DEFAULT.patience / patience, 1.0) ** 0.5
     return PollPolicy(
         patience=patience,
-        growth=DEFAULT.growth / faster,
+        growth_factor=DEFAULT.growth_factor / faster,
         min_interval=DEFAULT.min_interval / faster,
         per_second=DEFAULT.per_second * faster,
     )
@@ -164,13 +164,13 @@ def scenarios(videos: int, rounds: int) -> Iterable[tuple[str, Outcome]]:
     yield "12, 60 and 300 s, by model", learned(mixed, DEFAULT)
     yield (
         "12, 60 and 300 s, one model",
-        learned([Job(job.born, job.duration) for job in mixed], DEFAULT),
+        learned([Job(job.accepted_at, job.duration) for job in mixed], DEFAULT),
     )
     for one, other in ((12.0, 120.0), (120.0, 12.0)):
         first = jobs(steadily, one, SIGMA, seed=1, every=one / 20)
-        last = first[-1].born
+        last = first[-1].accepted_at
         then = jobs(steadily, other, SIGMA, seed=2, every=other / 20)
-        shifted = [Job(last + job.born, job.duration) for job in then]
+        shifted = [Job(last + job.accepted_at, job.duration) for job in then]
         yield f"20 in flight, from {one:g} to {other:g} s", learned([*first, *shifted], DEFAULT)
 
 

@@ -16,7 +16,7 @@ from random import Random
 
 from veo_async import PollPolicy
 from veo_async._tracking.poll_budget import Budget
-from veo_async._tracking.poll_queue import Questions
+from veo_async._tracking.poll_queue import PollQueue
 from veo_async._tracking.schedule import Cohort, Kind, Schedule
 
 ANSWER = 0.1
@@ -32,14 +32,14 @@ VIDEO: Kind = ("text2video", "veo3-fast")
 class Job:
     """One video: when it is submitted, how long it takes, and what kind it is."""
 
-    born: float
+    accepted_at: float
     duration: float
     kind: Kind = VIDEO
 
     @property
     def end(self) -> float:
         """When it is finished."""
-        return self.born + self.duration
+        return self.accepted_at + self.duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,8 @@ def jobs(
     count: int, mean: float, sigma: float, *, seed: int, every: float = 0.0, kind: Kind = VIDEO
 ) -> list[Job]:
     """Videos of log-normal durations, submitted at once or one ``every`` so many seconds."""
-    luck, median = Random(seed), math.log(mean) - sigma**2 / 2
-    return [
-        Job(every * number, luck.lognormvariate(median, sigma), kind) for number in range(count)
-    ]
+    rng, median = Random(seed), math.log(mean) - sigma**2 / 2
+    return [Job(every * number, rng.lognormvariate(median, sigma), kind) for number in range(count)]
 
 
 def alone(work: Sequence[Job], interval: float) -> Outcome:
@@ -91,7 +89,7 @@ def all_together(work: Sequence[Job], interval: float) -> Outcome:
     waiting = list(work)
     while waiting:
         now += interval
-        asked = [job for job in waiting if job.born < now]
+        asked = [job for job in waiting if job.accepted_at < now]
         polls += math.ceil(len(asked) / BATCH)
         delays += [now + ANSWER - job.end for job in asked if job.end <= now]
         waiting = [job for job in waiting if job.end > now]
@@ -101,10 +99,10 @@ def all_together(work: Sequence[Job], interval: float) -> Outcome:
 def round_robin(work: Sequence[Job], per_second: float) -> Outcome:
     """One after the other of those that are unfinished, in steady polls."""
     now, polls, delays = 0.0, 0, []
-    coming, ring = deque(sorted(work, key=lambda job: job.born)), deque[Job]()
+    coming, ring = deque(sorted(work, key=lambda job: job.accepted_at)), deque[Job]()
     while coming or ring:
         now += 1.0 / per_second
-        while coming and coming[0].born < now:
+        while coming and coming[0].accepted_at < now:
             ring.append(coming.popleft())
         asked = [ring.popleft() for _ in range(min(BATCH, len(ring)))]
         polls += bool(asked)
@@ -130,11 +128,11 @@ class _Learned:
     work: Sequence[Job]
     policy: PollPolicy
     schedule: Schedule
-    luck: Random
+    rng: Random
     now: float = 0.0
     polls: int = 0
     delays: list[float] = field(default_factory=list)
-    questions: Questions = field(default_factory=Questions)
+    questions: PollQueue = field(default_factory=PollQueue)
     cohorts: dict[str, Cohort] = field(default_factory=dict)
     budget: Budget = field(init=False)
     coming: deque[int] = field(init=False)
@@ -142,7 +140,7 @@ class _Learned:
 
     def __post_init__(self) -> None:
         self.budget = Budget(self.policy.per_second)
-        self.coming = deque(sorted(range(len(self.work)), key=lambda i: self.work[i].born))
+        self.coming = deque(sorted(range(len(self.work)), key=lambda i: self.work[i].accepted_at))
 
     def step(self) -> bool:
         """Go on to the next thing that happens; whether there was one."""
@@ -151,7 +149,7 @@ class _Learned:
         if self._next_ask() <= self.now:
             self._ask()
         nexts = [due for due in [self._next_ask()] if due < inf]
-        nexts += [self.work[self.coming[0]].born] if self.coming else []
+        nexts += [self.work[self.coming[0]].accepted_at] if self.coming else []
         nexts += [self.answers[0][0]] if self.answers else []
         self.now = max(self.now, min(nexts, default=self.now))
         return bool(nexts)
@@ -161,10 +159,10 @@ class _Learned:
         return inf if due is None else max(due, self.budget.opens(self.now))
 
     def _submit(self) -> None:
-        while self.coming and self.work[self.coming[0]].born <= self.now:
+        while self.coming and self.work[self.coming[0]].accepted_at <= self.now:
             number = self.coming.popleft()
             task_id, kind = str(number), self.work[number].kind
-            self._add(task_id, self.schedule.newborn(kind, self.now, u=self.luck.random()))
+            self._add(task_id, self.schedule.new_cohort(kind, self.now, u=self.rng.random()))
 
     def _when(self, cohort: Cohort) -> float:
         return self.schedule.due(cohort, crowd=len(self.questions))
@@ -191,7 +189,7 @@ class _Learned:
         going_on = [task_id for task_id in ids if self.work[int(task_id)].end > started]
         for task_id in [task_id for task_id in ids if task_id not in going_on]:
             job = self.work[int(task_id)]
-            self.schedule.finished(self.cohorts[task_id], job.born, self.now)
+            self.schedule.finished(self.cohorts[task_id], job.accepted_at, self.now)
             self.delays.append(self.now - job.end)
         pending: dict[Cohort, list[str]] = {}
         for task_id in going_on:
@@ -199,11 +197,11 @@ class _Learned:
         for cohort, tasks in pending.items():
             self.schedule.unfinished(cohort, self.now, tasks=len(tasks))
         self.questions.learned()
-        births = {
-            cohort: [self.work[int(task_id)].born for task_id in tasks]
+        accepted_times = {
+            cohort: [self.work[int(task_id)].accepted_at for task_id in tasks]
             for cohort, tasks in pending.items()
         }
-        cohorts = self.schedule.go_on(births, started, self.now, u=self.luck.random())
+        cohorts = self.schedule.go_on(accepted_times, started, self.now, u=self.rng.random())
         for cohort, tasks in pending.items():
             for task_id, one in zip(tasks, cohorts[cohort], strict=True):
                 self._add(task_id, one)

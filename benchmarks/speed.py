@@ -56,7 +56,7 @@ def _options() -> argparse.ArgumentParser:
         "--rounds", type=int, default=work.rounds, help="how often a bare loop runs"
     )
     parser.add_argument(
-        "--first", type=float, help="PollPolicy(first=...) of the library (default: its own)"
+        "--first", type=float, help="PollPolicy(first_delay=...) of the library (default: its own)"
     )
     parser.add_argument(
         "--interval", type=float, default=work.interval, help="seconds between fixed looks"

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import httpx
 
 from veo_async import RateLimit, RetryPolicy, TextToVideo, VeoClient
-from veo_async._base.runtime import Seams
+from veo_async._base.runtime import Runtime
 from veo_async.emulator import Emulator, Limits, Plan, Seconds
 from veo_async.emulator.options import EPOCH
 from veo_async.testing._virtual_loop import VirtualEventLoop
@@ -130,8 +130,8 @@ def ideal(
 class _Noted(Seconds):
     planned: list[float] = field(default_factory=list)
 
-    def plan(self, request: Mapping[str, Any], luck: Random) -> Plan:
-        plan = super().plan(request, luck)
+    def plan(self, request: Mapping[str, Any], rng: Random) -> Plan:
+        plan = super().plan(request, rng)
         self.planned.append(plan.seconds)
         return plan
 
@@ -168,7 +168,7 @@ async def _run(job: Throttled) -> Seen:
         rate_limit=job.rate_limit,
         retry=job.retry,
         mode=job.mode,
-        _seams=Seams(luck=Random(job.seed)),
+        runtime=Runtime(rng=Random(job.seed)),
     )
     async with service, veo:
         outcomes = await veo.generate_many(requests)

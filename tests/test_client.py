@@ -43,7 +43,7 @@ from veo_async import (
 )
 from veo_async.emulator import Fault, Hang, Immediate, Seconds, VideoFormat, Wire
 from veo_async.errors import NoTokenError
-from veo_async.testing._virtual_loop import VirtualEventLoop
+from veo_async.testing import VirtualEventLoop
 
 PICTURES = ["https://pictures.example/1.png", "https://pictures.example/2.png"]
 TINY = VideoFormat(seconds=0.2, fps=5, short_side=32)

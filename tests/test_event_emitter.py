@@ -18,7 +18,7 @@ from veo_async._submit.verdict import (
 from veo_async._tracking.wait_errors import event_of_end
 from veo_async._wire.arguments import read_listener
 from veo_async._wire.replies import Failure
-from veo_async._wire.task_status import PENDING, Standing
+from veo_async._wire.task_status import PENDING, TaskStatus
 from veo_async.errors import BadRequestError
 from veo_async.models import Generation
 
@@ -32,13 +32,13 @@ FAILURE = GenerationFailedError("no", task_id="t", code=None, trace_id="tr", vid
     "verdict, name, ids, own",
     [
         (Accepted("t", PENDING), "accepted", ("t", None), {}),
-        (Accepted("t", Standing("succeeded", RESULT)), "accepted", ("t", "tr"), {}),
-        (Accepted(None, Standing("succeeded", RESULT)), "accepted", (None, "tr"), {}),
+        (Accepted("t", TaskStatus("succeeded", RESULT)), "accepted", ("t", "tr"), {}),
+        (Accepted(None, TaskStatus("succeeded", RESULT)), "accepted", (None, "tr"), {}),
         (Refused(REFUSAL), "refused", (None, "tr"), {"error": REFUSAL}),
         (Uncertain("cut", "tr"), "uncertain", (None, "tr"), {"reason": "cut"}),
         (
             NotSent(Failure("httpx", (), (), "no way")),
-            "unsent",
+            "notsent",
             (None, None),
             {"reason": "no way"},
         ),
@@ -59,8 +59,8 @@ def test_verdicts(
 
 def test_ends() -> None:
     """The end of a task bears its result or its error, and the time since its submit."""
-    finished = event_of_end(CONTEXT, "t", Standing("succeeded", RESULT), at=160.0)
-    failed = event_of_end(CONTEXT, "t", Standing("failed", error=FAILURE), at=160.0)
+    finished = event_of_end(CONTEXT, "t", TaskStatus("succeeded", RESULT), at=160.0)
+    failed = event_of_end(CONTEXT, "t", TaskStatus("failed", error=FAILURE), at=160.0)
 
     assert isinstance(finished, events.Finished)
     assert (finished.generation, finished.trace_id, finished.seconds) == (RESULT, "tr", 60.0)
@@ -70,7 +70,7 @@ def test_ends() -> None:
 
 def test_unknown_origins() -> None:
     """Of a task that was submitted elsewhere only its id is known; no time is made up for it."""
-    event = event_of_end(UNKNOWN, "t", Standing("succeeded", RESULT), at=160.0)
+    event = event_of_end(UNKNOWN, "t", TaskStatus("succeeded", RESULT), at=160.0)
 
     assert (event.key, event.action, event.task_id, event.seconds) == (None, None, "t", None)
 

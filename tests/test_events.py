@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.service import NOW, client_of, emulator, inline
 from veo_async import InvalidRequestError, RetryPolicy, TextToVideo, VeoClient, events
-from veo_async._base.runtime import Seams
+from veo_async._base.runtime import Runtime
 from veo_async.emulator import Answer, Drop, Emulator, Fail, Fault, Refuse, Seconds, VideoFormat
 from veo_async.events import Event, ItemEvent, Listener
 
@@ -25,10 +25,12 @@ def service(*faults: Fault) -> Emulator:
 def client(of: Emulator, on_event: Listener, **options: object) -> VeoClient:
     """A client whose wall clock is the loop's own."""
 
-    def wall() -> float:
+    def wall_clock() -> float:
         return NOW + asyncio.get_running_loop().time()
 
-    return client_of(of, on_event=on_event, _seams=Seams(wall=wall, run_sync=inline), **options)
+    return client_of(
+        of, on_event=on_event, runtime=Runtime(wall_clock=wall_clock, run_sync=inline), **options
+    )
 
 
 def names(heard: list[Event]) -> list[str]:
@@ -137,7 +139,7 @@ async def test_troubles() -> None:
         await veo.generate_many([TextToVideo(prompt="a mug")])
 
     assert names(heard) == [
-        *["begun", "submitted", "unsent"],
+        *["begun", "submitted", "notsent"],
         *["submitted", "throttled", "refused"],
         *["submitted", "uncertain", "adopted"],
         *["failed", "ended"],

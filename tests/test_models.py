@@ -497,7 +497,7 @@ def test_record_says_how_the_task_stands() -> None:
     error = GenerationFailedError("It broke.", task_id=TASK)
 
     assert (record.state, record.generation, record.error) == ("pending", None, None)
-    failed = record.standing_at("failed", error=error)
+    failed = record.with_status("failed", error=error)
     assert (failed.state, failed.generation, failed.error) == ("failed", None, error)
 
 

@@ -24,17 +24,17 @@ NAN, INF = float("nan"), float("inf")
         (RateLimit, "burst", [0, -1, 10**400, None]),
         (RateLimit, "adaptive", ["perhaps", 2]),
         (RateLimit, "rate", [1]),
-        (PollPolicy, "first", [-1, NAN, INF, timedelta(seconds=-1), "soon", None]),
+        (PollPolicy, "first_delay", [-1, NAN, INF, timedelta(seconds=-1), "soon", None]),
         (PollPolicy, "patience", [0, -1, 1e7, NAN, timedelta(0)]),
-        (PollPolicy, "growth", [-0.1, 0, 11, NAN, INF]),
+        (PollPolicy, "growth_factor", [-0.1, 0, 11, NAN, INF]),
         (PollPolicy, "min_interval", [0, -1, NAN, timedelta(0)]),
         (PollPolicy, "max_interval", [0, INF]),
         (PollPolicy, "jitter", [-0.1, 1, NAN]),
         (PollPolicy, "batch_size", [0, 51, None]),
         (PollPolicy, "per_second", [0, 1e-320, INF]),
         (PollPolicy, "timeout", [0, NAN]),
-        (PollPolicy, "bad_polls", [0]),
-        (PollPolicy, "unknown_grace", [-1, INF]),
+        (PollPolicy, "max_failed_polls", [0]),
+        (PollPolicy, "not_found_grace", [-1, INF]),
         (PollPolicy, "interval", [1]),
         (RetryPolicy, "on_uncertain", ["", "retry", None, True]),
         (RetryPolicy, "attempts", [0]),
@@ -43,7 +43,7 @@ NAN, INF = float("nan"), float("inf")
         (RetryPolicy, "backoff", [0, INF]),
         (RetryPolicy, "max_backoff", [0, NAN]),
         (RetryPolicy, "submit_timeout", [0, INF]),
-        (RetryPolicy, "settle", [-1, INF]),
+        (RetryPolicy, "shutdown_grace", [-1, INF]),
         (RetryPolicy, "retries", [3]),
     ],
 )
@@ -93,7 +93,7 @@ def test_policies_are_frozen(policy: type[BaseModel]) -> None:
 def test_times_are_seconds_or_timedeltas(value: Any) -> None:
     """A time is a number of seconds or a timedelta, and is kept as seconds."""
     assert PollPolicy(timeout=value).timeout == 90.0
-    assert RetryPolicy(settle=value).settle == 90.0
+    assert RetryPolicy(shutdown_grace=value).shutdown_grace == 90.0
 
 
 def test_an_uncertain_submit_is_not_sent_again_unless_asked() -> None:

@@ -24,8 +24,7 @@ import veo_async
 from veo_async import errors
 from veo_async.cli import main as veo_async_command
 from veo_async.cli._app import app
-from veo_async.emulator import Seconds, VideoFormat
-from veo_async.emulator._emulator import Emulator
+from veo_async.emulator import Emulator, Seconds, VideoFormat
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

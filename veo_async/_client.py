@@ -16,22 +16,22 @@ from typing import Any, Literal, Self
 import anyio
 import httpx
 
-from ._base.runtime import Seams
+from ._base.runtime import Runtime
 from ._base.urls import read_base_url
 from ._batch.batch import Batch, run_all
-from ._batch.options import Options, Parts
+from ._batch.options import BatchDeps, Options
 from ._batch.run import Asked
 from ._batch.stages import MANY
 from ._downloads.downloader import Downloads
 from ._events import EventEmitter
 from ._limits.limiter import Limiter
 from ._reconcile.reconciler import Reconciler
-from ._reconcile.window import Lost
-from ._submit.callback_router import Hints
+from ._reconcile.window import LostSubmit
+from ._submit.callback_router import CallbackRouter
 from ._submit.post import Post
-from ._submit.submitter import Submits
-from ._tracking.task import Tracked
-from ._tracking.task_list import Queries, Tasks
+from ._submit.submitter import Submitter
+from ._tracking.task import TrackedTask
+from ._tracking.task_list import TaskListClient, Tasks
 from ._tracking.tracker import Tracker
 from ._wire.arguments import (
     BASE_URL_VARIABLE,
@@ -72,9 +72,9 @@ from .policies import PollPolicy, RateLimit, RetryPolicy
 __all__ = ["Batch", "Task", "VeoClient"]
 
 Timeout = float | timedelta | None
-_Renew = Callable[[Tracked], Tracked]
-_Wait = Callable[[Tracked, Timeout], Awaitable[Generation]]
-_Look = Callable[[Tracked], Awaitable[TaskRecord]]
+_Renew = Callable[[TrackedTask], TrackedTask]
+_Wait = Callable[[TrackedTask, Timeout], Awaitable[Generation]]
+_Look = Callable[[TrackedTask], Awaitable[TaskRecord]]
 
 
 class Task:
@@ -85,7 +85,7 @@ class Task:
             finished result that the service answered without one.
     """
 
-    def __init__(self, tracked: Tracked, *, renew: _Renew, wait: _Wait, look: _Look) -> None:
+    def __init__(self, tracked: TrackedTask, *, renew: _Renew, wait: _Wait, look: _Look) -> None:
         self._tracked = tracked
         self._renew = renew
         self._wait = wait
@@ -95,7 +95,7 @@ class Task:
     @property
     def state(self) -> State:
         """How the task stood when it was last seen; nothing is asked for this."""
-        return self._tracked.standing.state
+        return self._tracked.status.state
 
     async def result(self, timeout: Timeout = None) -> Generation:
         """Wait for the result: see `VeoClient.wait`. Once there is one, it is had at once."""
@@ -136,6 +136,8 @@ class VeoClient:
         verify: how certificates are verified, as httpx takes it.
         timeout: how long a call waits for its video unless it says otherwise, in seconds.
         on_event: is called with each event of `veo_async.events`, as it happens.
+        runtime: the clock, the random numbers and the worker threads of the client, for tests
+            that must repeat exactly; see `veo_async.testing.Runtime`.
 
     Raises:
         NoTokenError: there is no token.
@@ -157,12 +159,12 @@ class VeoClient:
         verify: ssl.SSLContext | str | bool = True,
         timeout: float | timedelta = 3600.0,
         on_event: Listener | None = None,
-        _seams: Seams | None = None,
+        runtime: Runtime | None = None,
     ) -> None:
         token = read_token(api_token or os.environ.get(TOKEN_VARIABLE))
         address = read_base_url(base_url or os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL)
-        seams = (_seams or Seams()).steadied()
-        events = EventEmitter(read_listener(on_event), seams.wall)
+        runtime = (runtime or Runtime()).with_steady_clock()
+        events = EventEmitter(read_listener(on_event), runtime.wall_clock)
         limit = read_instance(rate_limit or RateLimit(), RateLimit, field="rate_limit")
         poll = read_instance(poll or PollPolicy(), PollPolicy, field="poll")
         retry = read_instance(retry or RetryPolicy(), RetryPolicy, field="retry")
@@ -175,7 +177,7 @@ class VeoClient:
         self._timeout = read_timeout(timeout)
         self._base_url = str(address)
         self._closing: asyncio.Task[None] | None = None
-        self._wall, self._events = seams.wall, events
+        self._wall, self._events = runtime.wall_clock, events
         self._api = API(
             token=token,
             base_url=self._base_url,
@@ -183,21 +185,23 @@ class VeoClient:
             transport=transport,
             proxy=proxy,
             verify=verify,
-            wall=seams.wall,
+            wall_clock=runtime.wall_clock,
         )
-        self._limiter = Limiter(self._api, limit, seams, events)
-        queries = Queries(self._limiter, poll, seams)
-        self._reconciler = Reconciler(self._api, queries, seams, under_way=self._under_way)
-        self._tracker = Tracker(self._limiter, poll, seams, events)
-        self._hints = Hints(callbacks.desk if callbacks else None, self._tracker, self._reconciler)
-        self._submits = Submits(
+        self._limiter = Limiter(self._api, limit, runtime, events)
+        queries = TaskListClient(self._limiter, poll, runtime)
+        self._reconciler = Reconciler(self._api, queries, runtime, under_way=self._under_way)
+        self._tracker = Tracker(self._limiter, poll, runtime, events)
+        self._callback_router = CallbackRouter(
+            callbacks.desk if callbacks else None, self._tracker, self._reconciler
+        )
+        self._submitter = Submitter(
             self._limiter,
             self._tracker,
             self._reconciler,
-            self._hints,
+            self._callback_router,
             policy=retry,
             asynchronous=self._mode == "async",
-            seams=seams,
+            runtime=runtime,
             events=events,
         )
         self._downloads = Downloads(
@@ -205,19 +209,19 @@ class VeoClient:
             proxy=proxy,
             verify=verify,
             loopback_ok=address.place == "loopback",
-            random=seams.luck,
-            run_sync=seams.run_sync,
+            random=runtime.rng,
+            run_sync=runtime.run_sync,
             look_up=queries.many,
         )
         self._max_in_flight = limit.in_flight or MANY
-        self._parts = Parts(
-            submits=self._submits,
+        self._deps = BatchDeps(
+            submitter=self._submitter,
             tracker=self._tracker,
             reconciler=self._reconciler,
             downloads=self._downloads,
-            hints=self._hints,
+            callback_router=self._callback_router,
             policy=retry,
-            seams=seams,
+            runtime=runtime,
             await_end=self._await_end,
             events=events,
         )
@@ -378,8 +382,8 @@ class VeoClient:
         wanted = read_request(request)
         seconds = float("inf") if timeout is None else read_timeout(timeout)
         deadline = anyio.current_time() + seconds
-        with self._submits.left.keeping() as begun:
-            tracked = await self._submits.submit(wanted, deadline=deadline, begun=begun)
+        with self._submitter.unsettled.tracking() as begun:
+            tracked = await self._submitter.submit(wanted, deadline=deadline, begun=begun)
         renew = self._tracker.renew
         return Task(tracked, renew=renew, wait=self._await_end, look=self._refresh)
 
@@ -397,7 +401,7 @@ class VeoClient:
             PollingError: the service could not be asked for a long time.
         """
         tracked = self._tracker.attach(task_id)
-        self._hints.recall(tracked)
+        self._callback_router.recall(tracked)
         self._reconciler.attached(task_id)
         return await self._await_end(tracked, timeout)
 
@@ -459,7 +463,7 @@ class VeoClient:
         """
         return Batch(
             requests,
-            self._parts,
+            self._deps,
             Options(
                 folder=None if download_to is None else Path(download_to),
                 upscale=upscale,
@@ -488,8 +492,8 @@ class VeoClient:
         """
         seconds = self._seconds(timeout)
         wanted = [read_request(request) for request in requests]
-        with self._submits.left.keeping() as begun:
-            return await run_all(wanted, self._parts, timeout=seconds, posts=begun)
+        with self._submitter.unsettled.tracking() as begun:
+            return await run_all(wanted, self._deps, timeout=seconds, posts=begun)
 
     @property
     def unsettled(self) -> tuple[Unsettled, ...]:
@@ -498,7 +502,7 @@ class VeoClient:
         Each was sent and may have been paid for. One with a ``task_id`` leaves this list once
         `wait` has brought its end.
         """
-        return self._submits.left.unsettled
+        return self._submitter.unsettled.unsettled
 
     # Files.
 
@@ -543,8 +547,8 @@ class VeoClient:
             try:
                 await asyncio.wait([self._closing])
             except asyncio.CancelledError:
-                # What is open settles for `RetryPolicy.settle` seconds; a second cancellation
-                # does not wait for that, and the task ends by itself.
+                # Open submits may finish for `RetryPolicy.shutdown_grace` seconds. A second
+                # cancellation does not wait for that, and the task ends by itself.
                 await asyncio.wait([self._closing])
                 raise
         self._closing.result()
@@ -554,10 +558,10 @@ class VeoClient:
             last.push_async_callback(self._api.aclose)
             last.push_async_callback(self._downloads.aclose)
             last.callback(self._limiter.close)
-            last.callback(self._hints.close)
+            last.callback(self._callback_router.close)
             last.push_async_callback(self._tracker.aclose)
             last.push_async_callback(self._reconciler.aclose)
-            await self._submits.aclose()
+            await self._submitter.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -572,22 +576,22 @@ class VeoClient:
 
     # What the methods above share.
 
-    def _under_way(self) -> Sequence[Lost]:
-        return self._submits.under_way()
+    def _under_way(self) -> Sequence[LostSubmit]:
+        return self._submitter.under_way()
 
     def _seconds(self, timeout: Timeout) -> float:
         return self._timeout if timeout is None else read_timeout(timeout)
 
     async def _run(self, request: VideoRequest, timeout: Timeout) -> Generation:
-        with self._submits.left.keeping() as begun:
+        with self._submitter.unsettled.tracking() as begun:
             return await self._make(request, timeout, begun)
 
     async def _make(self, request: VideoRequest, timeout: Timeout, begun: list[Post]) -> Generation:
         deadline = anyio.current_time() + self._seconds(timeout)
-        tracked = await self._submits.submit(request, deadline=deadline, begun=begun)
+        tracked = await self._submitter.submit(request, deadline=deadline, begun=begun)
         return await self._await_end(tracked, max(deadline - anyio.current_time(), 0.0))
 
-    async def _await_end(self, tracked: Tracked, timeout: Timeout) -> Generation:
+    async def _await_end(self, tracked: TrackedTask, timeout: Timeout) -> Generation:
         try:
             generation = await self._tracker.wait(tracked, self._seconds(timeout))
         except GenerationFailedError:
@@ -596,11 +600,11 @@ class VeoClient:
         self._ended(tracked)
         return generation
 
-    def _ended(self, tracked: Tracked) -> None:
-        self._submits.left.settled(tracked.task_id)
-        self._hints.ended(tracked)
+    def _ended(self, tracked: TrackedTask) -> None:
+        self._submitter.unsettled.resolved(tracked.task_id)
+        self._callback_router.ended(tracked)
 
-    async def _refresh(self, tracked: Tracked) -> TaskRecord:
+    async def _refresh(self, tracked: TrackedTask) -> TaskRecord:
         record = await self.tasks.retrieve(tracked.task_id)
-        self._tracker.learn(tracked, record)
+        self._tracker.apply_record(tracked, record)
         return record

@@ -17,7 +17,7 @@ An event that ends something says how long that took, in ``seconds``: it began a
 ::
 
     Begun            an item of a batch                Ended
-      Submitted      a POST, which may cost money      Accepted | Refused | Unsent | Uncertain
+      Submitted      a POST, which may cost money      Accepted | Refused | NotSent | Uncertain
                      what became of an uncertain one   Adopted | Absent
                      the task at the service           Finished | Failed
                      a file                            Downloaded
@@ -50,11 +50,11 @@ __all__ = [
     "Finished",
     "ItemEvent",
     "Listener",
+    "NotSent",
     "Refused",
     "Submitted",
     "Throttled",
     "Uncertain",
-    "Unsent",
 ]
 
 
@@ -115,11 +115,11 @@ class Begun(ItemEvent):
         request: what it asks for.
         step: what is done first, by its journal: ``start`` submits it, ``wait`` waits for the task
             of an earlier run, ``reconcile`` looks for a lost submit of an earlier run, and
-            ``finished`` and ``stays`` (refused or failed) have the outcome already.
+            ``finished`` and ``failed`` (refused or failed) have the outcome already.
     """
 
     request: VideoRequest
-    step: Literal["start", "wait", "reconcile", "finished", "stays"]
+    step: Literal["start", "wait", "reconcile", "finished", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +158,7 @@ class Refused(ItemEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unsent(ItemEvent):
+class NotSent(ItemEvent):
     """No byte of the POST reached the service; it is sent again by itself, a few times.
 
     Attributes:

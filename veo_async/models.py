@@ -305,7 +305,7 @@ class TaskRecord(_Received):
     _generation: Generation | None = PrivateAttr(default=None)
     _error: GenerationFailedError | None = PrivateAttr(default=None)
 
-    def standing_at(
+    def with_status(
         self,
         state: State,
         generation: Generation | None = None,
@@ -394,7 +394,7 @@ class Preview:
         wait: are waited for: the service has them.
         reconcile: are looked for, since an earlier run does not know whether they were sent.
         finished: were made; files that are missing are fetched again.
-        stays: were refused or failed, and stay so.
+        failed: were refused or failed, and stay so.
         error: why the batch would stop before it submits anything new.
     """
 
@@ -402,7 +402,7 @@ class Preview:
     wait: int = 0
     reconcile: int = 0
     finished: int = 0
-    stays: int = 0
+    failed: int = 0
     error: VeoError | None = None
 
 

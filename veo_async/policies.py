@@ -42,37 +42,42 @@ class RateLimit(Value):
 
 
 class PollPolicy(Value):
-    """When to look how the tasks stand. One poll asks for up to ``batch_size`` tasks.
+    """When tasks are polled. One poll asks for up to ``batch_size`` tasks.
 
-    The client learns how long each action and model takes, from its own tasks while it runs, and
-    looks where it pays: a look is due when a finished video can be expected to have waited for
-    ``patience`` seconds. Until something is learned, ``first`` and ``growth`` say when.
+    The client learns how long each action and model takes, from its own tasks while it runs. A
+    poll is due when the expected time that a finished video has been waiting unnoticed reaches
+    ``patience``. Until the client has learned that, ``first_delay`` and ``growth_factor`` say when.
 
     Args:
-        patience: how many seconds of waiting for a video one look is worth, where many tasks
-            share the polls; a task alone has four times as much. With a quarter of it the
-            results come twice as soon, for twice the polls.
-        first: how long after the submit to look for the first time at a kind of task that is not
-            known yet.
-        growth: the delay until the next look at such a task, as a part of its age; half of it
-            where many tasks share the polls.
-        min_interval: the shortest delay between two looks at one task.
-        max_interval: the longest, also until the first unless ``first`` is longer.
-        callback_interval: the shortest delay between two looks at a task whose callback is
-            awaited: looks are then a safety net.
-        jitter: by which part a delay may be longer or shorter, by chance.
-        batch_size: ids in one poll; the vendor recommends at most 50.
-        per_second: polls a second, however many tasks are in flight; a half second's worth may go
+        patience: the expected delay, in seconds, that one poll may cost. Smaller values notice
+            results sooner and poll more: a quarter of it halves the delay, for twice the polls.
+            A task that is polled alone uses four times this value.
+        first_delay: seconds from a submit to the first poll of its task, for an action and model
+            that are not known yet.
+        growth_factor: the delay until the next poll of such a task, as a part of its age. Where
+            many tasks share the polls, half of it.
+        min_interval: the shortest delay between two polls of one task, in seconds.
+        max_interval: the longest such delay, also until the first poll unless ``first_delay`` is
+            longer.
+        callback_interval: the shortest delay between two polls of a task whose callback is
+            expected: polls are then a safety net.
+        jitter: the part by which a delay varies at random.
+        batch_size: ids in one poll. The vendor recommends at most 50.
+        per_second: polls a second, however many tasks are in flight. Half a second's worth may go
             in a row.
-        timeout: how long one poll may take.
-        bad_polls: how many polls in a row may go wrong before a wait fails; any good one resets
-            the count.
-        unknown_grace: how long an id may be unknown to the service before it counts as not found.
+        timeout: seconds that one poll may take.
+        max_failed_polls: how many polls in a row may fail before a wait fails. Any good poll
+            resets the count.
+        not_found_grace: seconds for which the service may not know an id before the wait for it
+            fails as not found.
+
+    Raises:
+        InvalidRequestError: a value is out of its bounds; ``field`` names it.
     """
 
     patience: Annotated[Seconds, Field(ge=1e-6, le=1e6)] = 0.2
-    first: Annotated[Seconds, Field(le=1e6)] = 5.0
-    growth: Annotated[float, Field(ge=0.01, le=10)] = 0.25
+    first_delay: Annotated[Seconds, Field(le=1e6)] = 5.0
+    growth_factor: Annotated[float, Field(ge=0.01, le=10)] = 0.25
     min_interval: Annotated[Seconds, Field(gt=0)] = 1.0
     max_interval: Annotated[Seconds, Field(gt=0)] = 20.0
     callback_interval: Annotated[Seconds, Field(gt=0)] = 20.0
@@ -80,8 +85,8 @@ class PollPolicy(Value):
     batch_size: Annotated[int, Field(ge=1, le=50)] = 50
     per_second: Rate = 10.0
     timeout: Annotated[Seconds, Field(gt=0)] = 30.0
-    bad_polls: Count = 10
-    unknown_grace: Seconds = 60.0
+    max_failed_polls: Count = 10
+    not_found_grace: Seconds = 60.0
 
 
 class RetryPolicy(Value):
@@ -101,8 +106,11 @@ class RetryPolicy(Value):
         max_backoff: the longest delay.
         submit_timeout: how long a submit's answer is awaited. It is long since a synchronous
             answer, after minutes, is legal.
-        settle: how long a cancelled caller stays for the answer to a submit that has begun, unless
-            it is cancelled once more.
+        shutdown_grace: seconds for which a cancelled caller, or a client that is being closed,
+            waits for the answer to a submit that has begun. A second cancellation ends that.
+
+    Raises:
+        InvalidRequestError: a value is out of its bounds; ``field`` names it.
     """
 
     on_uncertain: Literal["reconcile", "raise", "resend"] = "reconcile"
@@ -112,4 +120,4 @@ class RetryPolicy(Value):
     backoff: Annotated[Seconds, Field(gt=0)] = 0.5
     max_backoff: Annotated[Seconds, Field(gt=0)] = 30.0
     submit_timeout: Annotated[Seconds, Field(gt=0)] = 600.0
-    settle: Seconds = 10.0
+    shutdown_grace: Seconds = 10.0

@@ -17,7 +17,7 @@ async def default(
     job: Job, transport: httpx.AsyncBaseTransport | None = None
 ) -> AsyncIterator[Make]:
     """Open the library as it comes."""
-    poll = PollPolicy() if job.first is None else PollPolicy(first=job.first)
+    poll = PollPolicy() if job.first is None else PollPolicy(first_delay=job.first)
     async with VeoClient(TOKEN, base_url=job.base_url, transport=transport, poll=poll) as veo:
 
         async def make(prompt: str) -> str:

@@ -8,7 +8,7 @@ from tests.support.wire import bounded
 from veo_async._base.backoff import backoff
 
 seconds = st.floats(1e-3, 1e6)
-luck = st.floats(0, 1, exclude_max=True)
+rng = st.floats(0, 1, exclude_max=True)
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ def test_delay_doubles_up_to_the_cap(count: int, u: float, delay: float) -> None
 
 
 @bounded
-@given(st.integers(1, 10**9), seconds, seconds, luck)
+@given(st.integers(1, 10**9), seconds, seconds, rng)
 def test_delay_stays_within_bounds(count: int, first: float, cap: float, u: float) -> None:
     """No count overflows, no delay is above the cap, and none is shorter than half of the first
     (or of the cap, if that is less)."""
@@ -31,7 +31,7 @@ def test_delay_stays_within_bounds(count: int, first: float, cap: float, u: floa
 
 
 @bounded
-@given(st.integers(1, 200), seconds, seconds, luck)
+@given(st.integers(1, 200), seconds, seconds, rng)
 def test_delay_never_shrinks(count: int, first: float, cap: float, u: float) -> None:
     """With the same luck a further failure waits at least as long."""
     assert backoff(count, first=first, cap=cap, u=u) <= backoff(

@@ -19,7 +19,7 @@ async def test_who_waits_goes_on_when_it_happens() -> None:
     signal, came = Signal(), list[int]()
 
     async def wait(number: int) -> bool:
-        happened = await signal.wait(by=now() + 10.0)
+        happened = await signal.wait(until=now() + 10.0)
         came.append(number)
         return happened
 
@@ -38,7 +38,7 @@ async def test_a_deadline_ends_the_wait(seconds: float) -> None:
     signal = Signal()
     patient = asyncio.create_task(signal.wait())
 
-    assert not await signal.wait(by=now() + seconds)
+    assert not await signal.wait(until=now() + seconds)
     assert now() == max(seconds, 0.0)
     assert not patient.done()
     signal.set()
@@ -55,10 +55,10 @@ async def test_what_has_happened_is_not_waited_for(by: float) -> None:
     signal.set()
 
     assert signal.is_set()
-    assert await signal.wait(by=by)
+    assert await signal.wait(until=by)
     signal.clear()
     assert not signal.is_set()
-    assert not await signal.wait(by=1.0)
+    assert not await signal.wait(until=1.0)
 
 
 @pytest.mark.asyncio
@@ -68,10 +68,10 @@ async def test_it_may_happen_in_the_moment_of_the_deadline() -> None:
     loop = asyncio.get_running_loop()
     loop.call_at(5.0, signal.set)
 
-    assert await signal.wait(by=5.0)
+    assert await signal.wait(until=5.0)
 
     signal.clear()
-    waiting = asyncio.create_task(signal.wait(by=8.0))
+    waiting = asyncio.create_task(signal.wait(until=8.0))
     loop.call_at(8.0, lambda: loop.call_soon(signal.set))
     await asyncio.sleep(5.0)
     assert await waiting == signal.is_set()
@@ -81,7 +81,7 @@ async def test_it_may_happen_in_the_moment_of_the_deadline() -> None:
 async def test_a_wait_that_is_cancelled_leaves_nothing() -> None:
     """Neither a waiter nor a timer; the others are not disturbed."""
     signal = Signal()
-    first, second = (asyncio.create_task(signal.wait(by=1e6)) for _ in range(2))
+    first, second = (asyncio.create_task(signal.wait(until=1e6)) for _ in range(2))
     await asyncio.sleep(1.0)
 
     first.cancel()

@@ -114,14 +114,14 @@ async def test_a_fault_of_our_own_is_a_value_too(monkeypatch: pytest.MonkeyPatch
     """An unexpected exception costs one outcome, and says that money may have been spent."""
     service = emulator(pace=Seconds(mean=10.0))
     async with service, client_of(service) as veo:
-        submit = veo._submits.submit
+        submit = veo._submitter.submit
 
         async def broken(request: VideoRequest, **options: Any) -> Any:
             if request == TextToVideo(prompt="bad"):
                 raise ZeroDivisionError("a bug")
             return await submit(request, **options)
 
-        monkeypatch.setattr(veo._submits, "submit", broken)
+        monkeypatch.setattr(veo._submitter, "submit", broken)
         good, bad = await veo.generate_many(requests("good", "bad"))
 
     assert good.result is not None

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veo_async._batch.input_check import MOST_HELD, Overlap
+from veo_async._batch.input_check import MOST_HELD, InputMatch
 from veo_async._journal.rows import FIRST, Item, Row
 
 BOUGHT = Item("k", {FIRST: Row("k", FIRST, 1, "succeeded", 1.0)})
@@ -12,9 +12,9 @@ REFUSED = Item("k", {FIRST: Row("k", FIRST, 1, "refused", 1.0)})
 KINDS = {"b": BOUGHT, "r": REFUSED, "n": None}
 
 
-def read(bought: int, line: str, *, extend: bool = False) -> Overlap:
+def read(bought: int, line: str, *, extend: bool = False) -> InputMatch:
     """Read an input: b is a bought item, r a refused one, n a new request."""
-    overlap = Overlap(bought, extend=extend)
+    overlap = InputMatch(bought, extend=extend)
     for letter in line:
         overlap = overlap.seen(KINDS[letter])
     return overlap
@@ -65,7 +65,7 @@ def test_the_error_says_what_was_seen_and_what_to_do() -> None:
 @given(bought=st.integers(1, 40), line=st.text(st.sampled_from("brn"), max_size=80))
 def test_nothing_new_is_bought_before_most_is_met(bought: int, line: str) -> None:
     """Whatever the input: before ``go`` nine tenths were met, and after ``go`` it stays so."""
-    overlap, went = Overlap(bought), False
+    overlap, went = InputMatch(bought), False
     for letter in line:
         overlap = overlap.seen(KINDS[letter])
         went = went or overlap.verdict == "go"

@@ -10,8 +10,8 @@ from typing import Any
 import anyio
 import pytest
 
-from veo_async._batch.item import Maker
-from veo_async._batch.item_resume import Owned
+from veo_async._batch.item import ItemRunner
+from veo_async._batch.item_resume import OwnedTasks
 from veo_async._batch.options import Options
 from veo_async._reconcile.window import NEAR, WIDE
 
@@ -33,16 +33,16 @@ class FakeJournal:
 
 def parts_of(**parts: Any) -> Any:
     """The parts that a test needs, and no others."""
-    wall = SimpleNamespace(wall=lambda: NOW)
+    wall_clock = SimpleNamespace(wall_clock=lambda: NOW)
     reconciler = SimpleNamespace(own=list, answered_at_once=list)
-    return SimpleNamespace(seams=wall, reconciler=reconciler, **parts)
+    return SimpleNamespace(runtime=wall_clock, reconciler=reconciler, **parts)
 
 
 @pytest.mark.asyncio
 async def test_what_is_owned_already_is_not_read_again() -> None:
     """The journal is asked once for each stretch of time, however many submits were lost in it."""
     journal: Any = FakeJournal()
-    owned = Owned(parts_of(), journal)
+    owned = OwnedTasks(parts_of(), journal)
 
     await owned.since(NOW - 5_000)
     await owned.since(NOW - 5_000)
@@ -56,7 +56,7 @@ async def test_what_is_owned_already_is_not_read_again() -> None:
 async def test_what_is_being_read_is_not_read_again() -> None:
     """Submits that are lost together wait for one reading of the journal."""
     journal: Any = FakeJournal()
-    owned = Owned(parts_of(), journal)
+    owned = OwnedTasks(parts_of(), journal)
 
     await asyncio.gather(*[owned.since(NOW) for _ in range(3)])
 
@@ -68,7 +68,7 @@ async def test_what_seems_to_be_sent_in_the_future_is_owned_too() -> None:
     """A clock that was set back since an earlier run hides none of its tasks: each would be given
     to another item as well."""
     journal: Any = FakeJournal()
-    owned = Owned(parts_of(), journal)
+    owned = OwnedTasks(parts_of(), journal)
 
     await owned.since(NOW)
 
@@ -80,14 +80,14 @@ async def test_what_seems_to_be_sent_in_the_future_is_owned_too() -> None:
 async def test_a_submit_left_open_that_ends_without_an_id_is_not_adopted(tracked: Any) -> None:
     """A POST that an earlier run of this client left open may end without a task id: there is
     nothing to adopt, and its end itself was recorded."""
-    post = SimpleNamespace(over=anyio.Event(), tracked=tracked)
-    left = SimpleNamespace(left=SimpleNamespace(find=lambda is_of, since: post))
-    maker = Maker(parts_of(submits=left), OPTIONS, None)
+    post = SimpleNamespace(done=anyio.Event(), tracked=tracked)
+    submitter = SimpleNamespace(unsettled=SimpleNamespace(find=lambda is_of, since: post))
+    maker = ItemRunner(parts_of(submitter=submitter), OPTIONS, None)
     entry: Any = SimpleNamespace(deadline=anyio.current_time() + 60.0)
     row: Any = SimpleNamespace(sent_at=None)
     ledger: Any = SimpleNamespace(is_of=lambda post: True)  # it would fail to adopt
 
-    asyncio.get_running_loop().call_later(5.0, post.over.set)
+    asyncio.get_running_loop().call_later(5.0, post.done.set)
     found = await maker._left_here(entry, row, ledger)
 
     assert found is tracked

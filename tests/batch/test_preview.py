@@ -46,9 +46,9 @@ async def test_a_batch_that_was_stopped(tmp_path: Path) -> None:
         retrying = await veo.batch(wanted, journal=file, retry_failed=True).preview()
         upscaling = await veo.batch(wanted, journal=file, upscale=True).preview()
 
-    assert plain == Preview(start=1, finished=1, stays=1)
+    assert plain == Preview(start=1, finished=1, failed=1)
     assert retrying == Preview(start=2, finished=1)
-    assert upscaling == Preview(start=2, stays=1)
+    assert upscaling == Preview(start=2, failed=1)
     assert service.counters == counters
 
 

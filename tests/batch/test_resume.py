@@ -30,7 +30,7 @@ from veo_async import (
     VeoError,
     WaitTimeoutError,
 )
-from veo_async._base.runtime import Seams
+from veo_async._base.runtime import Runtime
 from veo_async._journal.journal import GROUP
 from veo_async._journal.journal import PACE as JOURNAL_PACE
 from veo_async._journal.rows import FIRST, Row
@@ -74,8 +74,8 @@ async def once(service: Emulator, requests: Any, **options: Any) -> list[Outcome
     """All outcomes of a batch of a process of its own."""
     client = {name: options.pop(name) for name in ("retry", "rate_limit") if name in options}
     loop = asyncio.get_running_loop()
-    clock = Seams(wall=lambda: NOW + loop.time(), luck=Random(1), run_sync=inline)
-    async with client_of(service, _seams=clock, **client) as veo:
+    clock = Runtime(wall_clock=lambda: NOW + loop.time(), rng=Random(1), run_sync=inline)
+    async with client_of(service, runtime=clock, **client) as veo:
         return await outcomes_of(veo, requests, **options)
 
 
@@ -471,8 +471,8 @@ async def test_a_submit_that_stays_open_after_its_batch_is_not_bought_again(
     service = emulator(pace=PACE)
     service.faults.add(Fault(effect=Hang(at="read", seconds=hang), on="submit", nth=2))
     loop = asyncio.get_running_loop()
-    clock = Seams(wall=lambda: NOW + loop.time(), luck=Random(2), run_sync=inline)
-    async with service, client_of(service, _seams=clock) as first:
+    clock = Runtime(wall_clock=lambda: NOW + loop.time(), rng=Random(2), run_sync=inline)
+    async with service, client_of(service, runtime=clock) as first:
         with anyio.move_on_after(3.0):
             await outcomes_of(first, prompts("a", "b"), journal=path)
         ends = await once(service, prompts("a", "b"), journal=path)
@@ -571,8 +571,8 @@ async def test_a_cancelled_intent_is_withdrawn(path: Path) -> None:
             await asyncio.sleep(1.0)
         return function(*args)
 
-    clock = Seams(wall=lambda: NOW, luck=Random(1), run_sync=slow)
-    async with service, client_of(service, _seams=clock) as veo:
+    clock = Runtime(wall_clock=lambda: NOW, rng=Random(1), run_sync=slow)
+    async with service, client_of(service, runtime=clock) as veo:
         with anyio.move_on_after(0.5):
             await outcomes_of(veo, prompts("a"), journal=path)
 

@@ -23,7 +23,7 @@ from veo_async._reconcile.window import EARLY
 from veo_async._submit.verdict import Accepted, NotSent, Refused, Uncertain, Verdict
 from veo_async._wire import arguments
 from veo_async._wire.replies import Failure
-from veo_async._wire.task_status import PENDING, Standing
+from veo_async._wire.task_status import PENDING, TaskStatus
 
 REQUEST = TextToVideo(prompt="a mug")
 GENERATION = Generation.model_validate({"success": True, "data": [{"id": "v", "video_url": "u"}]})
@@ -42,7 +42,7 @@ def row(**fields: Any) -> Row:
     [
         (Accepted("t", PENDING), False, events.Accepted("k", "s", "t")),
         (
-            Accepted("t", Standing("succeeded", GENERATION)),
+            Accepted("t", TaskStatus("succeeded", GENERATION)),
             False,
             events.Succeeded("k", "s", GENERATION),
         ),
@@ -77,7 +77,7 @@ def test_only_a_refused_spelling_has_another(verdict: Verdict, action: str, expe
 
 def test_an_allowance_counts_what_may_be_billed() -> None:
     """Open POSTs count until they are over; the last place is waited for, not given up."""
-    two = spending.Allowance(2)
+    two = spending.SubmissionBudget(2)
     full = two.begun().begun()
     half = full.ended(billed=True).ended(billed=False)
 
@@ -85,9 +85,9 @@ def test_an_allowance_counts_what_may_be_billed() -> None:
     assert full.ended(billed=True).verdict == "wait"
     assert half.begun().ended(billed=True).verdict == "stop"
     assert half.begun().ended(billed=True).given_back().verdict == "go"
-    assert spending.Allowance(None, open=10**6).verdict == "go"
-    assert spending.Allowance(0).verdict == "stop"
-    assert "max_submissions=0" in str(spending.Allowance(0).error())
+    assert spending.SubmissionBudget(None, open=10**6).verdict == "go"
+    assert spending.SubmissionBudget(0).verdict == "stop"
+    assert "max_submissions=0" in str(spending.SubmissionBudget(0).error())
     assert spending.may_be_billed(Uncertain("cut"))
     assert not spending.may_be_billed(Refused(BAD))
 

@@ -18,23 +18,23 @@ from veo_async import InvalidRequestError
 from veo_async.callbacks import Callbacks, parse
 from veo_async.callbacks._asgi import DEADLINE, MOST_OPEN
 from veo_async.callbacks._deliveries import BODY
-from veo_async.callbacks._registry import Ticket, Wakes
+from veo_async.callbacks._registry import CallbackHandle, PollTimes
 from veo_async.callbacks._tokens import token_in
 
 
-class Held:
+class PartialFile:
     """A receiver with submits whose deliveries are counted."""
 
     def __init__(self, count: int = 1, **options: Any) -> None:
         self.receiver = callbacks(**options)
         self.heard: Counter[str] = Counter()
-        self.tickets = [
+        self.handles = [
             self.receiver.desk.issue(number.to_bytes(16), self._hear) for number in range(count)
         ]
-        self.urls = [ticket.url for ticket in self.tickets]
+        self.urls = [handle.url for handle in self.handles]
 
-    def _hear(self, ticket: Ticket, wakes: Wakes) -> bool:
-        self.heard[ticket.url] += 1
+    def _hear(self, handle: CallbackHandle, wakes: PollTimes) -> bool:
+        self.heard[handle.url] += 1
         return True
 
 
@@ -55,7 +55,7 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 @pytest.mark.asyncio
 async def test_a_delivery_is_taken() -> None:
     """204 and no body: there is nothing to say."""
-    held = Held()
+    held = PartialFile()
 
     answer = await send(held.receiver, held.urls[0], of("t1"))
 
@@ -98,7 +98,7 @@ async def test_a_bad_delivery(
 ) -> None:
     """Each is answered with its status (one whose sender is gone with nothing), wakes nobody, and
     leaves a line in the log without the token, at most."""
-    held = Held()
+    held = PartialFile()
     url = url or held.urls[0]
 
     answer = await send(held.receiver, url, body, **more)
@@ -113,7 +113,7 @@ async def test_a_bad_delivery(
 @pytest.mark.asyncio
 async def test_a_long_body_is_read_up_to_the_limit() -> None:
     """What is beyond is not read, however much comes."""
-    held = Held()
+    held = PartialFile()
 
     answer = await send(held.receiver, held.urls[0], [b" " * 10_000] * 1000)
 
@@ -123,7 +123,7 @@ async def test_a_long_body_is_read_up_to_the_limit() -> None:
 @pytest.mark.asyncio
 async def test_what_the_answers_bear() -> None:
     """A wrong method is told the right one, and a stranger's delivery when to come again."""
-    held = Held()
+    held = PartialFile()
 
     wrong = await send(held.receiver, held.urls[0], method="GET")
     unknown = await send(held.receiver, ELSEWHERE)
@@ -135,7 +135,7 @@ async def test_what_the_answers_bear() -> None:
 @pytest.mark.asyncio
 async def test_a_slow_body_within_the_deadline_is_taken() -> None:
     """Pieces may come one by one."""
-    held = Held()
+    held = PartialFile()
 
     answer = await send(held.receiver, held.urls[0], [of("t1")[:10], DEADLINE / 2, of("t1")[10:]])
 
@@ -146,7 +146,7 @@ async def test_a_slow_body_within_the_deadline_is_taken() -> None:
 async def test_one_token_holds_few_bodies() -> None:
     """Whoever knows one address can have a few bodies read at once; all others are not concerned,
     and once one of those is over, there is room again."""
-    held = Held(2)
+    held = PartialFile(2)
     pauses = [DEADLINE / 2] + [DEADLINE * 2] * (MOST_OPEN - 1)
     holding = [
         asyncio.ensure_future(send(held.receiver, held.urls[0], [b"{", pause, b"}"]))
@@ -169,7 +169,7 @@ async def test_one_token_holds_few_bodies() -> None:
 async def test_one_url_ten_thousand_times(log: pytest.LogCaptureFixture) -> None:
     """A replay is answered each time, wakes its task twice within five seconds, and takes no
     memory and no lines in the log."""
-    held = Held()
+    held = PartialFile()
     delivery = of("t1")
     await send(held.receiver, held.urls[0], delivery)
     before = await objects()
@@ -189,7 +189,7 @@ async def test_one_url_ten_thousand_times(log: pytest.LogCaptureFixture) -> None
 async def test_five_thousand_in_a_burst() -> None:
     """Deliveries to five thousand submits at once are all taken; what is left of them in memory
     is nothing."""
-    held = Held(5000)
+    held = PartialFile(5000)
     bodies = [of(f"t{number}", padding="x" * 1000) for number in range(5000)]
     gc.collect()
     tracemalloc.start()
@@ -217,7 +217,7 @@ async def test_five_thousand_in_a_burst() -> None:
 async def test_what_is_another_process_s_is_handed_over() -> None:
     """``on_unknown`` gets the token and the body of a genuine delivery, whole and checked; the
     process whose it is takes it, and the sender is told so."""
-    owner = Held()
+    owner = PartialFile()
 
     async def relay(token: str, body: bytes) -> bool:
         return owner.receiver.hand_over(token, body)
@@ -237,7 +237,7 @@ async def test_what_is_another_process_s_is_handed_over() -> None:
 @pytest.mark.asyncio
 async def test_what_is_handed_over_is_checked_again() -> None:
     """The channel between the processes need not be trusted either."""
-    owner = Held()
+    owner = PartialFile()
     token = token_in(owner.urls[0])
 
     assert not owner.receiver.hand_over("forged", of("t1"))

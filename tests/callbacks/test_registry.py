@@ -15,13 +15,13 @@ from veo_async import InvalidRequestError
 from veo_async._wire.replies import Reply
 from veo_async.callbacks import _deliveries, _registry, _tokens
 from veo_async.callbacks._deliveries import Refusal
-from veo_async.callbacks._registry import Desk, Ticket, Wakes
-from veo_async.callbacks._tokens import Mint
+from veo_async.callbacks._registry import CallbackHandle, CallbackRegistry, PollTimes
+from veo_async.callbacks._tokens import TokenSigner
 
 PUBLIC = "https://app.example/veo/callbacks"
 SECRET = "a secret of the application"
 NONCE = bytes(range(16))
-MINT = Mint(PUBLIC, SECRET)
+MINT = TokenSigner(PUBLIC, SECRET)
 TOKEN = _tokens.token_in(MINT.url(NONCE))
 
 
@@ -37,7 +37,7 @@ TOKEN = _tokens.token_in(MINT.url(NONCE))
 def test_an_address_is_the_public_url_and_a_token(given_url: str, address: str) -> None:
     """The token is the last segment, whatever the public URL looks like; it has 43 characters that
     no proxy changes."""
-    url = Mint(given_url, SECRET).url(NONCE)
+    url = TokenSigner(given_url, SECRET).url(NONCE)
 
     assert url == address + TOKEN
     assert len(TOKEN) == _tokens.LENGTH
@@ -48,7 +48,7 @@ def test_a_token_is_the_same_for_ever() -> None:
     """A run that is resumed by a later version still knows the addresses that it gave out."""
     expected = f"{PUBLIC}/AAECAwQFBgcICQoLDA0OD3yiERBQX2gyso2vNq4V9Hc"
 
-    assert MINT.url(NONCE) == Mint(PUBLIC, SECRET.encode()).url(NONCE) == expected
+    assert MINT.url(NONCE) == TokenSigner(PUBLIC, SECRET.encode()).url(NONCE) == expected
 
 
 @pytest.mark.parametrize("path", [TOKEN, f"/{TOKEN}", f"/mounted/{TOKEN}", f"{PUBLIC}/{TOKEN}"])
@@ -72,7 +72,7 @@ def test_a_genuine_token_is_known_wherever_the_app_is_mounted(path: str) -> None
         "\ud800" * 43,
         TOKEN.swapcase(),
         TOKEN.replace(TOKEN[30], "-" if TOKEN[30] != "-" else "_"),
-        _tokens.token_in(Mint(PUBLIC, SECRET + "!").url(NONCE)),
+        _tokens.token_in(TokenSigner(PUBLIC, SECRET + "!").url(NONCE)),
         _tokens.token_in(MINT.url(bytes(16)))[:22] + TOKEN[22:],
     ],
 )
@@ -120,7 +120,7 @@ def test_whatever_the_path_it_is_judged(path: str) -> None:
 def test_what_cannot_be_right_is_refused(public_url: Any, secret: Any, field: str) -> None:
     """The error names the argument, and repeats neither the address nor the secret."""
     with pytest.raises(InvalidRequestError) as caught:
-        Mint(public_url, secret)
+        TokenSigner(public_url, secret)
 
     assert caught.value.field == field
     assert "pass@" not in str(caught.value)
@@ -141,7 +141,7 @@ def test_what_cannot_be_right_is_refused(public_url: Any, secret: Any, field: st
         (105.0, 104.9, ()),
     ],
 )
-def test_when_a_delivery_makes_its_task_due(woken: float, now: float, expected: Wakes) -> None:
+def test_when_a_delivery_makes_its_task_due(woken: float, now: float, expected: PollTimes) -> None:
     """At once, or five seconds after the last time; one that waits for that is enough."""
     assert _registry.wakes(woken, now) == expected
 
@@ -169,9 +169,9 @@ class Ear:
 
     def __init__(self, *, here: bool = True) -> None:
         self.here = here
-        self.heard: list[Wakes] = []
+        self.heard: list[PollTimes] = []
 
-    def __call__(self, ticket: Ticket, wakes: Wakes) -> bool:
+    def __call__(self, handle: CallbackHandle, wakes: PollTimes) -> bool:
         self.heard.append(wakes)
         return self.here
 
@@ -183,34 +183,34 @@ def nonce(number: int) -> bytes:
 
 def test_a_delivery_is_passed_on() -> None:
     """To whoever holds the ticket; what the body said is kept as a hint, and told to nobody."""
-    desk, ear = Desk(MINT), Ear()
-    ticket = desk.issue(NONCE, ear)
+    desk, ear = CallbackRegistry(MINT), Ear()
+    handle = desk.issue(NONCE, ear)
 
     receipt = desk.receive(NONCE, "task-1", now=7.0)
 
     assert receipt == "woken"
     assert ear.heard == [(7.0, 12.0)]
-    assert (ticket.called, ticket.said, ticket.woken) == (True, "task-1", 7.0)
+    assert (handle.called, handle.claimed_task_id, handle.woken) == (True, "task-1", 7.0)
 
 
 def test_a_repetition_is_ignored() -> None:
     """Ten thousand deliveries within five seconds are heard twice: now and at their end."""
-    desk, ear = Desk(MINT), Ear()
-    ticket = desk.issue(NONCE, ear)
+    desk, ear = CallbackRegistry(MINT), Ear()
+    handle = desk.issue(NONCE, ear)
 
     receipts = [desk.receive(NONCE, None, now=7.0 + n / 10_000) for n in range(10_000)]
 
     assert ear.heard == [(7.0, 12.0), (12.0, 17.0)]
     assert receipts.count("ignored") == 9_998
-    assert ticket.said is None
+    assert handle.claimed_task_id is None
 
 
 def test_what_nobody_holds_any_more_is_ignored() -> None:
     """A late repetition for a task that is over is answered as if it was taken, and wakes nobody:
     there is nothing to try again."""
-    desk, ear = Desk(MINT), Ear()
-    ticket = desk.issue(NONCE, ear)
-    del ticket
+    desk, ear = CallbackRegistry(MINT), Ear()
+    handle = desk.issue(NONCE, ear)
+    del handle
     gc.collect()
 
     assert desk.receive(NONCE, "task-1", now=7.0) == "ignored"
@@ -219,28 +219,28 @@ def test_what_nobody_holds_any_more_is_ignored() -> None:
 
 def test_what_was_never_given_out_here_is_unknown() -> None:
     """Its token is genuine, so it is another process's, or an earlier one's."""
-    assert Desk(MINT).receive(NONCE, "task-1", now=7.0) == "unknown"
+    assert CallbackRegistry(MINT).receive(NONCE, "task-1", now=7.0) == "unknown"
 
 
 def test_where_nobody_listens_any_more_it_is_unknown() -> None:
     """The client is closed: a later process may want it. It does not count as woken."""
-    desk = Desk(MINT)
-    ticket = desk.issue(NONCE, Ear(here=False))
+    desk = CallbackRegistry(MINT)
+    handle = desk.issue(NONCE, Ear(here=False))
 
     assert desk.receive(NONCE, None, now=7.0) == "unknown"
-    assert ticket.woken < 0
+    assert handle.woken < 0
 
 
 def test_an_earlier_runs_ticket_is_claimed_by_its_address() -> None:
     """A resumed run hears of what was sent before; what came in between was kept for it."""
-    desk, ear = Desk(MINT), Ear()
+    desk, ear = CallbackRegistry(MINT), Ear()
     desk.receive(NONCE, "task-1", now=7.0)
 
-    ticket = desk.claim(MINT.url(NONCE), ear)
+    handle = desk.claim(MINT.url(NONCE), ear)
 
-    assert ticket is not None
-    assert (ticket.called, ticket.said) == (True, "task-1")
-    assert desk.claim(MINT.url(NONCE), later := Ear()) is ticket
+    assert handle is not None
+    assert (handle.called, handle.claimed_task_id) == (True, "task-1")
+    assert desk.claim(MINT.url(NONCE), later := Ear()) is handle
     assert desk.receive(NONCE, None, now=8.0) == "woken"
     assert (len(ear.heard), len(later.heard)) == (0, 1)
     assert desk.claim("https://app.example/veo/callbacks/elsewhere", ear) is None
@@ -249,7 +249,7 @@ def test_an_earlier_runs_ticket_is_claimed_by_its_address() -> None:
 def test_memory_is_bounded() -> None:
     """Tokens that are over, and deliveries for nobody here, are remembered up to a number; the
     newest stay."""
-    desk = Desk(MINT)
+    desk = CallbackRegistry(MINT)
     for number in range(_registry.KNOWN + 500):
         desk.issue(nonce(number), Ear())
     for number in range(_registry.UNCLAIMED + 500):
@@ -264,10 +264,10 @@ def test_memory_is_bounded() -> None:
 
 def test_a_ticket_does_not_show_its_address() -> None:
     """Nor does anything else that may be printed."""
-    desk = Desk(MINT)
-    ticket = desk.issue(NONCE, Ear())
+    desk = CallbackRegistry(MINT)
+    handle = desk.issue(NONCE, Ear())
 
-    assert TOKEN not in f"{ticket!r} {desk!r} {desk.mint!r}"
+    assert TOKEN not in f"{handle!r} {desk!r} {desk.mint!r}"
     assert SECRET not in f"{desk.mint!r}"
 
 
@@ -387,14 +387,14 @@ def test_whether_a_stored_address_is_ours(theirs: object, expected: bool | None)
 @pytest.mark.parametrize("quote", [lambda url: url, _tokens.token_in])
 def test_an_answer_that_quotes_the_token(quote: Callable[[str], str]) -> None:
     """It is struck before anything is made of the answer; all other answers stay as they are."""
-    ticket = Ticket(MINT.url(NONCE), Ear())
-    quoting = reply(400, {"error": {"code": "bad_request", "message": quote(ticket.url)}})
+    handle = CallbackHandle(MINT.url(NONCE), Ear())
+    quoting = reply(400, {"error": {"code": "bad_request", "message": quote(handle.url)}})
     plain = reply(200, {"task_id": "t1"})
 
-    struck = _registry.without_token(quoting, ticket)
+    struck = _registry.without_token(quoting, handle)
 
     assert isinstance(struck, Reply)
     assert TOKEN.encode() not in struck.body
     assert b"[secret]" in struck.body
-    assert _registry.without_token(plain, ticket) is plain
-    assert _registry.without_token(FAILURE, ticket) is FAILURE
+    assert _registry.without_token(plain, handle) is plain
+    assert _registry.without_token(FAILURE, handle) is FAILURE

@@ -15,7 +15,7 @@ import anyio
 import httpx
 import pytest
 
-from tests.callbacks.test_asgi import ELSEWHERE, Held
+from tests.callbacks.test_asgi import ELSEWHERE, PartialFile
 from tests.support.deliveries import callbacks, of
 from veo_async import MissingExtraError
 from veo_async.callbacks import Callbacks
@@ -51,7 +51,7 @@ async def test_deliveries_over_a_port(
     after its answer."""
     caplog.set_level(logging.DEBUG)
     monkeypatch.setattr(logging.getLogger("httpx"), "disabled", True)  # the sender's
-    held = Held()
+    held = PartialFile()
     async with served(held.receiver) as base, httpx.AsyncClient() as http:
         taken = await http.post(local(base, held.urls[0]), content=of("t1"))
         unknown = await http.post(local(base, ELSEWHERE), content=of("t1"))
@@ -71,7 +71,7 @@ async def test_deliveries_over_a_port(
 @pytest.mark.asyncio
 async def test_an_endless_body_without_a_length() -> None:
     """A chunked body is cut off at the limit, whatever more would come."""
-    held = Held()
+    held = PartialFile()
 
     async def endless() -> AsyncIterator[bytes]:
         while True:
@@ -130,7 +130,7 @@ async def test_a_silent_connection_is_closed(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.asyncio
 async def test_the_end_does_not_wait_for_slow_senders() -> None:
     """Cancelled, it ends within its grace, whoever is still sending."""
-    held = Held()
+    held = PartialFile()
     loop = asyncio.get_running_loop()
     async with served(held.receiver) as base:
         stream = await anyio.connect_tcp("127.0.0.1", int(base.rpartition(":")[2]))
@@ -163,7 +163,7 @@ def many_files() -> Iterator[None]:
 async def test_it_answers_while_a_thousand_slow_senders_hold_connections() -> None:
     """A third of them never sends a whole head, a third never a whole body, and a third does so
     to one and the same address. Whoever sends properly meanwhile is answered at once."""
-    held = Held(400)
+    held = PartialFile(400)
     loop = asyncio.get_running_loop()
     async with served(held.receiver) as base, httpx.AsyncClient() as http:
         port = int(base.rpartition(":")[2])
@@ -199,7 +199,7 @@ def connect(port: int) -> socket.socket:
 @pytest.mark.asyncio
 async def test_a_burst_over_a_port() -> None:
     """Five thousand deliveries, as fast as they can be sent, are all taken."""
-    held = Held(5000)
+    held = PartialFile(5000)
     places = anyio.CapacityLimiter(500)
     async with served(held.receiver) as base:
         port = int(base.rpartition(":")[2])

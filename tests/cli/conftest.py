@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import pytest
 
 from veo_async import VeoClient
-from veo_async._base.runtime import Seams as ClientSeams
+from veo_async._base.runtime import Runtime as ClientRuntime
 from veo_async.cli import main
 from veo_async.cli._options import Seams
 from veo_async.emulator import Emulator, Immediate, VideoFormat
@@ -86,7 +86,7 @@ class Shell:
             emulator=self._emulate,
             client={
                 "transport": self.emulator.transport(),
-                "_seams": ClientSeams(luck=Random(1)),
+                "runtime": ClientRuntime(rng=Random(1)),
                 **client,
             },
         )

@@ -70,7 +70,7 @@ def tally(*heard: Event, total: int = 10) -> tuple[Tally, Clock]:
         (submitted("a"), "submitting"),
         (accepted("a"), "making"),
         (of.Refused(at=0, key="a", error=VeoError("no"), seconds=1.0), "waiting"),
-        (of.Unsent(at=0, key="a", reason="no", seconds=1.0), "waiting"),
+        (of.NotSent(at=0, key="a", reason="no", seconds=1.0), "waiting"),
         (of.Uncertain(at=0, key="a", reason="cut", seconds=1.0), "looking"),
         (of.Adopted(at=0, key="a", seconds=1.0), "making"),
         (of.Absent(at=0, key="a", seconds=1.0), "waiting"),
@@ -127,7 +127,7 @@ def test_ends(error: VeoError | None, *, is_submitted: bool, end: str) -> None:
 
 def test_earlier_failures_are_not_left() -> None:
     """What stays failed from an earlier run has failed, and is not left to do."""
-    made, _ = tally(begun("a", "stays"), ended("a", BadRequestError("no")))
+    made, _ = tally(begun("a", "failed"), ended("a", BadRequestError("no")))
 
     assert made.take("a") == "failed"
     assert made.ended == {"failed": 1}

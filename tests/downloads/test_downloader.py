@@ -786,7 +786,7 @@ def finished(*urls: str) -> TaskRecord:
     """A task with these files."""
     data = [{"id": f"v{number}", "video_url": url} for number, url in enumerate(urls)]
     generation = Generation.model_validate({"success": True, "data": data})
-    return TaskRecord(id="t1").standing_at("succeeded", generation)
+    return TaskRecord(id="t1").with_status("succeeded", generation)
 
 
 class Service:

@@ -10,17 +10,17 @@ import pytest
 
 from veo_async._base import file_lock as claims
 from veo_async._downloads.part_file import MOST, PartFile
-from veo_async._downloads.resume import Found, Held
+from veo_async._downloads.resume import Found, PartialFile
 
 
-def nothing(found: Found) -> Held:
+def nothing(found: Found) -> PartialFile:
     """Trust nothing that lies there."""
-    return Held()
+    return PartialFile()
 
 
-def all_of(found: Found) -> Held:
+def all_of(found: Found) -> PartialFile:
     """Trust all that lies there."""
-    return Held(found.size)
+    return PartialFile(found.size)
 
 
 def noted(count: int) -> bytes:
@@ -77,12 +77,12 @@ def test_what_is_left_is_gone_on_with(tmp_path: Path) -> None:
     part.leave(noted)
     left = files(tmp_path)
 
-    def read(found: Found) -> Held:
+    def read(found: Found) -> PartialFile:
         seen.append(found)
-        return Held(8)
+        return PartialFile(8)
 
     later = PartFile(tmp_path / "x.mp4")
-    assert later.begin(read) == Held(8)
+    assert later.begin(read) == PartialFile(8)
     later.write(b"x")
     later.commit()
 
@@ -144,8 +144,8 @@ def test_another_process_is_left_alone_while_it_lives(tmp_path: Path) -> None:
     """Its lock is the operating system's, and gone with it, however it dies."""
     script = (
         "import sys, pathlib; from veo_async._downloads.part_file import PartFile;"
-        "from veo_async._downloads.resume import Held;"
-        "part = PartFile(pathlib.Path(sys.argv[1])); part.begin(lambda found: Held());"
+        "from veo_async._downloads.resume import PartialFile;"
+        "part = PartFile(pathlib.Path(sys.argv[1])); part.begin(lambda found: PartialFile());"
         "part.write(b'theirs'); print('begun', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "x.mp4")]
@@ -160,7 +160,7 @@ def test_another_process_is_left_alone_while_it_lives(tmp_path: Path) -> None:
     later = PartFile(tmp_path / "x.mp4")
 
     assert during == {"x.mp4.part": b"theirs"}
-    assert later.begin(all_of) == Held(6)
+    assert later.begin(all_of) == PartialFile(6)
     later.leave(None)
 
 
@@ -169,7 +169,7 @@ def test_what_dead_processes_left_is_removed_with_the_commit(tmp_path: Path) -> 
     for name in ("x.mp4.1.part", "x.mp4.2.part", "x.mp4.2.part.notes", "y.mp4.1.part"):
         (tmp_path / name).write_bytes(b"left")
     part = begun(tmp_path)
-    used = claims.claimed(tmp_path / "x.mp4.1.part")
+    used = claims.open_exclusive(tmp_path / "x.mp4.1.part")
     assert used is not None
 
     part.commit()
@@ -212,9 +212,9 @@ def test_what_are_no_notes_is_neither_read_nor_written_to(tmp_path: Path, kind: 
     other.write_bytes(b"precious")
     seen: list[bytes] = []
 
-    def read(found: Found) -> Held:
+    def read(found: Found) -> PartialFile:
         seen.append(found.notes)
-        return Held(found.size)
+        return PartialFile(found.size)
 
     if kind == "link":
         name.symlink_to(other)
@@ -251,7 +251,7 @@ def test_a_file_that_was_renamed_meanwhile_is_not_claimed(
 
     monkeypatch.setattr(os, "open", slow)
 
-    assert claims.claimed(name) is None
+    assert claims.open_exclusive(name) is None
 
 
 def test_too_many_unfinished_files_are_an_error(tmp_path: Path) -> None:

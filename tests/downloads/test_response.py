@@ -8,17 +8,17 @@ from veo_async._base.urls import AddressError
 from veo_async._downloads.response import (
     CHECK_DISK,
     Body,
-    FileRefused,
-    Reception,
+    BodyCheck,
+    NotRetryable,
     Redirect,
-    Stale,
-    StartAnew,
-    TryAgain,
+    Restart,
+    Retryable,
+    UrlExpired,
     failure_message,
     fresh_url,
     judge_answer,
 )
-from veo_async._downloads.resume import Held
+from veo_async._downloads.resume import PartialFile
 from veo_async.models import Generation, TaskRecord
 
 START = b"\x00\x00\x00\x18ftypisom"
@@ -74,7 +74,7 @@ def test_an_answer_that_repeating_cannot_mend_is_final(
     status: int, headers: dict[str, str], reason: str, next_step: str
 ) -> None:
     """The reason and the next step are said, and nobody tries again."""
-    with pytest.raises(FileRefused, match=reason) as caught:
+    with pytest.raises(NotRetryable, match=reason) as caught:
         judge_answer(status, headers, max_bytes=100)
 
     assert next_step in caught.value.next_step
@@ -93,11 +93,11 @@ def test_an_answer_that_repeating_cannot_mend_is_final(
 )
 def test_an_answer_that_may_pass_is_worth_another_try(status: int, headers: dict[str, str]) -> None:
     """A host that is ill, and an answer that is garbled."""
-    with pytest.raises(TryAgain):
+    with pytest.raises(Retryable):
         judge_answer(status, headers, max_bytes=100)
 
 
-HELD = Held(10, '"a"', 50)
+HELD = PartialFile(10, '"a"', 50)
 REST = {"content-range": "bytes 10-49/50", "etag": '"a"'}
 
 
@@ -121,13 +121,13 @@ def test_the_rest_or_the_whole_may_follow(
 @pytest.mark.parametrize(
     "status, headers, error, reason",
     [
-        (206, {}, StartAnew, "makes no sense"),
-        (206, {"content-range": "bytes 0-49/50"}, StartAnew, "begins at byte 0"),
-        (206, {**REST, "etag": '"b"'}, StartAnew, "changed"),
-        (416, {"content-range": "bytes */10"}, StartAnew, "no rest"),
-        (206, {**REST, "content-encoding": "gzip"}, FileRefused, "compressed"),
-        (404, {}, Stale, "HTTP 404"),
-        (503, {}, TryAgain, "HTTP 503"),
+        (206, {}, Restart, "makes no sense"),
+        (206, {"content-range": "bytes 0-49/50"}, Restart, "begins at byte 0"),
+        (206, {**REST, "etag": '"b"'}, Restart, "changed"),
+        (416, {"content-range": "bytes */10"}, Restart, "no rest"),
+        (206, {**REST, "content-encoding": "gzip"}, NotRetryable, "compressed"),
+        (404, {}, UrlExpired, "HTTP 404"),
+        (503, {}, Retryable, "HTTP 503"),
     ],
 )
 def test_a_rest_that_does_not_fit_starts_the_file_anew(
@@ -140,31 +140,31 @@ def test_a_rest_that_does_not_fit_starts_the_file_anew(
 
 def test_the_cap_counts_the_whole_file() -> None:
     """Not just the rest of it."""
-    with pytest.raises(FileRefused, match="larger than the limit of 49"):
+    with pytest.raises(NotRetryable, match="larger than the limit of 49"):
         judge_answer(206, REST, max_bytes=49, held=HELD)
 
-    part = Reception(Body(10, None, None), max_bytes=49)
+    part = BodyCheck(Body(10, None, None), max_bytes=49)
     part.take(b"x" * 39)
-    with pytest.raises(FileRefused, match="larger than the limit of 49"):
+    with pytest.raises(NotRetryable, match="larger than the limit of 49"):
         part.take(b"x")
 
 
 def test_a_rest_needs_no_signature_and_ends_where_it_said() -> None:
     """A shorter part than was asked for is legal, and the rest is still to come."""
-    part = Reception(Body(10, 20, 50), max_bytes=100)
+    part = BodyCheck(Body(10, 20, 50), max_bytes=100)
 
     part.take(b"x" * 10)
 
-    with pytest.raises(TryAgain, match="after 20 of 50") as caught:
+    with pytest.raises(Retryable, match="after 20 of 50") as caught:
         part.end()
-    assert not isinstance(caught.value, StartAnew)
-    with pytest.raises(StartAnew, match="More than the 20"):
+    assert not isinstance(caught.value, Restart)
+    with pytest.raises(Restart, match="More than the 20"):
         part.take(b"x")
 
 
 def receive(*chunks: bytes, length: int | None = None, max_bytes: int = 100) -> None:
     """Let a whole body pass."""
-    reception = Reception(Body(0, length, length), max_bytes=max_bytes)
+    reception = BodyCheck(Body(0, length, length), max_bytes=max_bytes)
     for chunk in chunks:
         reception.take(chunk)
     reception.end()
@@ -185,17 +185,17 @@ def test_an_mp4_of_the_right_length_is_received_in_any_pieces(
 @pytest.mark.parametrize(
     "chunks, length, error, reason",
     [
-        ([], None, FileRefused, "not an MP4"),
-        ([], 0, FileRefused, "not an MP4"),
-        ([b"\x00\x00\x00\x18fty"], None, FileRefused, "not an MP4"),
-        ([b"<!doctype html>"], None, FileRefused, "not an MP4"),
-        ([b"<!do", b"ctype html>"], 500, FileRefused, "not an MP4"),
-        ([], 12, TryAgain, "after 0 of 12"),
-        ([START[:5]], 12, TryAgain, "after 5 of 12"),
-        ([START[:10]], 12, TryAgain, "after 10 of 12"),
-        ([START, b"x"], 12, TryAgain, "More than the 12"),
-        ([START, b"x" * 89], None, FileRefused, "larger than the limit"),
-        ([START, b"x" * 89], 12, FileRefused, "larger than the limit"),
+        ([], None, NotRetryable, "not an MP4"),
+        ([], 0, NotRetryable, "not an MP4"),
+        ([b"\x00\x00\x00\x18fty"], None, NotRetryable, "not an MP4"),
+        ([b"<!doctype html>"], None, NotRetryable, "not an MP4"),
+        ([b"<!do", b"ctype html>"], 500, NotRetryable, "not an MP4"),
+        ([], 12, Retryable, "after 0 of 12"),
+        ([START[:5]], 12, Retryable, "after 5 of 12"),
+        ([START[:10]], 12, Retryable, "after 10 of 12"),
+        ([START, b"x"], 12, Retryable, "More than the 12"),
+        ([START, b"x" * 89], None, NotRetryable, "larger than the limit"),
+        ([START, b"x" * 89], 12, NotRetryable, "larger than the limit"),
     ],
 )
 def test_a_body_that_is_not_the_file_is_told_apart(
@@ -209,7 +209,7 @@ def test_a_body_that_is_not_the_file_is_told_apart(
 def task(*videos: dict[str, Any]) -> TaskRecord:
     """A finished task with these videos."""
     generation = Generation.model_validate({"success": True, "data": videos})
-    return TaskRecord(id="t1").standing_at("succeeded", generation)
+    return TaskRecord(id="t1").with_status("succeeded", generation)
 
 
 @pytest.mark.parametrize(
@@ -235,20 +235,20 @@ def test_a_fresh_url_is_that_of_the_same_video(
 @pytest.mark.parametrize(
     "problem, task_id, text",
     [
-        (TryAgain("HTTP 503."), "t1", "HTTP 503. Try again later."),
-        (FileRefused("Gone."), "t1", "Gone. A fresh URL comes from veo.tasks.retrieve('t1')."),
-        (FileRefused("Gone."), None, "Gone. A fresh URL comes from veo.tasks.retrieve(task_id)."),
-        (FileRefused("Full.", CHECK_DISK), "t1", f"Full. {CHECK_DISK}"),
+        (Retryable("HTTP 503."), "t1", "HTTP 503. Try again later."),
+        (NotRetryable("Gone."), "t1", "Gone. A fresh URL comes from veo.tasks.retrieve('t1')."),
+        (NotRetryable("Gone."), None, "Gone. A fresh URL comes from veo.tasks.retrieve(task_id)."),
+        (NotRetryable("Full.", CHECK_DISK), "t1", f"Full. {CHECK_DISK}"),
         (
             AddressError("leads inside"),
             "t1",
             "The address leads inside. A fresh URL comes from veo.tasks.retrieve('t1').",
         ),
-        (FileRefused("Braces {like} these."), "{t}", None),
+        (NotRetryable("Braces {like} these."), "{t}", None),
     ],
 )
 def test_a_message_says_what_to_do_next(
-    problem: FileRefused | TryAgain | AddressError, task_id: str | None, text: str | None
+    problem: NotRetryable | Retryable | AddressError, task_id: str | None, text: str | None
 ) -> None:
     """It names the file, the path, the reason and the next step, and hides the URL's query."""
     message = failure_message(

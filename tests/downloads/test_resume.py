@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from veo_async._downloads.resume import (
     NAME_MAX,
     PROGRESS,
+    FileIdentity,
     Found,
-    Held,
-    Mark,
     Part,
-    misfit,
+    PartialFile,
+    mismatch,
     notes_on,
     part_name,
     read_held,
@@ -23,7 +23,7 @@ from veo_async._downloads.resume import (
     strong_validator,
 )
 
-MARK = Mark("task-1", "generate")
+MARK = FileIdentity("task-1", "generate")
 ETAG = '"abc-100"'
 MODIFIED = "Tue, 21 Oct 2025 07:28:00 GMT"
 LATER = "Wed, 22 Oct 2025 07:28:00 GMT"
@@ -62,15 +62,17 @@ def test_only_a_strong_validator_counts(headers: dict[str, str], validator: str 
 @pytest.mark.parametrize(
     "held, headers",
     [
-        (Held(), {}),
-        (Held(100), {}),
-        (Held(7, ETAG), {}),
-        (Held(8, ETAG), {"range": "bytes=8-", "if-range": ETAG}),
-        (Held(100, MODIFIED, 200), {"range": "bytes=100-", "if-range": MODIFIED}),
-        (Held(100, ETAG).doubted(), {}),
+        (PartialFile(), {}),
+        (PartialFile(100), {}),
+        (PartialFile(7, ETAG), {}),
+        (PartialFile(8, ETAG), {"range": "bytes=8-", "if-range": ETAG}),
+        (PartialFile(100, MODIFIED, 200), {"range": "bytes=100-", "if-range": MODIFIED}),
+        (PartialFile(100, ETAG).without_validator(), {}),
     ],
 )
-def test_the_rest_is_asked_for_under_a_condition_only(held: Held, headers: dict[str, str]) -> None:
+def test_the_rest_is_asked_for_under_a_condition_only(
+    held: PartialFile, headers: dict[str, str]
+) -> None:
     """Never without a validator, and never before the signature is there."""
     assert request_headers(held) == headers
 
@@ -78,17 +80,19 @@ def test_the_rest_is_asked_for_under_a_condition_only(held: Held, headers: dict[
 @pytest.mark.parametrize(
     "before, now, got_on",
     [
-        (Held(), Held(PROGRESS, ETAG), True),
-        (Held(), Held(PROGRESS - 1, ETAG), False),
-        (Held(), Held(PROGRESS), False),
-        (Held(100, ETAG), Held(100 + PROGRESS, ETAG), True),
-        (Held(PROGRESS, ETAG), Held(PROGRESS, ETAG), False),
-        (Held(PROGRESS, ETAG), Held(0, ETAG), False),
+        (PartialFile(), PartialFile(PROGRESS, ETAG), True),
+        (PartialFile(), PartialFile(PROGRESS - 1, ETAG), False),
+        (PartialFile(), PartialFile(PROGRESS), False),
+        (PartialFile(100, ETAG), PartialFile(100 + PROGRESS, ETAG), True),
+        (PartialFile(PROGRESS, ETAG), PartialFile(PROGRESS, ETAG), False),
+        (PartialFile(PROGRESS, ETAG), PartialFile(0, ETAG), False),
     ],
 )
-def test_a_fetch_gets_on_by_what_it_can_keep(before: Held, now: Held, got_on: bool) -> None:
+def test_a_fetch_gets_on_by_what_it_can_keep(
+    before: PartialFile, now: PartialFile, got_on: bool
+) -> None:
     """Bytes that come again and again count for nothing."""
-    assert now.has_got_on(before) is got_on
+    assert now.made_progress(before) is got_on
 
 
 @pytest.mark.parametrize(
@@ -116,31 +120,31 @@ def test_a_part_says_where_it_belongs(headers: dict[str, str], part: Part | None
 @pytest.mark.parametrize(
     "held, part, headers, problem",
     [
-        (Held(100, ETAG, 200), Part(100, 200, 200), {"etag": ETAG}, None),
-        (Held(100, ETAG, 200), Part(100, 200, 200), {}, None),
-        (Held(100, ETAG, 200), Part(100, 200, None), {}, None),
-        (Held(100, ETAG), Part(100, 200, 200), {}, None),
-        (Held(100, ETAG, 200), Part(100, 150, 200), {}, None),
-        (Held(100, MODIFIED, 200), Part(100, 200, 200), {"last-modified": MODIFIED}, None),
+        (PartialFile(100, ETAG, 200), Part(100, 200, 200), {"etag": ETAG}, None),
+        (PartialFile(100, ETAG, 200), Part(100, 200, 200), {}, None),
+        (PartialFile(100, ETAG, 200), Part(100, 200, None), {}, None),
+        (PartialFile(100, ETAG), Part(100, 200, 200), {}, None),
+        (PartialFile(100, ETAG, 200), Part(100, 150, 200), {}, None),
+        (PartialFile(100, MODIFIED, 200), Part(100, 200, 200), {"last-modified": MODIFIED}, None),
         (
-            Held(100, MODIFIED, 200),
+            PartialFile(100, MODIFIED, 200),
             Part(100, 200, 200),
             {"last-modified": MODIFIED, "etag": ETAG},
             None,
         ),
-        (Held(100, ETAG, 200), Part(99, 200, 200), {}, "begins at byte 99 instead of 100"),
-        (Held(100, ETAG, 200), Part(0, 200, 200), {}, "begins at byte 0"),
-        (Held(100, ETAG), Part(100, 200, None), {}, "how long"),
-        (Held(100, ETAG, 200), Part(100, 300, 300), {}, "300 bytes now instead of 200"),
-        (Held(100, ETAG, 200), Part(100, 200, 200), {"etag": '"other"'}, "changed"),
-        (Held(100, ETAG, 200), Part(100, 200, 200), {"etag": "W/" + ETAG}, "changed"),
+        (PartialFile(100, ETAG, 200), Part(99, 200, 200), {}, "begins at byte 99 instead of 100"),
+        (PartialFile(100, ETAG, 200), Part(0, 200, 200), {}, "begins at byte 0"),
+        (PartialFile(100, ETAG), Part(100, 200, None), {}, "how long"),
+        (PartialFile(100, ETAG, 200), Part(100, 300, 300), {}, "300 bytes now instead of 200"),
+        (PartialFile(100, ETAG, 200), Part(100, 200, 200), {"etag": '"other"'}, "changed"),
+        (PartialFile(100, ETAG, 200), Part(100, 200, 200), {"etag": "W/" + ETAG}, "changed"),
     ],
 )
 def test_only_what_fits_goes_behind_what_is_held(
-    held: Held, part: Part, headers: dict[str, str], problem: str | None
+    held: PartialFile, part: Part, headers: dict[str, str], problem: str | None
 ) -> None:
     """The same file, at the right place, of a known and unchanged length."""
-    said = misfit(held, part, headers)
+    said = mismatch(held, part, headers)
 
     assert said is None if problem is None else problem in (said or "")
 
@@ -153,23 +157,23 @@ def found(size: int = 100, head: bytes = HEAD, **facts: Any) -> Found:
 
 def test_notes_are_read_as_they_were_written() -> None:
     """What one run writes down, the next one goes on with: no more bytes than were noted."""
-    notes = notes_on(MARK, Held(3, ETAG, 200), 100)
+    notes = notes_on(MARK, PartialFile(3, ETAG, 200), 100)
 
     assert notes is not None
-    assert read_held(Found(120, HEAD, notes), MARK) == Held(100, ETAG, 200)
+    assert read_held(Found(120, HEAD, notes), MARK) == PartialFile(100, ETAG, 200)
 
 
 @pytest.mark.parametrize(
     "mark, held, count",
     [
-        (None, Held(0, ETAG, 200), 100),
-        (MARK, Held(0, None, 200), 100),
-        (MARK, Held(0, ETAG, 200), 7),
-        (MARK, Held(0, ETAG, 200), 0),
+        (None, PartialFile(0, ETAG, 200), 100),
+        (MARK, PartialFile(0, None, 200), 100),
+        (MARK, PartialFile(0, ETAG, 200), 7),
+        (MARK, PartialFile(0, ETAG, 200), 0),
     ],
 )
 def test_what_no_run_could_go_on_with_is_not_noted(
-    mark: Mark | None, held: Held, count: int
+    mark: FileIdentity | None, held: PartialFile, count: int
 ) -> None:
     """Nobody's file, one without a validator, and next to nothing."""
     assert notes_on(mark, held, count) is None
@@ -207,21 +211,21 @@ def test_what_no_run_could_go_on_with_is_not_noted(
 )
 def test_notes_that_do_not_fit_mean_that_there_is_nothing(of: Found) -> None:
     """Another task's or stage's, another state of the disk, or made by anybody."""
-    assert read_held(of, MARK) == Held()
-    assert read_held(of, None) == Held()
+    assert read_held(of, MARK) == PartialFile()
+    assert read_held(of, None) == PartialFile()
 
 
 @pytest.mark.parametrize("length", [None, 101, 200])
 def test_notes_that_fit_are_trusted(length: int | None) -> None:
     """Also where the length was never said."""
-    assert read_held(found(length=length), MARK) == Held(100, ETAG, length)
-    assert read_held(found(validator=MODIFIED), MARK) == Held(100, MODIFIED, 200)
+    assert read_held(found(length=length), MARK) == PartialFile(100, ETAG, length)
+    assert read_held(found(validator=MODIFIED), MARK) == PartialFile(100, MODIFIED, 200)
 
 
 @given(st.binary())
 def test_any_notes_have_a_meaning(notes: bytes) -> None:
     """Whatever lies there, nothing is raised."""
-    assert read_held(Found(100, HEAD, notes), MARK) == Held()
+    assert read_held(Found(100, HEAD, notes), MARK) == PartialFile()
 
 
 @pytest.mark.parametrize(

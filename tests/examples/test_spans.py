@@ -11,7 +11,7 @@ from opentelemetry.trace import StatusCode
 from tests.examples.spans import Spans
 from tests.support.service import client_of, emulator, inline
 from veo_async import TextToVideo
-from veo_async._base.runtime import Seams
+from veo_async._base.runtime import Runtime
 from veo_async.emulator import Answer, Fault, Seconds, VideoFormat
 
 
@@ -38,7 +38,7 @@ async def test_items_as_spans(tmp_path: Path) -> None:
     )
     requests = [("mug", TextToVideo(prompt="a mug"))]
 
-    client = client_of(service, on_event=spans, _seams=Seams(run_sync=inline))
+    client = client_of(service, on_event=spans, runtime=Runtime(run_sync=inline))
     async with service, client as veo, veo.batch(requests, download_to=tmp_path) as outcomes:
         _ = [outcome async for outcome in outcomes]
 

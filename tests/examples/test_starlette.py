@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 
 from tests.examples.starlette_app import PUBLIC_URL, Inbox, application
 from tests.support.deliveries import SECRET, of, send
-from tests.support.service import emulator, seams
+from tests.support.service import emulator, still_runtime
 from veo_async.emulator import Fail, Fault, Seconds
 
 
@@ -37,7 +37,7 @@ async def test_two_processes_behind_one_url() -> None:
         faults=[Fault(effect=Fail(), nth=6)],
     )
     async with service, AsyncExitStack() as lives, httpx.AsyncClient(transport=balancer) as http:
-        api = {"base_url": service.base_url, "_seams": seams()}
+        api = {"base_url": service.base_url, "runtime": still_runtime()}
         for _ in range(2):
             api["transport"] = service.transport()
             process = application(SECRET, inboxes, api_token="any-token", **api)

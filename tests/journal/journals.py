@@ -71,7 +71,7 @@ async def inline(function: Callable[..., Any], /, *args: Any) -> Any:
 
 async def opened(path: Path, *, run_sync: Any = inline) -> Journal:
     """A journal on a clock that stands still."""
-    return await Journal.open(path, run_sync=run_sync, wall=lambda: 1000.0)
+    return await Journal.open(path, run_sync=run_sync, wall_clock=lambda: 1000.0)
 
 
 def wreck(path: Path, folder: Path) -> Path:

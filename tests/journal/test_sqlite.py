@@ -591,13 +591,13 @@ class Crashes(RuleBasedStateMachine):
         self.file = JournalFile(path)
         self.file.open()
 
-    @rule(luck=st.randoms(use_true_random=False))
-    def tear(self, luck: random.Random) -> None:
+    @rule(rng=st.randoms(use_true_random=False))
+    def tear(self, rng: random.Random) -> None:
         """The power fails while the log is written: what follows the tear was never committed."""
         path = self.crash()
         log = path.with_name("run.db-wal")
         if log.exists():
-            os.truncate(log, luck.randrange(log.stat().st_size + 1))
+            os.truncate(log, rng.randrange(log.stat().st_size + 1))
             assert states(path) in self.history
 
     @invariant()

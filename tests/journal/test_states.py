@@ -103,7 +103,7 @@ def test_every_end_is_final_but_by_a_retry() -> None:
     """From what is finished or stays nothing leads anywhere but a retry; a lost file may be
     fetched again."""
     for state, step in STEPS.items():
-        if step in ("finished", "stays") and state in states.TRANSITIONS["submit"]:
+        if step in ("finished", "failed") and state in states.TRANSITIONS["submit"]:
             assert set(states.TRANSITIONS["submit"][state]) <= {"retried"}
     assert states.TRANSITIONS["submit"]["succeeded"] == {}
     assert set(states.TRANSITIONS["download"]["saved"]) == {"saved", "failed"}

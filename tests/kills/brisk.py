@@ -35,13 +35,13 @@ class BriskEventLoop(asyncio.SelectorEventLoop):
 
 
 @dataclass(frozen=True)
-class Pace:
+class RateState:
     """How fast time runs, and since when (in real Unix seconds): the same in all processes."""
 
     factor: float
     since: float
 
-    def wall(self) -> float:
+    def wall_clock(self) -> float:
         """Unix time in brisk seconds."""
         return self.since + (time.time() - self.since) * self.factor
 

@@ -8,9 +8,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.kills.brisk import Pace, say
+from tests.kills.brisk import RateState, say
 from veo_async import RateLimit, RetryPolicy, TextToVideo, VeoClient
-from veo_async._base.runtime import Seams
+from veo_async._base.runtime import Runtime
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Order:
     ``settle`` is for how long an open POST may settle when the process is stopped.
     """
 
-    pace: Pace
+    pace: RateState
     url: str
     folder: Path
     count: int
@@ -48,8 +48,8 @@ async def buy(order: Order) -> int:
         "any-token",
         base_url=order.url,
         rate_limit=RateLimit(in_flight=4),
-        retry=RetryPolicy(settle=order.settle),
-        _seams=Seams(wall=order.pace.wall),
+        retry=RetryPolicy(shutdown_grace=order.settle),
+        runtime=Runtime(wall_clock=order.pace.wall_clock),
     )
     requests = [TextToVideo(prompt=prompt) for prompt in order.prompts]
     batch = veo.batch(

@@ -33,7 +33,7 @@ LOSING = (
 )
 
 
-def kill_often(here: World, luck: Random) -> list[str]:
+def kill_often(here: World, rng: Random) -> list[str]:
     """Start the batch again and again, and kill it; what was done to it."""
     kills = []
     for number in range(KILLS):
@@ -42,7 +42,7 @@ def kill_often(here: World, luck: Random) -> list[str]:
             here.fault(Fault(effect=AIMED[number], count=1))
             here.until(here.has_struck, process)
         else:
-            time.sleep(luck.uniform(0.0, 0.4))
+            time.sleep(rng.uniform(0.0, 0.4))
         process.kill()
         process.join()
         kills.append(f"{number}: {process.exitcode} {AIMED.get(number, '')}")

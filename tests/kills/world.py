@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.kills import buyer
-from tests.kills.brisk import Pace
+from tests.kills.brisk import RateState
 from veo_async.emulator import Fault
 
 FACTOR = 25.0
@@ -102,7 +102,7 @@ class World:
 @contextmanager
 def world(folder: Path, *, count: int) -> Iterator[World]:
     """A service while the block runs, and so many videos to buy."""
-    pace = Pace(FACTOR, time.time())
+    pace = RateState(FACTOR, time.time())
     command = [sys.executable, "-m", "tests.kills.shop", str(pace.factor), repr(pace.since)]
     root = Path(__file__).parents[2]
     with subprocess.Popen(

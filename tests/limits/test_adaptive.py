@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from veo_async._limits.adaptive import AHEAD, COARSE, IN_USE, MOST_AHEAD, Throttle
+from veo_async._limits.adaptive import AHEAD, COARSE, IN_USE, MOST_AHEAD, AdaptiveLimits
 from veo_async._limits.rate import BRAKE
 from veo_async.policies import RateLimit
 
 
-def throttle(**options: Any) -> Throttle:
+def throttle(**options: Any) -> AdaptiveLimits:
     """Nothing sent yet."""
-    return Throttle(RateLimit(**options))
+    return AdaptiveLimits(RateLimit(**options))
 
 
-def send(state: Throttle, count: int, *, since: float, per_second: float) -> float:
+def send(state: AdaptiveLimits, count: int, *, since: float, per_second: float) -> float:
     """Send so many that are answered at once; when the last one went."""
     at = since
     for number in range(count):
@@ -26,7 +26,7 @@ def send(state: Throttle, count: int, *, since: float, per_second: float) -> flo
 
 
 def refuse(
-    state: Throttle, at: float, *, lane: Any = "submit", running: int = 100, now: float = -1.0
+    state: AdaptiveLimits, at: float, *, lane: Any = "submit", running: int = 100, now: float = -1.0
 ) -> None:
     """A request that goes at this time is refused at once, unless it is ``now``."""
     state.take(at)
@@ -34,7 +34,7 @@ def refuse(
     state.refused(lane, sent=at, now=now, running=running, retry_after=1.0, u=0.0)
 
 
-def verdict(state: Throttle) -> tuple[float | None, int | None]:
+def verdict(state: AdaptiveLimits) -> tuple[float | None, int | None]:
     """The learned rate and the learned cap."""
     return state.pace.learned, state.cap.learned
 

@@ -18,7 +18,7 @@ from tests.support.service import (
     finished,
     looked,
     refused,
-    seams,
+    still_runtime,
 )
 from veo_async import (
     ClientClosedError,
@@ -49,7 +49,7 @@ def busy(retry_after: float | None = None) -> Reply:
 
 def limiter(**options: Any) -> Limiter:
     """A limiter by itself."""
-    return Limiter(cast("API", None), RateLimit(**options), seams(), EventEmitter())
+    return Limiter(cast("API", None), RateLimit(**options), still_runtime(), EventEmitter())
 
 
 def hear(limit: Limiter, answer: Answer, *, lane: Lane = "poll", sent: float | None = None) -> None:
@@ -630,7 +630,7 @@ async def test_a_place_comes_back_however_its_holder_ends(end: str) -> None:
         failure = {"success": False, "error": {"code": "api_error", "message": "no"}}
         return looked(body, **dict.fromkeys(asked_ids(body), failure))
 
-    limit, poll = RateLimit(in_flight=1), PollPolicy(bad_polls=2)
+    limit, poll = RateLimit(in_flight=1), PollPolicy(max_failed_polls=2)
     async with client(Service(submit=sell, tasks=show), rate_limit=limit, poll=poll) as veo:
         outcomes = await veo.generate_many([TextToVideo(prompt=f"p{n}") for n in range(3)])
 

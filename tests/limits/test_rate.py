@@ -18,7 +18,7 @@ from veo_async._limits.rate import (
     LONGEST_PAUSE,
     RECOVERY,
     SLOWEST,
-    Pace,
+    RateState,
     Traffic,
     corrected,
     delay,
@@ -29,20 +29,20 @@ from veo_async._limits.rate import (
 )
 from veo_async.policies import RateLimit
 
-FREE_PACE = Pace.of(RateLimit())
-luck = st.floats(0, 1, exclude_max=True)
+FREE_PACE = RateState.of(RateLimit())
+rng = st.floats(0, 1, exclude_max=True)
 gaps = st.one_of(st.just(0.0), st.floats(0, 0.01), st.floats(0, 100))
 
 
 def refuse(
-    pace: Pace, *, now: float, retry_after: float | None, u: float, sent: float | None = None
-) -> Pace:
+    pace: RateState, *, now: float, retry_after: float | None, u: float, sent: float | None = None
+) -> RateState:
     """The pace after a 429 to a request that was just sent, unless it was sent earlier."""
     sent = now if sent is None else sent
     return paused(pace, sent=sent, now=now, retry_after=retry_after, u=u)
 
 
-def times_of(pace: Pace, arrivals: list[float]) -> list[float]:
+def times_of(pace: RateState, arrivals: list[float]) -> list[float]:
     """When requests go that come in at these times and each wait for their turn."""
     sent, now = list[float](), 0.0
     for arrival in arrivals:
@@ -72,19 +72,19 @@ def test_no_limit_is_no_delay() -> None:
 )
 def test_rate_spaces_and_burst_saves_up(limit: RateLimit, times: list[float]) -> None:
     """So many a second after so many at once."""
-    assert times_of(Pace.of(limit), [0.0] * 5) == times
+    assert times_of(RateState.of(limit), [0.0] * 5) == times
 
 
 def test_rest_earns_the_burst_back_and_no_more() -> None:
     """After a long pause the burst is there again, once."""
     limit = RateLimit(per_second=1, burst=2)
 
-    assert times_of(Pace.of(limit), [0, 0, 1000, 1000, 1000]) == [0, 0, 1000, 1000, 1001]
+    assert times_of(RateState.of(limit), [0, 0, 1000, 1000, 1000]) == [0, 0, 1000, 1000, 1001]
 
 
 def test_asking_takes_nothing() -> None:
     """Only a request that goes counts, so a waiter that is cancelled has nothing to give back."""
-    pace = take(Pace.of(RateLimit(per_second=1)), 0.0)
+    pace = take(RateState.of(RateLimit(per_second=1)), 0.0)
 
     for _ in range(5):
         assert delay(pace, 0.25) == 0.75
@@ -98,7 +98,7 @@ def test_no_window_holds_more_than_burst_and_rate_allow(
     """In any window of t seconds at most ``burst + rate * t`` requests go, whenever they come."""
     arrivals = [math.fsum(waits[: i + 1]) for i in range(len(waits))]
 
-    sent = times_of(Pace.of(RateLimit(per_second=per_second, burst=burst)), arrivals)
+    sent = times_of(RateState.of(RateLimit(per_second=per_second, burst=burst)), arrivals)
 
     for first in range(len(sent)):
         for last in range(first, len(sent)):
@@ -183,13 +183,13 @@ ops: st.SearchStrategy[Op] = st.tuples(
 
 
 @bounded
-@given(st.lists(ops, max_size=50), st.booleans(), luck)
+@given(st.lists(ops, max_size=50), st.booleans(), rng)
 def test_paused_pace_never_sends_before_the_pause_ends(
     steps: list[Op], adaptive: bool, u: float
 ) -> None:
     """Whatever happens meanwhile, nobody sends until the longest of all pauses that were asked
     for is over."""
-    pace = Pace.of(RateLimit(per_second=10, burst=5, adaptive=adaptive))
+    pace = RateState.of(RateLimit(per_second=10, burst=5, adaptive=adaptive))
     now, silent_until = 0.0, 0.0
     for what, gap, retry_after in steps:
         now += gap
@@ -209,7 +209,7 @@ def test_paused_pace_never_sends_before_the_pause_ends(
 def test_a_crowd_comes_back_one_by_one(adaptive: bool, gaps: list[float]) -> None:
     """After a pause the second request waits a little for the first, and each next one half as
     long, until an answer is good."""
-    pace = refuse(Pace.of(RateLimit(adaptive=adaptive)), now=0.0, retry_after=1.0, u=0.0)
+    pace = refuse(RateState.of(RateLimit(adaptive=adaptive)), now=0.0, retry_after=1.0, u=0.0)
 
     times = times_of(pace, [0.0] * 4)
     after_good = times_of(succeeded(pace, 1.0), [1.0] * 4)
@@ -222,7 +222,7 @@ def test_a_crowd_comes_back_one_by_one(adaptive: bool, gaps: list[float]) -> Non
 def test_a_pause_does_not_save_up_a_burst() -> None:
     """After a pause the caller's own burst may go once, as after any rest, and no sooner."""
     limit = RateLimit(per_second=1, burst=3, adaptive=False)
-    pace = refuse(Pace.of(limit), now=0.0, retry_after=60.0, u=0.0)
+    pace = refuse(RateState.of(limit), now=0.0, retry_after=60.0, u=0.0)
 
     assert times_of(pace, [0.0] * 3) == [60.0, 61.0, 62.0]
 

@@ -18,7 +18,7 @@ from veo_async import IngredientsToVideo, RetryPolicy, TextToVideo, VideoRequest
 from veo_async.cli._demo import scenes
 from veo_async.emulator import Drop, Emulator, Fail, Fault
 from veo_async.gallery import write_gallery
-from veo_async.testing._virtual_loop import VirtualEventLoop
+from veo_async.testing import VirtualEventLoop
 
 WIDTH, HEIGHT = 1180, 860
 TARGET = Path(__file__).with_name("gallery.jpg")

@@ -31,8 +31,8 @@ from veo_async._reconcile.decision import (
     decide,
     search,
 )
-from veo_async._reconcile.snapshot import Look, read_look
-from veo_async._reconcile.window import GRACE, Lost, Receipt, precedence, reach
+from veo_async._reconcile.snapshot import ListingSnapshot, read_snapshot
+from veo_async._reconcile.window import GRACE, LostSubmit, Receipt, precedence, window_of_all
 from veo_async.models import TaskRecord
 
 T0 = 1_753_435_158.0
@@ -108,7 +108,7 @@ class Adoption(RuleBasedStateMachine):
         sent = data.draw(st.sampled_from(self.ending("open")))
         trace = f"trace of {sent.task_id}" if traced and sent.task_id else None
         sent.ended, sent.end = self.now, "lost"
-        sent.case = Case(Lost(sent.chosen, sent.begun, sent.ended, trace, sent.offset))
+        sent.case = Case(LostSubmit(sent.chosen, sent.begun, sent.ended, trace, sent.offset))
 
     @rule(prompt=st.sampled_from(["snow", "fog"]))
     def somebody_else_buys(self, prompt: str) -> None:
@@ -125,13 +125,15 @@ class Adoption(RuleBasedStateMachine):
         self.offset = self.skew
         lost = self.ending("lost")
         lost.sort(key=lambda sent: precedence(sent.case.lost))  # type: ignore[union-attr]
-        span = reach([sent.case.lost for sent in lost if sent.case], self.receipts(), self.offset)
+        span = window_of_all(
+            [sent.case.lost for sent in lost if sent.case], self.receipts(), self.offset
+        )
         for sent in lost:
             self.judge(sent, self.reading(span))
 
     # What follows.
 
-    def judge(self, sent: Sent, seen: Look) -> None:
+    def judge(self, sent: Sent, seen: ListingSnapshot) -> None:
         assert sent.case
         sight = search(sent.case.lost, seen)
         sent.case, decision = decide(
@@ -210,7 +212,7 @@ class Adoption(RuleBasedStateMachine):
             for task_id, sent in self.owned.items()
         ]
 
-    def reading(self, span: tuple[float, float]) -> Look:
+    def reading(self, span: tuple[float, float]) -> ListingSnapshot:
         listed = [
             (task.record, task.stored)
             for task in self.tasks
@@ -219,9 +221,10 @@ class Adoption(RuleBasedStateMachine):
             and span[0] <= task.record.created_at.timestamp() <= span[1]
         ]
         under_way = [
-            Lost(sent.chosen, sent.begun, inf, offset=sent.offset) for sent in self.ending("open")
+            LostSubmit(sent.chosen, sent.begun, inf, offset=sent.offset)
+            for sent in self.ending("open")
         ]
-        return read_look(
+        return read_snapshot(
             listed,
             self.receipts(),
             at=self.now,

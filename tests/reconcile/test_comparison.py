@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from veo_async import Get1080p, ImageToVideo, TextToVideo, VideoRequest
-from veo_async._reconcile.comparison import Likeness, chosen, comparable, compare
+from veo_async._reconcile.comparison import Match, chosen, compare, normalise
 
 MUG = {"action": "text2video", "model": "veo3-fast", "prompt": "a mug"}
 
@@ -25,7 +25,7 @@ MUG = {"action": "text2video", "model": "veo3-fast", "prompt": "a mug"}
 )
 def test_normalisation(stored: dict[str, Any], same_as: dict[str, Any]) -> None:
     """Two forms of one request are equal once they are comparable."""
-    assert comparable(stored) == comparable(same_as)
+    assert normalise(stored) == normalise(same_as)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_what_was_chosen_is_what_is_stored(request_: VideoRequest) -> None:
     """A request that the service stores as it was sent is comparable with itself."""
     wire = request_.model_dump(mode="json", exclude_none=True, exclude={"extra_body"})
 
-    assert chosen(request_) == comparable({**wire, **request_.extra_body, "async": True})
+    assert chosen(request_) == normalise({**wire, **request_.extra_body, "async": True})
 
 
 DEFAULTS = {"aspect_ratio": "16:9", "translation": False}
@@ -62,7 +62,7 @@ DEFAULTS = {"aspect_ratio": "16:9", "translation": False}
         pytest.param({}, {}, "unclear", id="nothing is known"),
     ],
 )
-def test_compare(theirs: dict[str, Any], defaults: dict[str, Any], likeness: Likeness) -> None:
+def test_compare(theirs: dict[str, Any], defaults: dict[str, Any], likeness: Match) -> None:
     """Only equal requests are the same, and only a contradiction proves a difference."""
     assert compare(MUG, theirs, defaults) == likeness
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from veo_async import TaskRecord
-from veo_async._reconcile.comparison import comparable
+from veo_async._reconcile.comparison import normalise
 from veo_async._reconcile.decision import (
     Absent,
     Adopt,
@@ -25,15 +25,15 @@ from veo_async._reconcile.decision import (
     inherit,
     search,
 )
-from veo_async._reconcile.snapshot import Look, give_away, legacy, read_look
-from veo_async._reconcile.window import WIDE, Lost, Receipt, reach, window
+from veo_async._reconcile.snapshot import ListingSnapshot, legacy, read_snapshot, with_adopted
+from veo_async._reconcile.window import WIDE, LostSubmit, Receipt, window, window_of_all
 
 T0 = 1_753_435_158.0
 MUG = {"action": "text2video", "model": "veo3-fast", "prompt": "a mug"}
 CUP = {**MUG, "prompt": "a cup"}
 RAIN = {**MUG, "prompt": "rain"}
 IMAGE = {**MUG, "action": "image2video"}
-LOST = Lost(MUG, begun=T0, ended=T0 + 10)
+LOST = LostSubmit(MUG, begun=T0, ended=T0 + 10)
 EARLIER = Receipt("earlier", CUP, begun=T0 - 60, ended=T0 - 59)
 LATER = Receipt("later", RAIN, begun=T0 + 11, ended=T0 + 12)
 
@@ -52,10 +52,10 @@ def look(
     offset: float | None = 0.0,
     complete: bool = True,
     at: float = T0 + 20,
-) -> Look:
+) -> ListingSnapshot:
     """Read a look at these records."""
-    stored = [(r, comparable(r.request or {})) for r in records]
-    return read_look(stored, receipts, at=at, offset=offset, complete=complete)
+    stored = [(r, normalise(r.request or {})) for r in records]
+    return read_snapshot(stored, receipts, at=at, offset=offset, complete=complete)
 
 
 CONTROL = record("earlier", CUP, T0 - 59.5)
@@ -99,7 +99,7 @@ CAUGHT_UP = record("later", RAIN, T0 + 11.5)
         ),
     ],
 )
-def test_what_can_be_told(sight: Sight, seen: Look) -> None:
+def test_what_can_be_told(sight: Sight, seen: ListingSnapshot) -> None:
     """A record of ours in the window is found; a list that provably lacks it misses it."""
     assert search(LOST, seen) == sight
 
@@ -154,7 +154,7 @@ def test_what_can_be_told(sight: Sight, seen: Look) -> None:
         pytest.param(look(record("s", MUG, T0 + 600)), id="an equal one, if the clocks disagree"),
     ],
 )
-def test_what_cannot_be_told(seen: Look) -> None:
+def test_what_cannot_be_told(seen: ListingSnapshot) -> None:
     """Whatever is in doubt proves nothing: what is compared may find, and never proves absence."""
     assert isinstance(search(LOST, seen), Unclear)
 
@@ -197,7 +197,7 @@ def called(task_id: str, url: object, at: float | None = T0 + 1, **more: Any) ->
         pytest.param(Found(("t",)), look(record("t", MUG, T0 + 1)), id="the request lacks it"),
     ],
 )
-def test_the_submits_own_callback_is_evidence(sight: Sight, seen: Look) -> None:
+def test_the_submits_own_callback_is_evidence(sight: Sight, seen: ListingSnapshot) -> None:
     """A record that bears it is the lost submit's; one with another token of the same address is
     another's; and where the service keeps no address, what was asked for is compared."""
     assert search(WITH_URL, seen) == sight
@@ -240,7 +240,7 @@ def test_the_nearest_control_is_one_of_the_same_action() -> None:
     """Only a control of the same action shows that such tasks are listed, so it is read too."""
     image = Receipt("image", {"action": "image2video", "prompt": "x"}, T0 - 2, T0 - 1)
 
-    assert reach([LOST], [EARLIER, image], 0.0) == (T0 - 65, T0 + 45)
+    assert window_of_all([LOST], [EARLIER, image], 0.0) == (T0 - 65, T0 + 45)
 
 
 def test_an_unknown_word_may_be_any_action() -> None:
@@ -274,8 +274,8 @@ def test_no_record_is_taken_from_a_submit_under_way(
     but a trace id proves whose it is."""
     found = record("t", MUG, T0 + 1, trace_id="trace")
     stored = [(found, MUG), (CONTROL, CUP)]
-    under_way = [Lost(chosen, begun, inf)]
-    seen = read_look(stored, ours, at=T0 + 20, offset=0.0, complete=True, under_way=under_way)
+    under_way = [LostSubmit(chosen, begun, inf)]
+    seen = read_snapshot(stored, ours, at=T0 + 20, offset=0.0, complete=True, under_way=under_way)
 
     assert isinstance(search(LOST, seen), Found if free else Unclear)
     assert search(replace(LOST, trace_id="trace"), seen) == Found(("t",))
@@ -283,8 +283,8 @@ def test_no_record_is_taken_from_a_submit_under_way(
 
 def test_a_submit_under_way_is_no_reason_to_doubt_an_absence() -> None:
     """An equal submit whose answer is awaited does not put a record into an empty list."""
-    under_way = [Lost(MUG, T0, inf)]
-    seen = read_look(
+    under_way = [LostSubmit(MUG, T0, inf)]
+    seen = read_snapshot(
         [(CONTROL, CUP)], [EARLIER], at=T0 + 20, offset=0.0, complete=True, under_way=under_way
     )
 
@@ -309,13 +309,13 @@ def test_a_list_that_lacks_an_earlier_task_of_ours_may_lack_others() -> None:
     between = Receipt("between", RAIN, T0 + 2, T0 + 3)
     receipts = [EARLIER, between, LATER]
 
-    lacking = look(CONTROL, CAUGHT_UP, receipts=receipts)
+    own_missing_since = look(CONTROL, CAUGHT_UP, receipts=receipts)
     lagging = look(CONTROL, record("between", RAIN, T0 + 2), receipts=receipts)
-    unread = read_look(
+    unread = read_snapshot(
         [(CONTROL, CUP)], receipts, at=T0, offset=0.0, complete=True, span=(T0 - 99, T0)
     )
 
-    assert isinstance(search(LOST, lacking), Unclear)
+    assert isinstance(search(LOST, own_missing_since), Unclear)
     assert search(LOST, lagging) == Missing()
     assert search(LOST, unread) == Missing()
 
@@ -323,7 +323,7 @@ def test_a_list_that_lacks_an_earlier_task_of_ours_may_lack_others() -> None:
 def test_tasks_that_are_known_by_their_ids_are_ours() -> None:
     """A task that somebody here waits for by its id is not given to a lost submit."""
     listed = [(record("t", MUG, T0), MUG), (CONTROL, CUP)]
-    seen = read_look(listed, [EARLIER], at=T0, offset=0.0, complete=True, owned={"t"})
+    seen = read_snapshot(listed, [EARLIER], at=T0, offset=0.0, complete=True, owned={"t"})
 
     assert search(LOST, seen) == Missing()
 
@@ -360,7 +360,7 @@ def test_defaults_of_another_action_say_nothing() -> None:
 
 def test_the_trace_id_is_the_best_evidence() -> None:
     """The trace id of the failed answer finds the record, whatever else is unknown."""
-    lost = Lost(MUG, T0, T0 + 10, trace_id="trace")
+    lost = LostSubmit(MUG, T0, T0 + 10, trace_id="trace")
     seen = look(record("t", None, None, trace_id="trace"), offset=None)
     other = look(record("t", None, None, trace_id="other"))
 
@@ -368,11 +368,11 @@ def test_the_trace_id_is_the_best_evidence() -> None:
     assert isinstance(search(lost, other), Unclear)
 
 
-HIDDEN = Lost(MUG, begun=T0 - 20, ended=T0 - 15)
+HIDDEN = LostSubmit(MUG, begun=T0 - 20, ended=T0 - 15)
 """Its own record is not in the list yet."""
 
 
-def bequeathed(case: Case, taker: Lost, task_id: str, seen: Look) -> Case:
+def bequeathed(case: Case, taker: LostSubmit, task_id: str, seen: ListingSnapshot) -> Case:
     """The case once the taker was given that task."""
     left = legacy(taker, task_id, seen)
     return inherit(case, left, seen) if left else case
@@ -426,7 +426,9 @@ def test_a_takers_window_is_bequeathed_in_the_services_time(ahead: float) -> Non
         pytest.param(LOST, HIDDEN, look(record("u", MUG, T0 + 1)), id="a task that is not listed"),
     ],
 )
-def test_what_cannot_have_been_its_own_changes_nothing(lost: Lost, taker: Lost, seen: Look) -> None:
+def test_what_cannot_have_been_its_own_changes_nothing(
+    lost: LostSubmit, taker: LostSubmit, seen: ListingSnapshot
+) -> None:
     """It goes on being looked for where it was, and what was seen of it counts."""
     case = Case(lost, missing_since=T0 + 15)
 
@@ -436,7 +438,7 @@ def test_what_cannot_have_been_its_own_changes_nothing(lost: Lost, taker: Lost, 
 def test_a_wide_windows_legacy_is_wide() -> None:
     """Where no task of ours was near the taker, its own record may lie as far off as the clocks may
     disagree; the one near it that it was given since, by its time alone, narrows nothing."""
-    heir, taker = Lost(MUG, T0 + 3, T0 + 4), Lost(MUG, T0, T0 + 1)
+    heir, taker = LostSubmit(MUG, T0 + 3, T0 + 4), LostSubmit(MUG, T0, T0 + 1)
     seen = look(record("t", MUG, T0 + 61))
     case = bequeathed(Case(heir), taker, "t", seen)
     taken = Receipt("t", MUG, taker.begun, taker.ended)
@@ -450,7 +452,7 @@ def test_a_legacy_counts_where_the_heirs_window_is_wide_for_now() -> None:
     """Its window may be narrow at the next look: a task of ours is near it since the taker's is
     known."""
     cup = Receipt("cup", CUP, T0 - 590, T0 - 589)
-    taker, heir = Lost(MUG, T0 - 85, T0 + 80), Lost(MUG, T0 + 77, T0 + 85)
+    taker, heir = LostSubmit(MUG, T0 - 85, T0 + 80), LostSubmit(MUG, T0 + 77, T0 + 85)
     seen = look(record("cup", CUP, T0 - 589.5), record("t", MUG, T0 + 78), receipts=[cup])
     case = bequeathed(Case(heir), taker, "t", seen)
     taken = Receipt("t", MUG, taker.begun, taker.ended)
@@ -535,7 +537,7 @@ def test_patience_with_an_earlier_run_outlives_a_clock_that_is_set(
 ) -> None:
     """What counts is the service's time since the end of the POST, or, where that is not known,
     the time since this run asks; within one run the clock is steady."""
-    lost = Lost(MUG, T0, T0 + 1.0, offset=then, asked=T0 + 700.0)
+    lost = LostSubmit(MUG, T0, T0 + 1.0, offset=then, asked=T0 + 700.0)
 
     assert lost.over(now) == over
     assert replace(lost, asked=-inf).over(now) == T0 + 1.0
@@ -543,12 +545,12 @@ def test_patience_with_an_earlier_run_outlives_a_clock_that_is_set(
 
 def test_an_earlier_submit_of_no_known_offset_is_looked_for_in_a_wide_window() -> None:
     """Tasks of this run that are near in time say nothing about the clock of that one."""
-    lost = Lost(MUG, T0, T0 + 1.0, asked=T0 + 60.0)
+    lost = LostSubmit(MUG, T0, T0 + 1.0, asked=T0 + 60.0)
     receipts = [Receipt("mine", CUP, T0 + 61.0, T0 + 62.0, 0.0)]
     seen = look(record("mine", CUP, T0 + 61.5), record("t", MUG, T0 + 600.0), receipts=receipts)
 
     assert isinstance(search(lost, seen), Unclear)
-    assert reach([lost], receipts, 0.0)[0] == T0 - WIDE
+    assert window_of_all([lost], receipts, 0.0)[0] == T0 - WIDE
     assert search(replace(lost, offset=0.0), seen) == Missing()
 
 
@@ -605,7 +607,7 @@ def test_what_is_given_away_is_ours_as_if_the_look_were_read_anew(offset: float 
     mine = Receipt("t", MUG, T0, T0 + 10, answered=False)
     before = look(*records, receipts=[EARLIER], offset=offset)
 
-    after = give_away(before, "t")
+    after = with_adopted(before, "t")
 
     assert after == look(*records, receipts=[EARLIER, mine], offset=offset)
     assert before == look(*records, receipts=[EARLIER], offset=offset)

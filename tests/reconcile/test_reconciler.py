@@ -14,7 +14,7 @@ from tests.support.service import NOW, Body, Service, accepted, client, other_ta
 from veo_async import PollPolicy, RetryPolicy, SubmissionUncertainError, TextToVideo, VeoClient
 from veo_async._reconcile import reconciler
 from veo_async._reconcile.decision import Adopt, CannotTell, Conclusion
-from veo_async._reconcile.window import Lost, Receipt
+from veo_async._reconcile.window import LostSubmit, Receipt
 
 MUG = TextToVideo(prompt="a mug")
 CHOSEN = {"action": "text2video", "model": "veo3-fast", "prompt": "a mug"}
@@ -53,9 +53,9 @@ class Account(Service):
         return answer
 
 
-async def resolved(veo: VeoClient, lost: Lost | None = None) -> Conclusion:
+async def resolved(veo: VeoClient, lost: LostSubmit | None = None) -> Conclusion:
     """What becomes of a submit that was lost a moment ago."""
-    lost = lost or Lost(CHOSEN, NOW + now(), NOW + now())
+    lost = lost or LostSubmit(CHOSEN, NOW + now(), NOW + now())
     return await veo._reconciler.resolve(lost, deadline=float("inf"))
 
 
@@ -116,7 +116,7 @@ async def test_an_unknown_trace_id_spoils_no_other(status: int | None, apart: bo
     service._tasks = show
     async with client(service, poll=PollPolicy(timeout=1.0)) as veo:
         tasks = [
-            asyncio.create_task(resolved(veo, Lost(CHOSEN, NOW, NOW, trace_id=trace)))
+            asyncio.create_task(resolved(veo, LostSubmit(CHOSEN, NOW, NOW, trace_id=trace)))
             for trace in "abc"
         ]
         await asyncio.sleep(30.0)
@@ -148,7 +148,7 @@ async def test_what_an_earlier_run_bought_is_not_given_away_and_adoption_is_told
     service, told = Account(row("t"), row("u")), list[str]()
     async with client(service) as veo:
         veo._reconciler.own([Receipt("t", CHOSEN, NOW, NOW)])
-        lost = Lost(CHOSEN, NOW, NOW)
+        lost = LostSubmit(CHOSEN, NOW, NOW)
         decision = await veo._reconciler.resolve(lost, deadline=1e9, adopted=told.append)
 
     assert decision == Adopt("u")
@@ -167,7 +167,7 @@ async def test_a_list_that_breaks_off_is_not_read_to_its_end() -> None:
     async with client(service) as veo:
         decision = await resolved(veo)
         service.records[0] = row("mine")
-        found = await resolved(veo, Lost(CHOSEN, NOW, NOW + now()))
+        found = await resolved(veo, LostSubmit(CHOSEN, NOW, NOW + now()))
 
     assert decision == CannotTell("the task list could not be read to its end")
     assert found == Adopt("mine")
@@ -243,7 +243,7 @@ async def test_what_happens_now_is_kept_beside_a_lost_submit_of_the_future() -> 
         await veo.submit(MUG)
         await asyncio.sleep(1800.0)
         then = NOW + now() + 7200.0
-        lost = asyncio.create_task(resolved(veo, Lost(CHOSEN, then, then, asked=NOW + now())))
+        lost = asyncio.create_task(resolved(veo, LostSubmit(CHOSEN, then, then, asked=NOW + now())))
         await asyncio.sleep(1.0)
         await veo.submit(MUG)
         veo._reconciler.attached("id")
@@ -270,7 +270,7 @@ async def test_what_was_bought_long_ago_is_still_not_given_away() -> None:
             await asyncio.sleep(2000.0)
         assert len(veo._reconciler._receipts) == 1
 
-        conclusion = await resolved(veo, Lost(CHOSEN, NOW, NOW + 1, asked=NOW + now()))
+        conclusion = await resolved(veo, LostSubmit(CHOSEN, NOW, NOW + 1, asked=NOW + now()))
 
     assert not isinstance(conclusion, Adopt)
 
@@ -286,7 +286,7 @@ async def test_a_long_post_that_is_lost_still_knows_what_was_accepted_meanwhile(
         await asyncio.sleep(long)
         later = Receipt("u", {**CHOSEN, "prompt": "x"}, NOW + now(), NOW + now())
         veo._reconciler.accepted(later, at_once=True)
-        lost = asyncio.create_task(resolved(veo, Lost(CHOSEN, NOW, NOW + long)))
+        lost = asyncio.create_task(resolved(veo, LostSubmit(CHOSEN, NOW, NOW + long)))
         await asyncio.sleep(100.0)
 
         assert not (lost.done() and isinstance(lost.result(), Adopt))
@@ -352,7 +352,7 @@ async def test_a_sleep_of_the_machine_hides_no_record() -> None:
     async with client(service) as veo:
         await asyncio.sleep(10.0)
         veo._reconciler.accepted(Receipt("c", CHOSEN, NOW + 9, NOW + 9, 0.0), at_once=True)
-        lost = Lost(CHOSEN, NOW + 10, NOW + 11, offset=0.0)
+        lost = LostSubmit(CHOSEN, NOW + 10, NOW + 11, offset=0.0)
         service.ahead = 5000.0
         service.records.append(row("c", 9.0))
         await veo.tasks.retrieve_many(["x"])

@@ -11,21 +11,21 @@ from veo_async._reconcile.window import (
     NEAR,
     SLACK,
     WIDE,
-    Lost,
+    LostSubmit,
     Receipt,
     is_near,
     is_one_near,
     precedence,
-    reach,
     slack_of,
     window,
+    window_of_all,
 )
 
 T0 = 1_753_435_158.0
 MUG = {"action": "text2video", "model": "veo3-fast", "prompt": "a mug"}
 CUP = {**MUG, "prompt": "a cup"}
 RAIN = {**MUG, "prompt": "rain"}
-LOST = Lost(MUG, begun=T0, ended=T0 + 10)
+LOST = LostSubmit(MUG, begun=T0, ended=T0 + 10)
 EARLIER = Receipt("earlier", CUP, begun=T0 - 60, ended=T0 - 59)
 LATER = Receipt("later", RAIN, begun=T0 + 11, ended=T0 + 12)
 
@@ -39,20 +39,20 @@ def test_windows_are_in_the_services_time() -> None:
 def test_a_look_reaches_over_all_windows_and_further_without_a_task_of_ours() -> None:
     """Without any task of ours near in time the clocks may disagree, so more is read; with some,
     the controls next to it are read too, and no others."""
-    late = Lost(MUG, T0 + 50, T0 + 60)
+    late = LostSubmit(MUG, T0 + 50, T0 + 60)
     before = Receipt("before", CUP, begun=T0 - 120, ended=T0 - 119)
     after = Receipt("after", RAIN, begun=T0 + 80, ended=T0 + 81)
 
-    assert reach([LOST, late], [before, EARLIER], 0.0) == (T0 - 65, T0 + 95)
-    assert reach([LOST], [EARLIER, LATER, after], 0.0) == (T0 - 65, T0 + 47)
-    assert reach([LOST], (), None) == (T0 - 900, T0 + 940)
-    assert reach([LOST], [replace(EARLIER, answered=False)], 0.0) == (T0 - 900, T0 + 940)
+    assert window_of_all([LOST, late], [before, EARLIER], 0.0) == (T0 - 65, T0 + 95)
+    assert window_of_all([LOST], [EARLIER, LATER, after], 0.0) == (T0 - 65, T0 + 47)
+    assert window_of_all([LOST], (), None) == (T0 - 900, T0 + 940)
+    assert window_of_all([LOST], [replace(EARLIER, answered=False)], 0.0) == (T0 - 900, T0 + 940)
 
 
 def test_equal_ones_leave_each_other_what_lies_in_their_windows() -> None:
     """Whose window ends first takes the oldest record; a trace id comes before all."""
-    early, late = Lost(MUG, T0, T0 + 1), Lost(MUG, T0 + 20, T0 + 21)
-    long, traced = Lost(MUG, T0, T0 + 99), Lost(MUG, T0, T0 + 99, trace_id="trace")
+    early, late = LostSubmit(MUG, T0, T0 + 1), LostSubmit(MUG, T0 + 20, T0 + 21)
+    long, traced = LostSubmit(MUG, T0, T0 + 99), LostSubmit(MUG, T0, T0 + 99, trace_id="trace")
 
     ordered = sorted([long, late, traced, early], key=precedence)
 
@@ -78,7 +78,7 @@ def test_a_look_reaches_to_the_nearest_tasks_of_ours(
         Receipt(str(at), CUP if same else image, T0 + at + 0.25, T0 + at + 0.25 + took)
         for at, (took, same) in ours.items()
     ]
-    lost = [Lost(MUG, T0 + at, T0 + at + took) for at, took in theirs]
+    lost = [LostSubmit(MUG, T0 + at, T0 + at + took) for at, took in theirs]
     times = []
     for one in lost:
         near = sorted(
@@ -92,7 +92,7 @@ def test_a_look_reaches_to_the_nearest_tasks_of_ours(
             alike = [receipt for receipt in side if receipt.chosen == CUP]
             times += [window(receipt, 0.0) for receipt in (alike or side)[:1]]
 
-    assert reach(lost, receipts, 0.0) == (
+    assert window_of_all(lost, receipts, 0.0) == (
         min(first for first, _ in times),
         max(last for _, last in times),
     )

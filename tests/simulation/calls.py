@@ -27,11 +27,11 @@ class Calls:
 
     async def run(self) -> None:
         """All callers, until nobody waits and no POST is open any more."""
-        luck = self._luck
+        rng = self._luck
         calls = [asyncio.create_task(self._call(request)) for request in self._requests]
         for call in calls:
-            if luck.random() < 0.2:
-                asyncio.get_running_loop().call_later(luck.uniform(0.0, 90.0), call.cancel)
+            if rng.random() < 0.2:
+                asyncio.get_running_loop().call_later(rng.uniform(0.0, 90.0), call.cancel)
         await asyncio.wait(calls)
         await asyncio.sleep(2 * PATIENCE + 60.0)
         self.told += [call.result() for call in calls if not call.cancelled()]

@@ -93,7 +93,7 @@ def _is_recorded(one: Sent, state: str, *, is_new: bool) -> bool:
 def leaks(veo: VeoClient) -> list[Broken]:
     """What a closed client must not hold any more."""
     held = {
-        "an open POST": veo._submits._guard.posts,
+        "an open POST": veo._submitter._guard.posts,
         "a waiter": [task for task in veo._tracker._kept.values() if task.waiters],
         "a submit that is looked for": veo._reconciler._open,
     }

@@ -69,8 +69,8 @@ MUTANTS = (
         ),
         (
             "_reconcile/snapshot.py",
-            "[entry for entry in look.strangers if entry[0].id != task_id]",
-            "list(look.strangers)",
+            "[entry for entry in look.unowned if entry[0].id != task_id]",
+            "list(look.unowned)",
         ),
     ),
     _mutant(
@@ -113,8 +113,8 @@ MUTANTS = (
         ),
         (
             "_batch/item.py",
-            "            generation = await self._parts.await_end(tracked, left)",
-            "            generation = await self._parts.await_end(tracked, left)\n"
+            "            generation = await self._deps.await_end(tracked, left)",
+            "            generation = await self._deps.await_end(tracked, left)\n"
             "            if getattr(getattr(ledger, 'late', None), 'name', '') == 'accepted':\n"
             "                ledger._note(ledger.late)",
         ),
@@ -186,7 +186,7 @@ MUTANTS = (
         ),
     ),
     _mutant(
-        "a record that an open POST may have claimed is given away",
+        "a record that an open POST may have open_exclusive is given away",
         (
             "_reconcile/decision.py",
             "        and not _is_claimed(record, stored, look, defaults, slack=slack_of(lost, look.receipts))",
@@ -203,7 +203,7 @@ MUTANTS = (
     ),
     _mutant(
         "a list that could not be read to its end counted as whole, whatever of ours it lacks",
-        ("_reconcile/decision.py", "    if look.lacking <= lost.ended:", "    if False:"),
+        ("_reconcile/decision.py", "    if look.own_missing_since <= lost.ended:", "    if False:"),
         (
             "_reconcile/reconciler.py",
             "        except VeoError:\n            return records, False",
@@ -252,17 +252,17 @@ MUTANTS = (
         "the tasks of earlier runs not known as ours",
         (
             "_batch/item_resume.py",
-            "        self._parts.reconciler.own(receipt for receipt in receipts if receipt)",
-            "        self._parts.reconciler.own(())",
+            "        self._deps.reconciler.own(receipt for receipt in receipts if receipt)",
+            "        self._deps.reconciler.own(())",
         ),
     ),
     _mutant(
         "a POST cut with its caller",
         (
             "_submit/submitter.py",
-            "        except BaseException:\n            self.left.abandon(post)\n",
+            "        except BaseException:\n            self.unsettled.caller_left(post)\n",
             "        except BaseException:\n"
-            "            self.left.abandon(post)\n"
+            "            self.unsettled.caller_left(post)\n"
             "            self.left._posts.clear()\n"
             "            post.task and post.task.cancel()\n",
         ),
@@ -275,7 +275,7 @@ MUTANTS = (
         "an id that is not shown yet taken for unknown",
         (
             "_tracking/tracker.py",
-            "        if age <= self._policy.unknown_grace:",
+            "        if age <= self._policy.not_found_grace:",
             "        if age <= 1.0:",
         ),
     ),

@@ -32,11 +32,11 @@ class Probe:
         # By the identity of what was chosen, which stays with a POST while it is looked for.
         self._lost: dict[int, tuple[Any, Sent]] = {}
         self._posts = [] if posts is None else posts
-        submits, reconciler = veo._submits, veo._reconciler
+        submits, reconciler = veo._submitter, veo._reconciler
         self._begin = submits._begin
         self._conclude = submits._conclude
         self._resolve = reconciler.resolve
-        veo._hints._luck = Random(f"tokens of {plug.process}")
+        veo._callback_router._luck = Random(f"tokens of {plug.process}")
         joints: list[tuple[Any, str, Any]] = [
             (submits, "_begin", self._began),
             (submits, "_conclude", self._concluded),

@@ -20,7 +20,7 @@ from veo_async import (
     RetryPolicy,
     VeoClient,
 )
-from veo_async._base.runtime import Seams
+from veo_async._base.runtime import Runtime
 from veo_async._batch.batch import Batch
 from veo_async._journal.journal import GROUP
 from veo_async._journal.rows import Row
@@ -175,9 +175,9 @@ class Simulation:
 
     def _client(self, plug: Plug) -> VeoClient:
         loop, clock = asyncio.get_running_loop(), self._clock
-        seams = Seams(
-            wall=lambda: clock + loop.time(),
-            luck=Random(f"{self.scenario.seed}/{self._processes}"),
+        runtime = Runtime(
+            wall_clock=lambda: clock + loop.time(),
+            rng=Random(f"{self.scenario.seed}/{self._processes}"),
             run_sync=inline,
         )
         retry = RetryPolicy(
@@ -194,7 +194,7 @@ class Simulation:
             retry=retry,
             timeout=20000,
             callbacks=self.world.receiver,
-            _seams=seams,
+            runtime=runtime,
         )
 
     # The end of a process before its work is done.

@@ -142,48 +142,48 @@ class Scenario:
 
 def scenario_of(seed: int) -> Scenario:
     """The scenario of a seed."""
-    luck = Random(seed)
+    rng = Random(seed)
     face: Literal["batch", "calls"] = "calls" if seed % 4 == 3 else "batch"
-    requests = _requests(luck)
-    date_skew = luck.choice([0.0, 0.0, 0.0, 0.0, 3.0, 90.0, -400.0])
+    requests = _requests(rng)
+    date_skew = rng.choice([0.0, 0.0, 0.0, 0.0, 3.0, 90.0, -400.0])
     clocks = abs(date_skew) < 100.0
-    interruptions = _interruptions(luck, seed, clocks=clocks) if face == "batch" else ()
-    called_back = luck.random() < 0.3
-    honour_async = called_back or luck.random() < 0.8
+    interruptions = _interruptions(rng, seed, clocks=clocks) if face == "batch" else ()
+    called_back = rng.random() < 0.3
+    honour_async = called_back or rng.random() < 0.8
     return Scenario(
         seed=seed,
         face=face,
         requests=requests,
         limit=RateLimit(
-            concurrency=luck.choice([2, 8]), in_flight=luck.choice([None, None, 4, len(requests)])
+            concurrency=rng.choice([2, 8]), in_flight=rng.choice([None, None, 4, len(requests)])
         ),
-        rate_limit_attempts=luck.choice([3, 30]),
+        rate_limit_attempts=rng.choice([3, 30]),
         # Where each answer is held until its video is ready, none is late without a fault.
-        mean_seconds=luck.choice([2.0, 20.0, 60.0] if honour_async else [2.0, 20.0]),
-        skew=luck.choice([0.0, 7.0, -600.0, 600.0]),
+        mean_seconds=rng.choice([2.0, 20.0, 60.0] if honour_async else [2.0, 20.0]),
+        skew=rng.choice([0.0, 7.0, -600.0, 600.0]),
         date_skew=date_skew,
-        lag=luck.choice([None, *faults.ALL_SUBMITS["list lags"]]),
-        stored=luck.choice(["as_submitted", "normalised"]),
+        lag=rng.choice([None, *faults.ALL_SUBMITS["list lags"]]),
+        stored=rng.choice(["as_submitted", "normalised"]),
         longest=Random(f"{seed}/longest").choice([*[None] * 7, LONGEST]),
         page=Random(f"{seed}/page").choice([50, 3]),
-        unknown=luck.choice(["empty", "not_found", "missing"]),
+        unknown=rng.choice(["empty", "not_found", "missing"]),
         honour_async=honour_async,
         called_back=called_back,
-        strikes=_strikes(luck, len(requests), settles=not interruptions),
-        nuisances=_nuisances(luck, called_back=called_back),
+        strikes=_strikes(rng, len(requests), settles=not interruptions),
+        nuisances=_nuisances(rng, called_back=called_back),
         interruptions=interruptions,
     )
 
 
-def _requests(luck: Random) -> tuple[TextToVideo, ...]:
+def _requests(rng: Random) -> tuple[TextToVideo, ...]:
     """Some requests, at least two of them equal, and some equal but for a default."""
-    count = luck.randint(8, 12)
+    count = rng.randint(8, 12)
     shapes: list[Any] = [None, None, None, "16:9", "9:16"]
     made = [
-        TextToVideo(prompt=_prompt(luck.randrange(count)), aspect_ratio=luck.choice(shapes))
+        TextToVideo(prompt=_prompt(rng.randrange(count)), aspect_ratio=rng.choice(shapes))
         for _ in range(count - 1)
     ]
-    made.insert(luck.randrange(count), luck.choice(made))
+    made.insert(rng.randrange(count), rng.choice(made))
     return tuple(made)
 
 
@@ -192,55 +192,55 @@ def _prompt(number: int) -> str:
     return f"p{number}" if number % 3 else f"p{number}, of many words"
 
 
-def _strikes(luck: Random, count: int, *, settles: bool) -> tuple[Strike, ...]:
+def _strikes(rng: Random, count: int, *, settles: bool) -> tuple[Strike, ...]:
     """At least three, each on a submit of its own; perhaps a storm of refusals. Unless a process
     ``settles``, none is accepted late: that is reckoned with for half a minute after the
     connection was given up, and a killed process gives it up at once."""
     names = [name for name in faults.SUBMIT if settles or name != "accepted late"]
-    numbers = luck.sample(range(1, count + 1), luck.randint(3, 6))
-    struck = {nth: luck.choice(names) for nth in numbers}
-    if luck.random() < 0.15:
-        start = luck.randint(1, count)
-        struck |= dict.fromkeys(range(start, start + luck.choice([4, 12])), "429")
+    numbers = rng.sample(range(1, count + 1), rng.randint(3, 6))
+    struck = {nth: rng.choice(names) for nth in numbers}
+    if rng.random() < 0.15:
+        start = rng.randint(1, count)
+        struck |= dict.fromkeys(range(start, start + rng.choice([4, 12])), "429")
     return tuple(
-        Strike(nth, name, luck.choice(faults.SUBMIT[name])) for nth, name in sorted(struck.items())
+        Strike(nth, name, rng.choice(faults.SUBMIT[name])) for nth, name in sorted(struck.items())
     )
 
 
-def _nuisances(luck: Random, *, called_back: bool) -> tuple[Nuisance, ...]:
+def _nuisances(rng: Random, *, called_back: bool) -> tuple[Nuisance, ...]:
     chosen = [
-        Nuisance("tasks", name, luck.choice(faults.QUESTION[name]), luck.uniform(0.05, 0.3))
-        for name in luck.sample(list(faults.QUESTION), luck.choice([0, 1, 2]))
+        Nuisance("tasks", name, rng.choice(faults.QUESTION[name]), rng.uniform(0.05, 0.3))
+        for name in rng.sample(list(faults.QUESTION), rng.choice([0, 1, 2]))
     ]
     if called_back:
         chosen += [
-            Nuisance("callback", name, luck.choice(faults.CALLBACK[name]), luck.uniform(0.2, 1.0))
-            for name in luck.sample(list(faults.CALLBACK), luck.choice([0, 1, 2]))
+            Nuisance("callback", name, rng.choice(faults.CALLBACK[name]), rng.uniform(0.2, 1.0))
+            for name in rng.sample(list(faults.CALLBACK), rng.choice([0, 1, 2]))
         ]
     return tuple(chosen)
 
 
-def _interruptions(luck: Random, seed: int, *, clocks: bool) -> tuple[Interruption, ...]:
+def _interruptions(rng: Random, seed: int, *, clocks: bool) -> tuple[Interruption, ...]:
     killed = seed % 2 == 0
-    ends = [_interruption(luck, killed=killed, soon=True)] if killed or luck.random() < 0.7 else []
-    while luck.random() < 0.35:
-        ends.append(_interruption(luck, killed=killed and luck.random() < 0.7, soon=False))
+    ends = [_interruption(rng, killed=killed, soon=True)] if killed or rng.random() < 0.7 else []
+    while rng.random() < 0.35:
+        ends.append(_interruption(rng, killed=killed and rng.random() < 0.7, soon=False))
     # Fast or slow, and in a world whose own clocks agree: what all clocks together may disagree by
     # is bounded by a quarter of an hour (`lost.WIDE`).
-    sense = luck.choice([1, -1]) if clocks else 0
+    sense = rng.choice([1, -1]) if clocks else 0
     return tuple(replace(end, clock=sense * end.clock) for end in ends)
 
 
-def _interruption(luck: Random, *, killed: bool, soon: bool) -> Interruption:
+def _interruption(rng: Random, *, killed: bool, soon: bool) -> Interruption:
     """One that comes ``soon`` comes before eight videos can be ready."""
-    post = soon or luck.random() < 0.6
+    post = soon or rng.random() < 0.6
     seconds = [0.0, 0.0, 0.0, 0.5] if soon else [0.0, 0.0, 1.0, 20.0, 60.0, 200.0]
     return Interruption(
-        how="kill" if killed else luck.choice(["cancel", "cancel", "cancel twice", "leave"]),
+        how="kill" if killed else rng.choice(["cancel", "cancel", "cancel twice", "leave"]),
         event="POST" if post else "conclusion",
-        count=luck.choice([1, 1, 2, 3, 4, 5, 6] if post else [1, 1, 2]),
-        seconds=luck.choice(seconds if post else [0.0, 0.0, 0.3]),
-        turns=luck.choice([0, 1, 2, 3, 5, 8, 12, 20, *([] if soon else [40, 80])]),
-        pause=luck.choice([0.0, 3.0, 60.0, 90000.0]),
-        clock=luck.choice([0.0, 0.0, 0.0, 40.0, 600.0]),
+        count=rng.choice([1, 1, 2, 3, 4, 5, 6] if post else [1, 1, 2]),
+        seconds=rng.choice(seconds if post else [0.0, 0.0, 0.3]),
+        turns=rng.choice([0, 1, 2, 3, 5, 8, 12, 20, *([] if soon else [40, 80])]),
+        pause=rng.choice([0.0, 3.0, 60.0, 90000.0]),
+        clock=rng.choice([0.0, 0.0, 0.0, 40.0, 600.0]),
     )

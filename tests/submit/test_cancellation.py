@@ -454,7 +454,7 @@ async def test_the_caller_stays_until_its_post_settles_but_not_for_ever() -> Non
         await anyio.sleep(60.0)
         return accepted()
 
-    async with client(Service(submit=sell_slowly), retry=RetryPolicy(settle=5.0)) as veo:
+    async with client(Service(submit=sell_slowly), retry=RetryPolicy(shutdown_grace=5.0)) as veo:
         task = asyncio.create_task(veo.text2video("a mug"))
         await asyncio.sleep(1.0)
         task.cancel()

@@ -26,7 +26,7 @@ from tests.support.service import (
 )
 from veo_async import ClientClosedError, Outcome, RateLimit, TextToVideo, VeoClient
 from veo_async import WaitTimeoutError as Late
-from veo_async._base.runtime import Seams
+from veo_async._base.runtime import Runtime
 from veo_async._journal.journal import GROUP
 from veo_async._journal.rows import FIRST, Row
 from veo_async._journal.sqlite import JournalFile
@@ -72,10 +72,14 @@ class Book:
         self._seconds = seconds
 
     async def before_post(
-        self, request: object, action: str, wall: Callable[[], float], callback_url: str | None
+        self,
+        request: object,
+        action: str,
+        wall_clock: Callable[[], float],
+        callback_url: str | None,
     ) -> None:
         """It takes what is told for good once it returns."""
-        sent_at = wall()
+        sent_at = wall_clock()
         await asyncio.sleep(self._seconds)
         if self.error:
             raise self.error
@@ -222,8 +226,8 @@ async def write_slowly(function: Callable[..., Any], /, *args: Any) -> Any:
 
 def buyer(shop: Shop, *, run_sync: RunSync = write_at_once, **limit: Any) -> VeoClient:
     """A client with these limits."""
-    seams = Seams(wall=lambda: NOW, luck=Random(1), run_sync=run_sync)
-    return client(shop, rate_limit=RateLimit(**limit), _seams=seams)
+    runtime = Runtime(wall_clock=lambda: NOW, rng=Random(1), run_sync=run_sync)
+    return client(shop, rate_limit=RateLimit(**limit), runtime=runtime)
 
 
 async def outcomes_of(veo: VeoClient, requests: Any, **options: Any) -> list[Outcome]:
@@ -296,8 +300,8 @@ async def test_who_waits_for_an_allowance_is_announced_after_that(path: Path) ->
         return looked(body, t1=finished("t1"))
 
     times: list[float] = []
-    seams = Seams(wall=lambda: NOW, luck=Random(1), run_sync=write_at_once)
-    async with client(Service(submit=sell, tasks=show), _seams=seams) as veo:
+    runtime = Runtime(wall_clock=lambda: NOW, rng=Random(1), run_sync=write_at_once)
+    async with client(Service(submit=sell, tasks=show), runtime=runtime) as veo:
         await outcomes_of(veo, prompts(2), journal=path, max_submissions=1)
     sent = [(row.sent_at or 0.0) - NOW for row in rows_of(path).values()]
 
@@ -432,8 +436,8 @@ class Exhausted(Service):
 def with_clock(service: Service, **limit: Any) -> VeoClient:
     """A client of a process whose clock goes with the event loop."""
     loop = asyncio.get_running_loop()
-    clock = Seams(wall=lambda: NOW + loop.time(), luck=Random(1), run_sync=write_at_once)
-    return client(service, _seams=clock, rate_limit=RateLimit(**limit))
+    clock = Runtime(wall_clock=lambda: NOW + loop.time(), rng=Random(1), run_sync=write_at_once)
+    return client(service, runtime=clock, rate_limit=RateLimit(**limit))
 
 
 async def test_nothing_is_sent_after_an_error_of_the_account(path: Path) -> None:

@@ -101,7 +101,7 @@ def test_accepted_is_an_id_or_a_finished_result(
 
     assert isinstance(verdict, Accepted)
     assert verdict.task_id == task_id
-    assert verdict.standing.state == state
+    assert verdict.status.state == state
 
 
 @pytest.mark.parametrize(
@@ -285,9 +285,9 @@ def test_every_reply_has_one_verdict(answer: Reply) -> None:
 
     assert isinstance(verdict, Accepted | Refused | Uncertain)
     if isinstance(verdict, Accepted):
-        assert verdict.task_id or verdict.standing.generation
-        assert_presentable(verdict.standing.generation)
-        assert_presentable(verdict.standing.error)
+        assert verdict.task_id or verdict.status.generation
+        assert_presentable(verdict.status.generation)
+        assert_presentable(verdict.status.error)
     if isinstance(verdict, Refused):
         assert 400 <= answer.status < 500
         assert_presentable(verdict.error)

@@ -25,9 +25,9 @@ def complaints_about_wheel(path: Path) -> list[str]:
     """Say what is wrong with a wheel: it holds all of ``veo_async`` and nothing else."""
     names = set(zipfile.ZipFile(path).namelist())
     tops = {name.split("/")[0] for name in names}
-    strangers = {top for top in tops if top != "veo_async" and not top.endswith(".dist-info")}
+    unowned = {top for top in tops if top != "veo_async" and not top.endswith(".dist-info")}
     sources = {str(file) for file in Path("veo_async").rglob("*.*") if file.suffix != ".pyc"}
-    return [f"{path.name} holds {name}" for name in sorted(strangers)] + [
+    return [f"{path.name} holds {name}" for name in sorted(unowned)] + [
         f"{path.name} lacks {name}" for name in sorted(sources - names)
     ]
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from veo_async import VeoClient
-from veo_async._base.runtime import Seams
+from veo_async._base.runtime import Runtime
 from veo_async.emulator._emulator import Emulator
 
 BASE_URL = "http://127.0.0.1:1"
@@ -27,9 +27,9 @@ async def inline(function: Callable[..., Any], /, *args: Any) -> Any:
     return function(*args)
 
 
-def seams(luck: int = 1) -> Seams:
+def still_runtime(rng: int = 1) -> Runtime:
     """A clock that stands still, and luck that can be repeated."""
-    return Seams(wall=lambda: NOW, luck=Random(luck), run_sync=inline)
+    return Runtime(wall_clock=lambda: NOW, rng=Random(rng), run_sync=inline)
 
 
 def accepted(task_id: str = "task-1") -> httpx.Response:
@@ -97,7 +97,7 @@ class Service(httpx.AsyncBaseTransport):
 
 def client(service: httpx.AsyncBaseTransport, **options: Any) -> VeoClient:
     """A client that speaks to this service."""
-    options.setdefault("_seams", seams())
+    options.setdefault("runtime", still_runtime())
     return VeoClient("any-token", base_url=BASE_URL, transport=service, **options)
 
 

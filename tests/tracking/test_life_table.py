@@ -30,8 +30,8 @@ def taught(durations: list[float], *, every: float, table: LifeTable | None = No
 
 def around(mean: float, *, tasks: int = 200, seed: int = 1) -> list[float]:
     """Durations with a spread of three tenths."""
-    luck = Random(seed)
-    return [mean * luck.lognormvariate(-0.045, 0.3) for _ in range(tasks)]
+    rng = Random(seed)
+    return [mean * rng.lognormvariate(-0.045, 0.3) for _ in range(tasks)]
 
 
 @pytest.mark.parametrize("age", [0.0, 0.1, 3.0, 100.0, 1e4])

@@ -8,13 +8,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from veo_async._tracking.poll_queue import CROWD, FEW, GLANCES, MOMENT, SOON, Agenda, Questions
+from veo_async._tracking.poll_queue import CROWD, FEW, GLANCES, MOMENT, SOON, DueQueue, PollQueue
 from veo_async._tracking.schedule import Cohort
 
 
-def seen(at: float, *, born: float = 0.0) -> Cohort:
+def seen(at: float, *, accepted_at: float = 0.0) -> Cohort:
     """A cohort that was last seen then."""
-    return Cohort(("text2video", "veo3-fast"), born=born, seen=at, jitter=1.0)
+    return Cohort(("text2video", "veo3-fast"), accepted_at=accepted_at, seen=at, jitter=1.0)
 
 
 def ten_later(cohort: Cohort) -> float:
@@ -35,7 +35,7 @@ NOW = seen(0.0)
 
 def test_nothing_is_due_before_its_time() -> None:
     """Nobody is taken while nobody is due."""
-    agenda = Agenda()
+    agenda = DueQueue()
     agenda.add("a", seen(0.0))
 
     assert agenda.take(9.99, 50, ten_later) == []
@@ -46,7 +46,7 @@ def test_nothing_is_due_before_its_time() -> None:
 
 def test_neighbours_ride_along() -> None:
     """A poll costs the same for one id as for fifty, so those that are due next come with it."""
-    agenda = Agenda()
+    agenda = DueQueue()
     for task_id, at in [("d", 40.0), ("a", 10.0), ("c", 30.0), ("b", 20.0)]:
         agenda.add(task_id, seen(at))
 
@@ -58,7 +58,7 @@ def test_neighbours_ride_along() -> None:
 def test_a_cohort_is_reckoned_once() -> None:
     """Whatever the number of its tasks, when they are due is one question; and one that is larger
     than a poll keeps its other tasks."""
-    agenda, asked = Agenda(), list[Cohort]()
+    agenda, asked = DueQueue(), list[Cohort]()
     for number in range(CROWD + 100):
         agenda.add(f"t{number}", NOW)
 
@@ -77,7 +77,7 @@ def test_a_cohort_is_reckoned_once() -> None:
 
 def test_adding_again_moves() -> None:
     """An id stands on the agenda once, in its last cohort."""
-    agenda = Agenda()
+    agenda = DueQueue()
     agenda.add("a", seen(10.0))
     agenda.add("a", seen(30.0))
     agenda.add("b", seen(20.0))
@@ -89,17 +89,17 @@ def test_adding_again_moves() -> None:
 
 def test_cohorts_are_told_apart_by_their_value() -> None:
     """Two that say the same are one."""
-    agenda = Agenda()
+    agenda = DueQueue()
     agenda.add("a", seen(10.0))
     agenda.add("b", seen(10.0))
-    agenda.add("c", seen(10.0, born=1.0))
+    agenda.add("c", seen(10.0, accepted_at=1.0))
 
     assert len(agenda._groups) == 2
 
 
 def test_dropping_is_forgiving() -> None:
     """An id that is not there can be dropped, and one that was dropped is not taken."""
-    agenda = Agenda()
+    agenda = DueQueue()
     agenda.add("a", NOW)
 
     agenda.drop("a")
@@ -112,7 +112,7 @@ def test_dropping_is_forgiving() -> None:
 
 def test_moving_does_not_fill_the_memory() -> None:
     """What was moved or dropped does not stay for ever, however often that happens."""
-    agenda = Agenda()
+    agenda = DueQueue()
     for task_id in "abc":
         agenda.add(task_id, NOW)
 
@@ -129,7 +129,7 @@ def test_moving_does_not_fill_the_memory() -> None:
 
 def test_what_was_learned_counts() -> None:
     """When something was learned, all are reckoned anew before one of them is first."""
-    agenda = Agenda()
+    agenda = DueQueue()
     for task_id, at in [("a", 1.0), ("b", 2.0), ("c", 3.0)]:
         agenda.add(task_id, seen(at))
     assert agenda.next_due(0.0, 50, ten_later) == 11.0
@@ -148,7 +148,7 @@ def test_what_was_learned_counts() -> None:
 
 def test_nothing_is_reckoned_twice_for_nothing() -> None:
     """Where nothing was learned, the times stand."""
-    agenda, asked = Agenda(), list[float]()
+    agenda, asked = DueQueue(), list[float]()
     for at in range(5):
         agenda.add(f"t{at}", seen(float(at)))
 
@@ -165,7 +165,7 @@ def test_nothing_is_reckoned_twice_for_nothing() -> None:
 
 def test_one_more_may_make_all_of_its_cohort_due_earlier() -> None:
     """Where few share the polls, each further one makes a look cheaper; where many do, not."""
-    agenda = Agenda()
+    agenda = DueQueue()
 
     def when(cohort: Cohort) -> float:
         return 1000.0 - min(len(agenda), CROWD)
@@ -184,9 +184,9 @@ def test_one_more_may_make_all_of_its_cohort_due_earlier() -> None:
 def test_what_is_reckoned_at_one_time_is_bounded() -> None:
     """Thousands of cohorts that can wait by now hold up nothing: after some of them the rest has
     its turn a moment later."""
-    agenda = Agenda()
+    agenda = DueQueue()
     for number in range(10_000):
-        agenda.add(f"n{number}", seen(10.0, born=float(number)))
+        agenda.add(f"n{number}", seen(10.0, accepted_at=float(number)))
     asked: list[Cohort] = []
 
     def later(cohort: Cohort) -> float:
@@ -206,7 +206,7 @@ def test_what_is_reckoned_at_one_time_is_bounded() -> None:
 def test_those_that_do_not_fit_into_one_poll_wait_for_each_other() -> None:
     """Where more wait than a poll asks about, who is due next has a moment for others to come due
     too. What is due already waits for nobody, nor do those who fit, or who share nothing."""
-    agenda = Agenda()
+    agenda = DueQueue()
     for task_id in "abc":
         agenda.add(task_id, NOW)
 
@@ -218,7 +218,7 @@ def test_those_that_do_not_fit_into_one_poll_wait_for_each_other() -> None:
 
 def test_who_has_a_reason_to_be_looked_at_waits_for_nobody() -> None:
     """A callback that came is not kept waiting for others."""
-    agenda = Agenda()
+    agenda = DueQueue()
     for task_id in "abc":
         agenda.add(task_id, NOW)
     agenda.add("d", replace(NOW, wakes=(5.0,)))
@@ -236,7 +236,7 @@ class AgendaLikeASortedList(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.agenda = Agenda()
+        self.agenda = DueQueue()
         self.model: dict[str, int] = {}
         self.shift = 0.0
 
@@ -306,14 +306,14 @@ def everybody(task_id: str) -> bool:
     return True
 
 
-def choose(questions: Questions, size: int, wanted: Any = everybody) -> list[str]:
+def choose(questions: PollQueue, size: int, wanted: Any = everybody) -> list[str]:
     """The next question, of those that are due."""
     return questions.choose(0.0, size, at_once, wanted)
 
 
-def asking(*ids: str) -> Questions:
+def asking(*ids: str) -> PollQueue:
     """Questions about these ids, all due."""
-    questions = Questions()
+    questions = PollQueue()
     for task_id in ids:
         questions.add(task_id, NOW)
     return questions

@@ -23,16 +23,16 @@ from veo_async._tracking.poll_replies import (
     ACCOUNT_STRIKES,
     BAD_POLL_CAP,
     AccountTrouble,
-    Bad,
-    Guilty,
-    Halve,
+    Bisect,
     Health,
-    Looked,
+    IdRejected,
     Reading,
+    Statuses,
     Throttled,
+    Unusable,
     examine,
     is_hopeless,
-    quiet_time,
+    poll_backoff,
     read_poll,
 )
 from veo_async._wire.replies import Reply
@@ -117,16 +117,16 @@ def test_looked_says_how_the_asked_tasks_stand(
     """Each id that was asked for and is there has its standing; the others are unknown (yet)."""
     reading = read_poll(reply(200, body), ids)
 
-    assert isinstance(reading, Looked)
-    assert {task_id: s.state for task_id, s in reading.standings.items()} == states
+    assert isinstance(reading, Statuses)
+    assert {task_id: s.state for task_id, s in reading.statuses.items()} == states
 
 
 def test_failure_bears_the_id_that_was_asked_for() -> None:
     """An error in a record's response names the record's task."""
     reading = read_poll(reply(200, {"items": [record("other", refusal())]}), TWO)
 
-    assert isinstance(reading, Looked)
-    error = reading.standings["other"].error
+    assert isinstance(reading, Statuses)
+    error = reading.statuses["other"].error
     assert error is not None
     assert error.task_id == "other"
 
@@ -172,14 +172,14 @@ def test_bad_poll_says_nothing_about_anybody(ids: list[str], status: int, body: 
     """A cut, a 5xx, unreadable bytes or a refusal that concerns nobody never fails a wait."""
     reading = read_poll(reply(status, body), ids)
 
-    assert isinstance(reading, Bad)
+    assert isinstance(reading, Unusable)
     assert reading.detail.startswith(f"HTTP {status}: ")
     assert "bought" not in reading.detail
 
 
 def test_poll_without_an_answer_is_bad() -> None:
     """A timeout is a bad poll, with the transport's word."""
-    assert read_poll(FAILURE, ONE) == Bad("ReadTimeout")
+    assert read_poll(FAILURE, ONE) == Unusable("ReadTimeout")
 
 
 @pytest.mark.parametrize("body", [refusal("too_many_requests"), HTML, b"", refusal("used_up")])
@@ -218,14 +218,14 @@ def test_clear_words_about_the_account(
 @pytest.mark.parametrize("body", [refusal(), {"success": False}, {"error": "bad id"}])
 def test_refused_batch_is_halved(status: int, body: Any) -> None:
     """One of the ids may be what the service refuses; which one, halves tell."""
-    assert read_poll(reply(status, body), TWO) == Halve()
+    assert read_poll(reply(status, body), TWO) == Bisect()
 
 
 def test_single_id_that_is_refused_is_guilty() -> None:
     """The guilty id's waiter hears of it, with the id, and not that nothing was bought."""
     reading = read_poll(reply(400, refusal()), ONE)
 
-    assert isinstance(reading, Guilty)
+    assert isinstance(reading, IdRejected)
     assert isinstance(reading.error, BadRequestError)
     assert reading.error.task_id == TASK
     assert f"veo.wait('{TASK}')" in str(reading.error)
@@ -234,7 +234,7 @@ def test_single_id_that_is_refused_is_guilty() -> None:
 @pytest.mark.parametrize("body", [refusal("not_found"), {"error": "unknown id"}])
 def test_single_id_answered_404_is_unknown(body: Any) -> None:
     """A task that was just submitted may not be known yet: that is no error."""
-    assert read_poll(reply(404, body), ONE) == Looked({})
+    assert read_poll(reply(404, body), ONE) == Statuses({})
 
 
 @bounded
@@ -244,20 +244,20 @@ def test_every_answer_has_a_reading(answer: Reply, ids: list[str]) -> None:
     reading = read_poll(answer, ids)
 
     assert repr(reading)
-    if isinstance(reading, Looked):
-        assert set(reading.standings) <= set(ids)
-        for standing in reading.standings.values():
-            assert_presentable(standing.generation)
-            assert_presentable(standing.error)
-    if isinstance(reading, Guilty | AccountTrouble):
+    if isinstance(reading, Statuses):
+        assert set(reading.statuses) <= set(ids)
+        for status in reading.statuses.values():
+            assert_presentable(status.generation)
+            assert_presentable(status.error)
+    if isinstance(reading, IdRejected | AccountTrouble):
         assert_presentable(reading.error)
 
 
 # How the polls fare.
 
-POLICY = PollPolicy(bad_polls=3)
-GOOD: list[Reading] = [Looked({}), Halve(), Guilty(APIError("No."))]
-BAD = Bad("HTTP 502")
+POLICY = PollPolicy(max_failed_polls=3)
+GOOD: list[Reading] = [Statuses({}), Bisect(), IdRejected(APIError("No."))]
+BAD = Unusable("HTTP 502")
 ACCUSED = AccountTrouble(AccountError("No."))
 
 
@@ -300,7 +300,7 @@ def test_streaks_end_the_waits(readings: list[Reading], hopeless: bool) -> None:
 
 def test_accusations_count_up_to_the_documented_number() -> None:
     """A single word about the token has been seen to be a gateway's fault."""
-    patient = PollPolicy(bad_polls=10**6)
+    patient = PollPolicy(max_failed_polls=10**6)
 
     assert not is_hopeless(fare(*[ACCUSED] * (ACCOUNT_STRIKES - 1)), patient)
     assert is_hopeless(fare(*[ACCUSED] * ACCOUNT_STRIKES), patient)
@@ -327,7 +327,7 @@ def test_good_poll_wipes_the_slate(good: Reading) -> None:
 @pytest.mark.parametrize("u", [0.0, 0.5, 0.999])
 def test_quiet_time_grows_with_the_streak_within_bounds(u: float) -> None:
     """After a bad poll the service is left alone, ever longer, and never too long."""
-    times = [quiet_time(fare(*[BAD] * count), u=u) for count in range(12)]
+    times = [poll_backoff(fare(*[BAD] * count), u=u) for count in range(12)]
 
     assert times[0] == 0.0
     assert times == sorted(times)
@@ -341,12 +341,12 @@ def test_useless_polls_cannot_go_on_for_ever(readings: list[Reading]) -> None:
     """Without a good poll, so many useless ones as the policy says are always the end."""
     useless = 0
     for reading in readings:
-        if isinstance(reading, Bad | AccountTrouble):
+        if isinstance(reading, Unusable | AccountTrouble):
             useless += 1
         elif not isinstance(reading, Throttled):
             useless = 0
 
-    assert useless < POLICY.bad_polls or is_hopeless(fare(*readings), POLICY)
+    assert useless < POLICY.max_failed_polls or is_hopeless(fare(*readings), POLICY)
 
 
 def spent(budget: Budget, polls: int, *, now: float = 0.0) -> list[float]:

@@ -20,7 +20,7 @@ SLOW: Kind = ("text2video", "veo3")
 
 def look(schedule: Schedule, kind: Kind, since: float, age: float, *, over: bool = False) -> None:
     """Tell that a task, seen unfinished at the age ``since``, is so still, or is over."""
-    cohort = Cohort(kind, born=0.0, seen=since, jitter=1.0)
+    cohort = Cohort(kind, accepted_at=0.0, seen=since, jitter=1.0)
     if over:
         schedule.finished(cohort, 0.0, age)
     else:
@@ -29,9 +29,9 @@ def look(schedule: Schedule, kind: Kind, since: float, age: float, *, over: bool
 
 def knowing(kind: Kind, mean: float, *, tasks: int = 200) -> Schedule:
     """A schedule that saw so many tasks of a kind, second by second."""
-    schedule, luck = Schedule(POLICY), Random(1)
+    schedule, rng = Schedule(POLICY), Random(1)
     for _ in range(tasks):
-        duration = mean * luck.lognormvariate(-0.045, 0.3)
+        duration = mean * rng.lognormvariate(-0.045, 0.3)
         look(schedule, kind, 0.0, duration)
         look(schedule, kind, duration, duration + 1.0, over=True)
     return schedule
@@ -68,8 +68,8 @@ def test_kinds_are_told_apart() -> None:
     schedule = knowing(FAST, 12.0)
 
     assert schedule.delay(FAST, 0.0, crowd=1) > 6.0
-    assert schedule.delay(SLOW, 0.0, crowd=1) == POLICY.first
-    assert schedule.delay(ATTACHED, 0.0, crowd=1) == POLICY.first
+    assert schedule.delay(SLOW, 0.0, crowd=1) == POLICY.first_delay
+    assert schedule.delay(ATTACHED, 0.0, crowd=1) == POLICY.first_delay
 
 
 def test_looks_are_rarer_where_few_share_them() -> None:
@@ -105,7 +105,7 @@ def test_what_is_remembered_is_bounded() -> None:
     for number in range(KINDS):
         look(schedule, ("text2video", f"model-{number}"), 0.0, 5.0)
 
-    assert schedule.delay(FAST, 0.0, crowd=1) == POLICY.first
+    assert schedule.delay(FAST, 0.0, crowd=1) == POLICY.first_delay
 
 
 def test_longest_delay_wins_over_the_shortest() -> None:
@@ -117,7 +117,7 @@ def test_longest_delay_wins_over_the_shortest() -> None:
 
 def test_the_shortest_delay_is_between_looks() -> None:
     """Whoever wants the first look at once gets it."""
-    schedule = Schedule(PollPolicy(first=0))
+    schedule = Schedule(PollPolicy(first_delay=0))
 
     assert schedule.delay(FAST, 0.0, crowd=1) == 0.0
     assert schedule.delay(FAST, 0.1, crowd=1) == 1.0
@@ -127,7 +127,7 @@ def test_the_shortest_delay_is_between_looks() -> None:
 
 def test_a_late_first_look_is_the_callers_choice() -> None:
     """Who knows that nothing is ready for a minute is not asked to look after twenty seconds."""
-    schedule = Schedule(PollPolicy(first=60))
+    schedule = Schedule(PollPolicy(first_delay=60))
 
     assert schedule.delay(FAST, 0.0, crowd=1) == 60.0
     look(schedule, FAST, 0.0, 60.0)
@@ -141,7 +141,7 @@ def test_jitter_stays_within_its_part(now: float, u: float) -> None:
     """A delay is longer or shorter by at most the jitter's part."""
     schedule = Schedule(POLICY)
 
-    cohort = schedule.newborn(FAST, now, u=u)
+    cohort = schedule.new_cohort(FAST, now, u=u)
 
     assert 4.49 <= schedule.due(cohort, crowd=1) - now <= 5.51
 
@@ -149,7 +149,7 @@ def test_jitter_stays_within_its_part(now: float, u: float) -> None:
 def test_wakes_come_before_the_schedule() -> None:
     """A reason to look makes a task due, until a look that began after it has been made."""
     schedule = Schedule(PollPolicy(jitter=0))
-    cohort = replace(schedule.newborn(FAST, 100.0, u=0.5), wakes=(101.0, 103.0, 200.0))
+    cohort = replace(schedule.new_cohort(FAST, 100.0, u=0.5), wakes=(101.0, 103.0, 200.0))
     dues = [schedule.due(cohort, crowd=1)]
 
     for started, now in [(100.5, 101.5), (101.0, 101.6), (103.0, 104.0)]:
@@ -163,7 +163,7 @@ def test_wakes_come_before_the_schedule() -> None:
 def test_a_task_may_have_a_shortest_delay_of_its_own() -> None:
     """Where polls are but a safety net, they are rarer; a reason to look counts all the same."""
     schedule = Schedule(PollPolicy(jitter=0))
-    rare = replace(schedule.newborn(FAST, 100.0, u=0.5), least=20.0)
+    rare = replace(schedule.new_cohort(FAST, 100.0, u=0.5), least=20.0)
 
     assert schedule.due(rare, crowd=1) == 120.0
     assert schedule.due(replace(rare, wakes=(101.0,)), crowd=1) == 101.0
@@ -177,12 +177,12 @@ def test_those_that_begin_together_are_one_cohort() -> None:
     of another kind, is not."""
     schedule = Schedule(POLICY)
 
-    first = schedule.newborn(FAST, 100.0, u=0.1)
+    first = schedule.new_cohort(FAST, 100.0, u=0.1)
 
-    assert schedule.newborn(FAST, 100.25, u=0.9) is first
-    assert schedule.newborn(SLOW, 100.25, u=0.1) != first
-    late = schedule.newborn(FAST, 100.26, u=0.1)
-    assert (late.born, late.seen) == (100.26, 100.26)
+    assert schedule.new_cohort(FAST, 100.25, u=0.9) is first
+    assert schedule.new_cohort(SLOW, 100.25, u=0.1) != first
+    late = schedule.new_cohort(FAST, 100.26, u=0.1)
+    assert (late.accepted_at, late.seen) == (100.26, 100.26)
 
 
 def test_a_cohort_begins_with_no_more_tasks_than_a_poll_asks_about() -> None:
@@ -190,7 +190,7 @@ def test_a_cohort_begins_with_no_more_tasks_than_a_poll_asks_about() -> None:
     looked at once."""
     schedule = Schedule(PollPolicy(batch_size=3))
 
-    cohorts = [schedule.newborn(FAST, 100.0, u=number / 10) for number in range(7)]
+    cohorts = [schedule.new_cohort(FAST, 100.0, u=number / 10) for number in range(7)]
 
     assert [cohort.jitter for cohort in cohorts] == [pytest.approx(0.9)] * 3 + [
         pytest.approx(0.96)
@@ -200,18 +200,18 @@ def test_a_cohort_begins_with_no_more_tasks_than_a_poll_asks_about() -> None:
 def test_what_is_remembered_of_newborns_is_bounded() -> None:
     """Model names are the callers' own: of too many kinds the oldest is forgotten."""
     schedule = Schedule(POLICY)
-    first = schedule.newborn(FAST, 100.0, u=0.0)
+    first = schedule.new_cohort(FAST, 100.0, u=0.0)
 
     for number in range(KINDS):
-        schedule.newborn(("text2video", f"model-{number}"), 100.0, u=0.0)
+        schedule.new_cohort(("text2video", f"model-{number}"), 100.0, u=0.0)
 
     assert len(schedule._newborn) == KINDS
-    assert schedule.newborn(FAST, 100.0, u=0.5) != first
+    assert schedule.new_cohort(FAST, 100.0, u=0.5) != first
 
 
 def cohort_of(age: float, kind: Kind = FAST, **fields: Any) -> Cohort:
     """A cohort that has this age at the time 1000, and was seen a second before."""
-    return Cohort(kind, born=1000.0 - age, seen=999.0, jitter=1.0, **fields)
+    return Cohort(kind, accepted_at=1000.0 - age, seen=999.0, jitter=1.0, **fields)
 
 
 def test_one_age_goes_on_together() -> None:
@@ -222,29 +222,29 @@ def test_one_age_goes_on_together() -> None:
 
     cohorts = schedule.go_on({some: [988.0, 987.0], others: [989.0]}, 999.5, 1000.0, u=0.5)
 
-    young = Cohort(FAST, born=988.5, seen=1000.0, jitter=1.0)
-    assert cohorts == {some: [young, replace(young, born=987.0)], others: [young]}
+    young = Cohort(FAST, accepted_at=988.5, seen=1000.0, jitter=1.0)
+    assert cohorts == {some: [young, replace(young, accepted_at=987.0)], others: [young]}
 
 
 def test_a_cohort_does_not_drift_away_from_its_tasks() -> None:
     """However often cohorts unite, and the older ones among their tasks come to an end, the age of
     each lies in one range with its own."""
-    schedule, luck, now = Schedule(POLICY), Random(1), 0.0
+    schedule, rng, now = Schedule(POLICY), Random(1), 0.0
     tasks: dict[float, Cohort] = {}
     for _ in range(300):
         now += 1.0
-        tasks[now] = schedule.newborn(FAST, now, u=luck.random())
-        births: dict[Cohort, list[float]] = {}
-        for born in luck.sample(sorted(tasks), min(20, len(tasks))):
-            births.setdefault(tasks[born], []).append(born)
-        united = schedule.go_on(births, now, now + 0.5, u=luck.random())
-        for cohort, born_at in births.items():
+        tasks[now] = schedule.new_cohort(FAST, now, u=rng.random())
+        accepted_times: dict[Cohort, list[float]] = {}
+        for accepted_at in rng.sample(sorted(tasks), min(20, len(tasks))):
+            accepted_times.setdefault(tasks[accepted_at], []).append(accepted_at)
+        united = schedule.go_on(accepted_times, now, now + 0.5, u=rng.random())
+        for cohort, born_at in accepted_times.items():
             tasks |= zip(born_at, united[cohort], strict=True)
-        for born in [born for born in tasks if now - born > 60.0]:
-            del tasks[born]
+        for accepted_at in [accepted_at for accepted_at in tasks if now - accepted_at > 60.0]:
+            del tasks[accepted_at]
 
-        for born, cohort in tasks.items():
-            own, shared = cohort.seen - born, cohort.seen - cohort.born
+        for accepted_at, cohort in tasks.items():
+            own, shared = cohort.seen - accepted_at, cohort.seen - cohort.accepted_at
             assert abs(range_of(max(own, 0.0)) - range_of(shared)) == 0
 
 
@@ -275,26 +275,26 @@ def test_no_task_is_lost_when_cohorts_unite(ages: dict[float, int], u: float) ->
     """Whatever the ages are, each cohort has one that it goes on in, which is no younger than now
     and next due within the policy's bounds."""
     schedule = Schedule(POLICY)
-    births = {cohort_of(age): [1000.0 - age] * tasks for age, tasks in ages.items()}
+    accepted_times = {cohort_of(age): [1000.0 - age] * tasks for age, tasks in ages.items()}
 
-    cohorts = schedule.go_on(births, 999.5, 1000.0, u=u)
+    cohorts = schedule.go_on(accepted_times, 999.5, 1000.0, u=u)
 
     assert {cohort: len(ones) for cohort, ones in cohorts.items()} == {
-        cohort: len(born_at) for cohort, born_at in births.items()
+        cohort: len(born_at) for cohort, born_at in accepted_times.items()
     }
     for cohort in {one for ones in cohorts.values() for one in ones}:
-        assert cohort.born <= cohort.seen == 1000.0
+        assert cohort.accepted_at <= cohort.seen == 1000.0
         assert 0.89 <= schedule.due(cohort, crowd=sum(ages.values())) - 1000.0 <= 22.1
 
 
 def test_a_mean_is_not_in_the_future() -> None:
     """Rounding makes none of them younger than nothing: a look may come in the moment in which
     they began."""
-    schedule, cohort = Schedule(POLICY), Cohort(FAST, born=0.1, seen=0.1, jitter=1.0)
+    schedule, cohort = Schedule(POLICY), Cohort(FAST, accepted_at=0.1, seen=0.1, jitter=1.0)
 
     ((one, *_),) = schedule.go_on({cohort: [0.1] * 3}, 0.1, 0.1, u=0.5).values()
 
-    assert one.born <= one.seen == 0.1
+    assert one.accepted_at <= one.seen == 0.1
 
 
 def test_many_looks_at_once_teach_what_they_teach_one_by_one() -> None:
@@ -313,7 +313,7 @@ def test_an_end_is_learned_at_its_own_age() -> None:
     """The mean age of a cohort does not blur how long a video took; and who began a moment after
     its cohort was not seen before it began."""
     schedule, exact = Schedule(POLICY), Schedule(POLICY)
-    cohort = Cohort(FAST, born=100.0, seen=100.0, jitter=1.0)
+    cohort = Cohort(FAST, accepted_at=100.0, seen=100.0, jitter=1.0)
 
     schedule.finished(cohort, 100.2, 110.0)
     look(exact, FAST, 0.0, 110.0 - 100.2, over=True)

@@ -22,12 +22,12 @@ class Known(Pace):
     """Log-normal durations that are told beforehand, by prompt."""
 
     def __init__(self, mean: float, sigma: float, *, count: int) -> None:
-        luck, median = Random(5), math.log(mean) - sigma**2 / 2
+        rng, median = Random(5), math.log(mean) - sigma**2 / 2
         self.seconds = {
-            f"video {number}": luck.lognormvariate(median, sigma) for number in range(count)
+            f"video {number}": rng.lognormvariate(median, sigma) for number in range(count)
         }
 
-    def plan(self, request: Mapping[str, Any], luck: Random) -> Plan:
+    def plan(self, request: Mapping[str, Any], rng: Random) -> Plan:
         return Plan(seconds=self.seconds[request["prompt"]])
 
 

@@ -35,7 +35,7 @@ from veo_async.emulator import Emulator, Fault, Scramble, Seconds, Wire
 MUG = TextToVideo(prompt="a mug")
 
 
-class Desk(Service):
+class CallbackRegistry(Service):
     """Answers questions from a list, and then all of them in the same way."""
 
     def __init__(self, *answers: httpx.Response | Exception) -> None:
@@ -102,7 +102,7 @@ async def test_an_unknown_id_is_told_apart(unknown: Any) -> None:
 async def test_many_records_come_in_the_order_asked_for() -> None:
     """Ids are asked for in portions of fifty with an explicit limit; the answer's order does not
     matter, and an id that is given twice comes once."""
-    desk = Desk()
+    desk = CallbackRegistry()
     ids = [f"n{number}" for number in range(120)]
     async with client(desk) as veo:
         records = await veo.tasks.retrieve_many([*ids, "n0", "n77"])
@@ -118,7 +118,7 @@ async def test_many_records_come_in_the_order_asked_for() -> None:
 @pytest.mark.parametrize("task_id", ["", "  ", None, 7, "\ud800"])
 async def test_an_id_that_cannot_be_one_is_not_sent(task_id: Any) -> None:
     """It is refused before any question."""
-    desk = Desk()
+    desk = CallbackRegistry()
     async with client(desk) as veo:
         with pytest.raises(InvalidRequestError) as error:
             await veo.tasks.retrieve(task_id)
@@ -134,7 +134,7 @@ async def test_an_id_that_cannot_be_one_is_not_sent(task_id: Any) -> None:
 @pytest.mark.asyncio
 async def test_one_id_instead_of_several_is_one_id() -> None:
     """A text alone is not taken for a list of its letters."""
-    desk = Desk()
+    desk = CallbackRegistry()
     async with client(desk) as veo:
         (record,) = await veo.tasks.retrieve_many("task-7")
 
@@ -205,7 +205,7 @@ async def test_a_page_that_repeats_a_task_shows_it_once() -> None:
 async def test_a_service_that_ignores_the_offset_ends_the_list() -> None:
     """A page with nothing new is the end, so no answer makes the list endless."""
     same = [{"id": "t1"}, {"id": "t2"}, {"no": "record"}, 7]
-    desk = Desk(*[httpx.Response(200, json={"items": same})] * 9)
+    desk = CallbackRegistry(*[httpx.Response(200, json={"items": same})] * 9)
     async with client(desk) as veo:
         listed = [record.id async for record in veo.tasks.list()]
 
@@ -233,7 +233,7 @@ async def test_a_window_bounds_the_list(as_datetime: bool) -> None:
 @pytest.mark.asyncio
 async def test_a_moment_without_a_zone_is_refused() -> None:
     """A naive datetime names no moment; nothing is sent."""
-    desk = Desk()
+    desk = CallbackRegistry()
     async with client(desk) as veo:
         with pytest.raises(InvalidRequestError, match="time zone") as error:
             async for _ in veo.tasks.list(created_at_min=datetime(2025, 7, 25)):  # noqa: DTZ001 - the point
@@ -247,7 +247,7 @@ async def test_a_moment_without_a_zone_is_refused() -> None:
 async def test_every_kind_is_listed_unless_one_is_asked_for() -> None:
     """All tasks are listed unless one label is asked for: the service's labels are not reliable,
     and who looks for a lost submit must see every task."""
-    desk = Desk(*[page()] * 2)
+    desk = CallbackRegistry(*[page()] * 2)
     async with client(desk) as veo:
         assert [record async for record in veo.tasks.list()] == []
         assert [record async for record in veo.tasks.list(type="videos")] == []
@@ -264,7 +264,7 @@ async def test_every_kind_is_listed_unless_one_is_asked_for() -> None:
 )
 async def test_a_passing_failure_is_asked_again(passing: httpx.Response | Exception) -> None:
     """Questions are free, so a failure that may pass is repeated, with pauses."""
-    desk = Desk(passing, passing, passing)
+    desk = CallbackRegistry(passing, passing, passing)
     async with client(desk) as veo:
         record = await veo.tasks.retrieve("t1")
 
@@ -289,7 +289,7 @@ async def test_a_failure_that_stays_is_told(
     answer: httpx.Response | Exception, expected: type[Exception], asked: int
 ) -> None:
     """After four times, or at once where asking again cannot help; no question costs money."""
-    desk = Desk(*[answer] * 9)
+    desk = CallbackRegistry(*[answer] * 9)
     async with client(desk) as veo:
         with pytest.raises(expected) as error:
             await veo.tasks.retrieve_many(["t1", "t2"])
@@ -301,7 +301,7 @@ async def test_a_failure_that_stays_is_told(
 @pytest.mark.asyncio
 async def test_a_closed_client_asks_nothing() -> None:
     """After `aclose` a question is refused at once."""
-    desk = Desk()
+    desk = CallbackRegistry()
     veo = client(desk)
     await veo.aclose()
 

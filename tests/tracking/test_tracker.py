@@ -37,8 +37,8 @@ from veo_async import (
     WaitTimeoutError,
 )
 from veo_async._tracking.schedule import Cohort
-from veo_async._wire.task_status import Standing
-from veo_async.callbacks._registry import Ticket
+from veo_async._wire.task_status import TaskStatus
+from veo_async.callbacks._registry import CallbackHandle
 from veo_async.errors import InvalidTokenError, NoAPIError
 from veo_async.testing._virtual_loop import VirtualEventLoop
 
@@ -192,7 +192,7 @@ async def test_a_bad_poll_that_nobody_waits_for_is_nothing() -> None:
     board = Board()
     board.instead = [httpx.Response(502), httpx.ReadError("cut")]
     board.finish("t0")
-    async with client(board, poll=PollPolicy(bad_polls=1)) as veo:
+    async with client(board, poll=PollPolicy(max_failed_polls=1)) as veo:
         await ends_of(veo, "t0", timeout=0.5)
         await asyncio.sleep(60.0)
         await ends_of(veo, "t0", timeout=0.5)
@@ -308,7 +308,7 @@ async def test_an_unknown_id_has_a_time_of_grace(answer: str) -> None:
             return page(*[record for record in records if record or answer == "empty"])
 
         board._tasks = show
-    async with client(board, poll=PollPolicy(unknown_grace=20.0)) as veo:
+    async with client(board, poll=PollPolicy(not_found_grace=20.0)) as veo:
         others = await ends_of(veo, *IDS[1:], "t0", timeout=10.0)
         at_ten = now()
         [error] = await ends_of(veo, "t0")
@@ -365,7 +365,7 @@ async def test_one_bad_poll_fails_no_wait(bad: httpx.Response | Exception) -> No
 async def test_a_poll_that_hangs_is_a_bad_poll() -> None:
     """A poll has a time limit of its own, which needs no help from the transport."""
     board = Board(seconds=1e6)
-    async with client(board, poll=PollPolicy(bad_polls=3, timeout=5.0)) as veo:
+    async with client(board, poll=PollPolicy(max_failed_polls=3, timeout=5.0)) as veo:
         [error] = await ends_of(veo, "t0")
 
     assert isinstance(error, PollingError)
@@ -378,7 +378,7 @@ async def test_a_streak_of_bad_polls_fails_each_wait_with_its_id() -> None:
     board = Board()
     board.instead = [httpx.Response(502, text="<html>") for _ in range(4)]
     board.finish(*IDS)
-    async with client(board, poll=PollPolicy(bad_polls=4)) as veo:
+    async with client(board, poll=PollPolicy(max_failed_polls=4)) as veo:
         ends = await ends_of(veo, *IDS)
         again = await ends_of(veo, *IDS)
 
@@ -396,7 +396,7 @@ async def test_any_good_poll_resets_the_streak() -> None:
     bad, good = httpx.Response(502), httpx.Response(200, json={"id": "t0"})
     board.instead = [bad, bad, good, bad, bad, good, bad, bad]
     board.finish("t0")
-    async with client(board, poll=PollPolicy(bad_polls=3)) as veo:
+    async with client(board, poll=PollPolicy(max_failed_polls=3)) as veo:
         assert (await veo.wait("t0")).task_id == "t0"
 
 
@@ -439,7 +439,7 @@ async def test_a_poll_that_fails_after_the_others_counts_with_them() -> None:
         return httpx.Response(502)
 
     service = Service(tasks=show)
-    async with client(service, poll=PollPolicy(bad_polls=1)) as veo:
+    async with client(service, poll=PollPolicy(max_failed_polls=1)) as veo:
         ends = await ends_of(veo, *ids)
         again = await ends_of(veo, *ids)
 
@@ -473,7 +473,7 @@ async def test_a_429_on_polls_pauses_everybody_and_fails_nobody() -> None:
     board = Board(seconds=0.0)
     board.instead = [refused(429, "too_many_requests", **{"retry-after": "10"}) for _ in range(30)]
     board.finish("t0")
-    async with client(board, poll=PollPolicy(bad_polls=2)) as veo:
+    async with client(board, poll=PollPolicy(max_failed_polls=2)) as veo:
         await veo.wait("t0")
 
         assert now() >= 300.0
@@ -523,7 +523,7 @@ async def test_a_hint_is_a_reason_to_look() -> None:
     """Whoever hears that a task may be over has it looked at, at the times that are said."""
     board = Board(seconds=0.0)
     board._submit = _accept
-    async with client(board, poll=PollPolicy(first=600, max_interval=600, jitter=0)) as veo:
+    async with client(board, poll=PollPolicy(first_delay=600, max_interval=600, jitter=0)) as veo:
         task = await veo.submit(TextToVideo(prompt="a mug"))
         waiting = asyncio.create_task(task.result())
         await asyncio.sleep(1.0)
@@ -541,7 +541,7 @@ async def test_a_hint_is_a_reason_to_look() -> None:
 async def test_a_hint_that_comes_during_a_question_is_not_lost() -> None:
     """The answer may have been made before the task was over: it is asked for once more."""
     board = Board(seconds=2.0)
-    async with client(board, poll=PollPolicy(first=600, max_interval=600)) as veo:
+    async with client(board, poll=PollPolicy(first_delay=600, max_interval=600)) as veo:
         waiting = asyncio.create_task(veo.wait("t0"))
         await asyncio.sleep(1.0)
         veo._tracker.hint("t0", (now(),))
@@ -562,7 +562,9 @@ async def test_a_callback_that_is_expected_later_counts_at_once() -> None:
         waiting = asyncio.create_task(veo.wait("t0"))
         await asyncio.sleep(10.0)
         asked = len(board.questions)
-        veo._tracker.expect(veo._tracker.attach("t0"), Ticket("", lambda ticket, wakes: True))
+        veo._tracker.expect(
+            veo._tracker.attach("t0"), CallbackHandle("", lambda ticket, wakes: True)
+        )
         await asyncio.sleep(9.0)
         asked_since = len(board.questions) - asked
         board.finish("t0")
@@ -684,7 +686,7 @@ async def test_each_unknown_id_has_its_own_time_of_grace() -> None:
         failed[task_id] = now() - begun
 
     board._tasks = show
-    policy = PollPolicy(unknown_grace=20.0, min_interval=0.5, max_interval=0.5, jitter=0)
+    policy = PollPolicy(not_found_grace=20.0, min_interval=0.5, max_interval=0.5, jitter=0)
     async with client(board, poll=policy) as veo:
         await asyncio.gather(*[wait(f"n{number}", number * 0.7) for number in range(10)])
 
@@ -696,13 +698,13 @@ async def test_how_long_each_took_is_learned() -> None:
     """By its own age, not that of those that are looked at with it."""
     shop = Shop()
     learned: list[float] = []
-    async with client(shop, poll=PollPolicy(first=2.0)) as veo:
+    async with client(shop, poll=PollPolicy(first_delay=2.0)) as veo:
         schedule = veo._tracker._schedule
         note = schedule.finished
 
-        def finished(cohort: Cohort, born: float, now: float) -> None:
-            learned.append(born)
-            note(cohort, born, now)
+        def finished(cohort: Cohort, accepted_at: float, now: float) -> None:
+            learned.append(accepted_at)
+            note(cohort, accepted_at, now)
 
         schedule.finished = finished  # type: ignore[method-assign]
         tasks = []
@@ -751,7 +753,7 @@ async def test_a_wait_may_begin_anew_after_trouble() -> None:
     board = Board()
     board._submit = _accept
     board.instead = [httpx.Response(502) for _ in range(2)]
-    async with client(board, poll=PollPolicy(bad_polls=2)) as veo:
+    async with client(board, poll=PollPolicy(max_failed_polls=2)) as veo:
         task = await veo.submit(TextToVideo(prompt="a mug"))
         with pytest.raises(PollingError):
             await task.result()
@@ -767,7 +769,7 @@ async def test_a_refresh_of_an_old_handle_disturbs_no_newer_wait() -> None:
     board = Board()
     board._submit = _accept
     board.instead = [httpx.Response(502) for _ in range(2)]
-    async with client(board, poll=PollPolicy(bad_polls=2)) as veo:
+    async with client(board, poll=PollPolicy(max_failed_polls=2)) as veo:
         task = await veo.submit(TextToVideo(prompt="a mug"))
         with pytest.raises(PollingError):
             await task.result()
@@ -788,8 +790,8 @@ async def test_trouble_does_not_spoil_a_result_of_the_same_moment() -> None:
         waiting = asyncio.create_task(veo.wait("t0"))
         await asyncio.sleep(0.5)
         result = Generation(success=True, task_id="t0")
-        tracked = veo._tracker.follow("t0", Standing("succeeded", generation=result))
-        veo._tracker._fail(tracked, PollingError("too late", task_id="t0"))
+        tracked = veo._tracker.follow("t0", TaskStatus("succeeded", generation=result))
+        veo._tracker._finish_with(tracked, PollingError("too late", task_id="t0"))
 
         assert await waiting is result
 
@@ -802,10 +804,10 @@ async def test_a_wait_that_begins_in_the_turn_of_the_trouble_is_served() -> None
     board.instead = [httpx.Response(502)]
 
     async def at_once_again() -> Generation:
-        await veo._tracker.attach("t0").over.wait()
+        await veo._tracker.attach("t0").done.wait()
         return await veo.wait("t0", timeout=60.0)
 
-    async with client(board, poll=PollPolicy(bad_polls=1)) as veo:
+    async with client(board, poll=PollPolicy(max_failed_polls=1)) as veo:
         first = asyncio.create_task(at_once_again())
         second = asyncio.create_task(veo.wait("t0"))
         tracked = veo._tracker.attach("t0")
@@ -837,7 +839,7 @@ async def test_an_error_of_our_own_leaves_nobody_waiting(monkeypatch: pytest.Mon
     board.finish(*IDS)
     async with client(board) as veo:
         with monkeypatch.context() as broken:
-            broken.setattr(veo._tracker, "_look", None)
+            broken.setattr(veo._tracker, "_apply_poll", None)
             ends = await ends_of(veo, *IDS)
         again = await ends_of(veo, *IDS)
 

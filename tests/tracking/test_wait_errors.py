@@ -4,21 +4,21 @@ import pytest
 
 from veo_async import errors
 from veo_async._tracking import wait_errors
-from veo_async._tracking.poll_replies import AccountTrouble, Bad, Throttled
-from veo_async._wire.task_status import PENDING, Standing
+from veo_async._tracking.poll_replies import AccountTrouble, Throttled, Unusable
+from veo_async._wire.task_status import PENDING, TaskStatus
 
 TOKEN = errors.InvalidTokenError("no such token", status_code=401, code="invalid_token")
 
 ENDS = [
     (wait_errors.too_late("t1", 60.0, PENDING), errors.WaitTimeoutError, "within 60 s."),
     (
-        wait_errors.too_late("t1", 60.0, Standing("pending", oddity="odd")),
+        wait_errors.too_late("t1", 60.0, TaskStatus("pending", warning="odd")),
         errors.WaitTimeoutError,
         "(odd)",
     ),
     (wait_errors.unknown("t1", 61.0), errors.TaskNotFoundError, "for 61 s"),
     (wait_errors.closed("t1"), errors.ClientClosedError, "it goes on at the service"),
-    (wait_errors.hopeless("t1", Bad("HTTP 502")), errors.PollingError, "(HTTP 502)"),
+    (wait_errors.hopeless("t1", Unusable("HTTP 502")), errors.PollingError, "(HTTP 502)"),
     (wait_errors.hopeless("t1", Throttled()), errors.PollingError, "(no answer)"),
     (wait_errors.hopeless("t1", AccountTrouble(TOKEN)), errors.InvalidTokenError, "no such token"),
     (wait_errors.broken("t1", None), errors.PollingError, "it was cancelled"),

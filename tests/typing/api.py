@@ -39,9 +39,8 @@ from veo_async import (
     WaitTimeoutError,
 )
 from veo_async.callbacks import Callbacks, parse
-from veo_async.emulator._emulator import Emulator
 from veo_async.events import Ended, Event, Finished, ItemEvent
-from veo_async.testing._virtual_loop import VirtualEventLoop
+from veo_async.testing import Emulator, VirtualEventLoop
 
 
 async def one_line_one_video() -> None:

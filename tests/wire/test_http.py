@@ -108,7 +108,7 @@ def api(
         concurrency=4,
         transport=transport,
         verify=False,
-        wall=lambda: NOW,
+        wall_clock=lambda: NOW,
     )
 
 

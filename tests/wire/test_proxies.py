@@ -45,7 +45,7 @@ async def client(
         given = httpx.Proxy(proxy) if proxy else None
         options = {"transport": AiohttpTransport(verify=tls, proxy=given)}
     async with VeoClient(
-        TOKEN, base_url=base_url, retry=HURRY, poll=PollPolicy(first=0), **options
+        TOKEN, base_url=base_url, retry=HURRY, poll=PollPolicy(first_delay=0), **options
     ) as veo:
         yield veo
 

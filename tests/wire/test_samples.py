@@ -9,11 +9,11 @@ from tests.support.wire import assert_presentable
 from veo_async._submit.verdict import Accepted, Refused, Uncertain, judge
 from veo_async._tracking.poll_replies import (
     AccountTrouble,
-    Bad,
-    Guilty,
-    Halve,
-    Looked,
+    Bisect,
+    IdRejected,
+    Statuses,
     Throttled,
+    Unusable,
     read_poll,
 )
 from veo_async._wire.replies import Reply, api_error, parse_object
@@ -170,7 +170,7 @@ def test_result_is_read_as_documented(case: str) -> None:
     verdict = judge(answer(sample))
 
     assert isinstance(verdict, Accepted)
-    generation = verdict.standing.generation
+    generation = verdict.status.generation
     assert generation is not None
     assert verdict.task_id == generation.task_id == said["task_id"]
     assert (generation.success, generation.trace_id) == (True, said["trace_id"])
@@ -195,18 +195,18 @@ def test_id_alone_is_an_accepted_task(case: str) -> None:
 
     assert isinstance(verdict, Accepted)
     assert verdict.task_id == sample.json()["task_id"]
-    assert verdict.standing.state == "pending"
+    assert verdict.status.state == "pending"
 
 
 def test_callback_is_read_like_an_answer() -> None:
     """The service posts to the callback what it would have answered, with the id to match it by."""
     sample = load("callback_result")
 
-    standing = read_response(sample.json(), task_id=None)
+    status = read_response(sample.json(), task_id=None)
 
-    assert standing.generation == Generation.model_validate(sample.json())
-    assert standing.generation is not None
-    assert standing.generation.task_id == load("callback_accepted").json()["task_id"]
+    assert status.generation == Generation.model_validate(sample.json())
+    assert status.generation is not None
+    assert status.generation.task_id == load("callback_accepted").json()["task_id"]
 
 
 @pytest.mark.parametrize("case, cls", ERRORS.items())
@@ -246,8 +246,8 @@ def test_record_is_read_as_documented(case: str, state: str) -> None:
     assert record.created_at is not None
     assert record.created_at.timestamp() == said["created_at"]
     assert record.model_dump().keys() >= said.keys()
-    assert isinstance(reading, Looked)
-    assert reading.standings[said["id"]].state == state
+    assert isinstance(reading, Statuses)
+    assert reading.statuses[said["id"]].state == state
 
 
 def test_timings_of_a_record() -> None:
@@ -274,7 +274,7 @@ def test_unknown_id_is_no_record() -> None:
     """``{}`` is an id that the service does not know (yet)."""
     reply = answer(load("retrieve_unknown"))
 
-    assert read_poll(reply, [TASK]) == Looked({})
+    assert read_poll(reply, [TASK]) == Statuses({})
     with pytest.raises(TaskNotFoundError):
         read_one(reply, TASK)
 
@@ -288,23 +288,23 @@ def test_batch_is_read_as_documented() -> None:
     reading = read_poll(answer(sample), [*ids, "not listed yet"])
 
     assert [record.id for record in page.records] == ids
-    assert isinstance(reading, Looked)
-    assert {task_id: s.state for task_id, s in reading.standings.items()} == {TASK: "succeeded"}
+    assert isinstance(reading, Statuses)
+    assert {task_id: s.state for task_id, s in reading.statuses.items()} == {TASK: "succeeded"}
 
 
 @pytest.mark.parametrize(
     "case, reading",
     [
-        ("error_bad_request", Halve),
+        ("error_bad_request", Bisect),
         ("error_invalid_token", AccountTrouble),
         ("error_token_mismatched", AccountTrouble),
         ("error_disabled", AccountTrouble),
         ("error_no_api", AccountTrouble),
-        ("error_used_up", Bad),
-        ("error_content_refused", Bad),
+        ("error_used_up", Unusable),
+        ("error_content_refused", Unusable),
         ("error_too_many_requests", Throttled),
-        ("error_api_error", Bad),
-        ("error_html", Bad),
+        ("error_api_error", Unusable),
+        ("error_html", Unusable),
     ],
 )
 def test_error_to_a_poll(case: str, reading: type[object]) -> None:
@@ -314,7 +314,7 @@ def test_error_to_a_poll(case: str, reading: type[object]) -> None:
 
 def test_guilty_id() -> None:
     """A single id that is answered with 400 is the guilty one."""
-    assert isinstance(read_poll(answer(load("error_bad_request")), ["a"]), Guilty)
+    assert isinstance(read_poll(answer(load("error_bad_request")), ["a"]), IdRejected)
 
 
 def test_every_sample_is_read_above() -> None:

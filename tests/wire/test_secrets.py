@@ -73,7 +73,7 @@ async def client(
             backoff=0.001,
             submit_timeout=30.0,
         ),
-        "poll": PollPolicy(first=0, min_interval=0.001, bad_polls=1),
+        "poll": PollPolicy(first_delay=0, min_interval=0.001, max_failed_polls=1),
         "verify": tls,
     }
     if transport == "aiohttp":

@@ -12,7 +12,7 @@ from veo_async._wire.task_status import (
     PENDING,
     RUNNING_WORDS,
     TRANSITIONS,
-    Standing,
+    TaskStatus,
     advance,
     read_record,
     read_response,
@@ -20,8 +20,8 @@ from veo_async._wire.task_status import (
 from veo_async.errors import GenerationFailedError
 from veo_async.models import Generation, State
 
-FAILED = Standing("failed", error=GenerationFailedError("It broke.", task_id=TASK))
-SUCCEEDED = Standing("succeeded", generation=Generation(task_id=TASK))
+FAILED = TaskStatus("failed", error=GenerationFailedError("It broke.", task_id=TASK))
+SUCCEEDED = TaskStatus("succeeded", generation=Generation(task_id=TASK))
 STANDINGS = [PENDING, SUCCEEDED, FAILED]
 READY = {"id": "v", "video_url": URL, "state": "succeeded"}
 RUNNING = {"id": "v", "state": "processing"}
@@ -55,30 +55,30 @@ def test_table_is_the_documented_one(state: State, event: State, following: Stat
     assert TRANSITIONS[state].get(event) == following
 
 
-@pytest.mark.parametrize("standing", STANDINGS, ids=lambda standing: standing.state)
+@pytest.mark.parametrize("status", STANDINGS, ids=lambda status: status.state)
 @pytest.mark.parametrize("event", STANDINGS, ids=lambda event: event.state)
-def test_advance_obeys_the_table(standing: Standing, event: Standing) -> None:
+def test_advance_obeys_the_table(status: TaskStatus, event: TaskStatus) -> None:
     """A legal event's standing is taken whole; an illegal one changes nothing at all."""
-    another = Standing(event.state, event.generation, event.error, oddity="another one")
-    following = TRANSITIONS[standing.state].get(event.state)
+    another = TaskStatus(event.state, event.generation, event.error, warning="another one")
+    following = TRANSITIONS[status.state].get(event.state)
 
-    after = advance(standing, another)
+    after = advance(status, another)
 
-    assert after is (standing if following is None else another)
+    assert after is (status if following is None else another)
     assert following in (None, after.state)
 
 
 @bounded
 @given(st.lists(st.sampled_from(STANDINGS), max_size=20))
-def test_terminal_is_final(events: list[Standing]) -> None:
+def test_terminal_is_final(events: list[TaskStatus]) -> None:
     """Whatever comes in whatever order, the first end is the end."""
     first = next((event for event in events if event.state != "pending"), PENDING)
 
-    standing = PENDING
+    status = PENDING
     for event in events:
-        standing = advance(standing, event)
+        status = advance(status, event)
 
-    assert standing is first
+    assert status is first
 
 
 # Responses.
@@ -147,11 +147,11 @@ def test_a_task_that_just_runs_is_the_one_pending(response: object) -> None:
 )
 def test_response_says_how_a_task_stands(response: object, state: State) -> None:
     """Only a file is success, only the service's clear word is failure, all else is pending."""
-    standing = read_response(response, task_id=TASK)
+    status = read_response(response, task_id=TASK)
 
-    assert standing.state == state
-    assert (standing.generation is not None) == (state == "succeeded")
-    assert (standing.error is not None) == (state == "failed")
+    assert status.state == state
+    assert (status.generation is not None) == (state == "succeeded")
+    assert (status.error is not None) == (state == "failed")
 
 
 @pytest.mark.parametrize("word", sorted(FAILED_WORDS))
@@ -182,15 +182,15 @@ def test_words_for_running(word: str) -> None:
         (refusal(), None),
     ],
 )
-def test_strange_answers_are_noted(response: object, oddity: str | None) -> None:
+def test_strange_answers_are_noted(response: object, warning: str | None) -> None:
     """What is strange is told for a warning, in one short line; what is documented is not."""
-    noted = read_response(response, task_id=TASK).oddity
+    noted = read_response(response, task_id=TASK).warning
 
-    if oddity is None:
+    if warning is None:
         assert noted is None
     else:
         assert noted is not None
-        assert oddity in noted
+        assert warning in noted
         assert len(noted) <= 100
 
 
@@ -229,11 +229,11 @@ def test_id_that_was_asked_for_wins(
     asked: str | None, inside: dict[str, Any], known: str | None
 ) -> None:
     """The id on a result or an error is the one to wait for again."""
-    standing = read_response(said(True, READY, **inside), task_id=asked)
+    status = read_response(said(True, READY, **inside), task_id=asked)
     failing = read_response({"state": "failed"} | inside, task_id=asked)
 
-    assert standing.generation is not None
-    assert standing.generation.task_id == known
+    assert status.generation is not None
+    assert status.generation.task_id == known
     assert failing.error is not None
     assert failing.error.task_id == known
 
@@ -242,12 +242,12 @@ def test_id_that_was_asked_for_wins(
 @given(values)
 def test_any_response_gives_a_standing(response: object) -> None:
     """Any JSON value gives a standing of the table that can be shown and sent elsewhere."""
-    standing = read_response(response, task_id=TASK)
+    status = read_response(response, task_id=TASK)
 
-    assert standing.state in TRANSITIONS
-    assert_presentable(standing)
-    assert_presentable(standing.generation)
-    assert_presentable(standing.error)
+    assert status.state in TRANSITIONS
+    assert_presentable(status)
+    assert_presentable(status.generation)
+    assert_presentable(status.error)
 
 
 # Records.

@@ -21,7 +21,7 @@ _PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(o
 _FLAGS = os.O_RDWR | os.O_CREAT | _PLAIN
 
 
-def claimed(path: Path) -> BinaryIO | None:
+def open_exclusive(path: Path) -> BinaryIO | None:
     """The file of that name, or a new one, for us alone and as it is; ``None`` if it is somebody
     else's, or no file."""
     try:

@@ -7,14 +7,14 @@ from array import array
 from collections.abc import Collection
 
 
-def mark_of(name: str) -> int:
+def fingerprint(name: str) -> int:
     """Eight bytes that tell this name from all others: for two of a billion names to have the same
     ones is a matter of one in thirty."""
     text = name.encode(errors="surrogatepass")
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())
 
 
-class Marks:
+class Fingerprints:
     """Names that are added often and asked for rarely."""
 
     def __init__(self) -> None:
@@ -22,9 +22,9 @@ class Marks:
 
     def add(self, name: str) -> None:
         """Know this name again."""
-        self._marks.append(mark_of(name))
+        self._marks.append(fingerprint(name))
 
     def among(self, names: Collection[str]) -> frozenset[str]:
         """Which of these names were added. It takes as long as there are any."""
-        marked = {mark_of(name): name for name in names}
+        marked = {fingerprint(name): name for name in names}
         return frozenset(marked[mark] for mark in self._marks if mark in marked)

@@ -8,7 +8,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-def remember(memory: dict[K, V], key: K, value: V, most: int) -> None:
+def put(memory: dict[K, V], key: K, value: V, most: int) -> None:
     """Keep the latest ``most`` entries."""
     memory.pop(key, None)
     memory[key] = value

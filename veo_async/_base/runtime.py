@@ -1,4 +1,4 @@
-"""Wall time and luck, handed over so that a run can be repeated exactly.
+"""The clock, the random numbers and the worker threads, handed over so that a run can be repeated.
 
 Monotonic time is the event loop's (``anyio.current_time``), so a loop with virtual time needs
 nothing from here.
@@ -30,32 +30,34 @@ async def in_thread(function: Callable[..., Any], /, *args: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Seams:
-    """The outside things that are not the network.
+class Runtime:
+    """What a `VeoClient` takes from the machine besides the network and the disk.
 
-    Attributes:
-        wall: Unix time in seconds.
-        luck: the one source of chance.
-        run_sync: how blocking work is run.
+    Args:
+        wall_clock: returns Unix time in seconds.
+        rng: the source of all random numbers: the jitter of delays and backoffs.
+        run_sync: awaits a blocking function with its arguments, in a worker thread by default.
+            On a loop with virtual time it may call the function where it stands.
     """
 
-    wall: Callable[[], float] = time.time
-    luck: Random = field(default_factory=Random)
+    wall_clock: Callable[[], float] = time.time
+    rng: Random = field(default_factory=Random)
     run_sync: RunSync = in_thread
 
-    def steadied(self) -> Seams:
-        """The same, with a wall clock that goes as steadily as the monotonic one.
+    def with_steady_clock(self) -> Runtime:
+        """The same, with a wall clock that runs as steadily as the event loop's.
 
-        A wall clock that is set while a submit is under way would look for it at the wrong time.
+        If somebody set the wall clock while a submit is open, a lost one would be looked for at
+        the wrong time.
         """
-        return replace(self, wall=_Steady(self.wall))
+        return replace(self, wall_clock=_Steady(self.wall_clock))
 
 
 class _Steady:
     """Reads a wall clock once, and goes on from there by the event loop's time."""
 
-    def __init__(self, wall: Callable[[], float]) -> None:
-        self._wall = wall
+    def __init__(self, wall_clock: Callable[[], float]) -> None:
+        self._wall = wall_clock
         self._ahead: float | None = None
 
     def __call__(self) -> float:

@@ -34,13 +34,13 @@ class Signal:
         """It has not happened yet."""
         self._is_set = False
 
-    async def wait(self, *, by: float = inf) -> bool:
-        """Whether it happens by then, in monotonic seconds; returns as soon as it does."""
+    async def wait(self, *, until: float = inf) -> bool:
+        """Whether it happens ``until`` then, in monotonic seconds; returns as soon as it does."""
         if self._is_set:
             return True
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
-        alarm = None if by == inf else loop.call_at(by, _wake, waiter)
+        alarm = None if until == inf else loop.call_at(until, _wake, waiter)
         self._waiters[waiter] = None
         try:
             await waiter

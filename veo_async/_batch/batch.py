@@ -12,14 +12,14 @@ from .._journal.journal import Journal
 from .._submit.post import Post
 from ..errors import JournalError
 from ..models import Outcome, Outcomes, Preview, VideoRequest
-from .item import Maker
+from .item import ItemRunner
 from .keys import Keys
 from .ledger import StageLedger
-from .options import Options, Parts
+from .options import BatchDeps, Options
 from .preview import preview
 from .run import Asked, Run, Source
 
-__all__ = ["Asked", "Batch", "Options", "Parts", "run_all"]
+__all__ = ["Asked", "Batch", "BatchDeps", "Options", "run_all"]
 
 
 class Batch:
@@ -29,7 +29,7 @@ class Batch:
     def __init__(
         self,
         source: Source,
-        parts: Parts,
+        parts: BatchDeps,
         options: Options,
         *,
         journal: str | os.PathLike[str] | None,
@@ -38,7 +38,7 @@ class Batch:
         posts: list[Post] | None = None,
     ) -> None:
         self._source = source
-        self._parts = parts
+        self._deps = parts
         self._options = options
         self._path = journal
         self._max_in_flight = max_in_flight
@@ -48,14 +48,16 @@ class Batch:
         self._run: Run | None = None
 
     async def __aenter__(self) -> AsyncIterator[Outcome]:
-        seams = self._parts.seams
+        runtime = self._deps.runtime
         if self._path is not None:
-            self._journal = await Journal.open(self._path, run_sync=seams.run_sync, wall=seams.wall)
+            self._journal = await Journal.open(
+                self._path, run_sync=runtime.run_sync, wall_clock=runtime.wall_clock
+            )
         self._run = Run(
             self._source,
-            Maker(self._parts, self._options, self._journal),
+            ItemRunner(self._deps, self._options, self._journal),
             self._journal,
-            self._parts.submits.left,
+            self._deps.submitter.unsettled,
             max_in_flight=self._max_in_flight,
             timeout=self._options.timeout,
             extend=self._extend,
@@ -72,11 +74,11 @@ class Batch:
             InvalidRequestError: the input has something else than a request.
             JournalError: the journal cannot be read, or has another request with one of the keys.
         """
-        seams = self._parts.seams
+        runtime = self._deps.runtime
         path = None if self._path is None else Path(self._path)
         if path is None or not path.exists():
             return await preview(self._source, None, self._options, extend=self._extend)
-        journal = await Journal.open(path, run_sync=seams.run_sync, wall=seams.wall)
+        journal = await Journal.open(path, run_sync=runtime.run_sync, wall_clock=runtime.wall_clock)
         async with journal:
             return await preview(self._source, journal, self._options, extend=self._extend)
 
@@ -96,7 +98,7 @@ class Batch:
         journal = self._journal
         if journal is None:
             return
-        self._parts.submits.leave(
+        self._deps.submitter.leave(
             lambda ledger: isinstance(ledger, StageLedger) and ledger.is_in(journal)
         )
         # The caller's own error says more; what was not recorded is in the log as well.
@@ -105,7 +107,7 @@ class Batch:
 
 
 async def run_all(
-    requests: Sequence[VideoRequest], parts: Parts, *, timeout: float, posts: list[Post]
+    requests: Sequence[VideoRequest], parts: BatchDeps, *, timeout: float, posts: list[Post]
 ) -> Outcomes:
     """The outcomes of all requests, in their order. The limits are the client's."""
     keys = Keys()

@@ -33,7 +33,7 @@ Verdict = Literal["go", "hold", "stop"]
 
 
 @dataclass(frozen=True, slots=True)
-class Overlap:
+class InputMatch:
     """How far an input and a journal agree, as far as the input was read.
 
     Attributes:
@@ -48,7 +48,7 @@ class Overlap:
     held: int = 0
     extend: bool = False
 
-    def seen(self, item: Item | None) -> Overlap:
+    def seen(self, item: Item | None) -> InputMatch:
         """After one more request, with its item in the journal. No key may come twice."""
         if item is None:
             return replace(self, held=self.held + 1)

@@ -20,39 +20,39 @@ from .._journal.journal import Journal
 from .._journal.rows import FIRST, Item, Row
 from .._journal.states import download_stage
 from .._reconcile.decision import Adopt, CannotTell
-from .._reconcile.window import Lost
-from .._tracking.task import Tracked
+from .._reconcile.window import LostSubmit
+from .._tracking.task import TrackedTask
 from ..errors import DownloadError, GenerationFailedError, JournalError, VeoError
 from ..events import Begun, Downloaded, Ended
 from ..models import Action, Generation, Outcome, VideoRequest
 from . import resume, stages
 from .file_names import file_name
 from .folder import Folder
-from .item_resume import Owned
+from .item_resume import OwnedTasks
 from .ledger import StageLedger
-from .options import Entry, Options, Parts
-from .spending import Till
+from .options import BatchDeps, Entry, Options
+from .spending import SpendingGate
 from .stages import SECOND
 
 UPSCALE: Action = "get_1080p"
 
 
-class Maker:
+class ItemRunner:
     """Makes items."""
 
-    def __init__(self, parts: Parts, options: Options, journal: Journal | None) -> None:
-        self._parts = parts
+    def __init__(self, parts: BatchDeps, options: Options, journal: Journal | None) -> None:
+        self._deps = parts
         self._options = options
         self._folder = Folder(options.folder) if options.folder else None
         self._journal = journal
-        self._owned = Owned(parts, journal) if journal else None
-        self.till = Till(options.max_submissions)
+        self._owned = OwnedTasks(parts, journal) if journal else None
+        self.till = SpendingGate(options.max_submissions)
         self.trouble: JournalError | None = None
 
     async def make(self, entry: Entry) -> Outcome:
         """The outcome of an item; every end is one."""
-        began, subject = self._parts.seams.wall(), _context(entry).subject()
-        if events := self._parts.events:
+        began, subject = self._deps.runtime.wall_clock(), _context(entry).subject()
+        if events := self._deps.events:
             step = entry.item.step(FIRST)
             events.emit(Begun(at=events.now(), request=entry.request, step=step, **subject))
         outcome = await self._made(entry)
@@ -84,7 +84,7 @@ class Maker:
     # The stages that buy.
 
     async def _generate(self, entry: Entry, ends: dict[str, Generation], files: list[Path]) -> None:
-        if self._options.retry_failed and "stays" in map(entry.item.step, entry.item.stages):
+        if self._options.retry_failed and "failed" in map(entry.item.step, entry.item.stages):
             await self._try_again(entry)
         ends[FIRST] = await self._buy(entry, FIRST, entry.request)
         if self._options.upscale:
@@ -104,16 +104,18 @@ class Maker:
             self._journal,
             entry.key,
             stage,
-            offset=lambda: self._parts.reconciler.offset,
+            offset=lambda: self._deps.reconciler.offset,
             is_lost=step == "reconcile",
         )
         if row is None or step == "start":
             tracked = await self._submit(entry, row, request, ledger)
         elif step == "wait":
             context = EventContext.of(request, key=row.key, sent_at=row.sent_at)
-            tracked = self._parts.tracker.attach(row.task_id or "", context=context)
-            self._parts.hints.bind(self._parts.hints.claim(resume.own_callback(row)), tracked)
-            self._parts.reconciler.attached(tracked.task_id)
+            tracked = self._deps.tracker.attach(row.task_id or "", context=context)
+            self._deps.callback_router.bind(
+                self._deps.callback_router.claim(resume.own_callback(row)), tracked
+            )
+            self._deps.reconciler.attached(tracked.task_id)
         elif step == "reconcile":
             tracked = await self._resume(entry, row, request, ledger)
         else:
@@ -122,77 +124,77 @@ class Maker:
 
     async def _submit(
         self, entry: Entry, row: Row | None, request: VideoRequest, ledger: StageLedger
-    ) -> Tracked:
+    ) -> TrackedTask:
         if self._owned:
             # This run's own tasks are known by themselves; only what came before it is not.
-            await self._owned.since(self._parts.seams.wall())
-        return await self._parts.submits.submit(
+            await self._owned.since(self._deps.runtime.wall_clock())
+        return await self._deps.submitter.submit(
             request,
             deadline=entry.deadline,
             begun=entry.posts,
             ledger=ledger,
-            callback=self._parts.hints.claim(resume.own_callback(row)) if row else None,
+            callback=self._deps.callback_router.claim(resume.own_callback(row)) if row else None,
         )
 
     async def _resume(
         self, entry: Entry, row: Row, request: VideoRequest, ledger: StageLedger
-    ) -> Tracked:
+    ) -> TrackedTask:
         """Find out what became of a submit of an earlier run; send it again only if it bought
         nothing, or if the user takes the risk."""
-        policy, reconciler = self._parts.policy, self._parts.reconciler
+        policy, reconciler = self._deps.policy, self._deps.reconciler
         if tracked := await self._left_here(entry, row, ledger):
             return tracked
         if policy.on_uncertain == "raise":
             raise resume.uncertain_of(row)
         if policy.on_uncertain == "reconcile":
             lost = await self._lost(row)
-            ticket = self._parts.hints.claim(lost.callback_url)
+            handle = self._deps.callback_router.claim(lost.callback_url)
             decision = await reconciler.resolve(
-                lost, deadline=entry.deadline, adopted=ledger.adopted, ticket=ticket
+                lost, deadline=entry.deadline, adopted=ledger.adopted, callback=handle
             )
             context = EventContext.of(request, key=row.key, sent_at=row.sent_at)
             if isinstance(decision, Adopt):
-                if events := self._parts.events:
+                if events := self._deps.events:
                     events.emit(event_of_adoption(context, decision.task_id, at=events.now()))
-                tracked = self._parts.tracker.attach(decision.task_id, context=context)
-                self._parts.hints.bind(ticket, tracked)
+                tracked = self._deps.tracker.attach(decision.task_id, context=context)
+                self._deps.callback_router.bind(handle, tracked)
                 return tracked
             if isinstance(decision, CannotTell):
                 raise resume.uncertain_of(row, reason=decision.reason)
             ledger.absent()
-            if events := self._parts.events:
+            if events := self._deps.events:
                 events.emit(event_of_absence(context, at=events.now()))
         return await self._submit(entry, row, request, ledger)
 
-    async def _left_here(self, entry: Entry, row: Row, ledger: StageLedger) -> Tracked | None:
+    async def _left_here(self, entry: Entry, row: Row, ledger: StageLedger) -> TrackedTask | None:
         """The task, if the earlier run was this very client's: it hears of the POST itself, and
         owns the task, so nobody would find it in the list."""
         # Not what a journal that is gone knew of: in its place may be one with other requests.
-        post = self._parts.submits.left.find(ledger.is_of, since=row.sent_at or 0.0)
+        post = self._deps.submitter.unsettled.find(ledger.is_of, since=row.sent_at or 0.0)
         if post is None:
             return None
         with anyio.move_on_after(max(entry.deadline - anyio.current_time(), 0.0)):
-            await post.over.wait()
+            await post.done.wait()
         if post.tracked and post.tracked.task_id:  # a result without an id is recorded at its end
             ledger.adopted(post.tracked.task_id)
         return post.tracked
 
-    async def _lost(self, row: Row) -> Lost:
+    async def _lost(self, row: Row) -> LostSubmit:
         assert self._owned is not None  # only a journal's row can be lost
         lost = resume.lost_in(
             row,
-            now=self._parts.seams.wall(),
-            submit_timeout=self._parts.policy.submit_timeout,
+            now=self._deps.runtime.wall_clock(),
+            submit_timeout=self._deps.policy.submit_timeout,
         )
         await self._owned.since(lost.begun)
         return lost
 
     async def _await_end(
-        self, entry: Entry, stage: str, tracked: Tracked, ledger: StageLedger
+        self, entry: Entry, stage: str, tracked: TrackedTask, ledger: StageLedger
     ) -> Generation:
         left = max(entry.deadline - anyio.current_time(), 0.0)
         try:
-            generation = await self._parts.await_end(tracked, left)
+            generation = await self._deps.await_end(tracked, left)
         except GenerationFailedError as exc:
             self._note(Failed(entry.key, stage, exc))
             raise
@@ -236,12 +238,12 @@ class Maker:
         return path
 
     async def _fetch(self, entry: Entry, stage: str, generation: Generation, path: Path) -> None:
-        began, video = self._parts.seams.wall(), generation.video
+        began, video = self._deps.runtime.wall_clock(), generation.video
         task_id = generation.task_id
-        await self._parts.downloads.fetch(
+        await self._deps.downloads.fetch(
             video.video_url or "", path, task_id=task_id, video_id=video.id, stage=stage
         )
-        if events := self._parts.events:
+        if events := self._deps.events:
             context, at = _context(entry), events.now()
             if stage == SECOND:
                 context = replace(context, action=UPSCALE)
@@ -266,7 +268,7 @@ class Maker:
             self._folder.record,
             number=entry.number,
             ends=tuple(ends.values()),
-            at=self._parts.seams.wall(),
+            at=self._deps.runtime.wall_clock(),
         )
         try:
             await self._on_disk(write, outcome, await self._stem(entry, ends))
@@ -278,12 +280,12 @@ class Maker:
 
     async def _on_disk(self, work: Callable[..., Any], *args: Any) -> Any:
         try:
-            return await self._parts.seams.run_sync(work, *args)
+            return await self._deps.runtime.run_sync(work, *args)
         except OSError as exc:
             raise stages.unwritable(exc, self._options.folder) from exc
 
     async def _size(self, path: Path) -> int | None:
-        size: int | None = await self._parts.seams.run_sync(_size_of, path)
+        size: int | None = await self._deps.runtime.run_sync(_size_of, path)
         return size
 
 

@@ -9,15 +9,15 @@ import anyio
 from .._journal.journal import Journal
 from .._reconcile.window import NEAR, WIDE
 from . import resume
-from .options import Parts
+from .options import BatchDeps
 
 
-class Owned:
+class OwnedTasks:
     """Makes the tasks of a journal known to the reconciler, as far back as a lost submit needs it:
     no two items may be given one task."""
 
-    def __init__(self, parts: Parts, journal: Journal) -> None:
-        self._parts = parts
+    def __init__(self, parts: BatchDeps, journal: Journal) -> None:
+        self._deps = parts
         self._journal = journal
         self._since = inf
         self._lock = anyio.Lock()
@@ -42,5 +42,5 @@ class Owned:
     async def _own(self, since: float, until: float) -> None:
         rows = await self._journal.sent_between(since, until)
         receipts = [resume.receipt_of(row) for row in rows]
-        self._parts.reconciler.own(receipt for receipt in receipts if receipt)
-        self._parts.reconciler.answered_at_once(map(resume.answered_at_once, rows))
+        self._deps.reconciler.own(receipt for receipt in receipts if receipt)
+        self._deps.reconciler.answered_at_once(map(resume.answered_at_once, rows))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from .._base.fingerprints import mark_of
+from .._base.fingerprints import fingerprint
 from ..errors import InvalidRequestError
 from ..models import VideoRequest
 
@@ -35,7 +35,7 @@ class Keys:
         came before it, for ten equal requests are ten videos."""
         name = digest(request)
         number = self._last.get(name, 0)
-        while (mark := mark_of(key := f"{name}-{number + 1}")) in self._taken:
+        while (mark := fingerprint(key := f"{name}-{number + 1}")) in self._taken:
             number += 1
             self._last[name] = number
         self._taken.add(mark)
@@ -47,7 +47,7 @@ class Keys:
         Raises:
             InvalidRequestError: it came before.
         """
-        mark = mark_of(key)
+        mark = fingerprint(key)
         if mark in self._taken:
             problem = f"The key {key!r} comes twice in the input. The second one was not sent."
             raise InvalidRequestError(problem, field="key")

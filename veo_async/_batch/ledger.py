@@ -16,7 +16,7 @@ from .._submit import verdict as submit_verdict
 from ..errors import JournalError
 from ..models import VideoRequest
 from . import spending, stages
-from .spending import Till
+from .spending import SpendingGate
 
 logger = logging.getLogger("veo_async")
 
@@ -35,7 +35,7 @@ class StageLedger:
 
     def __init__(
         self,
-        till: Till,
+        till: SpendingGate,
         journal: Journal | None,
         key: str,
         stage: str,
@@ -73,13 +73,13 @@ class StageLedger:
         self,
         request: VideoRequest,
         action: str,
-        wall: Callable[[], float],
+        wall_clock: Callable[[], float],
         callback_url: str | None,
     ) -> None:
         """Allow it, and record the intent."""
         await self._till.enter()
         # Not before, since that may take minutes, and a lost submit is looked for around this time.
-        sent_at = wall()
+        sent_at = wall_clock()
         self._action = action
         if self._is_lost:  # it is sent again at the user's risk
             self._withdraw()
@@ -116,7 +116,7 @@ class StageLedger:
         self._is_lost = isinstance(verdict, submit_verdict.Uncertain)
         self._from_earlier = False
         self.finished = isinstance(verdict, submit_verdict.Accepted) and bool(
-            verdict.standing.generation
+            verdict.status.generation
         )
         self._note(
             stages.event_of(

@@ -6,32 +6,32 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .._base.runtime import Seams
+from .._base.runtime import Runtime
 from .._downloads.downloader import Downloads
 from .._events import EventEmitter
 from .._journal.rows import Item
 from .._reconcile.reconciler import Reconciler
-from .._submit.callback_router import Hints
+from .._submit.callback_router import CallbackRouter
 from .._submit.post import Post
-from .._submit.submitter import Submits
-from .._tracking.task import Tracked
+from .._submit.submitter import Submitter
+from .._tracking.task import TrackedTask
 from .._tracking.tracker import Tracker
 from ..models import Generation, VideoRequest
 from ..policies import RetryPolicy
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class BatchDeps:
     """The parts of a client that a batch works with."""
 
-    submits: Submits
+    submitter: Submitter
     tracker: Tracker
     reconciler: Reconciler
     downloads: Downloads
-    hints: Hints
+    callback_router: CallbackRouter
     policy: RetryPolicy
-    seams: Seams
-    await_end: Callable[[Tracked, float], Awaitable[Generation]]
+    runtime: Runtime
+    await_end: Callable[[TrackedTask, float], Awaitable[Generation]]
     events: EventEmitter
 
 

@@ -9,7 +9,7 @@ from .._journal.rows import Item, Step
 from ..errors import VeoError
 from ..models import Preview, VideoRequest
 from . import stages
-from .input_check import Overlap
+from .input_check import InputMatch
 from .options import Options
 from .run import PORTION, Entries, Source
 
@@ -19,7 +19,7 @@ async def preview(
 ) -> Preview:
     """Read the input to its end, as the batch itself would, and count what would be done."""
     entries, counts = Entries(source), Counter[str]()
-    overlap = Overlap(journal.bought if journal else 0, extend=extend)
+    overlap = InputMatch(journal.bought if journal else 0, extend=extend)
     error: VeoError | None = None
     path = str(journal.path) if journal else ""
     while not entries.over:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .._journal.rows import Row
 from .._reconcile.comparison import chosen
-from .._reconcile.window import EARLY, Lost, Receipt
+from .._reconcile.window import EARLY, LostSubmit, Receipt
 from ..errors import (
     SubmissionUncertainError,
 )
@@ -17,7 +17,7 @@ from ..errors import (
 # What an earlier run left.
 
 
-def lost_in(row: Row, *, now: float, submit_timeout: float) -> Lost:
+def lost_in(row: Row, *, now: float, submit_timeout: float) -> LostSubmit:
     """The submit that an earlier run may have sent.
 
     Where the journal does not say when the POST was over, its process died, or left it open. The
@@ -28,7 +28,7 @@ def lost_in(row: Row, *, now: float, submit_timeout: float) -> Lost:
     assert request is not None  # a stage that buys has one
     begun = row.at if row.sent_at is None else row.sent_at
     ended = facts.get("ended_at", min(now, begun + EARLY + submit_timeout))
-    return Lost(
+    return LostSubmit(
         chosen(request),
         begun,
         max(begun, ended),

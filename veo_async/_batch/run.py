@@ -17,11 +17,11 @@ import anyio
 from .._journal.journal import Journal
 from .._journal.rows import Item
 from .._submit.post import Post
-from .._submit.unsettled import Left
+from .._submit.unsettled import UnsettledSubmits
 from .._wire import arguments
 from ..models import Outcome, VideoRequest
-from .input_check import Overlap
-from .item import Maker
+from .input_check import InputMatch
+from .item import ItemRunner
 from .keys import Keys
 from .options import Entry
 
@@ -70,9 +70,9 @@ class Run(AsyncIterator[Outcome]):
     def __init__(
         self,
         source: Source,
-        maker: Maker,
+        maker: ItemRunner,
         journal: Journal | None,
-        left: Left,
+        unsettled: UnsettledSubmits,
         *,
         max_in_flight: int,
         timeout: float,
@@ -82,12 +82,12 @@ class Run(AsyncIterator[Outcome]):
         self._entries = Entries(source)
         self._maker = maker
         self._journal = journal
-        self._left = left
+        self._unsettled = unsettled
         self._most = max_in_flight
         self._timeout = timeout
         self._posts = posts
         self._free = anyio.Semaphore(max_in_flight)
-        self._overlap = Overlap(journal.bought if journal else 0, extend=extend)
+        self._overlap = InputMatch(journal.bought if journal else 0, extend=extend)
         self._held: deque[tuple[int, str, VideoRequest]] = deque()
         self._numbers = count(1)
         self._under_way: set[asyncio.Task[None]] = set()
@@ -197,7 +197,7 @@ class Run(AsyncIterator[Outcome]):
     def _keep(self, entry: Entry) -> None:
         """Nobody hears of this item; a journal tells the next run."""
         if not self._journal and self._posts is None:
-            self._left.keep(entry.posts)
+            self._unsettled.add(entry.posts)
 
     # The end.
 

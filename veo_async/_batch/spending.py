@@ -34,7 +34,7 @@ def account_trouble(error: BaseException) -> AccountError | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class SubmissionBudget:
     """How many POSTs may be billed in this run.
 
     Attributes:
@@ -54,15 +54,15 @@ class Allowance:
             return "go"
         return "wait" if self.spent < self.limit else "stop"
 
-    def begun(self) -> Allowance:
+    def begun(self) -> SubmissionBudget:
         """One more POST is sent."""
         return replace(self, open=self.open + 1)
 
-    def ended(self, *, billed: bool) -> Allowance:
+    def ended(self, *, billed: bool) -> SubmissionBudget:
         """A POST is over; ``billed`` if it may be on the bill."""
         return replace(self, open=self.open - 1, spent=self.spent + billed)
 
-    def given_back(self) -> Allowance:
+    def given_back(self) -> SubmissionBudget:
         """A POST that may have been billed provably was not."""
         return replace(self, spent=self.spent - 1)
 
@@ -74,7 +74,7 @@ class Allowance:
         )
 
 
-class Till:
+class SpendingGate:
     """What all items of one batch spend together.
 
     Attributes:
@@ -82,7 +82,7 @@ class Till:
     """
 
     def __init__(self, limit: int | None) -> None:
-        self._allowance = Allowance(limit)
+        self._allowance = SubmissionBudget(limit)
         self._changed = anyio.Event()
         self.trouble: AccountError | None = None
 
@@ -116,7 +116,7 @@ class Till:
         self.trouble = self.trouble or account_trouble(error)
         self._change(self._allowance)
 
-    def _change(self, allowance: Allowance) -> None:
+    def _change(self, allowance: SubmissionBudget) -> None:
         self._allowance = allowance
         changed, self._changed = self._changed, anyio.Event()
         changed.set()

@@ -44,9 +44,9 @@ def event_of(
     ``at_once`` whether only the id was answered, as was asked for.
     """
     match verdict:
-        case Accepted(task_id, standing):
-            if standing.generation:
-                return events.Succeeded(key, stage, standing.generation)
+        case Accepted(task_id, status):
+            if status.generation:
+                return events.Succeeded(key, stage, status.generation)
             return events.Accepted(key, stage, task_id or "", at_once)
         case Uncertain():
             return events.Uncertain(key, stage, ended_at, verdict.trace_id)
@@ -68,7 +68,7 @@ def step_of(item: Item, request: VideoRequest, *, upscale: bool, retry_failed: b
     stages = [FIRST, SECOND] if upscale and not isinstance(request, Get1080p) else [FIRST]
     for stage in stages:
         step = item.step(stage)
-        if step == "stays" and retry_failed:
+        if step == "failed" and retry_failed:
             return "start"
         if step != "finished":
             return step

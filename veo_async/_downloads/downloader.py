@@ -23,15 +23,15 @@ from .http import DownloadTimes, Hosts
 from .part_file import Notes, PartFile
 from .response import (
     CHECK_DISK,
-    FileRefused,
-    Reception,
-    Stale,
-    StartAnew,
-    TryAgain,
+    BodyCheck,
+    NotRetryable,
+    Restart,
+    Retryable,
+    UrlExpired,
     failure_message,
     fresh_url,
 )
-from .resume import Held, Mark, notes_on, read_held
+from .resume import FileIdentity, PartialFile, notes_on, read_held
 
 __all__ = ["DownloadTimes", "Downloads"]
 
@@ -54,8 +54,8 @@ class _Fetch:
 
     url: str
     part: PartFile
-    mark: Mark | None
-    held: Held = field(default_factory=Held)
+    mark: FileIdentity | None
+    held: PartialFile = field(default_factory=PartialFile)
     saved: int = 0
 
     def notes(self) -> Notes:
@@ -136,13 +136,13 @@ class Downloads:
             DownloadError: it could not be fetched, was not an MP4, or could not be written.
             ClientClosedError: `aclose` was called.
         """
-        mark = Mark(task_id, stage) if task_id and stage else None
+        mark = FileIdentity(task_id, stage) if task_id and stage else None
         fetch = _Fetch(url, PartFile(path), mark)
         try:
             self._hosts.check(url)
             async with self._places:
                 await self._in_time(fetch, partial(self._renewed, fetch, task_id, video_id))
-        except (FileRefused, TryAgain, AddressError) as exc:
+        except (NotRetryable, Retryable, AddressError) as exc:
             message = failure_message(exc, url=fetch.url, path=path, task_id=task_id)
             raise DownloadError(
                 message, url=fetch.url, path=path, task_id=task_id
@@ -158,7 +158,7 @@ class Downloads:
             with anyio.fail_after(self._times.total):
                 await self._whole(fetch, renewed)
         except TimeoutError:
-            raise TryAgain(f"It took longer than {self._times.total:g} seconds.") from None
+            raise Retryable(f"It took longer than {self._times.total:g} seconds.") from None
 
     async def _whole(self, fetch: _Fetch, renewed: Callable[[], Awaitable[bool]]) -> None:
         try:
@@ -166,7 +166,7 @@ class Downloads:
             fetch.saved = fetch.held.count
             await self._repeatedly(fetch, renewed)
             await self._on_disk(fetch.part.commit)
-        except FileRefused:
+        except NotRetryable:
             await self._leave(fetch, None)
             raise
         except BaseException:
@@ -179,18 +179,18 @@ class Downloads:
         while True:
             try:
                 return await self._once(fetch)
-            except Stale:
+            except UrlExpired:
                 renewals += 1
                 if renewals > RENEWALS or not await renewed():
                     raise
-            except TryAgain as exc:
-                if fetch.held.has_got_on(before):
+            except Retryable as exc:
+                if fetch.held.made_progress(before):
                     failures, before = 0, fetch.held
                 failures += 1
                 if failures >= self._tries:
                     raise
-                if isinstance(exc, StartAnew):
-                    fetch.held = fetch.held.doubted()
+                if isinstance(exc, Restart):
+                    fetch.held = fetch.held.without_validator()
                 await self._pause(failures)
 
     async def _pause(self, failures: int) -> None:
@@ -211,13 +211,13 @@ class Downloads:
     async def _once(self, fetch: _Fetch) -> None:
         async with self._hosts.ask(fetch.url, fetch.held) as (body, pieces):
             if body.start < fetch.held.count:
-                fetch.held, fetch.saved = Held(), 0
+                fetch.held, fetch.saved = PartialFile(), 0
                 await self._on_disk(fetch.part.cut, 0)
-            fetch.held = Held(body.start, body.validator, body.length)
-            await self._receive(fetch, Reception(body, max_bytes=self._max_bytes), pieces)
+            fetch.held = PartialFile(body.start, body.validator, body.length)
+            await self._receive(fetch, BodyCheck(body, max_bytes=self._max_bytes), pieces)
 
     async def _receive(
-        self, fetch: _Fetch, reception: Reception, pieces: AsyncIterable[bytes]
+        self, fetch: _Fetch, reception: BodyCheck, pieces: AsyncIterable[bytes]
     ) -> None:
         waiting = bytearray()
         try:
@@ -227,9 +227,9 @@ class Downloads:
                 if len(waiting) >= WRITE_SIZE:
                     await self._write(fetch, waiting)
             reception.end()
-        except StartAnew:
+        except Restart:
             raise
-        except TryAgain:
+        except Retryable:
             await self._write(fetch, waiting)  # so that the next try goes on behind it
             raise
         await self._write(fetch, waiting)
@@ -247,7 +247,7 @@ class Downloads:
             result: T = await self._run_sync(call, *args)
         except (OSError, ValueError) as exc:  # ValueError: a path with a null character
             reason = getattr(exc, "strerror", None) or exc
-            raise FileRefused(f"Writing failed: {reason}.", CHECK_DISK) from exc
+            raise NotRetryable(f"Writing failed: {reason}.", CHECK_DISK) from exc
         return result
 
     async def _leave(self, fetch: _Fetch, notes: Notes | None) -> None:

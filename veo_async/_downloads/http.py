@@ -14,8 +14,8 @@ import httpx
 from .._base.urls import Address, AddressError, next_hop, read_file_address
 from ..errors import ClientClosedError
 from .egress import Egress, Proxy
-from .response import Body, FileRefused, Redirect, TryAgain, judge_answer
-from .resume import Held, request_headers
+from .response import Body, NotRetryable, Redirect, Retryable, judge_answer
+from .resume import PartialFile, request_headers
 
 T = TypeVar("T")
 
@@ -85,7 +85,9 @@ class Hosts:
         return read_file_address(url, loopback_ok=self._loopback_ok)
 
     @asynccontextmanager
-    async def ask(self, url: str, held: Held) -> AsyncGenerator[tuple[Body, AsyncGenerator[bytes]]]:
+    async def ask(
+        self, url: str, held: PartialFile
+    ) -> AsyncGenerator[tuple[Body, AsyncGenerator[bytes]]]:
         """Ask for a file, or for the rest of it: what follows, and that, piece by piece.
 
         Raises:
@@ -103,7 +105,7 @@ class Hosts:
                         yield answer, pieces
                     return
             address = next_hop(address, answer.location, loopback_ok=self._loopback_ok)
-        raise FileRefused(f"There were more than {MAX_REDIRECTS} redirects.")
+        raise NotRetryable(f"There were more than {MAX_REDIRECTS} redirects.")
 
     @asynccontextmanager
     async def _answer(
@@ -156,4 +158,4 @@ async def _outside(seconds: float, call: Callable[..., Awaitable[T]], *args: Any
     except AddressError:
         raise
     except Exception as exc:
-        raise TryAgain(f"The connection failed ({type(exc).__name__}).") from exc
+        raise Retryable(f"The connection failed ({type(exc).__name__}).") from exc

@@ -18,7 +18,7 @@ from threading import Lock
 from typing import BinaryIO
 
 from .._base import file_lock
-from .resume import FTYP, NOTES_MAX, Found, Held, part_name
+from .resume import FTYP, NOTES_MAX, Found, PartialFile, part_name
 
 MOST = 100
 """How many unfinished files one target may have: that many work on it at a time."""
@@ -51,7 +51,7 @@ class PartFile:
         """Whether a later run could go on with it."""
         return self._number == 0 and self._is_locked
 
-    def begin(self, read: Callable[[Found], Held]) -> Held:
+    def begin(self, read: Callable[[Found], PartialFile]) -> PartialFile:
         """Create the folders above, and claim the unfinished file, or a new one; ``read`` says
         what of it counts, and all else is cut off."""
         with self._lock:
@@ -62,7 +62,7 @@ class PartFile:
             self._target.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._claim()
             self._is_locked = file_lock.is_locked(self._file)
-            held = read(self._found(self._file)) if self.is_lasting else Held()
+            held = read(self._found(self._file)) if self.is_lasting else PartialFile()
             self._cut(self._file, held.count)
             self._is_as_found = held.count > 0
             return held
@@ -130,7 +130,7 @@ class PartFile:
 
     def _claim(self) -> BinaryIO:
         for number in range(MOST):
-            file = file_lock.claimed(self._part(number))
+            file = file_lock.open_exclusive(self._part(number))
             if file:
                 self._number = number
                 return file
@@ -173,7 +173,7 @@ class PartFile:
             with suppress(OSError):
                 if not file_lock.LOCKS:  # Windows refuses to remove what is in use
                     self._remove(number)
-                elif file := file_lock.claimed(self._part(number)):
+                elif file := file_lock.open_exclusive(self._part(number)):
                     self._remove(number)
                     file.close()
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from .._base.urls import AddressError, shown
 from ..models import TaskRecord
-from .resume import FTYP, Held, misfit, read_part, strong_validator
+from .resume import FTYP, PartialFile, mismatch, read_part, strong_validator
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})  # RFC 9110, section 15.4: those with a Location
 STALE = frozenset({400, 401, 403, 404, 410})
@@ -27,7 +27,7 @@ CHECK_DISK = "See to the disk and the path, then download it again."
 RETRIEVE = "A fresh URL comes from veo.tasks.retrieve({task_id})."
 
 
-class FileRefused(Exception):
+class NotRetryable(Exception):
     """This fetch cannot succeed by being repeated. It never crosses the face.
 
     Attributes:
@@ -39,15 +39,15 @@ class FileRefused(Exception):
         self.next_step = next_step
 
 
-class Stale(FileRefused):
+class UrlExpired(NotRetryable):
     """This URL gives no file any more; a fresh one may."""
 
 
-class TryAgain(Exception):
+class Retryable(Exception):
     """This fetch failed in a way that may pass. It never crosses the face."""
 
 
-class StartAnew(TryAgain):
+class Restart(Retryable):
     """The same, and nothing may be put behind the bytes that are held."""
 
 
@@ -66,7 +66,7 @@ class Body:
         start: which byte of the file comes first.
         end: which byte comes behind the last one; ``None`` if nothing was said.
         length: of the whole file, if it was said.
-        validator: see `Held`.
+        validator: see `PartialFile`.
     """
 
     start: int = 0
@@ -76,7 +76,7 @@ class Body:
 
 
 def judge_answer(
-    status: int, headers: Mapping[str, str], *, max_bytes: int, held: Held | None = None
+    status: int, headers: Mapping[str, str], *, max_bytes: int, held: PartialFile | None = None
 ) -> Redirect | Body:
     """What the status and the headers (by names in lower case) of an answer mean.
 
@@ -90,23 +90,23 @@ def judge_answer(
     if status in REDIRECTS and (location := headers.get("location")):
         return Redirect(location)
     if status in STALE:
-        raise Stale(f"HTTP {status}: this URL gives no file (any more).")
+        raise UrlExpired(f"HTTP {status}: this URL gives no file (any more).")
     if status >= 500 or status in PASSING:
-        raise TryAgain(f"HTTP {status}.")
+        raise Retryable(f"HTTP {status}.")
     rest_of = held if held and held.may_go_on else None
     if rest_of and status == 416:  # RFC 9110, section 15.5.17: there is nothing behind that byte
-        raise StartAnew("HTTP 416: there is no rest of the file.")
+        raise Restart("HTTP 416: there is no rest of the file.")
     if rest_of and status == 206:
         return _rest(headers, max_bytes, rest_of)
     if status == 200:  # also in place of a part: the file has changed, or only comes as a whole
         return _whole(headers, max_bytes)
-    raise FileRefused(f"HTTP {status} is no answer with a file.")
+    raise NotRetryable(f"HTTP {status} is no answer with a file.")
 
 
 def _check_coding(headers: Mapping[str, str]) -> None:
     coding = headers.get("content-encoding", "identity").strip().lower()
     if coding not in ("identity", ""):
-        raise FileRefused("The answer is compressed although it was asked not to be.")
+        raise NotRetryable("The answer is compressed although it was asked not to be.")
 
 
 def _whole(headers: Mapping[str, str], max_bytes: int) -> Body:
@@ -115,18 +115,18 @@ def _whole(headers: Mapping[str, str], max_bytes: int) -> Body:
     if said is None:
         return Body(validator=validator)
     if not re.fullmatch("[0-9]{1,18}", said):
-        raise TryAgain("Content-Length is no number.")
+        raise Retryable("Content-Length is no number.")
     length = int(said)
     _check_cap(length, max_bytes)
     return Body(0, length, length, validator)
 
 
-def _rest(headers: Mapping[str, str], max_bytes: int, held: Held) -> Body:
+def _rest(headers: Mapping[str, str], max_bytes: int, held: PartialFile) -> Body:
     _check_coding(headers)
     part = read_part(headers)
-    problem = misfit(held, part, headers) if part else "its Content-Range makes no sense"
+    problem = mismatch(held, part, headers) if part else "its Content-Range makes no sense"
     if part is None or problem:
-        raise StartAnew(f"HTTP 206, but {problem}.")
+        raise Restart(f"HTTP 206, but {problem}.")
     length = part.length or held.length
     _check_cap(length or 0, max_bytes)
     return Body(part.start, part.end, length, held.validator)
@@ -134,13 +134,13 @@ def _rest(headers: Mapping[str, str], max_bytes: int, held: Held) -> Body:
 
 def _check_cap(length: int, max_bytes: int) -> None:
     if length > max_bytes:
-        raise FileRefused(
+        raise NotRetryable(
             f"The file is larger than the limit of {max_bytes} bytes.",
             "If it is what you expect, fetch it from its URL by other means.",
         )
 
 
-class Reception:
+class BodyCheck:
     """Checks a body while it passes; it keeps the count and the first bytes, nothing else."""
 
     def __init__(self, body: Body, *, max_bytes: int) -> None:
@@ -160,7 +160,7 @@ class Reception:
         self._count += len(chunk)
         _check_cap(self._count, self._max_bytes)
         if self._end is not None and self._count > self._end:
-            raise StartAnew(f"More than the {self._end} bytes that were said.")
+            raise Restart(f"More than the {self._end} bytes that were said.")
         if self._head is not None and len(self._head) < FTYP.stop:
             self._head = (self._head + chunk[: FTYP.stop])[: FTYP.stop]
             if len(self._head) == FTYP.stop:
@@ -174,12 +174,12 @@ class Reception:
             TryAgain: it was shorter than was said.
         """
         if self._length is not None and self._count != self._length:
-            raise TryAgain(f"The body broke off after {self._count} of {self._length} bytes.")
+            raise Retryable(f"The body broke off after {self._count} of {self._length} bytes.")
         self._check_signature()
 
     def _check_signature(self) -> None:
         if self._head is not None and self._head[FTYP] != b"ftyp":
-            raise FileRefused("The answer is not an MP4 file.")
+            raise NotRetryable("The answer is not an MP4 file.")
 
 
 def fresh_url(records: Iterable[TaskRecord], video_id: str | None) -> str | None:
@@ -192,12 +192,12 @@ def fresh_url(records: Iterable[TaskRecord], video_id: str | None) -> str | None
 
 
 def failure_message(
-    problem: FileRefused | TryAgain | AddressError, *, url: str, path: object, task_id: str | None
+    problem: NotRetryable | Retryable | AddressError, *, url: str, path: object, task_id: str | None
 ) -> str:
     """What happened to the file and what to do next, without the keys that a URL may hold."""
     task = "task_id" if task_id is None else repr(task_id)
     reason, step = str(problem), TRY_LATER
-    if isinstance(problem, FileRefused):
+    if isinstance(problem, NotRetryable):
         step = problem.next_step.format(task_id=task)
     elif isinstance(problem, AddressError):
         reason, step = f"The address {problem}.", RETRIEVE.format(task_id=task)

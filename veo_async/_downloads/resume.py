@@ -36,7 +36,7 @@ _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class FileIdentity:
     """Which file it is, whatever its URL: a task's, and at which stage of its item.
 
     The id of the video would not do: the 1080p version bears that of its source.
@@ -47,7 +47,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class PartialFile:
     """The first bytes of a file.
 
     Attributes:
@@ -65,12 +65,12 @@ class Held:
         """Whether the rest alone may be asked for. The signature must be among what is held."""
         return self.validator is not None and self.count >= FTYP.stop
 
-    def has_got_on(self, since: Held) -> bool:
+    def made_progress(self, since: PartialFile) -> bool:
         """Whether so much has come ``since`` then that failing again is no sign of standing
         still. The size of a file bounds how often that is so."""
         return self.may_go_on and self.count >= since.count + PROGRESS
 
-    def doubted(self) -> Held:
+    def without_validator(self) -> PartialFile:
         """The same, after something showed that nothing may be put behind it."""
         return replace(self, validator=None)
 
@@ -110,7 +110,7 @@ def strong_validator(headers: Mapping[str, str]) -> str | None:
     return modified if age.total_seconds() >= STRONG else None
 
 
-def request_headers(held: Held) -> dict[str, str]:
+def request_headers(held: PartialFile) -> dict[str, str]:
     """The headers that ask for the rest alone, if it is still the same file; else for all."""
     if not held.may_go_on:
         return {}
@@ -130,7 +130,7 @@ def read_part(headers: Mapping[str, str]) -> Part | None:
     return part if part.start < part.end and fits and inside else None
 
 
-def misfit(held: Held, part: Part, headers: Mapping[str, str]) -> str | None:
+def mismatch(held: PartialFile, part: Part, headers: Mapping[str, str]) -> str | None:
     """Why a part does not go behind what is held; ``None`` if it does."""
     if part.start != held.count:
         return f"the part begins at byte {part.start} instead of {held.count}"
@@ -144,7 +144,7 @@ def misfit(held: Held, part: Part, headers: Mapping[str, str]) -> str | None:
     return None
 
 
-def notes_on(mark: Mark | None, held: Held, count: int) -> bytes | None:
+def notes_on(mark: FileIdentity | None, held: PartialFile, count: int) -> bytes | None:
     """What is written beside the first ``count`` bytes of a file, for a later run; ``None`` if no
     later run could go on with them."""
     if mark is None or not replace(held, count=count).may_go_on:
@@ -159,20 +159,20 @@ def notes_on(mark: Mark | None, held: Held, count: int) -> bytes | None:
     return json.dumps(facts).encode()
 
 
-def read_held(found: Found, mark: Mark | None) -> Held:
+def read_held(found: Found, mark: FileIdentity | None) -> PartialFile:
     """What of the bytes on the disk may be gone on with. Any notes have a meaning: at worst, that
     there is nothing."""
     try:
         facts = json.loads(found.notes)
-        held = Held(facts["count"], facts["validator"], facts["length"])
-        of = Mark(facts["task_id"], facts["stage"])
+        held = PartialFile(facts["count"], facts["validator"], facts["length"])
+        of = FileIdentity(facts["task_id"], facts["stage"])
         fits = of == mark and _is_sound(held) and held.count <= found.size
     except (ValueError, LookupError, TypeError, RecursionError):
-        return Held()
-    return held if fits and found.head[FTYP] == b"ftyp" else Held()
+        return PartialFile()
+    return held if fits and found.head[FTYP] == b"ftyp" else PartialFile()
 
 
-def _is_sound(held: Held) -> bool:
+def _is_sound(held: PartialFile) -> bool:
     validator, length = held.validator, held.length
     if not isinstance(validator, str) or not _is_count(held.count):
         return False

@@ -68,12 +68,12 @@ class Journal:
     """
 
     def __init__(
-        self, file: JournalFile, bought: int, *, run_sync: RunSync, wall: Callable[[], float]
+        self, file: JournalFile, bought: int, *, run_sync: RunSync, wall_clock: Callable[[], float]
     ) -> None:
         self._file = file
         self._bought = bought
         self._run_sync = run_sync
-        self._wall = wall
+        self._wall = wall_clock
         self._next = _Transaction()
         self._current: _Transaction | None = None
         self._writer: asyncio.Task[None] | None = None
@@ -86,7 +86,7 @@ class Journal:
 
     @classmethod
     async def open(
-        cls, path: str | os.PathLike[str], *, run_sync: RunSync, wall: Callable[[], float]
+        cls, path: str | os.PathLike[str], *, run_sync: RunSync, wall_clock: Callable[[], float]
     ) -> Self:
         """Open a journal, or create it. A file of no bytes counts as none.
 
@@ -105,7 +105,7 @@ class Journal:
             with anyio.CancelScope(shield=True):
                 await run_sync(file.close)
             raise
-        return cls(file, bought, run_sync=run_sync, wall=wall)
+        return cls(file, bought, run_sync=run_sync, wall_clock=wall_clock)
 
     @property
     def path(self) -> Path:
@@ -190,7 +190,7 @@ class Journal:
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
         while self._next.entries:
-            await self._hurry.wait(by=self._began + PACE)
+            await self._hurry.wait(until=self._began + PACE)
             await anyio.sleep_until(self._began + GROUP)
             self._hurry.clear()
             self._began = loop.time()

@@ -10,7 +10,7 @@ from ..errors import JournalError, VeoError
 from ..models import Generation, VideoRequest
 from . import serialization
 
-Step = Literal["start", "reconcile", "wait", "finished", "stays"]
+Step = Literal["start", "reconcile", "wait", "finished", "failed"]
 
 STEPS: Mapping[str, Step] = {
     "new": "start",
@@ -20,12 +20,12 @@ STEPS: Mapping[str, Step] = {
     "accepted": "wait",
     "succeeded": "finished",
     "saved": "finished",
-    "refused": "stays",
-    "failed": "stays",
+    "refused": "failed",
+    "failed": "failed",
 }
 """What a later run does about a stage, by its state. ``new`` is a stage without a row."""
 
-ENDS: frozenset[Step] = frozenset({"finished", "stays"})
+ENDS: frozenset[Step] = frozenset({"finished", "failed"})
 """What a later run does about a stage that is over: nothing."""
 
 FIRST = "generate"

@@ -18,8 +18,8 @@ state          what is known                                      what a later r
 ``accepted``   the service has the task                           ``wait``
 ``succeeded``  the result is here                                 nothing: ``finished``
 ``saved``      the file is there                                  nothing: ``finished``
-``refused``    the service said no                                nothing: ``stays``
-``failed``     the service gave up, or the file cannot be had     nothing: ``stays``
+``refused``    the service said no                                nothing: ``failed``
+``failed``     the service gave up, or the file cannot be had     nothing: ``failed``
 =============  =================================================  ==========================
 """
 

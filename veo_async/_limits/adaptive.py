@@ -40,11 +40,11 @@ MOST_AHEAD = 32
 them than this."""
 
 
-class Throttle:
+class AdaptiveLimits:
     """How fast and how many: the caller's own limits, and those that were learned."""
 
     def __init__(self, limit: RateLimit) -> None:
-        self.pace = rate.Pace.of(limit)
+        self.pace = rate.RateState.of(limit)
         self.cap = in_flight_cap.Cap()
         self._most = limit.in_flight
         self._traffic = rate.Traffic()

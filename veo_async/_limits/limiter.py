@@ -18,7 +18,7 @@ from typing import Any
 
 import anyio
 
-from .._base.runtime import Seams
+from .._base.runtime import Runtime
 from .._events import EventEmitter
 from .._wire.http import API
 from .._wire.replies import Answer, Failure
@@ -26,7 +26,7 @@ from .._wire.requests import Lane
 from ..errors import ClientClosedError
 from ..events import Throttled
 from ..policies import RateLimit
-from .adaptive import Throttle
+from .adaptive import AdaptiveLimits
 from .queue import Line
 from .slots import Place, Places
 
@@ -49,14 +49,14 @@ def _lanes(concurrency: int) -> dict[Lane, _Lane]:
     if concurrency == 1:
         calls = asyncio.Semaphore(1)
         return {"submit": _Lane(calls), "poll": _Lane(calls)}
-    submits = _submits(concurrency)
+    submitter = _submitter(concurrency)
     return {
-        "submit": _Lane(asyncio.Semaphore(submits)),
-        "poll": _Lane(asyncio.Semaphore(concurrency - submits)),
+        "submit": _Lane(asyncio.Semaphore(submitter)),
+        "poll": _Lane(asyncio.Semaphore(concurrency - submitter)),
     }
 
 
-def _submits(concurrency: int) -> int:
+def _submitter(concurrency: int) -> int:
     """How many of the open calls may be submits."""
     return max(1, concurrency - max(1, concurrency // POLL_SHARE))
 
@@ -69,16 +69,16 @@ class Limiter:
         watching: given by the tracker; while it is entered, the tasks that hold places are polled.
     """
 
-    def __init__(self, api: API, limit: RateLimit, seams: Seams, events: EventEmitter) -> None:
+    def __init__(self, api: API, limit: RateLimit, runtime: Runtime, events: EventEmitter) -> None:
         self._events = events
         self._api = api
         self._lanes = _lanes(limit.concurrency)
-        self._throttle = Throttle(limit)
+        self._throttle = AdaptiveLimits(limit)
         self._line = Line()
-        self._most = _submits(limit.concurrency)
+        self._most = _submitter(limit.concurrency)
         self._past = 0  # submits that are past the line and not over
         self._early = 0  # those of them whose turn has not come
-        self._seams = seams
+        self._runtime = runtime
         self._closed = False
         self._watch = ExitStack()
         self._is_watched = False
@@ -228,7 +228,7 @@ class Limiter:
                 # Those that were sent before it and are open still were not refused.
                 running=self.places.running(sent),
                 retry_after=answer.retry_after,
-                u=self._seams.luck.random(),
+                u=self._runtime.rng.random(),
             )
             if self._events:
                 pause = self._throttle.delay(now)

@@ -46,7 +46,7 @@ KEPT = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RateState:
     """How fast requests may go.
 
     Attributes:
@@ -79,18 +79,18 @@ class Pace:
     raise_at: float = float("-inf")
 
     @classmethod
-    def of(cls, limit: RateLimit) -> Pace:
+    def of(cls, limit: RateLimit) -> RateState:
         """The pace before anything was sent."""
         interval = 1.0 / limit.per_second if limit.per_second else 0.0
         return cls(interval, slack=interval * (limit.burst - 1), adaptive=limit.adaptive)
 
 
-def delay(pace: Pace, now: float) -> float:
+def delay(pace: RateState, now: float) -> float:
     """Seconds until the next request may go; 0 if it may go now."""
     return max(pace.arrival - pace.slack - now, pace.paused_until - now, 0.0)
 
 
-def take(pace: Pace, now: float) -> Pace:
+def take(pace: RateState, now: float) -> RateState:
     """The pace after a request that goes now."""
     spacing = pace.interval
     if pace.adaptive:
@@ -102,13 +102,15 @@ def take(pace: Pace, now: float) -> Pace:
     return replace(pace, arrival=arrival, steps=min(pace.steps + 1, 64))
 
 
-def belongs_to_the_pause(pace: Pace, sent: float) -> bool:
+def belongs_to_the_pause(pace: RateState, sent: float) -> bool:
     """Whether a request that was sent then was under way when the pause began: refusals of such
     requests are one event."""
     return sent <= pace.paused_since
 
 
-def paused(pace: Pace, *, sent: float, now: float, retry_after: float | None, u: float) -> Pace:
+def paused(
+    pace: RateState, *, sent: float, now: float, retry_after: float | None, u: float
+) -> RateState:
     """The pace after a 429 to a request that was sent at ``sent``.
 
     One to a request that was under way when the pause began can lengthen the pause, as far as its
@@ -132,7 +134,7 @@ def paused(pace: Pace, *, sent: float, now: float, retry_after: float | None, u:
     )
 
 
-def slowed(pace: Pace, *, speed: float, now: float) -> Pace:
+def slowed(pace: RateState, *, speed: float, now: float) -> RateState:
     """The pace once the rate is known to be the reason of a 429; ``speed`` is how many requests
     the service let pass in the second before. If it was none, no slower rate would have done:
     that is what pauses are for."""
@@ -144,13 +146,13 @@ def slowed(pace: Pace, *, speed: float, now: float) -> Pace:
     return replace(pace, learned=learned, ceiling=speed, hold=hold, raise_at=now + hold)
 
 
-def corrected(pace: Pace, *, speed: float) -> Pace:
+def corrected(pace: RateState, *, speed: float) -> RateState:
     """The pace once some of those that seemed to have passed are refused too."""
     learned = max(min(pace.learned or speed, speed * BRAKE), SLOWEST)
     return replace(pace, learned=learned, ceiling=min(pace.ceiling, speed))
 
 
-def succeeded(pace: Pace, now: float, *, in_use: bool = True) -> Pace:
+def succeeded(pace: RateState, now: float, *, in_use: bool = True) -> RateState:
     """The pace after a good answer; ``in_use`` says whether requests went about as fast as the
     learned rate allows."""
     if pace.learned is None or now < pace.raise_at or not in_use:

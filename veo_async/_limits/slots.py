@@ -89,4 +89,4 @@ class Places:
         """Wait until there may be room that was not there before, for up to so many seconds. Only
         the first in the line waits here."""
         self._changed = Signal()
-        await self._changed.wait(by=asyncio.get_running_loop().time() + patience)
+        await self._changed.wait(until=asyncio.get_running_loop().time() + patience)

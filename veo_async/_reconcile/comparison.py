@@ -17,16 +17,16 @@ _IGNORED = frozenset({"async", "callback_url"})
 _CANONICAL = {"get1080p": OTHER_SPELLING["get1080p"]}
 
 Fields = Mapping[str, Any]
-"""A request in the form in which requests are compared: see `comparable`."""
+"""A request in the form in which requests are compared: see `normalise`."""
 
 
 def chosen(request: VideoRequest) -> dict[str, Any]:
     """What the caller chose, in the form in which requests are compared."""
     fields = request.model_dump(mode="json", exclude_none=True, exclude={"extra_body"})
-    return comparable(fields | request.extra_body)
+    return normalise(fields | request.extra_body)
 
 
-def comparable(fields: Fields) -> dict[str, Any]:
+def normalise(fields: Fields) -> dict[str, Any]:
     """A request without what does not tell requests apart: nulls, white space, the spelling of
     the action, and how the result is delivered."""
     kept = {
@@ -50,10 +50,10 @@ def _normal(value: Any) -> Any:
     return value
 
 
-Likeness = Literal["same", "different", "unclear"]
+Match = Literal["same", "different", "unclear"]
 
 
-def compare(ours: Fields, theirs: Fields, defaults: Fields) -> Likeness:
+def compare(ours: Fields, theirs: Fields, defaults: Fields) -> Match:
     """Whether a stored request is ours.
 
     A field that we did not choose may have been added by the service: it is ``same`` if it is

@@ -27,8 +27,18 @@ from typing import Any
 
 from ..models import TaskRecord
 from .comparison import Fields, compare
-from .snapshot import Legacy, Look, is_called, is_within
-from .window import GRACE, SLACK, Lost, Receipt, is_alike, is_near, is_one_near, slack_of, window
+from .snapshot import Legacy, ListingSnapshot, is_called, is_within
+from .window import (
+    GRACE,
+    SLACK,
+    LostSubmit,
+    Receipt,
+    is_alike,
+    is_near,
+    is_one_near,
+    slack_of,
+    window,
+)
 
 CATCH_UP = 120.0
 """Seconds after which a list must have caught up: twice the longest lag that is reckoned with."""
@@ -60,11 +70,11 @@ class Unclear:
 Sight = Found | Missing | Unclear
 
 
-def search(lost: Lost, look: Look) -> Sight:
+def search(lost: LostSubmit, look: ListingSnapshot) -> Sight:
     """What one look says about one lost submit."""
     if lost.trace_id and (traced := _with_trace(lost.trace_id, look)):
         return Found(traced)
-    if called := [record for record, _ in look.strangers if is_called(record, lost)]:
+    if called := [record for record, _ in look.unowned if is_called(record, lost)]:
         return Found(_oldest_first(called))
     if look.offset is None:
         return Unclear("the service's clock was never seen")
@@ -90,8 +100,8 @@ def search(lost: Lost, look: Look) -> Sight:
 
 
 def _doubt(
-    lost: Lost,
-    look: Look,
+    lost: LostSubmit,
+    look: ListingSnapshot,
     unowned: Sequence[tuple[TaskRecord, Fields]],
     controls: Sequence[tuple[Receipt, Fields]],
 ) -> str | None:
@@ -102,13 +112,13 @@ def _doubt(
         return "a task in the list may or may not be this one"
     if not any(is_alike(receipt, lost) for receipt, _ in controls):
         return "no task of ours that was accepted near in time shows that the list would show it"
-    if look.lacking <= lost.ended:  # then others may be lacking too
+    if look.own_missing_since <= lost.ended:  # then others may be lacking too
         return "earlier tasks of ours are not in the list"
     return None
 
 
 def _is_claimed(
-    record: TaskRecord, stored: Fields, look: Look, defaults: Fields, *, slack: float
+    record: TaskRecord, stored: Fields, look: ListingSnapshot, defaults: Fields, *, slack: float
 ) -> bool:
     """Whether the record may be that of another submit of ours."""
     return any(
@@ -126,12 +136,12 @@ def _made_at(record: TaskRecord) -> float:
     return record.created_at.timestamp() if record.created_at else -inf
 
 
-def _with_trace(trace_id: str, look: Look) -> tuple[str, ...]:
-    traced = [record.id for record, _ in look.strangers if record.trace_id == trace_id]
+def _with_trace(trace_id: str, look: ListingSnapshot) -> tuple[str, ...]:
+    traced = [record.id for record, _ in look.unowned if record.trace_id == trace_id]
     return tuple(task_id for task_id in traced if task_id)
 
 
-def _defaults(controls: Iterable[tuple[Receipt, Fields]], lost: Lost) -> dict[str, Any]:
+def _defaults(controls: Iterable[tuple[Receipt, Fields]], lost: LostSubmit) -> dict[str, Any]:
     """The fields that the service adds to a request of this action by itself. What it adds with
     different values is none."""
     defaults: dict[str, Any] = {}
@@ -144,13 +154,15 @@ def _defaults(controls: Iterable[tuple[Receipt, Fields]], lost: Lost) -> dict[st
     return {name: value for name, value in defaults.items() if name not in differing}
 
 
-def _unowned(lost: Lost, look: Look, offset: float) -> list[tuple[TaskRecord, Fields]]:
+def _unowned(
+    lost: LostSubmit, look: ListingSnapshot, offset: float
+) -> list[tuple[TaskRecord, Fields]]:
     """The records in the lost submit's window that are not known to be of another one. A record
     that does not say when it was made may be of any time."""
     times = window(lost, offset, slack=slack_of(lost, look.receipts))
     return [
         (record, stored)
-        for record, stored in look.strangers
+        for record, stored in look.unowned
         if record.created_at is None or is_within(record, times)
     ]
 
@@ -194,7 +206,7 @@ class Case:
         missing_since: when the first look began from which on every look has missed it.
     """
 
-    lost: Lost
+    lost: LostSubmit
     missing_since: float | None = None
 
 
@@ -228,7 +240,7 @@ def decide(
     return Case(lost, since), LookAgain(min(later, max(needed, at + BETWEEN_LOOKS)))
 
 
-def inherit(case: Case, left: Legacy, look: Look) -> Case:
+def inherit(case: Case, left: Legacy, look: ListingSnapshot) -> Case:
     """The case of another submit, for which there is a legacy.
 
     The task that was given away may have been this one's. Then its own is the taker's, which may be

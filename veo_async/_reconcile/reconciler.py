@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from .._base.fingerprints import Marks
-from .._base.runtime import Seams
-from .._tracking.task_list import Queries
+from .._base.fingerprints import Fingerprints
+from .._base.runtime import Runtime
+from .._tracking.task_list import TaskListClient
 from .._wire.http import API
 from .._wire.requests import By
-from ..callbacks._registry import Ticket
+from ..callbacks._registry import CallbackHandle
 from ..errors import APIError, VeoError
 from ..models import TaskRecord
 from .accepted_log import Receipts
-from .comparison import comparable
+from .comparison import normalise
 from .decision import (
     FIRST_LOOK,
     Adopt,
@@ -34,8 +34,8 @@ from .decision import (
     inherit,
     search,
 )
-from .snapshot import Look, give_away, is_called, legacy, read_look
-from .window import NEAR, WIDE, Lost, Receipt, precedence, reach
+from .snapshot import ListingSnapshot, is_called, legacy, read_snapshot, with_adopted
+from .window import NEAR, WIDE, LostSubmit, Receipt, precedence, window_of_all
 
 MAX_PAGES = 400
 """How many pages of the list one look reads: 20,000 tasks within the window."""
@@ -54,7 +54,7 @@ class _Open:
     case: Case
     next_look: float
     adopted: Callable[[str], None] | None
-    ticket: Ticket | None
+    callback: CallbackHandle | None
     decision: Conclusion | None = None
     over: anyio.Event = field(default_factory=anyio.Event)
 
@@ -65,20 +65,20 @@ class Reconciler:
     def __init__(
         self,
         api: API,
-        queries: Queries,
-        seams: Seams,
+        queries: TaskListClient,
+        runtime: Runtime,
         *,
-        under_way: Callable[[], Sequence[Lost]],
+        under_way: Callable[[], Sequence[LostSubmit]],
     ) -> None:
         self._api = api
         self._queries = queries
-        self._seams = seams
+        self._runtime = runtime
         # The submits whose answers are awaited: their records must not be given to a lost one.
         self._under_way = under_way
         # Whether a submit was answered with an id at once: with a callback (True), without (False).
         self._at_once: set[bool] = set()
         self._receipts = Receipts()
-        self._older = Marks()
+        self._older = Fingerprints()
         self._earlier: dict[str, Receipt] = {}
         self._attached: dict[str, float] = {}
         self._open: list[_Open] = []
@@ -97,14 +97,14 @@ class Reconciler:
         if at_once:
             self._at_once.add(called_back)
         self._receipts.add(receipt)
-        if self._receipts.reach_before(self._seams.wall() - KEEP):
+        if self._receipts.reach_before(self._runtime.wall_clock() - KEEP):
             for task_id in self._receipts.forget_before(self._oldest()):
                 self._older.add(task_id)
 
     def attached(self, task_id: str) -> None:
         """Somebody waits for this task by its id: it is not given to a lost submit."""
         self._attached.pop(task_id, None)
-        self._attached[task_id] = self._seams.wall()
+        self._attached[task_id] = self._runtime.wall_clock()
         oldest = self._oldest()
         while self._attached[first := next(iter(self._attached))] < oldest:
             del self._attached[first]
@@ -114,7 +114,7 @@ class Reconciler:
         sought = [entry.case.lost for entry in self._open]
         times = (lost.begun for lost in (*sought, *self._under_way()))
         # Never of now: a clock that was set back since puts an earlier run's submit in the future.
-        return min((self._seams.wall(), *times)) - KEEP
+        return min((self._runtime.wall_clock(), *times)) - KEEP
 
     def own(self, receipts: Iterable[Receipt]) -> None:
         """Tasks that earlier runs bought: none is given to a lost submit. They are kept for good,
@@ -127,22 +127,24 @@ class Reconciler:
 
     async def resolve(
         self,
-        lost: Lost,
+        lost: LostSubmit,
         *,
         deadline: float,
         adopted: Callable[[str], None] | None = None,
-        ticket: Ticket | None = None,
+        callback: CallbackHandle | None = None,
     ) -> Conclusion:
         """What became of a lost submit: `Adopt`, `Absent` or `CannotTell`.
 
         ``deadline`` is in monotonic seconds. ``adopted`` is told the task's id in the very step in
         which it is given away, so that it is known whether or not the caller stays for it.
-        ``ticket`` is its callback: a task that a delivery speaks of is looked at.
+        ``callback`` is its callback: a task that a delivery speaks of is looked at.
         """
         if self._closed:
             return CannotTell(CLOSED)
-        ended = min(lost.ended, self._seams.wall())  # this clock may have been set back since
-        entry = _Open(Case(lost), ended + FIRST_LOOK, adopted, ticket)
+        ended = min(
+            lost.ended, self._runtime.wall_clock()
+        )  # this clock may have been set back since
+        entry = _Open(Case(lost), ended + FIRST_LOOK, adopted, callback)
         self._open.append(entry)
         self._start()
         try:
@@ -152,11 +154,11 @@ class Reconciler:
             self._open.remove(entry)
         return entry.decision or CannotTell("the time to wait was over before the list could tell")
 
-    def hint(self, ticket: Ticket) -> None:
+    def hint(self, callback: CallbackHandle) -> None:
         """A delivery came for a submit that is perhaps lost: look now."""
         for entry in self._open:
-            if entry.ticket is ticket:
-                entry.next_look = self._seams.wall()
+            if entry.callback is callback:
+                entry.next_look = self._runtime.wall_clock()
                 self._wake.set()
 
     def _start(self) -> None:
@@ -171,7 +173,7 @@ class Reconciler:
     async def _look_while_lost(self) -> None:
         while pending := [entry for entry in self._open if entry.decision is None]:
             self._wake = anyio.Event()
-            pause = min(entry.next_look for entry in pending) - self._seams.wall()
+            pause = min(entry.next_look for entry in pending) - self._runtime.wall_clock()
             if pause > 0:
                 with anyio.move_on_after(pause):
                     await self._wake.wait()
@@ -180,16 +182,16 @@ class Reconciler:
 
     async def _look(self, entries: list[_Open]) -> None:
         # What is judged is what was asked for, whatever the answers say of the clock.
-        at, offset = self._seams.wall(), self.offset
+        at, offset = self._runtime.wall_clock(), self.offset
         lost = [entry.case.lost for entry in entries]
-        span = reach(lost, self._ours(), offset)
+        span = window_of_all(lost, self._ours(), offset)
         traced = await self._read_traces([one.trace_id for one in lost if one.trace_id])
         called = await self._read_called(entries)
         listed, complete = await self._read_list(span)
         records = [*traced, *called, *listed]
-        stored = [(record, comparable(record.request or {})) for record in records]
+        stored = [(record, normalise(record.request or {})) for record in records]
         # From here to the end nothing is awaited: what is given away is ours for the next entry.
-        look = read_look(
+        look = read_snapshot(
             stored,
             self._ours(),
             at=at,
@@ -203,7 +205,7 @@ class Reconciler:
             if entry in self._open:  # else its caller is gone, so nothing is given to it
                 look = self._judge(entry, look)
 
-    def _judge(self, entry: _Open, look: Look) -> Look:
+    def _judge(self, entry: _Open, look: ListingSnapshot) -> ListingSnapshot:
         """Decide about one entry; returns what the others are to see."""
         lost = entry.case.lost
         sight = search(lost, look)
@@ -226,7 +228,7 @@ class Reconciler:
                 decision.task_id, lost.chosen, lost.begun, lost.ended, lost.offset, answered=False
             )
             self.accepted(receipt, at_once=False)
-            look = give_away(look, decision.task_id)
+            look = with_adopted(look, decision.task_id)
             if entry.adopted:
                 entry.adopted(decision.task_id)
         entry.decision = decision
@@ -260,9 +262,9 @@ class Reconciler:
         """The records of the tasks that deliveries speak of, as far as these are the lost
         submits'. Anybody may have sent a delivery, so it is the record that proves it."""
         said = {
-            entry.ticket.said: entry.case.lost
+            entry.callback.claimed_task_id: entry.case.lost
             for entry in entries
-            if entry.ticket and entry.ticket.said
+            if entry.callback and entry.callback.claimed_task_id
         }
         records = await self._read_traces(list(said), "ids")
         return [

@@ -9,11 +9,11 @@ from math import inf
 from ..callbacks._tokens import is_of
 from ..models import TaskRecord
 from .comparison import Fields
-from .window import Lost, Receipt, slack_of, window
+from .window import LostSubmit, Receipt, slack_of, window
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ListingSnapshot:
     """What one look at the list showed.
 
     Attributes:
@@ -37,13 +37,13 @@ class Look:
     complete: bool
     span: tuple[float, float]
     receipts: Sequence[float]
-    claims: Sequence[Lost | Receipt]
+    claims: Sequence[LostSubmit | Receipt]
     controls: Sequence[tuple[Receipt, Fields]]
-    strangers: Sequence[tuple[TaskRecord, Fields]]
-    lacking: float
+    unowned: Sequence[tuple[TaskRecord, Fields]]
+    own_missing_since: float
 
 
-def read_look(
+def read_snapshot(
     stored: Iterable[tuple[TaskRecord, Fields]],
     receipts: Sequence[Receipt],
     *,
@@ -51,34 +51,34 @@ def read_look(
     offset: float | None,
     complete: bool,
     span: tuple[float, float] = (-inf, inf),
-    under_way: Sequence[Lost] = (),
+    under_way: Sequence[LostSubmit] = (),
     owned: Container[str] = (),
-) -> Look:
+) -> ListingSnapshot:
     """Tell our own tasks in the list from those of others.
 
     Args:
-        stored: the records of the list, each with its request as `comparable`.
+        stored: the records of the list, each with its request as `normalise`.
         receipts: what was accepted; without an id if there was none.
         under_way: the submits of ours whose answers are still awaited.
         owned: ids of tasks that are ours, and of which no more is known.
-        at, offset, complete, span: see `Look`.
+        at, offset, complete, span: see `ListingSnapshot`.
     """
     ours = {receipt.task_id: receipt for receipt in receipts if receipt.task_id}
-    claims: list[Lost | Receipt] = [
+    claims: list[LostSubmit | Receipt] = [
         *under_way,
         *(receipt for receipt in receipts if not receipt.task_id),
     ]
     records = {record.id: (record, fields) for record, fields in stored}
     controls: list[tuple[Receipt, Fields]] = []
-    strangers: list[tuple[TaskRecord, Fields]] = []
+    unowned: list[tuple[TaskRecord, Fields]] = []
     for record, fields in records.values():
         receipt = ours.get(record.id or "")
         if receipt is None:
             if not (record.id and record.id in owned):
-                strangers.append((record, fields))
+                unowned.append((record, fields))
         elif receipt.answered and offset is not None and _is_timely(receipt, record, offset):
             controls.append((receipt, _added(receipt, fields)))
-    return Look(
+    return ListingSnapshot(
         at,
         offset,
         complete,
@@ -86,8 +86,8 @@ def read_look(
         sorted(receipt.begun for receipt in ours.values() if receipt.answered),
         claims,
         sorted(controls, key=_begun_of),
-        strangers,
-        lacking=min(
+        unowned,
+        own_missing_since=min(
             (
                 r.begun
                 for r in ours.values()
@@ -115,10 +115,10 @@ def _is_in(receipt: Receipt, span: tuple[float, float], offset: float | None) ->
     return span[0] <= first and last <= span[1]
 
 
-def give_away(look: Look, task_id: str) -> Look:
+def with_adopted(look: ListingSnapshot, task_id: str) -> ListingSnapshot:
     """The look once one of its strangers is ours."""
-    strangers = [entry for entry in look.strangers if entry[0].id != task_id]
-    return replace(look, strangers=strangers)
+    unowned = [entry for entry in look.unowned if entry[0].id != task_id]
+    return replace(look, unowned=unowned)
 
 
 def _is_timely(receipt: Receipt, record: TaskRecord, offset: float) -> bool:
@@ -145,16 +145,16 @@ class Legacy:
     since: float
 
 
-def legacy(taker: Lost, task_id: str, look: Look) -> Legacy | None:
+def legacy(taker: LostSubmit, task_id: str, look: ListingSnapshot) -> Legacy | None:
     """What ``taker`` leaves, now that it is given that task of the look; ``None`` for nothing."""
-    given = next((entry for entry in look.strangers if entry[0].id == task_id), None)
+    given = next((entry for entry in look.unowned if entry[0].id == task_id), None)
     if given is None or look.offset is None:
         return None
     since, _ = window(taker, look.offset, slack=slack_of(taker, look.receipts))
     return Legacy(*given, since)
 
 
-def is_called(record: TaskRecord, lost: Lost) -> bool | None:
+def is_called(record: TaskRecord, lost: LostSubmit) -> bool | None:
     """Whether the record is the lost submit's by its own callback address; ``None`` if that cannot
     be told."""
     if not lost.callback_url or not record.id:

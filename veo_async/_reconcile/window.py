@@ -53,7 +53,7 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class LostSubmit:
     """A submit of ours whose answer proved nothing; the attributes are those of a `Receipt`.
 
     ``asked`` is when somebody first asked for it, where that is later: in a later run;
@@ -93,7 +93,9 @@ class Lost:
         return self.ended + self.offset - offset
 
 
-def window(sent: Lost | Receipt, offset: float, *, slack: float = SLACK) -> tuple[float, float]:
+def window(
+    sent: LostSubmit | Receipt, offset: float, *, slack: float = SLACK
+) -> tuple[float, float]:
     """Between which Unix times, on the service's clock, the record of a submit must lie.
 
     ``offset`` is by how many seconds that clock runs ahead of this machine's. It grows where this
@@ -105,8 +107,8 @@ def window(sent: Lost | Receipt, offset: float, *, slack: float = SLACK) -> tupl
     return sent.begun + min(offset, then) - slack, last
 
 
-def reach(
-    lost: Iterable[Lost], receipts: Sequence[Receipt], offset: float | None
+def window_of_all(
+    lost: Iterable[LostSubmit], receipts: Sequence[Receipt], offset: float | None
 ) -> tuple[float, float]:
     """Between which Unix times, on the service's clock, a look must read the list."""
     answered = [receipt for receipt in receipts if receipt.answered]
@@ -134,7 +136,7 @@ class _InTime:
         self._receipts = sorted(receipts, key=_begun)
         self.times = [receipt.begun for receipt in self._receipts]
 
-    def beside(self, lost: Lost) -> tuple[Receipt | None, Receipt | None]:
+    def beside(self, lost: LostSubmit) -> tuple[Receipt | None, Receipt | None]:
         """The nearest ones that were sent before the end of the lost submit, and after it."""
         first, last = _near(lost, self.times)
         middle = bisect_left(self.times, lost.ended, first, last)
@@ -149,35 +151,35 @@ def _begun(receipt: Receipt) -> float:
     return receipt.begun
 
 
-def _near(lost: Lost, times: Sequence[float]) -> tuple[int, int]:
+def _near(lost: LostSubmit, times: Sequence[float]) -> tuple[int, int]:
     """Which of these times, in ascending order, are so near to the lost submit that what was sent
     then may be a control: the first, and the one behind the last."""
     return bisect_left(times, lost.begun - NEAR), bisect_right(times, lost.begun + NEAR)
 
 
-def is_one_near(lost: Lost, times: Sequence[float]) -> bool:
+def is_one_near(lost: LostSubmit, times: Sequence[float]) -> bool:
     """Whether one of these times, in ascending order, is near: see `NEAR`."""
     first, last = _near(lost, times)
     return first < last
 
 
-def slack_of(lost: Lost, times: Sequence[float]) -> float:
+def slack_of(lost: LostSubmit, times: Sequence[float]) -> float:
     """By how much its window is wider; ``times`` are those of our receipts, in ascending order."""
     return SLACK if lost.is_tied and is_one_near(lost, times) else WIDE
 
 
-def is_near(receipt: Receipt, lost: Lost) -> bool:
+def is_near(receipt: Receipt, lost: LostSubmit) -> bool:
     """Whether it was sent so near in time that it may be a control."""
     return abs(receipt.begun - lost.begun) <= NEAR
 
 
-def is_alike(receipt: Receipt, lost: Lost) -> bool:
+def is_alike(receipt: Receipt, lost: LostSubmit) -> bool:
     """Whether a list that shows the one would show the other: they are of one action. The service
     may store another action as another type of task, which the list leaves out."""
     return bool(receipt.chosen["action"] == lost.chosen["action"])
 
 
-def precedence(lost: Lost) -> tuple[bool, bool, float]:
+def precedence(lost: LostSubmit) -> tuple[bool, bool, float]:
     """In which order lost submits take their records from one look.
 
     First who may know its own by its trace id, then whose window is where it says, then whose

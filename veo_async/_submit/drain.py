@@ -16,7 +16,7 @@ from .._base.signal import Signal
 from .post import Post
 
 
-class Guard:
+class InFlightPosts:
     """All POSTs under way.
 
     Args:
@@ -38,35 +38,35 @@ class Guard:
             loop = asyncio.get_running_loop()
             self._task = loop.create_task(self._stay(), context=Context())
 
-    def over(self, post: Post) -> None:
+    def done(self, post: Post) -> None:
         """It is over."""
         self.posts.discard(post)
         if not self.posts:
             self._all_over.set()
 
-    def hurry(self, post: Post) -> None:
+    def expedite(self, post: Post) -> None:
         """Its caller was cancelled a second time: the end waits for it no longer."""
-        post.is_hurried = True
-        if (self._closed or post.patience < inf) and post.task:
+        post.is_expedited = True
+        if (self._closed or post.cut_at < inf) and post.task:
             post.task.cancel()  # the end has begun already
 
     async def _stay(self) -> None:
         """Stay as long as there are POSTs; when all tasks are cancelled, until these settle."""
         while self.posts:
             self._all_over.clear()
-            patience = min(post.patience for post in self.posts)
+            cut_at = min(post.cut_at for post in self.posts)
             try:
-                if not await self._all_over.wait(by=patience):
-                    self._cut_late(patience)
+                if not await self._all_over.wait(until=cut_at):
+                    self._cut_late(cut_at)
             except asyncio.CancelledError:
                 now = anyio.current_time()
                 for post in self.posts:
-                    until = now if post.is_hurried else now + self._settle
-                    post.patience = min(post.patience, until)
+                    until = now if post.is_expedited else now + self._settle
+                    post.cut_at = min(post.cut_at, until)
 
     def _cut_late(self, now: float) -> None:
-        for post in [post for post in self.posts if post.patience <= now]:
-            post.patience = inf
+        for post in [post for post in self.posts if post.cut_at <= now]:
+            post.cut_at = inf
             assert post.task is not None  # it is under way
             post.task.cancel()
 
@@ -75,7 +75,7 @@ class Guard:
         self._closed = True
         tasks = [post.task for post in self.posts if post.task]
         for post in self.posts:
-            if post.is_hurried and post.task:
+            if post.is_expedited and post.task:
                 post.task.cancel()
         if tasks:
             with anyio.move_on_after(self._settle, shield=True):

@@ -29,11 +29,11 @@ class Ledger(Protocol):
         self,
         request: VideoRequest,
         action: str,
-        wall: Callable[[], float],
+        wall_clock: Callable[[], float],
         callback_url: str | None,
     ) -> None:
-        """A POST is about to be sent, as soon as this returns; ``wall`` tells Unix time. Whatever
-        this raises keeps it from being sent."""
+        """A POST is about to be sent, as soon as this returns; ``wall_clock`` gives Unix time.
+        Whatever this raises keeps it from being sent."""
 
     def check(self) -> None:
         """What was announced is about to be sent now; whatever this raises keeps it from that."""
@@ -65,13 +65,13 @@ class Intent:
         request: VideoRequest,
         action: str,
         callback_url: str | None,
-        wall: Callable[[], float],
+        wall_clock: Callable[[], float],
     ) -> None:
         self._ledger = ledger
         self._request = request
         self._action = action
         self._callback_url = callback_url
-        self._wall = wall
+        self._wall = wall_clock
         self._declared: float | None = None
 
     @property

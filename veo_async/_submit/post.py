@@ -9,9 +9,9 @@ from typing import Any
 from .._base.signal import Signal
 from .._events import EventContext
 from .._limits.slots import Place
-from .._reconcile.comparison import comparable
-from .._tracking.task import Tracked
-from ..callbacks._registry import Ticket
+from .._reconcile.comparison import normalise
+from .._tracking.task import TrackedTask
+from ..callbacks._registry import CallbackHandle
 from ..errors import SubmissionUncertainError
 from ..models import Unsettled, VideoRequest
 from . import retry
@@ -48,29 +48,29 @@ class Post:
         place: Place,
         ledger: Ledger | None,
         offset: float | None,
-        ticket: Ticket | None,
+        callback: CallbackHandle | None,
     ) -> None:
         self.request = request
-        self.ticket = ticket
+        self.callback = callback
         self.offset = offset
         self.ledger = ledger
-        self.chosen = comparable(body)
+        self.chosen = normalise(body)
         self.context = EventContext.of(request, key=ledger.key if ledger else None, sent_at=sent_at)
         self.sent_at = sent_at
         self.ended_at = sent_at
         self.place = place
         self.verdict: Verdict | None = None
-        self.tracked: Tracked | None = None
+        self.tracked: TrackedTask | None = None
         self.abandoned = False
-        self.over = Signal()
+        self.done = Signal()
         self.task: asyncio.Task[None] | None = None
-        self.patience = inf
-        self.is_hurried = False
+        self.cut_at = inf
+        self.is_expedited = False
 
     @property
     def callback_url(self) -> str | None:
         """The callback address that no other submit has."""
-        return self.ticket.url if self.ticket else None
+        return self.callback.url if self.callback else None
 
     def unsettled(self) -> Unsettled:
         error = None
@@ -82,7 +82,7 @@ class Post:
             self.request,
             self.sent_at,
             task_id=self.tracked.task_id or None,
-            result=self.tracked.standing.generation,
+            result=self.tracked.status.generation,
         )
 
 

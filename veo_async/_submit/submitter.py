@@ -21,29 +21,29 @@ from typing import Any, TypeVar
 
 import anyio
 
-from .._base.runtime import Seams
+from .._base.runtime import Runtime
 from .._events import EventEmitter, event_of_absence, event_of_adoption
 from .._limits.limiter import Limiter
 from .._limits.slots import Place
 from .._reconcile.decision import Absent, CannotTell
 from .._reconcile.reconciler import Reconciler
-from .._reconcile.window import Lost, Receipt
-from .._tracking.task import Tracked
+from .._reconcile.window import LostSubmit, Receipt
+from .._tracking.task import TrackedTask
 from .._tracking.tracker import Tracker
 from .._wire.dialect import OTHER_SPELLING
 from .._wire.requests import submit_body
 from .._wire.task_status import PENDING
-from ..callbacks._registry import Ticket, without_token
+from ..callbacks._registry import CallbackHandle, without_token
 from ..errors import ClientClosedError, SubmissionUncertainError, VeoError, WaitTimeoutError
 from ..events import Submitted
 from ..models import VideoRequest
 from ..policies import RetryPolicy
 from . import retry
-from .callback_router import Hints
-from .drain import Guard
+from .callback_router import CallbackRouter
+from .drain import InFlightPosts
 from .ledger import Intent, Ledger
 from .post import Post, explain
-from .unsettled import Left
+from .unsettled import UnsettledSubmits
 from .verdict import Accepted, NotSent, Uncertain, Verdict, event_of_verdict, judge
 
 logger = logging.getLogger("veo_async")
@@ -52,7 +52,7 @@ P = TypeVar("P")
 T = TypeVar("T")
 
 
-class Submits:
+class Submitter:
     """All submits of one client."""
 
     def __init__(
@@ -60,25 +60,25 @@ class Submits:
         limiter: Limiter,
         tracker: Tracker,
         reconciler: Reconciler,
-        hints: Hints,
+        callback_router: CallbackRouter,
         *,
         policy: RetryPolicy,
         asynchronous: bool,
-        seams: Seams,
+        runtime: Runtime,
         events: EventEmitter,
     ) -> None:
         self._limiter = limiter
         self._tracker = tracker
         self._reconciler = reconciler
-        self._hints = hints
+        self._callback_router = callback_router
         self._policy = policy
         self._asynchronous = asynchronous
-        self._seams = seams
+        self._runtime = runtime
         self._events = events
         self._spelling: str | None = None
-        self._guard = Guard(policy.settle)
+        self._guard = InFlightPosts(policy.shutdown_grace)
         self._closed = False
-        self.left = Left()
+        self.unsettled = UnsettledSubmits()
 
     async def submit(
         self,
@@ -87,8 +87,8 @@ class Submits:
         deadline: float,
         begun: list[Post],
         ledger: Ledger | None = None,
-        callback: Ticket | None = None,
-    ) -> Tracked:
+        callback: CallbackHandle | None = None,
+    ) -> TrackedTask:
         """Send a request until it is accepted or refused, or the ``deadline`` (in monotonic
         seconds) is over. Each POST is noted in ``begun``, which `keeping` gave, and told to the
         ``ledger``. All bear one callback, an earlier run's if it is given: whichever of them turns
@@ -102,7 +102,7 @@ class Submits:
         action = respelled or request.action
         attempts = retry.Attempts(started=anyio.current_time(), action=action)
         ticket = self._limiter.ticket()
-        callback = None if request.callback_url else callback or self._hints.issue()
+        callback = None if request.callback_url else callback or self._callback_router.issue()
         try:
             while True:
                 intent = self._intent(request, attempts.action, ledger, callback)
@@ -116,7 +116,7 @@ class Submits:
                     raise
                 begun.append(post)
                 step = await self._outcome(post, attempts, deadline)
-                if isinstance(step, Tracked):
+                if isinstance(step, TrackedTask):
                     return step
                 attempts = step.attempts
                 await _before(deadline, anyio.sleep, step.delay)
@@ -126,12 +126,16 @@ class Submits:
             raise retry.sent_again(attempts.unproven, error) from error
 
     def _intent(
-        self, request: VideoRequest, action: str, ledger: Ledger | None, ticket: Ticket | None
+        self,
+        request: VideoRequest,
+        action: str,
+        ledger: Ledger | None,
+        callback: CallbackHandle | None,
     ) -> Intent | None:
         if ledger is None:
             return None
-        callback_url = ticket.url if ticket else request.callback_url
-        return Intent(ledger, request, action, callback_url, self._seams.wall)
+        callback_url = callback.url if callback else request.callback_url
+        return Intent(ledger, request, action, callback_url, self._runtime.wall_clock)
 
     async def _turn(
         self, deadline: float, ticket: int, intent: Intent | None
@@ -155,7 +159,7 @@ class Submits:
 
     async def _outcome(
         self, post: Post, attempts: retry.Attempts, deadline: float
-    ) -> Tracked | retry.Again:
+    ) -> TrackedTask | retry.Again:
         """What follows a POST. One that started a task gave it its place; one that was abandoned
         keeps it until it is over; all others give it back."""
         try:
@@ -166,14 +170,14 @@ class Submits:
 
     async def _step(
         self, post: Post, attempts: retry.Attempts, deadline: float
-    ) -> Tracked | retry.Again:
+    ) -> TrackedTask | retry.Again:
         """Await what a POST came to, and ask the law what follows."""
         verdict = await self._verdict(post, deadline)
         if isinstance(verdict, Accepted):
             assert post.tracked is not None  # `_conclude` has followed every accepted task
             return post.tracked
         now = anyio.current_time()
-        u = self._seams.luck.random()
+        u = self._runtime.rng.random()
         step = retry.after(verdict, attempts, policy=self._policy, now=now, u=u)
         if isinstance(step, retry.Again) and (lost := step.attempts.unproven) and not lost.sent_at:
             lost.request, lost.sent_at = post.request, post.sent_at
@@ -188,10 +192,10 @@ class Submits:
 
     async def _look_up(
         self, post: Post, step: retry.LookUp, deadline: float
-    ) -> Tracked | retry.Again | retry.Stop:
+    ) -> TrackedTask | retry.Again | retry.Stop:
         """Look for a lost submit in the account's task list."""
         trace_id, offset = step.error.trace_id, post.offset
-        lost = Lost(
+        lost = LostSubmit(
             post.chosen,
             post.sent_at,
             post.ended_at,
@@ -211,7 +215,7 @@ class Submits:
             self._follow(post, Accepted(task_id, PENDING))
 
         decision = await self._reconciler.resolve(
-            lost, deadline=deadline, adopted=adopted, ticket=post.ticket
+            lost, deadline=deadline, adopted=adopted, callback=post.callback
         )
         if isinstance(decision, Absent):
             post.verdict = None  # it bought nothing, so nobody need be told of it
@@ -225,10 +229,10 @@ class Submits:
         assert post.tracked is not None  # `adopted` has followed it
         return post.tracked
 
-    def under_way(self) -> list[Lost]:
+    def under_way(self) -> list[LostSubmit]:
         """The submits whose answers are still awaited."""
         return [
-            Lost(
+            LostSubmit(
                 post.chosen,
                 post.sent_at,
                 inf,
@@ -253,7 +257,7 @@ class Submits:
         action: str,
         place: Place,
         ledger: Ledger | None,
-        ticket: Ticket | None,
+        callback: CallbackHandle | None,
     ) -> Post:
         """Start a POST. Nothing is awaited between the end of `_turn` and this."""
         try:
@@ -267,16 +271,16 @@ class Submits:
             request,
             action=action,
             asynchronous=self._asynchronous,
-            callback_url=ticket.url if ticket else None,
+            callback_url=callback.url if callback else None,
         )
         post = Post(
             request,
             body,
-            sent_at=self._seams.wall(),
+            sent_at=self._runtime.wall_clock(),
             place=place,
             ledger=ledger,
             offset=self._reconciler.offset,
-            ticket=ticket,
+            callback=callback,
         )
         # An empty context: what the caller's context holds must not live on in our tasks.
         loop = asyncio.get_running_loop()
@@ -294,16 +298,16 @@ class Submits:
     async def _post(self, post: Post, body: dict[str, Any]) -> None:
         timeout = self._policy.submit_timeout
         answer = await self._limiter.post("submit", body, timeout=timeout)
-        if post.ticket:
-            answer = without_token(answer, post.ticket)
+        if post.callback:
+            answer = without_token(answer, post.callback)
         post.verdict = judge(answer)
 
     def _conclude(self, post: Post, action: str, task: asyncio.Task[None]) -> None:
         """The POST is over, whoever is still there to hear of it."""
         post.task = None  # its caller may wait for the video for minutes, and keeps the rest
         self._limiter.leave("submit")
-        self._guard.over(post)
-        post.ended_at = self._seams.wall()
+        self._guard.done(post)
+        post.ended_at = self._runtime.wall_clock()
         if post.verdict is None:
             failed = None if task.cancelled() else task.exception()
             post.verdict = Uncertain("it was cut before its answer came", cause=failed)
@@ -318,8 +322,8 @@ class Submits:
             if post.ledger:
                 post.ledger.after_post(post.verdict, post.ended_at, at_once=at_once)
             if post.abandoned:
-                self.left.end(post)
-            post.over.set()
+                self.unsettled.finished(post)
+            post.done.set()
 
     def _accept(self, post: Post, accepted: Accepted, action: str) -> bool:
         """Follow the task; returns whether only its id was answered, as was asked for."""
@@ -330,18 +334,18 @@ class Submits:
         )
         # With a callback every deployment answers at once, so that shows nothing about others; the
         # caller's own is not told apart from what other clients send.
-        asked_to = post.ticket or (self._asynchronous and post.request.callback_url is None)
-        at_once = bool(asked_to) and accepted.standing is PENDING
+        asked_to = post.callback or (self._asynchronous and post.request.callback_url is None)
+        at_once = bool(asked_to) and accepted.status is PENDING
         self._follow(post, accepted)
-        self._reconciler.accepted(receipt, at_once=at_once, called_back=post.ticket is not None)
+        self._reconciler.accepted(receipt, at_once=at_once, called_back=post.callback is not None)
         return at_once
 
-    def _follow(self, post: Post, accepted: Accepted) -> Tracked:
+    def _follow(self, post: Post, accepted: Accepted) -> TrackedTask:
         post.verdict = accepted
-        task_id, standing = accepted.task_id or "", accepted.standing
+        task_id, status = accepted.task_id or "", accepted.status
         kind = (post.request.action, post.request.model)
-        post.tracked = self._tracker.follow(task_id, standing, context=post.context, kind=kind)
-        self._hints.bind(post.ticket, post.tracked)
+        post.tracked = self._tracker.follow(task_id, status, context=post.context, kind=kind)
+        self._callback_router.bind(post.callback, post.tracked)
         self._tracker.hold_place(post.tracked, post.place)
         post.place.keep()
         return post.tracked
@@ -351,13 +355,13 @@ class Submits:
     async def _verdict(self, post: Post, deadline: float) -> Verdict:
         """What the POST came to; a caller that is cancelled or late stays until it settles."""
         try:
-            is_over = await post.over.wait(by=deadline + self._policy.settle)
+            is_over = await post.done.wait(until=deadline + self._policy.shutdown_grace)
         except BaseException:
-            self.left.abandon(post)
+            self.unsettled.caller_left(post)
             await self._settle(post)
             raise
         if not is_over:
-            self.left.abandon(post)
+            self.unsettled.caller_left(post)
             late = "no answer came within the time to wait; a later one appears in veo.unsettled"
             raise explain(Uncertain(late), post.request, post.sent_at)
         assert post.verdict is not None  # `_conclude` gives one to each
@@ -366,10 +370,10 @@ class Submits:
     async def _settle(self, post: Post) -> None:
         """Stay for a POST whose caller is cancelled, until that is cancelled a second time."""
         try:
-            with anyio.move_on_after(self._policy.settle, shield=True):
-                await post.over.wait()
+            with anyio.move_on_after(self._policy.shutdown_grace, shield=True):
+                await post.done.wait()
         except BaseException:
-            self._guard.hurry(post)
+            self._guard.expedite(post)
             raise
 
     def _check_open(self) -> None:

@@ -13,7 +13,7 @@ from .post import Post
 logger = logging.getLogger("veo_async")
 
 
-class Left:
+class UnsettledSubmits:
     """What nobody else remembers: each may have been paid for."""
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Left:
         """What is known of each."""
         return tuple(post.unsettled() for post in self._posts)
 
-    def settled(self, task_id: str) -> None:
+    def resolved(self, task_id: str) -> None:
         """Somebody knows the end of this task now."""
         self._posts = [
             post
@@ -37,15 +37,15 @@ class Left:
         sent = (post for post in self._posts if post.sent_at >= since)
         return next((post for post in sent if is_it(post.ledger)), None)
 
-    def abandon(self, post: Post) -> None:
+    def caller_left(self, post: Post) -> None:
         """The caller of this one goes now."""
         post.abandoned = True
-        if post.over.is_set():
-            self.end(post)
+        if post.done.is_set():
+            self.finished(post)
         else:
             self._posts.append(post)
 
-    def end(self, post: Post) -> None:
+    def finished(self, post: Post) -> None:
         """A POST is over whose caller is gone: nobody else keeps what came of it."""
         if post in self._posts:
             self._posts.remove(post)
@@ -53,13 +53,13 @@ class Left:
         if not post.tracked:
             post.place.release()
 
-    def keep(self, begun: Iterable[Post]) -> None:
+    def add(self, begun: Iterable[Post]) -> None:
         """Nobody was told what came of these."""
         for post in begun:
             self._keep(post)
 
     @contextmanager
-    def keeping(self) -> Iterator[list[Post]]:
+    def tracking(self) -> Iterator[list[Post]]:
         """For a caller that is told of its submits at the end of the block: if it is cancelled
         before, they are kept."""
         begun: list[Post] = []
@@ -68,7 +68,7 @@ class Left:
         except Exception:
             raise  # an error tells
         except BaseException:
-            self.keep(begun)
+            self.add(begun)
             raise
 
     def _keep(self, post: Post) -> None:

@@ -34,7 +34,7 @@ from .._wire.replies import (
     read_error,
     task_id_in,
 )
-from .._wire.task_status import PENDING, Standing, read_response
+from .._wire.task_status import PENDING, TaskStatus, read_response
 from ..errors import (
     APIError,
 )
@@ -84,10 +84,10 @@ nothing; 429 proves a refusal also without the service's error body."""
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The service took the request. ``standing`` is terminal if the answer was the result."""
+    """The service took the request. ``status`` is terminal if the answer was the result."""
 
     task_id: str | None
-    standing: Standing
+    status: TaskStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +141,11 @@ def _is_refusal(status: int) -> bool:
     return 400 <= status < 500 and status not in GATEWAY_STATUSES
 
 
-def _acceptance(status: int, fields: dict[str, Any] | None) -> Accepted | None:
+def _acceptance(http_status: int, fields: dict[str, Any] | None) -> Accepted | None:
     known = task_id_in(fields.get("task_id") if fields else None)
-    if 200 <= status < 300:
-        standing = read_response(fields, task_id=known)
-        return Accepted(known, standing) if known or standing.state == "succeeded" else None
+    if 200 <= http_status < 300:
+        status = read_response(fields, task_id=known)
+        return Accepted(known, status) if known or status.state == "succeeded" else None
     # Something failed, or was refused, after the id was given: the task list knows how it stands.
     return Accepted(known, PENDING) if known else None
 
@@ -154,15 +154,15 @@ def event_of_verdict(context: EventContext, verdict: Verdict, *, at: float) -> e
     """The event for what a POST came to that was over ``at`` (Unix seconds)."""
     subject, seconds = context.subject(), context.age(at) or 0.0
     match verdict:
-        case Accepted(task_id, standing):
-            trace_id = standing.generation.trace_id if standing.generation else None
+        case Accepted(task_id, status):
+            trace_id = status.generation.trace_id if status.generation else None
             subject = context.subject(task_id)
             return events.Accepted(at=at, seconds=seconds, trace_id=trace_id, **subject)
         case Refused(error):
             trace_id = error.trace_id
             return events.Refused(at=at, seconds=seconds, trace_id=trace_id, error=error, **subject)
         case NotSent(failure):
-            return events.Unsent(at=at, seconds=seconds, reason=failure.detail, **subject)
+            return events.NotSent(at=at, seconds=seconds, reason=failure.detail, **subject)
         case Uncertain(detail, trace_id):
             return events.Uncertain(
                 at=at, seconds=seconds, trace_id=trace_id, reason=detail, **subject

@@ -1,7 +1,7 @@
 """Which tasks the next poll asks about.
 
-Two structures: `Agenda`, the ids by cohort and the cohorts by the time they are due, and
-`Questions` on top of it, which knows what is under question and which batches were refused because
+Two structures: `DueQueue`, the ids by cohort and the cohorts by the time they are due, and
+`PollQueue` on top of it, which knows what is under question and which batches were refused because
 of one of their ids.
 """
 
@@ -47,7 +47,7 @@ class _Group:
     """The ids of one cohort that wait for their turn.
 
     Attributes:
-        due: when that is, as it was reckoned when so much was known: see `Agenda.learned`.
+        due: when that is, as it was reckoned when so much was known: see `DueQueue.learned`.
         serial: the number of its entry in the heap.
     """
 
@@ -58,7 +58,7 @@ class _Group:
     serial: int = -1
 
 
-class Agenda:
+class DueQueue:
     """Ids by the time they are due. An id stands here at most once; adding it again moves it.
 
     To add, to take and to drop an id are O(1), and O(log n) where that begins or ends the turn of a
@@ -175,7 +175,7 @@ def _is_valid(entry: tuple[float, int, _Group]) -> bool:
     return bool(group.ids) and group.serial == serial
 
 
-class Questions:
+class PollQueue:
     """The ids that polls ask about, each in at most one question at a time.
 
     A refused batch is asked again in portions, which come before all others. An id that was
@@ -183,7 +183,7 @@ class Questions:
     """
 
     def __init__(self) -> None:
-        self.agenda = Agenda()
+        self.agenda = DueQueue()
         self._portions: deque[list[str]] = deque()
         # Ids in an open poll or in a portion: another question about them would be one too many.
         self._asked: set[str] = set()

@@ -13,7 +13,7 @@ from typing import Any
 
 from .._base.backoff import backoff
 from .._wire.replies import Answer, Failure, Reply, api_error, error_body, gist, parse_object
-from .._wire.task_status import Standing, advance, read_response
+from .._wire.task_status import TaskStatus, advance, read_response
 from ..errors import AccountError, APIError, InsufficientBalanceError, NoAPIError
 from ..models import read_text
 from ..policies import PollPolicy
@@ -28,19 +28,19 @@ BAD_POLL_CAP = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """The service answered; ids that are not in ``standings`` are unknown to it (yet)."""
+class Statuses:
+    """The service answered; ids that are not in ``statuses`` are unknown to it (yet)."""
 
-    standings: Mapping[str, Standing]
+    statuses: Mapping[str, TaskStatus]
 
 
 @dataclass(frozen=True, slots=True)
-class Halve:
+class Bisect:
     """The batch was refused because of one of its ids: ask again in halves."""
 
 
 @dataclass(frozen=True, slots=True)
-class Guilty:
+class IdRejected:
     """This one id is refused; nobody else is concerned."""
 
     error: APIError
@@ -52,7 +52,7 @@ class Throttled:
 
 
 @dataclass(frozen=True, slots=True)
-class Bad:
+class Unusable:
     """A poll that says nothing: a cut, a timeout, a 5xx, unreadable bytes."""
 
     detail: str
@@ -65,13 +65,13 @@ class AccountTrouble:
     error: APIError
 
 
-Reading = Looked | Halve | Guilty | Throttled | Bad | AccountTrouble
+Reading = Statuses | Bisect | IdRejected | Throttled | Unusable | AccountTrouble
 
 
 def read_poll(answer: Answer, ids: Sequence[str]) -> Reading:
     """What the answer to `poll_body` says."""
     if isinstance(answer, Failure):
-        return Bad(answer.detail)
+        return Unusable(answer.detail)
     if 200 <= answer.status < 300:
         return _read_items(answer, ids)
     if answer.status == 429:
@@ -83,10 +83,10 @@ def read_poll(answer: Answer, ids: Sequence[str]) -> Reading:
     if blames_account and not isinstance(error, InsufficientBalanceError):
         return AccountTrouble(error)
     if answer.status not in (400, 404) or error_body(parse_object(answer)) is None:
-        return Bad(gist(answer))
+        return Unusable(gist(answer))
     if alone is None:
-        return Halve()
-    return Looked({}) if answer.status == 404 else Guilty(error)
+        return Bisect()
+    return Statuses({}) if answer.status == 404 else IdRejected(error)
 
 
 def _read_items(reply: Reply, ids: Sequence[str]) -> Reading:
@@ -95,8 +95,8 @@ def _read_items(reply: Reply, ids: Sequence[str]) -> Reading:
     if len(ids) == 1 and items is None:
         items = _single(fields, ids[0])
     if not isinstance(items, list):
-        return Bad(gist(reply))
-    return Looked(_standings(items, frozenset(ids)))
+        return Unusable(gist(reply))
+    return Statuses(_standings(items, frozenset(ids)))
 
 
 def _single(fields: dict[str, Any] | None, task_id: str) -> list[Any] | None:
@@ -107,9 +107,9 @@ def _single(fields: dict[str, Any] | None, task_id: str) -> list[Any] | None:
     return [{"id": task_id} | fields] if is_record else None
 
 
-def _standings(items: list[Any], asked: frozenset[str]) -> dict[str, Standing]:
+def _standings(items: list[Any], asked: frozenset[str]) -> dict[str, TaskStatus]:
     """Items may come in any order, repeat, or be none of ours (the vendor's tasks guide)."""
-    found: dict[str, Standing] = {}
+    found: dict[str, TaskStatus] = {}
     for item in items:
         task_id = read_text(item.get("id")) if isinstance(item, dict) else None
         if task_id in asked:
@@ -139,7 +139,7 @@ def examine(health: Health, reading: Reading, *, started: float, now: float) -> 
     Polls that were under way together when the service failed are one failure: one that
     ``started`` before the last failure was noted does not count again.
     """
-    if isinstance(reading, Looked | Halve | Guilty):
+    if isinstance(reading, Statuses | Bisect | IdRejected):
         return Health()
     if isinstance(reading, Throttled) or started < health.since:
         return health
@@ -150,10 +150,10 @@ def examine(health: Health, reading: Reading, *, started: float, now: float) -> 
 
 def is_hopeless(health: Health, policy: PollPolicy) -> bool:
     """Whether the waits must end now."""
-    return health.bad >= policy.bad_polls or health.accused >= ACCOUNT_STRIKES
+    return health.bad >= policy.max_failed_polls or health.accused >= ACCOUNT_STRIKES
 
 
-def quiet_time(health: Health, *, u: float) -> float:
+def poll_backoff(health: Health, *, u: float) -> float:
     """Seconds to leave the service alone after a bad poll."""
     if not health.bad:
         return 0.0

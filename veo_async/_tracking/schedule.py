@@ -21,7 +21,7 @@ from math import log1p, sqrt
 from statistics import fmean
 from typing import TypeAlias
 
-from .._base.lru import remember
+from .._base.lru import put
 from ..policies import PollPolicy
 from .life_table import SHORTEST, LifeTable, range_of
 
@@ -55,7 +55,7 @@ class Cohort:
     """
 
     kind: Kind
-    born: float
+    accepted_at: float
     seen: float
     jitter: float
     least: float = 0.0
@@ -71,49 +71,55 @@ class Schedule:
         # The latest cohort of each kind, and how many have joined it.
         self._newborn: dict[Kind, tuple[Cohort, int]] = {}
 
-    def newborn(self, kind: Kind, now: float, *, u: float) -> Cohort:
+    def new_cohort(self, kind: Kind, now: float, *, u: float) -> Cohort:
         """The cohort of a task that begins now: that of the others which began just before it, or
         a new one; ``u`` in [0, 1) jitters its first look."""
         cohort, tasks = self._newborn.get(kind, (None, 0))
         full = tasks >= self._policy.batch_size  # so many share a poll; the next ones, a jitter
-        if cohort is None or full or now - cohort.born > SHORTEST:
-            cohort, tasks = Cohort(kind, born=now, seen=now, jitter=self._jitter(u)), 0
-        remember(self._newborn, kind, (cohort, tasks + 1), KINDS)
+        if cohort is None or full or now - cohort.accepted_at > SHORTEST:
+            cohort, tasks = Cohort(kind, accepted_at=now, seen=now, jitter=self._jitter(u)), 0
+        put(self._newborn, kind, (cohort, tasks + 1), KINDS)
         return cohort
 
     def due(self, cohort: Cohort, *, crowd: int) -> float:
         """When to look, by all that is known now; ``crowd`` tasks share the polls."""
-        delay = self.delay(cohort.kind, cohort.seen - cohort.born, crowd=crowd)
+        delay = self.delay(cohort.kind, cohort.seen - cohort.accepted_at, crowd=crowd)
         due = cohort.seen + max(delay, cohort.least) * cohort.jitter
         return min(due, cohort.wakes[0]) if cohort.wakes else due
 
     def unfinished(self, cohort: Cohort, now: float, *, tasks: int = 1) -> None:
         """A look that ended ``now`` saw so many of its tasks unfinished."""
-        since, age = cohort.seen - cohort.born, now - cohort.born
+        since, age = cohort.seen - cohort.accepted_at, now - cohort.accepted_at
         self._table(cohort.kind).unfinished(since, age, tasks=tasks)
 
-    def finished(self, cohort: Cohort, born: float, now: float) -> None:
+    def finished(self, cohort: Cohort, accepted_at: float, now: float) -> None:
         """A look that ended ``now`` saw the end of one of its tasks, which itself was born then."""
-        self._table(cohort.kind).finished(max(cohort.seen - born, 0.0), now - born)
+        self._table(cohort.kind).finished(max(cohort.seen - accepted_at, 0.0), now - accepted_at)
 
     def go_on(
-        self, births: Mapping[Cohort, Sequence[float]], started: float, now: float, *, u: float
+        self,
+        accepted_times: Mapping[Cohort, Sequence[float]],
+        started: float,
+        now: float,
+        *,
+        u: float,
     ) -> dict[Cohort, list[Cohort]]:
         """The cohorts in which tasks go on after a look from ``started`` until ``now`` did not see
-        their ends, in the order of their ``births``.
+        their ends, in the order of their ``accepted_times``.
 
         Those whose ages lie in one range go on together: within it a life table knows no ages. It
         is their own ages that count: the means of means would drift away from them.
         """
         alike: dict[tuple[Kind, float, tuple[float, ...], int], list[float]] = {}
         marks = {}
-        for cohort, born_at in births.items():
+        for cohort, born_at in accepted_times.items():
             wakes = tuple(wake for wake in cohort.wakes if wake > started)
             marks[cohort] = [
-                (cohort.kind, cohort.least, wakes, range_of(now - born)) for born in born_at
+                (cohort.kind, cohort.least, wakes, range_of(now - accepted_at))
+                for accepted_at in born_at
             ]
-            for mark, born in zip(marks[cohort], born_at, strict=True):
-                alike.setdefault(mark, []).append(born)
+            for mark, accepted_at in zip(marks[cohort], born_at, strict=True):
+                alike.setdefault(mark, []).append(accepted_at)
         jitter = self._jitter(u)
         ones = {
             mark: Cohort(mark[0], min(fmean(born_at), now), now, jitter, mark[1], mark[2])
@@ -126,12 +132,12 @@ class Schedule:
         policy, price = self._policy, _price(crowd, self._policy)
         least, most = policy.min_interval, policy.max_interval
         if not age:
-            least, most = 0.0, max(most, policy.first)
+            least, most = 0.0, max(most, policy.first_delay)
         table = self._tables.get(kind)
         if table:
             delay = table.delay(age, price * policy.patience, most=most)
         else:
-            delay = sqrt(price / ALONE) * policy.growth * age if age else policy.first
+            delay = sqrt(price / ALONE) * policy.growth_factor * age if age else policy.first_delay
         return min(max(delay, least), most)
 
     def _jitter(self, u: float) -> float:
@@ -141,14 +147,14 @@ class Schedule:
         table = self._tables.get(kind)
         if table is None:
             table = LifeTable(self._prior)
-            remember(self._tables, kind, table, KINDS)
+            put(self._tables, kind, table, KINDS)
         return table
 
     def _prior(self, start: float, end: float) -> float:
         """The hazard for which the delay is ``first`` at the beginning and later ``growth`` of the
         age, for a task alone: ``c / age²``, as the mean over these ages."""
         policy = self._policy
-        patience, growth, first = ALONE * policy.patience, policy.growth, policy.first
+        patience, growth, first = ALONE * policy.patience, policy.growth_factor, policy.first_delay
         early = max(min(first, end) - start, 0.0)
         ends = early * 2 * patience / first**2 if early else 0.0
         late = max(start, first, SHORTEST)

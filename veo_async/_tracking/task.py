@@ -8,13 +8,13 @@ from .._base.signal import Signal
 from .._events import UNKNOWN, EventContext
 from .._limits.slots import Place
 from .._wire.task_status import PENDING
-from ..callbacks._registry import Ticket
+from ..callbacks._registry import CallbackHandle
 from ..errors import VeoError
 from ..models import Generation
 from .schedule import Cohort
 
 
-class Tracked:
+class TrackedTask:
     """One task as this client knows it.
 
     Attributes:
@@ -33,39 +33,39 @@ class Tracked:
 
     __slots__ = (
         "__weakref__",
-        "born",
+        "accepted_at",
         "cohort",
         "context",
+        "done",
+        "handles",
         "is_guest",
-        "over",
         "place",
-        "standing",
+        "status",
         "task_id",
-        "tickets",
         "trouble",
         "waiters",
     )
 
     def __init__(
-        self, task_id: str, cohort: Cohort, *, born: float, context: EventContext = UNKNOWN
+        self, task_id: str, cohort: Cohort, *, accepted_at: float, context: EventContext = UNKNOWN
     ) -> None:
         self.task_id = task_id
         self.context = context
-        self.born = born
+        self.accepted_at = accepted_at
         self.cohort = cohort
-        self.standing = PENDING
+        self.status = PENDING
         self.trouble: VeoError | None = None
-        self.over = Signal()
+        self.done = Signal()
         self.waiters = 0
         self.place: Place | None = None
         self.is_guest = False
-        self.tickets: tuple[Ticket, ...] = ()
+        self.handles: tuple[CallbackHandle, ...] = ()
 
     def result(self) -> Generation:
         """The generation, or the error that the task ended with."""
-        error = self.trouble or self.standing.error
+        error = self.trouble or self.status.error
         if error:
             # A copy: many callers may raise it, and each leaves its traceback on it.
             raise copy(error) from error.__cause__
-        assert self.standing.generation is not None  # a terminal standing has one or the other
-        return self.standing.generation
+        assert self.status.generation is not None  # a terminal standing has one or the other
+        return self.status.generation

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 
 from .._base.backoff import backoff
-from .._base.runtime import Seams
+from .._base.runtime import Runtime
 from .._limits.limiter import Limiter
 from .._wire import requests, task_queries
 from .._wire.arguments import read_moment, read_task_id
@@ -18,13 +18,13 @@ from ..models import TaskRecord
 from ..policies import PollPolicy
 
 
-class Queries:
+class TaskListClient:
     """Asks the service about tasks."""
 
-    def __init__(self, limiter: Limiter, policy: PollPolicy, seams: Seams) -> None:
+    def __init__(self, limiter: Limiter, policy: PollPolicy, runtime: Runtime) -> None:
         self._limiter = limiter
         self._policy = policy
-        self._seams = seams
+        self._runtime = runtime
 
     async def one(self, task_id: str) -> TaskRecord:
         """The record of this id."""
@@ -71,7 +71,7 @@ class Queries:
             answer = await self._ask_once(body)
             if not task_queries.is_passing(answer):
                 return answer
-            u = self._seams.luck.random()
+            u = self._runtime.rng.random()
             await anyio.sleep(backoff(attempt, first=0.5, cap=8.0, u=u))
         return await self._ask_once(body)
 
@@ -86,7 +86,7 @@ class Queries:
 class Tasks:
     """The account's task list: ``veo.tasks``."""
 
-    def __init__(self, asked: Queries) -> None:
+    def __init__(self, asked: TaskListClient) -> None:
         self._queries = asked
 
     async def retrieve(self, task_id: str) -> TaskRecord:

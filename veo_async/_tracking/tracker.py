@@ -15,22 +15,22 @@ from contextvars import Context
 from dataclasses import replace
 from weakref import WeakValueDictionary
 
-from .._base.runtime import Seams
+from .._base.runtime import Runtime
 from .._base.signal import Signal
 from .._events import UNKNOWN, EventContext, EventEmitter
 from .._limits.limiter import Limiter
 from .._limits.slots import Place
 from .._wire.arguments import read_task_id
 from .._wire.requests import poll_body
-from .._wire.task_status import PENDING, Standing, advance
-from ..callbacks._registry import GATHER, Ticket, Wakes
+from .._wire.task_status import PENDING, TaskStatus, advance
+from ..callbacks._registry import GATHER, CallbackHandle, PollTimes
 from ..errors import VeoError
 from ..models import Generation, TaskRecord
 from ..policies import PollPolicy
 from . import poll_budget, poll_replies, wait_errors
-from .poll_queue import Questions
+from .poll_queue import PollQueue
 from .schedule import ATTACHED, Cohort, Kind, Schedule
-from .task import Tracked
+from .task import TrackedTask
 
 logger = logging.getLogger("veo_async")
 
@@ -43,18 +43,18 @@ class Tracker:
     """All tasks that somebody has a hold of."""
 
     def __init__(
-        self, limiter: Limiter, policy: PollPolicy, seams: Seams, events: EventEmitter
+        self, limiter: Limiter, policy: PollPolicy, runtime: Runtime, events: EventEmitter
     ) -> None:
         self._events = events
         self._limiter = limiter
         limiter.watching = self.queued_for_place
         self._policy = policy
-        self._seams = seams
-        self._tasks: WeakValueDictionary[str, Tracked] = WeakValueDictionary()
+        self._runtime = runtime
+        self._tasks: WeakValueDictionary[str, TrackedTask] = WeakValueDictionary()
         # Those that are waited for, or that hold a place; the others live as long as a caller
         # holds their handle.
-        self._kept: dict[str, Tracked] = {}
-        self._questions = Questions()
+        self._kept: dict[str, TrackedTask] = {}
+        self._questions = PollQueue()
         self._schedule = Schedule(policy)
         self._queued_for_places = 0
         self._open_polls = 0
@@ -72,26 +72,26 @@ class Tracker:
     def follow(
         self,
         task_id: str,
-        standing: Standing = PENDING,
+        status: TaskStatus = PENDING,
         *,
         context: EventContext = UNKNOWN,
         kind: Kind = ATTACHED,
-    ) -> Tracked:
-        """The task with this id, at least as far as ``standing`` says; of this ``kind`` if it was
+    ) -> TrackedTask:
+        """The task with this id, at least as far as ``status`` says; of this ``kind`` if it was
         accepted just now."""
         tracked = self._tasks.get(task_id)
         if tracked is None or tracked.trouble:
-            tickets, now = tracked.tickets if tracked else (), _now()
-            cohort = self._schedule.newborn(kind, now, u=self._seams.luck.random())
-            tracked = Tracked(task_id, cohort, born=now, context=context)
-            for ticket in tickets:
-                self.expect(tracked, ticket)
+            handles, now = tracked.handles if tracked else (), _now()
+            cohort = self._schedule.new_cohort(kind, now, u=self._runtime.rng.random())
+            tracked = TrackedTask(task_id, cohort, accepted_at=now, context=context)
+            for handle in handles:
+                self.expect(tracked, handle)
             if task_id:
                 self._tasks[task_id] = tracked
-        self._learn(tracked, standing)
+        self._update(tracked, status)
         return tracked
 
-    def attach(self, task_id: str, *, context: EventContext = UNKNOWN) -> Tracked:
+    def attach(self, task_id: str, *, context: EventContext = UNKNOWN) -> TrackedTask:
         """The task with this id, submitted who knows when: the first look is at once.
 
         Raises:
@@ -101,31 +101,31 @@ class Tracker:
         known = self._tasks.get(task_id)
         tracked = self.follow(task_id, context=context)
         if tracked is not known:
-            tracked.cohort = replace(tracked.cohort, wakes=(tracked.cohort.born,))
+            tracked.cohort = replace(tracked.cohort, wakes=(tracked.cohort.accepted_at,))
         return tracked
 
-    def renew(self, tracked: Tracked) -> Tracked:
+    def renew(self, tracked: TrackedTask) -> TrackedTask:
         """The same task; if there was trouble, waiting for it begins anew."""
         if not tracked.trouble:
             return tracked
-        return self.follow(tracked.task_id, tracked.standing, context=tracked.context)
+        return self.follow(tracked.task_id, tracked.status, context=tracked.context)
 
-    def hold_place(self, tracked: Tracked, place: Place) -> None:
+    def hold_place(self, tracked: TrackedTask, place: Place) -> None:
         """Let the task hold a place in flight until it is over: one place, even if the service
         gives one id twice."""
-        if tracked.over.is_set() or self._closed or (tracked.place and not tracked.is_guest):
+        if tracked.done.is_set() or self._closed or (tracked.place and not tracked.is_guest):
             place.release()
             return
         if tracked.place:
             tracked.place.release()
         tracked.place, tracked.is_guest = place, False
-        self._forget()
+        self._evict_idle()
         self._kept[tracked.task_id] = tracked
         if self._is_watched(tracked):
-            self._keep(tracked)
+            self._watch(tracked)
             self._start()  # for who queued for a place while this one was not yet accepted
 
-    def _forget(self) -> None:
+    def _evict_idle(self) -> None:
         """Take for finished what nobody asked for in a long time: who submits for ever and never
         waits must not fill the memory."""
         while oldest := next(iter(self._kept.values()), None):
@@ -134,7 +134,7 @@ class Tracker:
             del self._kept[oldest.task_id]
             self._free(oldest)
 
-    async def wait(self, tracked: Tracked, timeout: float) -> Generation:
+    async def wait(self, tracked: TrackedTask, timeout: float) -> Generation:
         """The result, awaited for up to ``timeout`` seconds.
 
         Raises:
@@ -142,27 +142,27 @@ class Tracker:
             WaitTimeoutError: the time is over; the task goes on.
             VeoError: another reason why it cannot be known; its ``task_id`` says which task.
         """
-        if not tracked.over.is_set():
+        if not tracked.done.is_set():
             self._check_open(tracked.task_id)
             with self._waiting(tracked):
-                await tracked.over.wait(by=_now() + timeout)
-        if not tracked.over.is_set():
-            raise wait_errors.too_late(tracked.task_id, timeout, tracked.standing)
+                await tracked.done.wait(until=_now() + timeout)
+        if not tracked.done.is_set():
+            raise wait_errors.too_late(tracked.task_id, timeout, tracked.status)
         return tracked.result()
 
     @contextmanager
-    def _waiting(self, tracked: Tracked) -> Iterator[None]:
+    def _waiting(self, tracked: TrackedTask) -> Iterator[None]:
         tracked.waiters += 1
         if tracked.place is None:
             # Submitted elsewhere, or in an earlier run: it is in flight all the same.
             tracked.place, tracked.is_guest = self._limiter.places.count(), True
-        self._keep(tracked)
+        self._watch(tracked)
         self._start()
         try:
             yield
         finally:
             tracked.waiters -= 1
-            self._let_go(tracked)
+            self._unwatch(tracked)
 
     @contextmanager
     def queued_for_place(self) -> Iterator[None]:
@@ -170,7 +170,7 @@ class Tracker:
         self._queued_for_places += 1
         for tracked in self._kept.values():
             if not tracked.waiters:  # else it is asked about anyhow
-                self._ask_again(tracked)
+                self._requeue(tracked)
         self._wake.set()
         self._start()
         try:
@@ -182,16 +182,16 @@ class Tracker:
                     self._questions.drop(tracked.task_id)
             self._wake.set()
 
-    def _keep(self, tracked: Tracked) -> None:
+    def _watch(self, tracked: TrackedTask) -> None:
         self._kept[tracked.task_id] = tracked
-        self._ask_again(tracked)
+        self._requeue(tracked)
         if self._asleep_until > float("-inf"):
             due = self._next_due(_now())
             if due is not None and due < self._asleep_until:  # most are due later than what is next
                 self._wake.set()
 
-    def _let_go(self, tracked: Tracked) -> None:
-        # Another `Tracked` may bear the id by now, if there was trouble with this one.
+    def _unwatch(self, tracked: TrackedTask) -> None:
+        # Another `TrackedTask` may bear the id by now, if there was trouble with this one.
         if self._kept.get(tracked.task_id) is tracked:
             if not tracked.waiters and (tracked.place is None or tracked.is_guest):
                 del self._kept[tracked.task_id]
@@ -200,64 +200,64 @@ class Tracker:
                 self._questions.drop(tracked.task_id)
         self._wake.set()
 
-    def _free(self, tracked: Tracked) -> None:
+    def _free(self, tracked: TrackedTask) -> None:
         place, tracked.place = tracked.place, None
         if place:
             place.release()
 
-    def _is_watched(self, tracked: Tracked) -> bool:
-        if tracked.over.is_set():
+    def _is_watched(self, tracked: TrackedTask) -> bool:
+        if tracked.done.is_set():
             return False
         return bool(tracked.waiters or (tracked.place and self._queued_for_places))
 
     # What is learned.
 
-    def expect(self, tracked: Tracked, ticket: Ticket) -> None:
+    def expect(self, tracked: TrackedTask, handle: CallbackHandle) -> None:
         """A callback may come for this task, which keeps the ticket: polls are a safety net."""
         tracked.cohort = replace(tracked.cohort, least=self._policy.callback_interval)
-        tracked.tickets = (*tracked.tickets, ticket)
+        tracked.handles = (*tracked.handles, handle)
         if self._is_watched(tracked):
-            self._ask_again(tracked)
+            self._requeue(tracked)
 
-    def hint(self, task_id: str, wakes: Wakes) -> None:
+    def hint(self, task_id: str, wakes: PollTimes) -> None:
         """A callback came: look at these times. Nothing is believed of what it said."""
         tracked = self._tasks.get(task_id)
-        if tracked is None or tracked.over.is_set():
+        if tracked is None or tracked.done.is_set():
             return
         wakes = (max(wakes[0], self._last_poll + GATHER), *wakes[1:])
         tracked.cohort = replace(tracked.cohort, wakes=wakes)
         if self._is_watched(tracked):
-            self._ask_again(tracked)
+            self._requeue(tracked)
             self._wake.set()
 
-    def learn(self, tracked: Tracked, record: TaskRecord) -> None:
+    def apply_record(self, tracked: TrackedTask, record: TaskRecord) -> None:
         """Take note of a record that somebody else asked for."""
-        self._learn(tracked, Standing(record.state, record.generation, record.error))
+        self._update(tracked, TaskStatus(record.state, record.generation, record.error))
 
-    def _learn(self, tracked: Tracked, event: Standing) -> None:
-        if event.oddity and event.oddity != tracked.standing.oddity:
-            logger.warning("task %s: %s", tracked.task_id, event.oddity)
-        tracked.standing = advance(tracked.standing, event)
-        if tracked.standing.state != "pending":
+    def _update(self, tracked: TrackedTask, event: TaskStatus) -> None:
+        if event.warning and event.warning != tracked.status.warning:
+            logger.warning("task %s: %s", tracked.task_id, event.warning)
+        tracked.status = advance(tracked.status, event)
+        if tracked.status.state != "pending":
             self._emit_end(tracked)
-            self._end(tracked)
+            self._finish(tracked)
 
-    def _emit_end(self, tracked: Tracked) -> None:
+    def _emit_end(self, tracked: TrackedTask) -> None:
         """Only the first who learns of the end of a task emits it."""
-        if self._events and not tracked.over.is_set():
-            context, standing, at = tracked.context, tracked.standing, self._events.now()
-            self._events.emit(wait_errors.event_of_end(context, tracked.task_id, standing, at=at))
+        if self._events and not tracked.done.is_set():
+            context, status, at = tracked.context, tracked.status, self._events.now()
+            self._events.emit(wait_errors.event_of_end(context, tracked.task_id, status, at=at))
 
-    def _fail(self, tracked: Tracked, trouble: VeoError) -> None:
+    def _finish_with(self, tracked: TrackedTask, trouble: VeoError) -> None:
         # One that is over stays here until its waiters have run: its end must not be spoilt.
-        if not tracked.over.is_set():
+        if not tracked.done.is_set():
             tracked.trouble = trouble
-            self._end(tracked)
+            self._finish(tracked)
 
-    def _end(self, tracked: Tracked) -> None:
-        tracked.over.set()
+    def _finish(self, tracked: TrackedTask) -> None:
+        tracked.done.set()
         self._free(tracked)
-        self._let_go(tracked)
+        self._unwatch(tracked)
 
     # The polling task.
 
@@ -278,7 +278,7 @@ class Tracker:
                 pause = self._pause(now)
                 if pause > 0:
                     self._asleep_until = now + pause
-                    await self._wake.wait(by=self._asleep_until)
+                    await self._wake.wait(until=self._asleep_until)
                     self._asleep_until = float("-inf")
                     continue
                 await self._limiter.enter("poll")
@@ -320,7 +320,7 @@ class Tracker:
     def _due(self, cohort: Cohort) -> float:
         return self._schedule.due(cohort, crowd=len(self._questions))
 
-    def _ask_again(self, tracked: Tracked) -> None:
+    def _requeue(self, tracked: TrackedTask) -> None:
         self._questions.add(tracked.task_id, tracked.cohort)
 
     async def _poll(self, ids: list[str]) -> None:
@@ -334,77 +334,81 @@ class Tracker:
         reading = poll_replies.read_poll(answer, ids)
         now = _now()
         self._health = poll_replies.examine(self._health, reading, started=started, now=now)
-        if isinstance(reading, poll_replies.Looked):
-            self._look(ids, reading, started)
-        elif isinstance(reading, poll_replies.Halve):
+        if isinstance(reading, poll_replies.Statuses):
+            self._apply_poll(ids, reading, started)
+        elif isinstance(reading, poll_replies.Bisect):
             self._questions.halve(ids)
-        elif isinstance(reading, poll_replies.Guilty):
+        elif isinstance(reading, poll_replies.IdRejected):
             for tracked in self._unfinished(ids):
-                self._fail(tracked, reading.error)
+                self._finish_with(tracked, reading.error)
         else:
-            self._quiet_until = now + poll_replies.quiet_time(
-                self._health, u=self._seams.luck.random()
+            self._quiet_until = now + poll_replies.poll_backoff(
+                self._health, u=self._runtime.rng.random()
             )
-            self._look_again(self._unfinished(ids))
+            self._requeue_all(self._unfinished(ids))
             self._give_up_if_hopeless(reading)
         self._wake.set()
 
-    def _unfinished(self, ids: list[str]) -> Iterator[Tracked]:
+    def _unfinished(self, ids: list[str]) -> Iterator[TrackedTask]:
         """Those of whom somebody has a hold still, and whose end is not known."""
         for task_id in ids:
             # Nearly all are kept, and the plain dict is faster than the weak one.
             tracked = self._kept.get(task_id) or self._tasks.get(task_id)
-            if tracked is not None and not tracked.over.is_set():
+            if tracked is not None and not tracked.done.is_set():
                 yield tracked
 
-    def _look(self, ids: list[str], looked: poll_replies.Looked, started: float) -> None:
+    def _apply_poll(self, ids: list[str], looked: poll_replies.Statuses, started: float) -> None:
         now = _now()
-        pending: dict[Cohort, list[Tracked]] = {}
-        unseen: list[Tracked] = []
+        pending: dict[Cohort, list[TrackedTask]] = {}
+        unseen: list[TrackedTask] = []
         for tracked in self._unfinished(ids):
-            event = looked.standings.get(tracked.task_id)
+            event = looked.statuses.get(tracked.task_id)
             if event is None:
                 unseen.append(tracked)
             elif event.state == "pending":
                 pending.setdefault(tracked.cohort, []).append(tracked)
             else:
-                self._schedule.finished(tracked.cohort, tracked.born, now)
-            if event and event is not tracked.standing:
-                self._learn(tracked, event)
+                self._schedule.finished(tracked.cohort, tracked.accepted_at, now)
+            if event and event is not tracked.status:
+                self._update(tracked, event)
         for cohort, tasks in pending.items():
             self._schedule.unfinished(cohort, now, tasks=len(tasks))
         for tracked in unseen:
-            if not self._is_given_up(tracked, now - tracked.born):
+            if not self._is_given_up(tracked, now - tracked.accepted_at):
                 pending.setdefault(tracked.cohort, []).append(tracked)
-        self._questions.known(looked.standings)
+        self._questions.known(looked.statuses)
         self._questions.learned()
-        self._go_on(pending, started, now)
+        self._reschedule(pending, started, now)
 
-    def _go_on(self, pending: dict[Cohort, list[Tracked]], started: float, now: float) -> None:
-        births = {cohort: [task.born for task in tasks] for cohort, tasks in pending.items()}
-        cohorts = self._schedule.go_on(births, started, now, u=self._seams.luck.random())
+    def _reschedule(
+        self, pending: dict[Cohort, list[TrackedTask]], started: float, now: float
+    ) -> None:
+        accepted_times = {
+            cohort: [task.accepted_at for task in tasks] for cohort, tasks in pending.items()
+        }
+        cohorts = self._schedule.go_on(accepted_times, started, now, u=self._runtime.rng.random())
         for cohort, tasks in pending.items():
             for tracked, one in zip(tasks, cohorts[cohort], strict=True):
                 tracked.cohort = one
-            self._look_again(tasks)
+            self._requeue_all(tasks)
 
-    def _is_given_up(self, tracked: Tracked, age: float) -> bool:
+    def _is_given_up(self, tracked: TrackedTask, age: float) -> bool:
         """A task that was just submitted may not be listed yet; an old one never will be."""
-        if age <= self._policy.unknown_grace:
+        if age <= self._policy.not_found_grace:
             return False
-        self._fail(tracked, wait_errors.unknown(tracked.task_id, age))
+        self._finish_with(tracked, wait_errors.unknown(tracked.task_id, age))
         return True
 
-    def _look_again(self, unfinished: Iterable[Tracked]) -> None:
+    def _requeue_all(self, unfinished: Iterable[TrackedTask]) -> None:
         for tracked in unfinished:
             if self._is_watched(tracked):
-                self._ask_again(tracked)
+                self._requeue(tracked)
 
     def _give_up_if_hopeless(self, reading: poll_replies.Reading) -> None:
         if not poll_replies.is_hopeless(self._health, self._policy):
             return
         for tracked in list(self._kept.values()):
-            self._fail(tracked, wait_errors.hopeless(tracked.task_id, reading))
+            self._finish_with(tracked, wait_errors.hopeless(tracked.task_id, reading))
         # Polls that are still under way belong to the same failure.
         self._health = poll_replies.Health(since=_now())
         self._quiet_until = float("-inf")
@@ -425,7 +429,7 @@ class Tracker:
             error = (
                 wait_errors.closed(task_id) if self._closed else wait_errors.broken(task_id, failed)
             )
-            self._fail(tracked, error)
+            self._finish_with(tracked, error)
 
     def _check_open(self, task_id: str) -> None:
         if self._closed:

@@ -9,14 +9,14 @@ from copy import copy
 
 from .. import events
 from .._events import EventContext
-from .._wire.task_status import Standing
+from .._wire.task_status import TaskStatus
 from ..errors import ClientClosedError, PollingError, TaskNotFoundError, VeoError, WaitTimeoutError
-from .poll_replies import AccountTrouble, Bad, Reading
+from .poll_replies import AccountTrouble, Reading, Unusable
 
 
-def too_late(task_id: str, timeout: float, standing: Standing) -> WaitTimeoutError:
+def too_late(task_id: str, timeout: float, status: TaskStatus) -> WaitTimeoutError:
     """The time to wait is over."""
-    odd = f" ({standing.oddity})" if standing.oddity else ""
+    odd = f" ({status.warning})" if status.warning else ""
     return WaitTimeoutError(
         f"Task {task_id} was not finished within {timeout:g} s{odd}.", task_id=task_id
     )
@@ -43,7 +43,7 @@ def hopeless(task_id: str, reading: Reading) -> VeoError:
         error = copy(reading.error)
         error.task_id, error.may_have_cost = task_id, True
         return error
-    detail = reading.detail if isinstance(reading, Bad) else "no answer"
+    detail = reading.detail if isinstance(reading, Unusable) else "no answer"
     return PollingError(f"The service could not be asked ({detail}).", task_id=task_id)
 
 
@@ -56,17 +56,17 @@ def broken(task_id: str, failed: BaseException | None) -> PollingError:
 
 
 def event_of_end(
-    context: EventContext, task_id: str, standing: Standing, *, at: float
+    context: EventContext, task_id: str, status: TaskStatus, *, at: float
 ) -> events.Finished | events.Failed:
     """The event for the end of a task that was seen ``at`` (Unix seconds)."""
     subject, seconds = context.subject(task_id), context.age(at)
-    if standing.error:
-        trace_id = standing.error.trace_id
+    if status.error:
+        trace_id = status.error.trace_id
         return events.Failed(
-            at=at, seconds=seconds, trace_id=trace_id, error=standing.error, **subject
+            at=at, seconds=seconds, trace_id=trace_id, error=status.error, **subject
         )
-    assert standing.generation is not None  # a terminal standing has one or the other
-    generation = standing.generation
+    assert status.generation is not None  # a terminal standing has one or the other
+    generation = status.generation
     return events.Finished(
         at=at, seconds=seconds, trace_id=generation.trace_id, generation=generation, **subject
     )

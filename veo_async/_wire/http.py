@@ -75,7 +75,7 @@ class API:
         transport: httpx.AsyncBaseTransport | None = None,
         proxy: Any = None,
         verify: Any = True,
-        wall: Callable[[], float],
+        wall_clock: Callable[[], float],
     ) -> None:
         self._redactor = Redactor(token)
         self._urls = {lane: httpx.URL(base_url + path) for lane, path in PATHS.items()}
@@ -93,7 +93,7 @@ class API:
             }
         )
         self._family = family_of(transport)
-        self._wall = wall
+        self._wall = wall_clock
         self.clock_offset: float | None = None
         self._http = _client(
             transport=transport,

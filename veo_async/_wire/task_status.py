@@ -17,7 +17,7 @@ from .replies import read_error
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class TaskStatus:
     """How a task stands.
 
     Attributes:
@@ -30,10 +30,10 @@ class Standing:
     state: State
     generation: Generation | None = None
     error: GenerationFailedError | None = None
-    oddity: str | None = None
+    warning: str | None = None
 
 
-PENDING = Standing("pending")
+PENDING = TaskStatus("pending")
 
 TRANSITIONS: Mapping[State, Mapping[State, State]] = {
     "pending": {"pending": "pending", "succeeded": "succeeded", "failed": "failed"},
@@ -43,9 +43,9 @@ TRANSITIONS: Mapping[State, Mapping[State, State]] = {
 """``{state: {event: next}}``. A missing key is an event that comes too late: nothing changes."""
 
 
-def advance(standing: Standing, event: Standing) -> Standing:
+def advance(status: TaskStatus, event: TaskStatus) -> TaskStatus:
     """How a task stands after an event: the event's standing, unless its end was already known."""
-    return event if event.state in TRANSITIONS[standing.state] else standing
+    return event if event.state in TRANSITIONS[status.state] else status
 
 
 RUNNING_WORDS = frozenset(
@@ -66,7 +66,7 @@ def _entry(video: Mapping[str, Any]) -> _Entry:
     return "ready" if read_text(video.get("video_url")) else "unclear"
 
 
-def read_response(response: object, *, task_id: str | None) -> Standing:
+def read_response(response: object, *, task_id: str | None) -> TaskStatus:
     """How a task stands by its ``response``: a record's field, a callback or a whole answer.
 
     ``response`` absent, null, empty or without ``success`` is pending (vendor's public clients).
@@ -84,10 +84,10 @@ def read_response(response: object, *, task_id: str | None) -> Standing:
     if success is not True or "running" in entries:
         if success is True or success is None:
             return PENDING
-        return Standing("pending", oddity=f"success is {success!r}"[:100])
+        return TaskStatus("pending", warning=f"success is {success!r}"[:100])
     if "ready" in entries:
-        return Standing("succeeded", generation=_generation(response, task_id))
-    return Standing("pending", oddity="success is true, but there is no video_url yet")
+        return TaskStatus("succeeded", generation=_generation(response, task_id))
+    return TaskStatus("pending", warning="success is true, but there is no video_url yet")
 
 
 def _generation(response: Mapping[str, Any], task_id: str | None) -> Generation:
@@ -103,7 +103,7 @@ def _is_failed(response: Mapping[str, Any]) -> bool:
     return response.get("success") is False and bool(response.get("error"))
 
 
-def _failed(response: Mapping[str, Any], generation: Generation) -> Standing:
+def _failed(response: Mapping[str, Any], generation: Generation) -> TaskStatus:
     said = read_error(response)
     error = GenerationFailedError(
         said.message or "the service gave no reason",
@@ -112,7 +112,7 @@ def _failed(response: Mapping[str, Any], generation: Generation) -> Standing:
         trace_id=generation.trace_id,
         videos=tuple(video for video in generation.data if video.video_url),
     )
-    return Standing("failed", error=error)
+    return TaskStatus("failed", error=error)
 
 
 def read_record(item: object) -> TaskRecord | None:
@@ -120,5 +120,5 @@ def read_record(item: object) -> TaskRecord | None:
     if not isinstance(item, dict) or not read_text(item.get("id")):
         return None
     record = TaskRecord.model_validate(item)
-    standing = read_response(record.response, task_id=record.id)
-    return record.standing_at(standing.state, standing.generation, standing.error)
+    status = read_response(record.response, task_id=record.id)
+    return record.with_status(status.state, status.generation, status.error)

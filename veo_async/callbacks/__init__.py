@@ -22,8 +22,8 @@ from ..errors import InvalidRequestError, MissingExtraError
 from ..models import Generation
 from ._asgi import HandOver, Receiver
 from ._deliveries import Refusal, read_body
-from ._registry import Desk
-from ._tokens import Mint
+from ._registry import CallbackRegistry
+from ._tokens import TokenSigner
 
 __all__ = ["Callbacks", "parse"]
 
@@ -59,7 +59,7 @@ class Callbacks(Receiver):
     def __init__(
         self, public_url: str, secret: str | bytes, *, on_unknown: HandOver | None = None
     ) -> None:
-        super().__init__(Desk(Mint(public_url, secret)), on_unknown=on_unknown)
+        super().__init__(CallbackRegistry(TokenSigner(public_url, secret)), on_unknown=on_unknown)
 
     def __repr__(self) -> str:
         return f"Callbacks({self.desk.mint.public_url!r})"

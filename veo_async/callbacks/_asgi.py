@@ -18,7 +18,7 @@ import anyio
 
 from . import _deliveries, _registry, _tokens
 from ._deliveries import Refusal
-from ._registry import Desk
+from ._registry import CallbackRegistry
 
 logger = logging.getLogger("veo_async")
 
@@ -50,7 +50,7 @@ class Receiver:
         desk: whose they are.
     """
 
-    def __init__(self, desk: Desk, *, on_unknown: HandOver | None) -> None:
+    def __init__(self, desk: CallbackRegistry, *, on_unknown: HandOver | None) -> None:
         self.desk = desk
         self._on_unknown = on_unknown
         self._open: Counter[bytes] = Counter()
@@ -97,8 +97,8 @@ class Receiver:
         Raises:
             Refusal: its body is none.
         """
-        said = _deliveries.said_by(_deliveries.read_body(body))
-        return self.desk.receive(nonce, said, now=asyncio.get_running_loop().time())
+        claimed_task_id = _deliveries.said_by(_deliveries.read_body(body))
+        return self.desk.receive(nonce, claimed_task_id, now=asyncio.get_running_loop().time())
 
     @contextmanager
     def _reading(self, nonce: bytes) -> Iterator[None]:

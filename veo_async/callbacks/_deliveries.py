@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .._wire.replies import Unreadable, parse, task_id_in
 from ..models import Generation
-from ._tokens import Mint
+from ._tokens import TokenSigner
 
 BODY = 64 * 2**10
 """Bytes of a delivery that are read; a result has less than one in sixty of them."""
@@ -27,7 +27,7 @@ class Refusal(Exception):
 TOO_LONG = f"the body has more than {BODY} bytes"
 
 
-def read_head(mint: Mint, method: str, path: str, length: str | None) -> bytes:
+def read_head(mint: TokenSigner, method: str, path: str, length: str | None) -> bytes:
     """The nonce that a request came to.
 
     Raises:

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 from weakref import WeakValueDictionary
 
-from .._base.lru import remember
+from .._base.lru import put
 from .._base.redaction import REPLACEMENT
 from .._wire.replies import Answer, Failure
-from ._tokens import Mint, token_in
+from ._tokens import TokenSigner, token_in
 
 SPACING = 5.0
 """Seconds between two looks that one token can cause."""
@@ -34,7 +34,7 @@ UNCLAIMED = 1_000
 """How many deliveries for nobody here are remembered, in case their submit is resumed later."""
 
 
-Wakes = tuple[float, ...]
+PollTimes = tuple[float, ...]
 """When to look, in monotonic seconds, ascending."""
 
 Receipt = Literal["woken", "ignored", "unknown"]
@@ -42,7 +42,7 @@ Receipt = Literal["woken", "ignored", "unknown"]
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
-class Ticket:
+class CallbackHandle:
     """The callback of one submit, for as long as its POST or its task is held here.
 
     Attributes:
@@ -56,23 +56,23 @@ class Ticket:
     """
 
     url: str = field(repr=False)
-    heard: Callable[[Ticket, Wakes], bool] = field(repr=False)
+    on_delivery: Callable[[CallbackHandle, PollTimes], bool] = field(repr=False)
     task_id: str | None = None
     called: bool = False
-    said: str | None = None
+    claimed_task_id: str | None = None
     woken: float = float("-inf")
 
 
-def without_token(answer: Answer, ticket: Ticket) -> Answer:
+def without_token(answer: Answer, handle: CallbackHandle) -> Answer:
     """The answer to a submit without its token: a service that quotes the request in an error must
     not bring it into a message or a log."""
-    token = token_in(ticket.url)
+    token = token_in(handle.url)
     if isinstance(answer, Failure) or token.encode() not in answer.body:
         return answer
     return replace(answer, body=answer.body.replace(token.encode(), REPLACEMENT.encode()))
 
 
-def wakes(woken: float, now: float) -> Wakes:
+def wakes(woken: float, now: float) -> PollTimes:
     """When a delivery makes its task due; ``woken`` is when the last look of its token was due.
 
     One that comes too soon after the last is heard once the spacing allows. After each look there
@@ -84,49 +84,53 @@ def wakes(woken: float, now: float) -> Wakes:
     return at, at + SPACING
 
 
-class Desk:
+class CallbackRegistry:
     """All tickets of one `Callbacks`, whichever client has them. Its memory is bounded: by what is
     held elsewhere, and by `KNOWN` and `UNCLAIMED`."""
 
-    def __init__(self, mint: Mint) -> None:
+    def __init__(self, mint: TokenSigner) -> None:
         self.mint = mint
-        self._live: WeakValueDictionary[bytes, Ticket] = WeakValueDictionary()
+        self._live: WeakValueDictionary[bytes, CallbackHandle] = WeakValueDictionary()
         self._known: dict[bytes, str | None] = {}
         self._unclaimed: dict[bytes, str | None] = {}
 
-    def issue(self, nonce: bytes, heard: Callable[[Ticket, Wakes], bool]) -> Ticket:
+    def issue(
+        self, nonce: bytes, on_delivery: Callable[[CallbackHandle, PollTimes], bool]
+    ) -> CallbackHandle:
         """A ticket for a submit."""
-        ticket = Ticket(self.mint.url(nonce), heard)
-        self._live[nonce] = ticket
-        remember(self._known, nonce, None, KNOWN)
-        return ticket
+        handle = CallbackHandle(self.mint.url(nonce), on_delivery)
+        self._live[nonce] = handle
+        put(self._known, nonce, None, KNOWN)
+        return handle
 
-    def claim(self, url: str, heard: Callable[[Ticket, Wakes], bool]) -> Ticket | None:
+    def claim(
+        self, url: str, on_delivery: Callable[[CallbackHandle, PollTimes], bool]
+    ) -> CallbackHandle | None:
         """The ticket of a submit of an earlier run, unless the address is not of this mint."""
         nonce = self.mint.nonce_of(url)
         if nonce is None:
             return None
-        if ticket := self._live.get(nonce):
-            ticket.heard = heard  # that run was in this process, and is over
-            return ticket
-        ticket = self.issue(nonce, heard)
+        if handle := self._live.get(nonce):
+            handle.on_delivery = on_delivery  # that run was in this process, and is over
+            return handle
+        handle = self.issue(nonce, on_delivery)
         if nonce in self._unclaimed:
-            ticket.called, ticket.said = True, self._unclaimed.pop(nonce)
-        return ticket
+            handle.called, handle.claimed_task_id = True, self._unclaimed.pop(nonce)
+        return handle
 
-    def receive(self, nonce: bytes, said: str | None, *, now: float) -> Receipt:
-        """A delivery came to a genuine token; its body spoke of the task ``said``."""
-        ticket = self._live.get(nonce)
-        if ticket is None:
+    def receive(self, nonce: bytes, claimed_task_id: str | None, *, now: float) -> Receipt:
+        """A delivery came to a genuine token; its body spoke of the task ``claimed_task_id``."""
+        handle = self._live.get(nonce)
+        if handle is None:
             if nonce in self._known:
                 return "ignored"
-            remember(self._unclaimed, nonce, said, UNCLAIMED)
+            put(self._unclaimed, nonce, claimed_task_id, UNCLAIMED)
             return "unknown"
-        ticket.called, ticket.said = True, said or ticket.said
-        due = wakes(ticket.woken, now)
+        handle.called, handle.claimed_task_id = True, claimed_task_id or handle.claimed_task_id
+        due = wakes(handle.woken, now)
         if not due:
             return "ignored"
-        if not ticket.heard(ticket, due):
+        if not handle.on_delivery(handle, due):
             return "unknown"
-        ticket.woken = due[0]
+        handle.woken = due[0]
         return "woken"

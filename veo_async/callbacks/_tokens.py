@@ -23,7 +23,7 @@ SHORTEST_SECRET = 16
 """Bytes of a secret, at least."""
 
 
-class Mint:
+class TokenSigner:
     """Makes the addresses, and tells them from forged ones.
 
     Raises:

@@ -136,7 +136,9 @@ class Job:
                 preview = await self._batch(veo).preview()
             except JournalError as error:
                 return self._unusable(error)
-        fields = {"prompts": self.report.good, "invalid": self.report.bad, **asdict(preview)}
+        counts = asdict(preview)
+        counts = {"stays" if name == "failed" else name: n for name, n in counts.items()}
+        fields = {"prompts": self.report.good, "invalid": self.report.bad, **counts}
         fields["error"] = preview.error and str(preview.error)
         self.screen.print(json.dumps(fields) if self.options.json else _sentence(preview))
         return self._refused(preview)
@@ -226,7 +228,7 @@ class Job:
 def _sentence(preview: Preview) -> str:
     return (
         f"{preview.start} would be submitted, {preview.wait} waited for, {preview.reconcile} "
-        f"looked for, {preview.finished} are finished, {preview.stays} stay failed"
+        f"looked for, {preview.finished} are finished, {preview.failed} stay failed"
     )
 
 

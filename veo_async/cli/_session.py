@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CLOCK_FACTOR = 60.0
 """With ``--emulator`` a minute of the service passes in a second."""
 
-OFFLINE_POLL = PollPolicy(first=0.2, min_interval=0.1, max_interval=0.5)
+OFFLINE_POLL = PollPolicy(first_delay=0.2, min_interval=0.1, max_interval=0.5)
 """Looks that suit a service whose minute is a second."""
 
 

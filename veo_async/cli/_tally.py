@@ -19,7 +19,7 @@ AFTER: dict[type[events.Event], Doing] = {
     events.Submitted: "submitting",
     events.Accepted: "making",
     events.Refused: "waiting",
-    events.Unsent: "waiting",
+    events.NotSent: "waiting",
     events.Uncertain: "looking",
     events.Adopted: "making",
     events.Absent: "waiting",
@@ -32,7 +32,7 @@ AT_FIRST: dict[str, Doing] = {
     "wait": "making",
     "reconcile": "looking",
     "finished": "downloading",
-    "stays": "downloading",
+    "failed": "downloading",
 }
 """What is done first about an item, by the step with which it begins."""
 

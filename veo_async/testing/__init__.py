@@ -3,6 +3,7 @@
 * `Emulator`: the service itself, offline and for free. It needs the extra ``emulator``.
 * `VirtualEventLoop`: asyncio with virtual time, so that minutes of generation cost no time;
   `DeadlockError` says when nothing can happen on it any more.
+* `Runtime`: a clock and random numbers for a `VeoClient` whose runs must repeat exactly.
 
 ::
 
@@ -16,13 +17,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .._base.runtime import Runtime
 from ..errors import MissingExtraError
 from ._virtual_loop import DeadlockError, VirtualEventLoop
 
 if TYPE_CHECKING:
     from ..emulator import Emulator
 
-__all__ = ["DeadlockError", "Emulator", "VirtualEventLoop"]
+__all__ = ["DeadlockError", "Emulator", "Runtime", "VirtualEventLoop"]
 
 
 def __getattr__(name: str) -> Any:
