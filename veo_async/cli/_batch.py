@@ -18,17 +18,17 @@ from ..errors import JournalError, VeoError
 from ..gallery import write_gallery
 from ..models import Preview, TextToVideo
 from ..policies import RateLimit
-from ._board import board
-from ._ends import Ends
+from ._batch_progress import BatchProgress
+from ._batch_report import BatchReport
+from ._batch_view import batch_view
 from ._exits import OK, USAGE, message_of
 from ._generate import refuse_address
 from ._options import Batching, Seams
 from ._outputs import prepare_folder
-from ._prompts import Prompts, Report
-from ._records import Form, form_of, spooled
+from ._prompt_file import Form, form_of, spooled
+from ._prompts import InputCheck, Prompts
 from ._screen import Screen
 from ._session import Session, emulator_class, offline, online, run
-from ._tally import Tally
 
 JOURNAL = "journal.db"
 LEDGER = "emulator.ledger"
@@ -46,11 +46,11 @@ def make_all(source: str, out: Path, options: Batching, seams: Seams) -> int:
         _refuse_mixture(out, options)
         with _input(source) as spool:
             prompts = Prompts(spool, _form(source, spool, options.form), defaults)
-            report = prompts.check()
-            code = _judged(report, source, screen, skip=options.skip_invalid)
+            checked = prompts.check()
+            code = _judged(checked, source, screen, skip=options.skip_invalid)
             if code != OK:
                 return code
-            job = Job(prompts, report, out, options, seams, screen)
+            job = Job(prompts, checked, out, options, seams, screen)
             return await (job.tell() if options.dry_run else job.do())
 
     return run(work, options, seams)
@@ -96,21 +96,21 @@ def _form(source: str, spool: IO[bytes], given: str | None) -> Form:
     return forms[given]
 
 
-def _judged(report: Report, source: str, screen: Screen, *, skip: bool) -> int:
+def _judged(checked: InputCheck, source: str, screen: Screen, *, skip: bool) -> int:
     """Tell what is wrong with the input, and whether it may be run."""
     name = "standard input" if source == "-" else source
-    for problem in report.problems:
+    for problem in checked.problems:
         screen.note(f"{name}:{problem.line}: {problem.text}", "yellow" if skip else "red")
-    if report.bad > len(report.problems):
-        screen.note(f"... and {report.bad - len(report.problems)} more")
-    if report.bad and not skip:
+    if checked.bad > len(checked.problems):
+        screen.note(f"... and {checked.bad - len(checked.problems)} more")
+    if checked.bad and not skip:
         screen.note(
-            f"veo-async: error: {report.bad} of {report.bad + report.good} prompts in {name} are "
-            "wrong, so nothing was sent. Mend them, or run the rest with --skip-invalid.",
+            f"veo-async: error: {checked.bad} of {checked.bad + checked.good} prompts in {name} "
+            "are wrong, so nothing was sent. Mend them, or run the rest with --skip-invalid.",
             "red",
         )
         return USAGE
-    if not report.good:
+    if not checked.good:
         screen.note(f"veo-async: error: {name} holds no prompts.", "red")
         return USAGE
     return OK
@@ -121,7 +121,7 @@ class Job:
     """A batch whose input was checked."""
 
     prompts: Prompts
-    report: Report
+    checked: InputCheck
     out: Path
     options: Batching
     seams: Seams
@@ -136,7 +136,7 @@ class Job:
                 preview = await self._batch(veo).preview()
             except JournalError as error:
                 return self._unusable(error)
-        fields = {"prompts": self.report.good, "invalid": self.report.bad, **asdict(preview)}
+        fields = {"prompts": self.checked.good, "invalid": self.checked.bad, **asdict(preview)}
         fields["error"] = preview.error and str(preview.error)
         self.screen.print(json.dumps(fields) if self.options.json else _sentence(preview))
         return self._refused(preview)
@@ -144,26 +144,26 @@ class Job:
     async def do(self) -> int:
         """Do it."""
         prepare_folder(self.out)
-        tally = Tally(asyncio.get_running_loop().time, self.report.good)
-        ends = Ends(tally, self.screen, as_json=self.options.json)
+        progress = BatchProgress(asyncio.get_running_loop().time, self.checked.good)
+        report = BatchReport(progress, self.screen, as_json=self.options.json)
         try:
-            async with self._opened(tally) as session:
+            async with self._opened(progress) as session:
                 code = await self._looked(session.veo)
                 if code != OK:
                     return code
-                async with board(self.screen, tally), self._batch(session.veo) as outcomes:
+                async with batch_view(self.screen, progress), self._batch(session.veo) as outcomes:
                     async for outcome in outcomes:
-                        ends.tell(outcome)
+                        report.tell(outcome)
         except asyncio.CancelledError:
             self.screen.note(
-                f"veo-async: stopped with {tally.done} of {tally.total} done; run the same "
+                f"veo-async: stopped with {progress.done} of {progress.total} done; run the same "
                 "command again to go on",
                 "yellow",
             )
             raise
-        ends.close()
+        report.close()
         await self._show_page()
-        return ends.code
+        return report.code
 
     def _batch(self, veo: VeoClient) -> Batch:
         return veo.batch(
@@ -198,8 +198,8 @@ class Job:
     def _limit(self) -> RateLimit:
         return RateLimit(in_flight=self.options.in_flight, per_second=self.options.rate)
 
-    def _opened(self, tally: Tally) -> contextlib.AbstractAsyncContextManager[Session]:
-        client = {"rate_limit": self._limit(), "on_event": tally.hear}
+    def _opened(self, progress: BatchProgress) -> contextlib.AbstractAsyncContextManager[Session]:
+        client = {"rate_limit": self._limit(), "on_event": progress.hear}
         if not self.options.emulator:
             return online(self.screen, self.options, self.seams, client=client, has_journal=True)
         refuse_address(self.options)

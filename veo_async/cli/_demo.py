@@ -54,11 +54,11 @@ def demonstrate(out: Path, options: Shared, seams: Seams) -> int:
 
 def scenes(emulator: Emulator) -> list[Scene]:
     """What the demo asks for. The pictures it starts from are put on the emulator."""
-    from . import _pictures  # Pillow comes with the emulator's extra, which is there by now.
+    from . import _demo_images  # Pillow comes with the emulator's extra, which is there by now.
 
-    morning = emulator.add_image(_pictures.boat(evening=False))
-    evening = emulator.add_image(_pictures.boat(evening=True))
-    balloon = emulator.add_image(_pictures.balloon())
+    morning = emulator.add_image(_demo_images.boat(evening=False))
+    evening = emulator.add_image(_demo_images.boat(evening=True))
+    balloon = emulator.add_image(_demo_images.balloon())
     return [
         TextToVideo(prompt="A coffee mug on a marble counter"),
         TextToVideo(prompt="A fox trots through fresh snow at dawn", model="veo3"),

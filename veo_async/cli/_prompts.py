@@ -9,7 +9,7 @@ from typing import IO, Any
 from ..errors import InvalidRequestError
 from ..models import VideoRequest
 from ._generate import REQUESTS
-from ._records import Form, Problem, Record, records
+from ._prompt_file import Form, Problem, Record, records
 
 MOST_SHOWN = 1000
 """Problems of one file that are kept, and shown; the rest are counted."""
@@ -25,7 +25,7 @@ class Prompt:
 
 
 @dataclass(slots=True)
-class Report:
+class InputCheck:
     """What a file holds.
 
     Attributes:
@@ -52,17 +52,17 @@ class Prompts:
         self._form: Form = form
         self._defaults = defaults
 
-    def check(self) -> Report:
+    def check(self) -> InputCheck:
         """Read the file to its end, and say what is wrong with it."""
-        report = Report()
+        checked = InputCheck()
         for entry in self:
             if isinstance(entry, Prompt):
-                report.good += 1
+                checked.good += 1
                 continue
-            report.bad += 1
-            if len(report.problems) < MOST_SHOWN:
-                report.problems.append(entry)
-        return report
+            checked.bad += 1
+            if len(checked.problems) < MOST_SHOWN:
+                checked.problems.append(entry)
+        return checked
 
     def requests(self) -> Iterator[VideoRequest | tuple[str, VideoRequest]]:
         """The requests that can be right, with their keys where the file gives them."""

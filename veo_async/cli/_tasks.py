@@ -19,8 +19,8 @@ from ._progress import Progress, progress
 from ._rows import Row
 from ._screen import Screen
 from ._session import Session, online, run
+from ._times import parse_time
 from ._videos import End, ended, finished, saved, told
-from ._when import moment
 
 
 def wait_for(task_ids: list[str], out: Path | None, options: Waiting, seams: Seams) -> int:
@@ -62,8 +62,8 @@ def list_tasks(
 ) -> int:
     """Show tasks as they stand; a task that failed is no failure of this command."""
     now = datetime.now(UTC)
-    created_at_min = moment(since, now=now, option="--since") if since is not None else None
-    created_at_max = moment(until, now=now, option="--until") if until is not None else None
+    created_at_min = parse_time(since, now=now, option="--since") if since is not None else None
+    created_at_max = parse_time(until, now=now, option="--until") if until is not None else None
 
     async def work(screen: Screen) -> int:
         async with online(screen, options, seams) as session:

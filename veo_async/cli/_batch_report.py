@@ -5,20 +5,20 @@ from __future__ import annotations
 from ..errors import VeoError
 from ..models import Outcome
 from . import _rows
+from ._batch_progress import BatchProgress
 from ._exits import ACCOUNT, FAILED, OK, USAGE, code_of, message_of
 from ._screen import Screen
-from ._tally import Tally
 from ._text import plain
 
 MOST_TOLD = 20
 """Items of a batch of which an error is told on a line; the page and the records have them all."""
 
 
-class Ends:
+class BatchReport:
     """Tells how the items ended, and what that makes of the exit code."""
 
-    def __init__(self, tally: Tally, screen: Screen, *, as_json: bool) -> None:
-        self._tally, self._screen, self._as_json = tally, screen, as_json
+    def __init__(self, progress: BatchProgress, screen: Screen, *, as_json: bool) -> None:
+        self._progress, self._screen, self._as_json = progress, screen, as_json
         self._untold = 0
         self._told = 0
         self._account: VeoError | None = None
@@ -26,7 +26,7 @@ class Ends:
 
     def tell(self, outcome: Outcome) -> None:
         """One more has ended."""
-        end = self._tally.take(outcome.key)
+        end = self._progress.take(outcome.key)
         if self._as_json:
             self._screen.print(_rows.of_outcome(outcome).as_json())
         elif not self._screen.tells_all:
@@ -55,9 +55,9 @@ class Ends:
             self._screen.note(f"veo-async: ... and {self._untold} more with errors")
         if self._account:
             self._screen.error(self._account)
-        if left := self._tally.ended["left"]:
+        if left := self._progress.ended["left"]:
             self._screen.note(
-                f"veo-async: {left} of {self._tally.total} are left to do, and nothing was bought "
-                "for them; run the same command again to go on",
+                f"veo-async: {left} of {self._progress.total} are left to do, and nothing was "
+                "bought for them; run the same command again to go on",
                 "yellow",
             )

@@ -13,8 +13,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ._batch_progress import BatchProgress
 from ._screen import Screen
-from ._tally import Tally
 from ._text import plain
 
 BEAT = 5.0
@@ -38,44 +38,44 @@ STYLES |= {"looking": "magenta", "downloading": "green", "submitting": "yellow"}
 DOING = ("downloading", "looking", "making", "submitting", "waiting")
 
 
-class Board:
-    """Draws a tally."""
+class BatchView:
+    """Draws a progress."""
 
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
+    def __init__(self, progress: BatchProgress) -> None:
+        self._progress = progress
 
     def counts(self) -> Iterator[tuple[str, int]]:
         """What there is to count, each with its word."""
-        ended, doing = self._tally.ended, self._tally.doing()
+        ended, doing = self._progress.ended, self._progress.doing()
         yield from ((word, ended[state]) for state, word in WORDS.items() if ended[state])
         yield from ((word, doing[word]) for word in DOING if doing[word])
 
     def facts(self) -> Iterator[str]:
         """How fast it goes, what holds it up, and how long it may take."""
-        tally = self._tally
-        if tally.per_minute is not None:
-            yield f"{tally.per_minute:.1f} a minute"
-        if tally.pauses:
-            wait = f", everybody waits {tally.pause:.0f} s" if tally.pause else ""
-            yield f"429: {tally.pauses} times{wait}"
-        if tally.seconds_left is not None and tally.done < tally.total:
-            yield f"about {span(tally.seconds_left)} left"
+        progress = self._progress
+        if progress.per_minute is not None:
+            yield f"{progress.per_minute:.1f} a minute"
+        if progress.pauses:
+            wait = f", everybody waits {progress.pause:.0f} s" if progress.pause else ""
+            yield f"429: {progress.pauses} times{wait}"
+        if progress.seconds_left is not None and progress.done < progress.total:
+            yield f"about {span(progress.seconds_left)} left"
 
     def line(self) -> str:
         """All of it on one line."""
         said = [f"{number} {word}" for word, number in self.counts()]
-        return ", ".join([f"{self._tally.done} of {self._tally.total}", *said, *self.facts()])
+        return ", ".join([f"{self._progress.done} of {self._progress.total}", *said, *self.facts()])
 
     def __rich__(self) -> RenderableType:
         return Group(self._bar(), self._counted(), *self._moving())
 
     def _bar(self) -> Table:
-        tally = self._tally
+        progress = self._progress
         grid = Table.grid(padding=(0, 1), expand=True)
         grid.add_column(ratio=1)
         grid.add_column(no_wrap=True)
-        bar = ProgressBar(total=max(tally.total, 1), completed=tally.done)
-        grid.add_row(bar, Text(f"{tally.done}/{tally.total}  {span(tally.seconds)}"))
+        bar = ProgressBar(total=max(progress.total, 1), completed=progress.done)
+        grid.add_row(bar, Text(f"{progress.done}/{progress.total}  {span(progress.seconds)}"))
         return grid
 
     def _counted(self) -> Text:
@@ -88,8 +88,8 @@ class Board:
         grid = Table.grid(padding=(0, 2))
         for _ in range(3):
             grid.add_column(no_wrap=True, overflow="ellipsis")
-        for item in self._tally.newest(SHOWN):
-            age = self._tally.clock() - item.since
+        for item in self._progress.newest(SHOWN):
+            age = self._progress.clock() - item.since
             label = Text(plain(item.label[:200]))
             grid.add_row(Text(item.doing, STYLES.get(item.doing, "cyan")), f"{age:5.0f} s", label)
         yield grid
@@ -101,9 +101,9 @@ def span(seconds: float) -> str:
 
 
 @contextlib.asynccontextmanager
-async def board(screen: Screen, tally: Tally) -> AsyncIterator[None]:
+async def batch_view(screen: Screen, progress: BatchProgress) -> AsyncIterator[None]:
     """Show a batch while the block runs, and its last state after that."""
-    shown = Board(tally)
+    shown = BatchView(progress)
     if screen.is_live:
         live = Live(shown, console=screen.console, redirect_stdout=False, refresh_per_second=5)
         with screen.holding(), live:
@@ -117,7 +117,7 @@ async def board(screen: Screen, tally: Tally) -> AsyncIterator[None]:
         screen.note(f"veo-async: {shown.line()}")
 
 
-async def _beat(screen: Screen, shown: Board) -> None:
+async def _beat(screen: Screen, shown: BatchView) -> None:
     while True:
         await asyncio.sleep(BEAT)
         screen.note(f"veo-async: {shown.line()}")

@@ -10,7 +10,7 @@ import typer
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-def moment(text: str, *, now: datetime, option: str) -> datetime:
+def parse_time(text: str, *, now: datetime, option: str) -> datetime:
     """An aware time: ISO 8601 (in this machine's zone unless it names one), or so long ago.
 
     Raises:

@@ -38,7 +38,7 @@ AT_FIRST: dict[str, Doing] = {
 
 
 @dataclass(slots=True)
-class Moving:
+class Item:
     """An item under way. ``since`` is when that began which is done about it now."""
 
     label: str
@@ -66,7 +66,7 @@ class Mean:
 
 
 @dataclass(slots=True)
-class Tally:
+class BatchProgress:
     """The counts of a batch.
 
     Attributes:
@@ -81,7 +81,7 @@ class Tally:
     clock: Callable[[], float]
     total: int = 0
     ended: Counter[str] = field(default_factory=Counter)
-    moving: dict[str, Moving] = field(default_factory=dict)
+    moving: dict[str, Item] = field(default_factory=dict)
     ends: dict[str, str] = field(default_factory=dict)
     pauses: int = 0
     paused_until: float = 0.0
@@ -102,7 +102,7 @@ class Tally:
                 self.paused_until = max(self.paused_until, self.clock() + event.seconds)
             case events.Begun():
                 doing = AT_FIRST[event.step]
-                self.moving[event.key or ""] = Moving(label_of(event.request), doing, self.clock())
+                self.moving[event.key or ""] = Item(label_of(event.request), doing, self.clock())
                 self._doing[doing] += 1
             case events.Ended():
                 item = self.moving.pop(event.key or "")
@@ -178,20 +178,20 @@ class Tally:
         by_rate = counts["waiting"] * self.seconds / max(self._accepted, 1)
         return max(by_width, by_rate) + longest
 
-    def newest(self, most: int) -> Iterator[Moving]:
+    def newest(self, most: int) -> Iterator[Item]:
         """The items about which something new is done, the last first."""
         of_interest = [item for item in self.moving.values() if item.doing != "waiting"]
         yield from sorted(of_interest, key=lambda item: item.since, reverse=True)[:most]
 
 
-def end_of(outcome: Outcome, item: Moving) -> str:
+def end_of(outcome: Outcome, item: Item) -> str:
     """In which state an item ended."""
     if outcome.error is None:
         return "succeeded"
     return "left" if is_left(outcome.error, item) else outcome.state
 
 
-def is_left(error: VeoError, item: Moving) -> bool:
+def is_left(error: VeoError, item: Item) -> bool:
     """Whether nothing was bought, and that was not for the request's own sake."""
     if error.may_have_cost or error.task_id:
         return False

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from veo_async import GenerationFailedError, InsufficientBalanceError, Outcome, TextToVideo
 from veo_async import events as of
-from veo_async.cli._board import Board, span
-from veo_async.cli._tally import Moving, Tally, end_of
+from veo_async.cli._batch_progress import BatchProgress, Item, end_of
+from veo_async.cli._batch_view import BatchView, span
 from veo_async.errors import BadRequestError, VeoError, WaitTimeoutError
 from veo_async.events import Event
 from veo_async.models import Generation, Get1080p
@@ -55,10 +55,10 @@ def ended(key: str, error: VeoError | None = None) -> Event:
     return of.Ended(at=0, key=key, outcome=outcome, seconds=1.0)
 
 
-def tally(*heard: Event, total: int = 10) -> tuple[Tally, Clock]:
-    """The tally of these events, and its clock."""
+def progress(*heard: Event, total: int = 10) -> tuple[BatchProgress, Clock]:
+    """The progress of these events, and its clock."""
     clock = Clock()
-    made = Tally(clock, total)
+    made = BatchProgress(clock, total)
     for event in heard:
         made.hear(event)
     return made, clock
@@ -79,7 +79,7 @@ def tally(*heard: Event, total: int = 10) -> tuple[Tally, Clock]:
 )
 def test_each_event(event: Event, doing: str) -> None:
     """After each event something else is done about the item; nothing is counted twice."""
-    counts = tally(begun("a"), event)[0].doing()
+    counts = progress(begun("a"), event)[0].doing()
 
     assert counts[doing] == (10 if doing == "waiting" else 1)
     assert counts.total() == 10
@@ -91,7 +91,7 @@ def test_each_event(event: Event, doing: str) -> None:
 )
 def test_resumed_items(step: str, doing: str) -> None:
     """What an earlier run began goes on where it was."""
-    assert tally(begun("a", step))[0].doing()[doing] == 1
+    assert progress(begun("a", step))[0].doing()[doing] == 1
 
 
 def test_what_changes_nothing() -> None:
@@ -99,9 +99,9 @@ def test_what_changes_nothing() -> None:
     failed = of.Failed(
         at=0, key="a", seconds=1.0, error=GenerationFailedError("no", task_id="t", code=None)
     )
-    before, _ = tally(begun("a"), accepted("a"))
+    before, _ = progress(begun("a"), accepted("a"))
 
-    after, _ = tally(begun("a"), accepted("a"), failed, accepted("else"), Event(at=0))
+    after, _ = progress(begun("a"), accepted("a"), failed, accepted("else"), Event(at=0))
 
     assert after.doing() == before.doing()
 
@@ -120,14 +120,14 @@ def test_what_changes_nothing() -> None:
 )
 def test_ends(error: VeoError | None, *, is_submitted: bool, end: str) -> None:
     """What was never bought, for no fault of its own, is left; all else has ended."""
-    moving = Moving("a mug", "waiting", 0.0, is_submitted)
+    moving = Item("a mug", "waiting", 0.0, is_submitted)
 
     assert end_of(Outcome("a", REQUEST, None, error), moving) == end
 
 
 def test_earlier_failures_are_not_left() -> None:
     """What stays failed from an earlier run has failed, and is not left to do."""
-    made, _ = tally(begun("a", "stays"), ended("a", BadRequestError("no")))
+    made, _ = progress(begun("a", "stays"), ended("a", BadRequestError("no")))
 
     assert made.take("a") == "failed"
     assert made.ended == {"failed": 1}
@@ -137,7 +137,7 @@ def test_earlier_failures_are_not_left() -> None:
 def test_time_left() -> None:
     """The rest is estimated by how long videos took: at most as many at once as there were, and
     no faster than they were taken."""
-    made, clock = tally(*(event for key in "ab" for event in (begun(key), accepted(key))))
+    made, clock = progress(*(event for key in "ab" for event in (begun(key), accepted(key))))
     assert made.seconds_left is None
     clock.now = 40.0
     made.hear(finished("a", 40.0))
@@ -153,7 +153,7 @@ def test_time_left() -> None:
 
 def test_time_left_at_the_end() -> None:
     """Once all are under way, the youngest decides; a late one may come at any moment."""
-    made, clock = tally(begun("a"), accepted("a"), begun("b"), accepted("b"), total=2)
+    made, clock = progress(begun("a"), accepted("a"), begun("b"), accepted("b"), total=2)
     clock.now = 40.0
     made.hear(finished("a", 40.0))
     made.hear(ended("a"))
@@ -170,7 +170,7 @@ def test_time_left_at_the_end() -> None:
 
 def test_results_of_elsewhere_teach_nothing() -> None:
     """A task whose submit nobody saw says nothing of how long videos take."""
-    made, clock = tally(begun("a"), finished("a", None))
+    made, clock = progress(begun("a"), finished("a", None))
     clock.now = 60.0
 
     assert made.seconds_left is made.per_minute is None
@@ -178,30 +178,32 @@ def test_results_of_elsewhere_teach_nothing() -> None:
 
 def test_pauses() -> None:
     """The longest pause holds."""
-    made, clock = tally(of.Throttled(at=0, seconds=20.0), of.Throttled(at=0, seconds=10.0))
+    made, clock = progress(of.Throttled(at=0, seconds=20.0), of.Throttled(at=0, seconds=10.0))
     clock.now = 15.0
 
     assert (made.pauses, made.pause) == (2, 5.0)
-    assert "429: 2 times, everybody waits 5 s" in Board(made).line()
+    assert "429: 2 times, everybody waits 5 s" in BatchView(made).line()
     clock.now = 25.0
-    assert Board(made).line() == "0 of 10, 10 waiting, 429: 2 times"
+    assert BatchView(made).line() == "0 of 10, 10 waiting, 429: 2 times"
 
 
 def test_board() -> None:
     """The line says all that is known, in one order."""
-    made, clock = tally(begun("a"), accepted("a"), finished("a"), ended("a"), begun("b"))
+    made, clock = progress(begun("a"), accepted("a"), finished("a"), ended("a"), begun("b"))
     clock.now = 30.0
 
-    assert Board(made).line() == ("1 of 10, 1 done, 9 waiting, 2.0 a minute, about 0:10:00 left")
+    assert BatchView(made).line() == (
+        "1 of 10, 1 done, 9 waiting, 2.0 a minute, about 0:10:00 left"
+    )
 
 
 def test_board_in_a_terminal() -> None:
     """What moves now is shown line by line, whatever is in a prompt."""
-    made, clock = tally(begun("a"), submitted("a"))
+    made, clock = progress(begun("a"), submitted("a"))
     clock.now = 7.0
     console = Console(file=StringIO(), width=80)
 
-    console.print(Board(made))
+    console.print(BatchView(made))
     shown = console.file.getvalue()  # type: ignore[attr-defined]  # it is a StringIO
 
     assert "0/10" in shown
@@ -211,7 +213,7 @@ def test_board_in_a_terminal() -> None:
 
 def test_newest() -> None:
     """The items about which something new is done are shown, the last one first."""
-    made, clock = tally(begun("a"), begun("b"), begun("c"))
+    made, clock = progress(begun("a"), begun("b"), begun("c"))
     for key in "ba":
         clock.now += 1.0
         made.hear(submitted(key))
