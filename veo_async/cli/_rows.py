@@ -7,33 +7,15 @@ are added, never renamed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import TypedDict
+from typing import Any
 
 from ..errors import state_after
-from ..models import Generation, Outcome, TaskRecord, Video, VideoRequest
+from ..models import Generation, Outcome, TaskRecord, VideoRequest, error_fields, video_fields
 from ._exits import message_of
 from ._text import plain
-
-
-class VideoRow(TypedDict):
-    """One video of a task."""
-
-    id: str | None
-    video_url: str | None
-    created_at: str | None
-    complete_at: str | None
-    state: str | None
-
-
-class ErrorRow(TypedDict):
-    """Why there is no result; `may_have_cost` says whether money may have been spent."""
-
-    type: str
-    message: str
-    may_have_cost: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +42,9 @@ class Row:
     prompt: str | None = None
     created_at: str | None = None
     finished_at: str | None = None
-    videos: Sequence[VideoRow] = ()
+    videos: Sequence[Mapping[str, str | None]] = ()
     files: Sequence[str] = ()
-    error: ErrorRow | None = None
+    error: Mapping[str, Any] | None = None
 
     def as_json(self) -> str:
         """One line of ASCII, so that nothing in it can break a line or move a cursor."""
@@ -95,7 +77,7 @@ def of_result(generation: Generation) -> Row:
         task_id=generation.task_id,
         trace_id=generation.trace_id,
         state="succeeded",
-        videos=[_video(video) for video in generation.data],
+        videos=[video_fields(video) for video in generation.data],
     )
 
 
@@ -105,20 +87,15 @@ def of_error(error: Exception, task_id: str | None = None) -> Row:
         task_id=getattr(error, "task_id", None) or task_id,
         trace_id=getattr(error, "trace_id", None),
         state=state_after(error),
-        videos=[_video(video) for video in getattr(error, "videos", ())],
+        videos=[video_fields(video) for video in getattr(error, "videos", ())],
         error=error_row(error),
     )
 
 
 def of_outcome(outcome: Outcome) -> Row:
     """The row of an item of a batch."""
-    row = of_error(outcome.error) if outcome.error else Row(state="succeeded")
-    if outcome.result:
-        made = of_result(outcome.result)
-        task_id = row.task_id or made.task_id
-        row = replace(row, task_id=task_id, trace_id=made.trace_id, videos=made.videos)
-    files = [str(file) for file in outcome.files]
-    return asked(replace(row, key=outcome.key, files=files), outcome.request)
+    row = Row(**outcome.to_dict())
+    return replace(row, error=error_row(outcome.error)) if outcome.error else row
 
 
 def asked(row: Row, request: VideoRequest) -> Row:
@@ -130,13 +107,14 @@ def asked(row: Row, request: VideoRequest) -> Row:
 def of_record(record: TaskRecord) -> Row:
     """The row of a task as the account's list shows it."""
     asked = record.request or {}
+    videos = record.generation.data if record.generation else ()
     return Row(
         task_id=record.id,
         trace_id=record.trace_id,
         state=record.state,
         created_at=_time(record.created_at),
         finished_at=_time(record.finished_at),
-        videos=[_video(video) for video in record.generation.data] if record.generation else [],
+        videos=[video_fields(video) for video in videos],
         error=error_row(record.error) if record.error else None,
         action=_text(asked.get("action")),
         model=_text(asked.get("model")),
@@ -152,20 +130,6 @@ def _time(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
 
 
-def _video(video: Video) -> VideoRow:
-    return {
-        "id": video.id,
-        "video_url": video.video_url,
-        "created_at": _time(video.created_at),
-        "complete_at": _time(video.complete_at),
-        "state": video.state,
-    }
-
-
-def error_row(error: Exception) -> ErrorRow:
-    """What a row says about an error."""
-    return {
-        "type": type(error).__name__,
-        "message": message_of(error),
-        "may_have_cost": bool(getattr(error, "may_have_cost", False)),
-    }
+def error_row(error: Exception) -> dict[str, Any]:
+    """The fields of an error, with a message that names commands in place of methods."""
+    return {**error_fields(error), "message": message_of(error)}
