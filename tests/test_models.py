@@ -600,3 +600,11 @@ def test_an_outcome_as_a_dictionary(outcome: Outcome, fields: dict[str, Any]) ->
 
     assert shown == presented(**fields)
     assert json.loads(json.dumps(shown)) == shown
+
+
+def test_titles() -> None:
+    """The title of a request is what a person reads of it: its prompt, or the id of its video."""
+    image = ImageToVideo(prompt="a mug", image_urls=[IMAGE])
+
+    assert (TextToVideo(prompt="a").title, image.title) == ("a", "a mug")
+    assert Get1080p(video_id="v").title == "v"

@@ -86,6 +86,11 @@ class _Generating(_Request):
     resolution: Resolution | None = None
     translation: bool | None = None
 
+    @property
+    def title(self) -> str:
+        """The text by which a person knows this request: its prompt."""
+        return self.prompt
+
 
 def _listed(urls: object) -> object:
     if isinstance(urls, str):
@@ -154,6 +159,11 @@ class Get1080p(_Request):
 
     action: Literal["get_1080p"] = "get_1080p"
     video_id: RequiredText
+
+    @property
+    def title(self) -> str:
+        """The text by which a person knows this request: the id of the video."""
+        return self.video_id
 
 
 VideoRequest = Annotated[
@@ -434,11 +444,11 @@ def error_fields(error: Exception) -> dict[str, Any]:
 
 def _cells(outcome: Outcome) -> tuple[str, ...]:
     """What a notebook shows of it: how it stands, what was asked for, and what came of it."""
-    asked = getattr(outcome.request, "prompt", None) or getattr(outcome.request, "video_id", "")
     videos = outcome.result.data if outcome.result else ()
     players = (player(video.video_url, width=320, preload="none") for video in videos)
     told = [shown for shown in players if shown] + ([text(outcome.error)] if outcome.error else [])
-    return text(outcome.state), text(asked), text(outcome.request.model), "<br>".join(told)
+    title, model = text(outcome.request.title), text(outcome.request.model)
+    return text(outcome.state), title, model, "<br>".join(told)
 
 
 class Outcomes(list[Outcome]):

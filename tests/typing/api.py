@@ -114,6 +114,7 @@ async def requests_as_values(veo: VeoClient) -> None:
         assert_type(outcome.error, VeoError | None)
         assert_type(outcome.files, tuple[Path, ...])
         assert_type(outcome.to_dict(), dict[str, Any])
+        assert_type(outcome.request.title, str)
 
 
 async def tasks_by_id(veo: VeoClient) -> None:

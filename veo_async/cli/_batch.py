@@ -18,13 +18,13 @@ from ..errors import JournalError, VeoError
 from ..gallery import write_gallery
 from ..models import Preview, TextToVideo
 from ..policies import RateLimit
-from ._batch_progress import BatchProgress
 from ._batch_report import BatchReport
-from ._batch_view import batch_view
 from ._exits import OK, USAGE, message_of
 from ._generate import refuse_address
 from ._options import Batching, Seams
 from ._outputs import prepare_folder
+from ._progress import Progress
+from ._progress_view import shown
 from ._prompt_file import Form, form_of, spooled
 from ._prompts import InputCheck, Prompts
 from ._screen import Screen
@@ -144,14 +144,17 @@ class Job:
     async def do(self) -> int:
         """Do it."""
         prepare_folder(self.out)
-        progress = BatchProgress(asyncio.get_running_loop().time, self.checked.good)
+        progress = Progress(asyncio.get_running_loop().time, self.checked.good)
         report = BatchReport(progress, self.screen, as_json=self.options.json)
         try:
             async with self._opened(progress) as session:
                 code = await self._looked(session.veo)
                 if code != OK:
                     return code
-                async with batch_view(self.screen, progress), self._batch(session.veo) as outcomes:
+                async with (
+                    shown(self.screen, progress, is_many=True),
+                    self._batch(session.veo) as outcomes,
+                ):
                     async for outcome in outcomes:
                         report.tell(outcome)
         except asyncio.CancelledError:
@@ -198,20 +201,18 @@ class Job:
     def _limit(self) -> RateLimit:
         return RateLimit(in_flight=self.options.in_flight, per_second=self.options.rate)
 
-    def _opened(self, progress: BatchProgress) -> contextlib.AbstractAsyncContextManager[Session]:
-        client = {"rate_limit": self._limit(), "on_event": progress.hear}
+    def _opened(self, progress: Progress) -> contextlib.AbstractAsyncContextManager[Session]:
+        chosen: dict[str, Any] = {
+            "client": {"rate_limit": self._limit()},
+            "progress": progress,
+            "has_journal": True,
+        }
         if not self.options.emulator:
-            return online(self.screen, self.options, self.seams, client=client, has_journal=True)
+            return online(self.screen, self.options, self.seams, **chosen)
         refuse_address(self.options)
         emulator_class(self.seams)  # whose libraries the options below need, too
-        return offline(
-            self.screen,
-            self.options,
-            self.seams,
-            client=client,
-            has_journal=True,
-            **_emulation(self.out / LEDGER),
-        )
+        emulation = _emulation(self.out / LEDGER)
+        return offline(self.screen, self.options, self.seams, **chosen, **emulation)
 
     async def _show_page(self) -> None:
         """Write the page. The videos are there whether or not it can be written."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ..errors import VeoError
 from ..models import Outcome
 from . import _rows
-from ._batch_progress import BatchProgress
 from ._exits import ACCOUNT, FAILED, OK, USAGE, code_of, message_of
+from ._progress import Progress
 from ._screen import Screen
 from ._text import plain
 
@@ -17,7 +17,7 @@ MOST_TOLD = 20
 class BatchReport:
     """Tells how the items ended, and what that makes of the exit code."""
 
-    def __init__(self, progress: BatchProgress, screen: Screen, *, as_json: bool) -> None:
+    def __init__(self, progress: Progress, screen: Screen, *, as_json: bool) -> None:
         self._progress, self._screen, self._as_json = progress, screen, as_json
         self._untold = 0
         self._told = 0

@@ -13,7 +13,7 @@ from ..models import Get1080p, ImageToVideo, TextToVideo
 from ._exits import OK
 from ._options import Seams, Shared
 from ._outputs import places, prepare_folder
-from ._progress import Progress, progress
+from ._progress_view import shown
 from ._screen import Screen
 from ._session import Session, offline, run
 from ._text import plain
@@ -40,8 +40,8 @@ def demonstrate(out: Path, options: Shared, seams: Seams) -> int:
         prepare_folder(out)
         async with offline(screen, options, seams, clock_factor=CLOCK_FACTOR) as session:
             emulator = cast("Emulator", session.emulator)
-            async with progress(screen) as shown:
-                ends = await _all(session, scenes(emulator), shown, out)
+            async with shown(screen, session.progress):
+                ends = await _all(session, scenes(emulator), out)
             billed = len(emulator.bill)
         if options.json:
             return max(told(end, screen) for end in ends)
@@ -71,13 +71,12 @@ def scenes(emulator: Emulator) -> list[Scene]:
     ]
 
 
-async def _all(session: Session, wanted: list[Scene], shown: Progress, out: Path) -> list[End]:
+async def _all(session: Session, wanted: list[Scene], out: Path) -> list[End]:
     """All of them at once; the first one again in 1080p, as soon as it is there."""
 
     async def one(number: int, name: str, request: Scene | Get1080p) -> End:
         file = out / f"{number:02}-{slug(name)}.mp4"
-        label = f"{number:02} {name}"
-        return await made(session, request, shown, label=label, places=partial(places, out=file))
+        return await made(session, request, partial(places, out=file), label=f"{number:02} {name}")
 
     async def first_and_again() -> list[End]:
         first = await one(1, wanted[0].prompt, wanted[0])

@@ -15,7 +15,7 @@ from . import _rows
 from ._exits import OK
 from ._options import Generating, Seams, Submitting, Waiting
 from ._outputs import places, refuse_unwritable
-from ._progress import Progress, progress
+from ._progress_view import shown
 from ._rows import Row
 from ._screen import Screen
 from ._session import Session, offline, online, run
@@ -70,37 +70,27 @@ def refuse_address(options: Waiting) -> None:
 
 
 async def _one(session: Session, request: VideoRequest, options: Submitting) -> int:
-    async with progress(session.screen) as shown:
+    to = partial(places, out=options.out) if options.out else None
+    async with shown(session.screen, session.progress):
         if options.no_wait:
-            end = await _submit(session, request, shown)
+            end = await _submit(session, request)
         else:
-            end = await made(
-                session,
-                request,
-                shown,
-                label=label_of(request),
-                places=partial(places, out=options.out) if options.out else None,
-            )
+            end = await made(session, request, to)
     if options.no_wait and end.error is None and end.row.task_id and not options.json:
         session.screen.print(plain(end.row.task_id))
         return OK
     return told(end, session.screen)
 
 
-async def _submit(session: Session, request: VideoRequest, shown: Progress) -> End:
+async def _submit(session: Session, request: VideoRequest) -> End:
     """Submit, and wait for nothing else."""
-    line = shown.add(label_of(request))
+    item = session.progress.add(request.title, "submitting", is_saved=False)
 
     async def work() -> End:
-        task = await submitted(session, request, shown, line)
+        task = await submitted(session, request, item)
         if task.state == "pending":
             return End(Row(task_id=task.id, state=task.state))
         return End(_rows.of_result(await task.result()))
 
-    end = await ended(work(), shown, line)
+    end = await ended(work(), session.progress, item)
     return replace(end, row=_rows.asked(end.row, request))
-
-
-def label_of(request: VideoRequest) -> str:
-    """What a person calls this request."""
-    return request.video_id if isinstance(request, Get1080p) else request.prompt

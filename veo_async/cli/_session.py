@@ -19,6 +19,8 @@ from .._client import VeoClient
 from ..policies import PollPolicy
 from ._exits import FAILED, INTERRUPTED, message_of, quoted
 from ._options import Calling, Seams, Shared, Waiting
+from ._progress import Progress
+from ._progress_view import progress_of_few
 from ._screen import Screen
 
 if TYPE_CHECKING:
@@ -80,13 +82,14 @@ def _termination_as_interrupt() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A client, the screen, and the tasks that are known to go on at the service.
+    """A client, the screen, the progress, and the tasks that are known to go on at the service.
 
     ``has_journal`` tells that a later run finds them by itself.
     """
 
     veo: VeoClient
     screen: Screen
+    progress: Progress
     emulator: Emulator | None = None
     has_journal: bool = False
     running: dict[str, None] = field(default_factory=dict)
@@ -114,11 +117,14 @@ async def online(
     seams: Seams,
     *,
     client: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
     has_journal: bool = False,
 ) -> AsyncIterator[Session]:
     """A session with the service, as the options, the environment and `client` say."""
-    chosen = {"base_url": options.base_url, **_timeout(options), **(client or {}), **seams.client}
-    async with _session(VeoClient(**chosen), screen, has_journal=has_journal) as opened:
+    progress = progress or progress_of_few(screen)
+    given = {"on_event": progress.on_event, **_timeout(options), **(client or {}), **seams.client}
+    veo = VeoClient(**{"base_url": options.base_url, **given})
+    async with _session(Session(veo, screen, progress, has_journal=has_journal)) as opened:
         yield opened
 
 
@@ -154,39 +160,35 @@ async def offline(
     seams: Seams,
     *,
     client: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
     has_journal: bool = False,
     **emulation: Any,
 ) -> AsyncIterator[Session]:
     """A session with an emulator of its own; `emulation` are the emulator's options."""
     always = {"clock_factor": CLOCK_FACTOR, "epoch": time.time(), "fetch": _no_image}
     emulation = {**always, **emulation}
+    progress = progress or progress_of_few(screen)
     async with emulator_class(seams)(**emulation) as emulator:
         chosen = {
             "api_token": "offline",
             "base_url": emulator.base_url,
             "transport": emulator.transport(),
             "poll": OFFLINE_POLL,
+            "on_event": progress.on_event,
             **_timeout(options),
             **(client or {}),
             **seams.client,
         }
-        veo = VeoClient(**chosen)
-        async with _session(veo, screen, emulator, has_journal=has_journal) as opened:
+        session = Session(VeoClient(**chosen), screen, progress, emulator, has_journal)
+        async with _session(session) as opened:
             yield opened
 
 
 @contextlib.asynccontextmanager
-async def _session(
-    veo: VeoClient,
-    screen: Screen,
-    emulator: Emulator | None = None,
-    *,
-    has_journal: bool = False,
-) -> AsyncIterator[Session]:
-    opened = Session(veo, screen, emulator, has_journal)
+async def _session(session: Session) -> AsyncIterator[Session]:
     try:
-        yield opened
+        yield session
     finally:
         # A submit that is open until now is told of once it has settled.
-        await veo.aclose()
-        opened.tell_what_goes_on()
+        await session.veo.aclose()
+        session.tell_what_goes_on()

@@ -15,7 +15,7 @@ from . import _rows
 from ._exits import OK
 from ._options import Calling, Seams, Waiting
 from ._outputs import file_at, places, prepare_folder, refuse_unwritable
-from ._progress import Progress, progress
+from ._progress_view import shown
 from ._rows import Row
 from ._screen import Screen
 from ._session import Session, online, run
@@ -29,26 +29,21 @@ def wait_for(task_ids: list[str], out: Path | None, options: Waiting, seams: Sea
     async def work(screen: Screen) -> int:
         if out is not None:
             prepare_folder(out)
-        async with online(screen, options, seams) as session, progress(screen) as shown:
-            distinct = dict.fromkeys(task_ids)
-            waits = (_wait(session, task_id, out, shown) for task_id in distinct)
+        async with (
+            online(screen, options, seams) as session,
+            shown(screen, session.progress),
+        ):
+            waits = (_wait(session, task_id, out) for task_id in dict.fromkeys(task_ids))
             return max(await asyncio.gather(*waits))
 
     return run(work, options, seams)
 
 
-async def _wait(session: Session, task_id: str, out: Path | None, shown: Progress) -> int:
-    line = shown.add(task_id)
-    shown.show(line, "waiting")
-    work = finished(
-        session,
-        task_id,
-        session.veo.wait(task_id),
-        shown,
-        line,
-        places=None if out is None else partial(places, out=out),
-    )
-    return told(await ended(work, shown, line, task_id=task_id), session.screen)
+async def _wait(session: Session, task_id: str, out: Path | None) -> int:
+    item = session.progress.add(task_id, "waiting", is_saved=out is not None)
+    to = partial(places, out=out) if out is not None else None
+    work = finished(session, task_id, session.veo.wait(task_id), to)
+    return told(await ended(work, session.progress, item, task_id=task_id), session.screen)
 
 
 def list_tasks(
@@ -73,8 +68,8 @@ def list_tasks(
                 records = session.veo.tasks.list(
                     created_at_min=created_at_min, created_at_max=created_at_max
                 )
-            shown = await _show(records, limit if not task_ids else None, screen)
-        unknown = [task_id for task_id in dict.fromkeys(task_ids) if task_id not in shown]
+            listed = await _list(records, limit if not task_ids else None, screen)
+        unknown = [task_id for task_id in dict.fromkeys(task_ids) if task_id not in listed]
         ends = [screen.error(_unknown(task_id)) for task_id in unknown]
         return max(ends, default=OK)
 
@@ -90,17 +85,17 @@ def _unknown(task_id: str) -> TaskNotFoundError:
     return TaskNotFoundError(f"The service does not know the task {task_id!r}.", task_id=task_id)
 
 
-async def _show(
+async def _list(
     records: AsyncIterator[TaskRecord], limit: int | None, screen: Screen
 ) -> set[str | None]:
     """Print records as they come, and return their ids."""
-    shown: set[str | None] = set()
+    listed: set[str | None] = set()
     async for record in records:
         screen.listed(_rows.of_record(record))
-        shown.add(record.id)
-        if len(shown) == limit:
+        listed.add(record.id)
+        if len(listed) == limit:
             break
-    return shown
+    return listed
 
 
 def download_to(source: str, path: Path, options: Calling, seams: Seams) -> int:
@@ -108,16 +103,18 @@ def download_to(source: str, path: Path, options: Calling, seams: Seams) -> int:
 
     async def work(screen: Screen) -> int:
         refuse_unwritable(path)
-        async with online(screen, options, seams) as session, progress(screen) as shown:
-            line = shown.add(source)
-            shown.show(line, "downloading")
+        async with (
+            online(screen, options, seams) as session,
+            shown(screen, session.progress),
+        ):
+            item = session.progress.add(source, "downloading")
             if source.startswith(("http://", "https://")):
                 from_url = Path(urlsplit(source).path).stem
                 wanted = [(Video(video_url=source), file_at(path, from_url))]
                 saving = saved(session, Row(state="succeeded"), wanted)
             else:
                 saving = _from_task(session, source, path)
-            end = await ended(saving, shown, line)
+            end = await ended(saving, session.progress, item)
         return told(end, screen)
 
     return run(work, options, seams)

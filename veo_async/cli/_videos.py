@@ -11,7 +11,7 @@ from ..errors import VeoError
 from ..models import Generation, Video, VideoRequest
 from . import _rows
 from ._exits import OK
-from ._progress import Line, Progress
+from ._progress import Item, Progress
 from ._rows import Row
 from ._screen import Screen
 from ._session import Session
@@ -38,11 +38,7 @@ def told(end: End, screen: Screen) -> int:
 
 
 async def ended(
-    work: Awaitable[End],
-    shown: Progress,
-    line: Line,
-    *,
-    task_id: str | None = None,
+    work: Awaitable[End], progress: Progress, item: Item, *, task_id: str | None = None
 ) -> End:
     """Do the work, and show how it ended."""
     try:
@@ -51,45 +47,34 @@ async def ended(
         end = End(_rows.of_error(error, task_id), error)
     # The row tells how the task stands; a video that was made may still not have been saved.
     lost_here = end.error is not None and end.row.state == "succeeded"
-    shown.end(line, "not saved" if lost_here else end.row.state, ", ".join(end.row.files))
+    progress.end(item, "not saved" if lost_here else end.row.state, ", ".join(end.row.files))
     return end
 
 
-async def submitted(session: Session, request: VideoRequest, shown: Progress, line: Line) -> Task:
+async def submitted(session: Session, request: VideoRequest, item: Item) -> Task:
     """Send a request."""
-    shown.show(line, "submitting")
     task = await session.veo.submit(request)
-    shown.show(line, "running", task.id)
+    session.progress.assign(item, task.id, is_finished=task.state == "succeeded")
     return task
 
 
 async def made(
-    session: Session,
-    request: VideoRequest,
-    shown: Progress,
-    *,
-    label: str,
-    places: Places | None = None,
+    session: Session, request: VideoRequest, places: Places | None, *, label: str | None = None
 ) -> End:
     """Buy one video, from its request to its file."""
-    line = shown.add(label)
+    is_saved = places is not None
+    item = session.progress.add(label or request.title, "submitting", is_saved=is_saved)
 
     async def work() -> End:
-        task = await submitted(session, request, shown, line)
-        return await finished(session, task.id, task.result(), shown, line, places=places)
+        task = await submitted(session, request, item)
+        return await finished(session, task.id, task.result(), places)
 
-    end = await ended(work(), shown, line)
+    end = await ended(work(), session.progress, item)
     return replace(end, row=_rows.asked(end.row, request))
 
 
 async def finished(
-    session: Session,
-    task_id: str,
-    waiting: Awaitable[Generation],
-    shown: Progress,
-    line: Line,
-    *,
-    places: Places | None,
+    session: Session, task_id: str, waiting: Awaitable[Generation], places: Places | None
 ) -> End:
     """Wait for a task, which goes on at the service if that is cut short, and save its videos."""
     session.running[task_id] = None
@@ -101,10 +86,7 @@ async def finished(
         raise
     del session.running[task_id]
     row = _rows.of_result(generation)
-    if places is None:
-        return End(row)
-    shown.show(line, "downloading")
-    return await saved(session, row, places(generation))
+    return End(row) if places is None else await saved(session, row, places(generation))
 
 
 async def saved(session: Session, row: Row, wanted: list[tuple[Video, Path]]) -> End:
