@@ -314,7 +314,7 @@ def test_failures(batch: Folder) -> None:
 
 def test_many_failures(batch: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of many failures the first are told, and the rest counted; --json has all."""
-    monkeypatch.setattr(_batch_report, "MOST_TOLD", 1)
+    monkeypatch.setattr(_batch_report, "MOST_REPORTED", 1)
     batch.veo.emulator.faults.add(Fault(effect=Fail()))
 
     ran = batch("--json")

@@ -1,8 +1,8 @@
 """The progress of a command: the step of each of its items, computed from the client's events.
 
-The events of a batch name an item by its key, and begin and end it. Those of a single call have no
-key, so the command adds the item, says which task is its own, and ends it; between these, events
-find the item by the id of that task.
+The events of a batch begin an item, name it by its key, and end it. The events of a single call
+have no key. Its command adds the item, assigns the task to it, and ends it; the other events find
+the item by the id of that task.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from ..errors import AccountError
 from ..models import Outcome
 
 Step = Literal["waiting", "submitting", "making", "looking", "downloading"]
-"""An item waits for its turn, its POST is open, the service makes its video, the task list is
-searched because an answer was lost, or its files are downloaded."""
+"""waiting: the item waits for its turn. submitting: its POST is open. making: the service makes the
+video. looking: the answer was lost, and the task list is searched. downloading: the files are
+downloaded."""
 
 STEP_AFTER: dict[type[events.Event], Step] = {
     events.Submitted: "submitting",
@@ -33,8 +34,8 @@ STEP_AFTER: dict[type[events.Event], Step] = {
 """The step of an item after an event. Other events change no step."""
 
 FIRST_STEP: dict[str, Step] = {"start": "waiting", "wait": "making", "reconcile": "looking"}
-"""The first step of an item, by `events.Begun.step`. All others have their outcome, and at most
-their files are missing."""
+"""The first step of an item, by `events.Begun.step`. An item with another word has its outcome
+already, and only files may be missing."""
 
 
 @dataclass(slots=True, eq=False)
@@ -43,12 +44,12 @@ class Item:
 
     Attributes:
         label: the name that a person gives it.
-        step: what happens with it now; ``since`` is when that began.
-        started, ended: when the item began and ended.
+        step: the current step; ``since`` is the time of its begin.
+        started, ended: the times of the item's begin and end.
         is_saved: whether its videos are downloaded.
         is_submitted: whether a POST was sent for it.
         detail: the id of its task, and in the end its files.
-        state: how it ended; empty until then.
+        state: its final state; empty until the end.
     """
 
     label: str
@@ -72,12 +73,13 @@ class Progress:
     Attributes:
         clock: monotonic seconds.
         total: the number of items, begun or not.
-        on_change: called with an item that began, changed its step or ended, and with the seconds
-            since the start.
-        items: the items under way, by key or task id, and those that ended and were not taken.
-        ended: the number of items by final state; ``left`` were never bought, and a later run may
-            buy them.
-        pauses: how often the service asked for a pause; ``paused_until`` is when the last one ends.
+        on_change: called after an item has begun, changed its step or ended, with the item and
+            the seconds since the start.
+        items: the items that were not taken yet, by key, label or task id.
+        ended: the number of items by final state. An item that is ``left`` was not bought, and a
+            later run may buy it.
+        pauses: the number of pauses that the service asked for; ``paused_until`` is the end of the
+            longest.
     """
 
     clock: Callable[[], float]
@@ -121,7 +123,7 @@ class Progress:
         if item.is_saved or step != "downloading":
             self._enter(item, step)
 
-    # The commands that make single calls.
+    # The items of single calls.
 
     def add(self, label: str, step: Step, *, is_saved: bool = True) -> Item:
         """Begin an item that no event begins. Its label is unique in the command."""
@@ -129,11 +131,11 @@ class Progress:
         return self._begin(label, Item(label, step, self.clock(), is_saved=is_saved))
 
     def assign(self, item: Item, task_id: str, *, is_finished: bool) -> None:
-        """Say which task an item has: events that have no key find it by this id."""
+        """Assign a task to an item, so that events without a key find the item."""
         self.items[task_id] = item
         item.detail = task_id
         self._enter(item, "making")
-        if is_finished and item.is_saved:  # its event came before anybody knew whose it is
+        if is_finished and item.is_saved:  # its event came before the assignment
             self._enter(item, "downloading")
 
     def end(self, item: Item, state: str, detail: str = "") -> None:
@@ -144,7 +146,7 @@ class Progress:
         self.on_change(item, self.seconds)
 
     def take(self, key: str) -> str:
-        """The final state of an item, which is forgotten."""
+        """Remove an item that has ended, and return its final state."""
         return self.items.pop(key).state
 
     def _begin(self, key: str, item: Item) -> Item:
@@ -165,7 +167,7 @@ class Progress:
         if is_new:
             self.on_change(item, self.seconds)
 
-    # The sums.
+    # The counts and times of all items.
 
     @property
     def done(self) -> int:

@@ -1,4 +1,4 @@
-"""The view of a progress on standard error: drawn live on a terminal, else plain lines."""
+"""The view of the progress on standard error: live on a terminal, else in plain lines."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ STYLES |= {"submitting": "yellow"}
 
 
 class View:
-    """A progress for people: a few items are rows of a table, many are a bar with counts."""
+    """Draws a few items as the rows of a table, and many items as a bar with counts."""
 
     def __init__(self, progress: Progress, *, is_many: bool) -> None:
         self._progress, self.is_many = progress, is_many
@@ -47,7 +47,7 @@ class View:
         return Group(self._bar(), self._counted(), self._newest()) if self.is_many else self._rows()
 
     def line(self) -> str:
-        """All of it on one plain line."""
+        """The progress on one plain line."""
         progress = self._progress
         if not self.is_many:
             now = f"{progress.seconds:6.1f}s"
@@ -63,7 +63,7 @@ class View:
         table.add_column("state", no_wrap=True)
         table.add_column("seconds", justify="right", no_wrap=True)
         table.add_column("", ratio=2, no_wrap=True, overflow="ellipsis")
-        for item in dict.fromkeys(progress.items.values()):  # one may have a label and a task id
+        for item in dict.fromkeys(progress.items.values()):  # an item may have two keys
             seconds = (item.ended if item.state else progress.clock()) - item.started
             state = Text(word_of(item), style=STYLES.get(item.state, "cyan"))
             detail = Text(plain(item.detail), style="dim")
@@ -112,7 +112,7 @@ class View:
 
 
 def word_of(item: Item) -> str:
-    """The state or the step of one of a few items, in one word."""
+    """The word in a row for the state or the step of an item."""
     return item.state or ("running" if item.step == "making" else item.step)
 
 
@@ -124,20 +124,20 @@ def span(seconds: float) -> str:
 def progress_of_few(screen: Screen) -> Progress:
     """The progress of a few items. Where no table is drawn, each change is a plain line."""
 
-    def tell(item: Item, seconds: float) -> None:
+    def print_change(item: Item, seconds: float) -> None:
         detail = f" ({item.detail})" if item.detail else ""
         text = f"{seconds:6.1f}s  {item.label}: {word_of(item)}{detail}"
         screen.note(text, STYLES.get(item.state, ""))
 
     clock = asyncio.get_running_loop().time
-    return Progress(clock) if screen.is_live else Progress(clock, on_change=tell)
+    return Progress(clock) if screen.is_live else Progress(clock, on_change=print_change)
 
 
 @contextlib.asynccontextmanager
 async def shown(
     screen: Screen, progress: Progress, *, is_many: bool = False
 ) -> AsyncIterator[None]:
-    """Show a progress while the block runs. Plain lines of many items end with the last counts."""
+    """Show the progress while the block runs. Many items in plain lines end with their counts."""
     view = View(progress, is_many=is_many)
     if screen.is_live:
         live = Live(view, console=screen.console, redirect_stdout=False, refresh_per_second=5)

@@ -1,4 +1,4 @@
-"""The requests of a file, and all that is wrong with it."""
+"""The requests of a file of prompts, and the problems of the file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ._generate import REQUESTS
 from ._prompt_file import Form, Problem, Record, records
 
 MOST_SHOWN = 1000
-"""Problems of one file that are kept, and shown; the rest are counted."""
+"""Problems of one file that are shown; further ones are only counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,12 @@ class Prompt:
 
 @dataclass(slots=True)
 class InputCheck:
-    """What a file holds.
+    """The result of checking a file.
 
     Attributes:
-        good: how many requests can be right.
-        problems: the first of the problems; ``bad`` counts all.
+        good: the number of valid requests.
+        bad: the number of problems.
+        problems: the first `MOST_SHOWN` of them.
     """
 
     good: int = 0
@@ -39,12 +40,12 @@ class InputCheck:
 
 
 class Prompts:
-    """The requests of a file. They can be read several times.
+    """The requests of a file, which can be read several times.
 
     Args:
         spool: the file.
         form: its form.
-        defaults: fields for the requests that have them and do not give them.
+        defaults: values for fields that a record leaves out.
     """
 
     def __init__(self, spool: IO[bytes], form: Form, defaults: Mapping[str, Any]) -> None:
@@ -53,7 +54,7 @@ class Prompts:
         self._defaults = defaults
 
     def check(self) -> InputCheck:
-        """Read the file to its end, and say what is wrong with it."""
+        """Read the file to its end, and collect its problems."""
         checked = InputCheck()
         for entry in self:
             if isinstance(entry, Prompt):
@@ -65,7 +66,7 @@ class Prompts:
         return checked
 
     def requests(self) -> Iterator[VideoRequest | tuple[str, VideoRequest]]:
-        """The requests that can be right, with their keys where the file gives them."""
+        """The valid requests, with their keys where the file has keys."""
         for entry in self:
             if isinstance(entry, Prompt):
                 yield entry.request if entry.key is None else (entry.key, entry.request)
@@ -100,7 +101,7 @@ class Prompts:
 
 
 def _implied(fields: Mapping[str, Any]) -> str:
-    """The action of a record that names none."""
+    """The action of a record without one, by its fields."""
     if "video_id" in fields:
         return "get_1080p"
     return "image2video" if "image_urls" in fields else "text2video"
@@ -123,7 +124,8 @@ def _is_text(key: str) -> bool:
 
 
 def _shortened(message: str) -> str:
-    """The library's words, without the class and what is said once for the whole file."""
+    """A message of the library without its class, and without the sentence that the command prints
+    once for the whole file."""
     for kind in REQUESTS.values():
         message = message.removeprefix(f"{kind.__name__}: ")
     return message.removesuffix(" Nothing was sent.").removesuffix(".")

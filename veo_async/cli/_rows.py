@@ -1,7 +1,7 @@
-"""What a command prints about one task: the same fields from every command.
+"""The row of one task: every command prints the same fields.
 
-With ``--json`` a row is one object on one line, with every field of `Row` and no other; fields
-are added, never renamed.
+With ``--json`` a row is one object on one line, with exactly the fields of `Row`. Later versions
+may add fields, but rename none.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ class Row:
 
     Attributes:
         key: the item's key in its batch.
-        task_id, trace_id: the service's ids, where they are known.
+        task_id, trace_id: the service's ids, if they are known.
         state: ``succeeded``, ``failed``, ``pending`` (it goes on at the service) or ``uncertain``.
-        action, model, prompt: what was asked for, where it is known.
-        created_at, finished_at: when, as the service's task list says; ISO 8601 with a zone.
-        videos: its videos.
-        files: where they were saved.
-        error: why there is no result.
+        action, model, prompt: the request, if it is known.
+        created_at, finished_at: the times in the service's task list, in ISO 8601 with a zone.
+        videos: the videos of the task, as in `Outcome.to_dict`.
+        files: the paths of the saved files.
+        error: the error, as in `Outcome.to_dict`, if there is one.
     """
 
     key: str | None = None
@@ -47,15 +47,15 @@ class Row:
     error: Mapping[str, Any] | None = None
 
     def as_json(self) -> str:
-        """One line of ASCII, so that nothing in it can break a line or move a cursor."""
+        """One line of ASCII: no character in it can break the line or move the cursor."""
         return json.dumps(asdict(self))
 
     def as_text(self) -> str:
-        """A few lines for a person: what is known, and nothing else."""
+        """A few lines for a person, with the known values only."""
         return "\n".join(f"{name:<9}  {plain(value)}" for name, value in self._facts() if value)
 
     def as_line(self) -> str:
-        """One line of a table for a person; what may be long or wide stands last."""
+        """One line of a table for a person. The prompt is last, because it may be long or wide."""
         when = self.created_at or ""
         cells = (f"{self.task_id or '':<36}", f"{self.state:<9}", f"{when:<25}")
         asked = (f"{self.action or '':<17}", self.model or "", self.prompt or "")
@@ -98,15 +98,15 @@ def of_outcome(outcome: Outcome) -> Row:
     return replace(row, error=error_row(outcome.error)) if outcome.error else row
 
 
-def asked(row: Row, request: VideoRequest) -> Row:
-    """The row with what was asked for."""
+def with_request(row: Row, request: VideoRequest) -> Row:
+    """The row with the fields of its request."""
     prompt = getattr(request, "prompt", None)
     return replace(row, action=request.action, model=request.model, prompt=prompt)
 
 
 def of_record(record: TaskRecord) -> Row:
-    """The row of a task as the account's list shows it."""
-    asked = record.request or {}
+    """The row of a record of the task list."""
+    request = record.request or {}
     videos = record.generation.data if record.generation else ()
     return Row(
         task_id=record.id,
@@ -116,9 +116,9 @@ def of_record(record: TaskRecord) -> Row:
         finished_at=_time(record.finished_at),
         videos=[video_fields(video) for video in videos],
         error=error_row(record.error) if record.error else None,
-        action=_text(asked.get("action")),
-        model=_text(asked.get("model")),
-        prompt=_text(asked.get("prompt")),
+        action=_text(request.get("action")),
+        model=_text(request.get("model")),
+        prompt=_text(request.get("prompt")),
     )
 
 
