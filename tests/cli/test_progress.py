@@ -242,3 +242,13 @@ def test_an_answer_with_the_video(*, is_saved: bool, step: str) -> None:
 
     assert item.step == seen[-1] == step
     assert "making" in seen
+
+
+def test_a_task_without_an_id() -> None:
+    """The item of a task without an id is found by no event, such as that of another submit."""
+    made, item, _ = calls("a mug", is_saved=False)
+
+    made.assign(item, "", is_finished=True)
+    made.on_event(of.Submitted(at=0, request=REQUEST))
+
+    assert item.step == "making"

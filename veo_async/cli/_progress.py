@@ -132,7 +132,8 @@ class Progress:
 
     def assign(self, item: Item, task_id: str, *, is_finished: bool) -> None:
         """Assign a task to an item, so that events without a key find the item."""
-        self.items[task_id] = item
+        if task_id:  # empty for a finished result that came without one
+            self.items[task_id] = item
         item.detail = task_id
         self._enter(item, "making")
         if is_finished and item.is_saved:  # its event came before the assignment
