@@ -4,6 +4,7 @@ import json
 import pickle
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.wire import TASK, URL, assert_presentable, bounded, result, values
-from veo_async.errors import GenerationFailedError, InvalidRequestError
+from veo_async.errors import GenerationFailedError, InvalidRequestError, WaitTimeoutError
 from veo_async.models import (
     DEFAULT_MODEL,
     SERVICE_ZONE,
@@ -513,3 +514,97 @@ def test_outcomes_and_unsettled_submits_are_values() -> None:
     for value in (outcome, unsettled):
         with pytest.raises(AttributeError):
             value.request = request  # type: ignore[misc]
+
+
+def presented(**changed: Any) -> dict[str, Any]:
+    """The dictionary of an outcome that nothing is known of but its request."""
+    unknown = ("task_id", "trace_id", "created_at", "finished_at", "error")
+    asked = {"action": "text2video", "model": DEFAULT_MODEL, "prompt": "a"}
+    fields = {"key": "k", "state": "succeeded", **asked, "videos": [], "files": []}
+    return {**dict.fromkeys(unknown), **fields, **changed}
+
+
+VIDEO = Video.model_validate({"id": "v", "video_url": URL, "created_at": 1.0, "extra": {}})
+VIDEO_FIELDS = {
+    "id": "v",
+    "video_url": URL,
+    "created_at": "1970-01-01T00:00:01+00:00",
+    "complete_at": None,
+    "state": None,
+}
+LATE = WaitTimeoutError("It is late.", task_id=TASK)
+
+
+@pytest.mark.parametrize(
+    "outcome, fields",
+    [
+        (Outcome("k", TextToVideo(prompt="a")), {}),
+        (
+            Outcome("k", Get1080p(video_id="v")),
+            {"action": "get_1080p", "prompt": None},
+        ),
+        (
+            Outcome(
+                "k",
+                TextToVideo(prompt="a"),
+                Generation(task_id=TASK, trace_id="trace", data=(VIDEO,)),
+                files=(Path("out/1.mp4"), Path("out/2.mp4")),
+            ),
+            {
+                "task_id": TASK,
+                "trace_id": "trace",
+                "videos": [VIDEO_FIELDS],
+                "files": [str(Path("out/1.mp4")), str(Path("out/2.mp4"))],
+            },
+        ),
+        (
+            Outcome(
+                "k",
+                TextToVideo(prompt="a"),
+                error=GenerationFailedError("no", task_id=TASK, trace_id="trace", videos=(VIDEO,)),
+            ),
+            {
+                "task_id": TASK,
+                "trace_id": "trace",
+                "state": "failed",
+                "videos": [VIDEO_FIELDS],
+                "error": {
+                    "type": "GenerationFailedError",
+                    "message": str(GenerationFailedError("no", task_id=TASK, trace_id="trace")),
+                    "may_have_cost": True,
+                },
+            },
+        ),
+        (
+            Outcome("k", TextToVideo(prompt="a"), Generation(task_id="first"), LATE),
+            {
+                "task_id": TASK,
+                "state": "pending",
+                "error": {"type": "WaitTimeoutError", "message": str(LATE), "may_have_cost": True},
+            },
+        ),
+        (
+            Outcome("k", TextToVideo(prompt="a"), error=InvalidRequestError("no")),
+            {
+                "state": "failed",
+                "error": {"type": "InvalidRequestError", "message": "no", "may_have_cost": False},
+            },
+        ),
+    ],
+    ids=["nothing", "1080p", "succeeded", "failed", "pending", "refused"],
+)
+def test_an_outcome_as_a_dictionary(outcome: Outcome, fields: dict[str, Any]) -> None:
+    """An outcome is a dictionary of JSON values that always has the same keys; the task of an
+    error, which may still run, comes before that of an earlier stage."""
+    shown = outcome.to_dict()
+
+    assert shown == presented(**fields)
+    assert json.loads(json.dumps(shown)) == shown
+
+
+def test_titles() -> None:
+    """The title of a request is what a person reads of it: its prompt, or the id of its video."""
+    image = ImageToVideo(prompt="a mug", image_urls=[IMAGE])
+
+    assert (TextToVideo(prompt="a").title, image.title) == ("a", "a mug")
+    assert Get1080p(video_id="v").title == "v"

@@ -80,6 +80,11 @@ class _Generating(_Request):
     resolution: Resolution | None = None
     translation: bool | None = None
 
+    @property
+    def title(self) -> str:
+        """The text by which a person knows this request: its prompt."""
+        return self.prompt
+
 
 def _listed(urls: object) -> object:
     if isinstance(urls, str):
@@ -148,6 +153,11 @@ class Get1080p(_Request):
 
     action: Literal["get_1080p"] = "get_1080p"
     video_id: RequiredText
+
+    @property
+    def title(self) -> str:
+        """The text by which a person knows this request: the id of the video."""
+        return self.video_id
 
 
 VideoRequest = Annotated[
@@ -361,17 +371,78 @@ class Outcome:
         service), or ``uncertain`` (it may have been bought)."""
         return state_after(self.error)
 
+    def to_dict(self) -> dict[str, Any]:
+        """This outcome as a dictionary that ``json.dumps`` takes as it is.
+
+        The keys are those of a line of ``veo-async batch --json``. Later versions may add keys, but
+        rename none. A value that is not known is ``None``.
+
+        Returns:
+            ``key``: the item's key in its batch.
+            ``task_id``, ``trace_id``: the service's ids.
+            ``state``: as in `Outcome.state`.
+            ``action``, ``model``, ``prompt``: the request; a `Get1080p` has no prompt.
+            ``created_at``, ``finished_at``: ``None``. Only the task list has these times, and the
+            key stands here because the command line prints it for every task.
+            ``videos``: a list of dictionaries with ``id``, ``video_url``, ``created_at``,
+            ``complete_at`` and ``state``.
+            ``files``: the paths of the saved files, as strings.
+            ``error``: ``None``, or a dictionary with ``type`` (the name of the class), ``message``
+            and ``may_have_cost``.
+
+            All times are ISO 8601 strings with a zone.
+        """
+        result, error = self.result, self.error
+        task_ids = (getattr(source, "task_id", None) for source in (error, result))
+        return {
+            "key": self.key,
+            "task_id": next((task_id for task_id in task_ids if task_id), None),
+            "trace_id": getattr(result or error, "trace_id", None),
+            "state": self.state,
+            "action": self.request.action,
+            "model": self.request.model,
+            "prompt": getattr(self.request, "prompt", None),
+            "created_at": None,
+            "finished_at": None,
+            "videos": [
+                video_fields(video)
+                for video in (result.data if result else getattr(error, "videos", ()))
+            ],
+            "files": [str(file) for file in self.files],
+            "error": error_fields(error) if error else None,
+        }
+
     def _repr_html_(self) -> str:
         return Outcomes([self])._repr_html_()
 
 
+def video_fields(video: Video) -> dict[str, str | None]:
+    """The fields of a video that `Outcome.to_dict` and the command line give."""
+    times = {"created_at": video.created_at, "complete_at": video.complete_at}
+    return {
+        "id": video.id,
+        "video_url": video.video_url,
+        **{name: time.isoformat() if time else None for name, time in times.items()},
+        "state": video.state,
+    }
+
+
+def error_fields(error: Exception) -> dict[str, Any]:
+    """The fields of an error that `Outcome.to_dict` and the command line give."""
+    return {
+        "type": type(error).__name__,
+        "message": str(error),
+        "may_have_cost": bool(getattr(error, "may_have_cost", False)),
+    }
+
+
 def _cells(outcome: Outcome) -> tuple[str, ...]:
     """What a notebook shows of it: how it stands, what was asked for, and what came of it."""
-    asked = getattr(outcome.request, "prompt", None) or getattr(outcome.request, "video_id", "")
     videos = outcome.result.data if outcome.result else ()
     players = (player(video.video_url, width=320, preload="none") for video in videos)
     told = [shown for shown in players if shown] + ([text(outcome.error)] if outcome.error else [])
-    return text(outcome.state), text(asked), text(outcome.request.model), "<br>".join(told)
+    title, model = text(outcome.request.title), text(outcome.request.model)
+    return text(outcome.state), title, model, "<br>".join(told)
 
 
 class Outcomes(list[Outcome]):

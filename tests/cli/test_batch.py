@@ -13,7 +13,7 @@ import pytest
 from tests.cli.conftest import Ran, Shell, interrupting, tiny_emulator
 from tests.cli.test_screen import at_a_terminal
 from veo_async import RetryPolicy
-from veo_async.cli import _ends
+from veo_async.cli import _batch_report
 from veo_async.emulator import Answer, Drop, Emulator, Fail, Fault, Hang, Limits, Seconds
 
 
@@ -277,7 +277,7 @@ def test_dry_run_of_a_resumed_batch(batch: Folder) -> None:
         "wait": 0,
         "reconcile": 0,
         "finished": 1,
-        "failed": 0,
+        "stays": 0,
         "error": None,
     }
     assert batch.veo.emulator.counters == counters
@@ -314,7 +314,7 @@ def test_failures(batch: Folder) -> None:
 
 def test_many_failures(batch: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of many failures the first are told, and the rest counted; --json has all."""
-    monkeypatch.setattr(_ends, "MOST_TOLD", 1)
+    monkeypatch.setattr(_batch_report, "MOST_REPORTED", 1)
     batch.veo.emulator.faults.add(Fault(effect=Fail()))
 
     ran = batch("--json")

@@ -112,7 +112,8 @@ def test_two_hundred_videos(tmp_path: Path) -> None:
     ledger = tmp_path / "out" / "emulator.ledger"
 
     with terminal(tmp_path, *command) as first:
-        view = first.until(lambda lines: done(lines) >= 10)
+        # A read may end in the middle of a frame, after the counts and before the items.
+        view = first.until(lambda lines: done(lines) >= 10 and len(lines) > 2)
         first.press_ctrl_c()
         interrupted = first.to_the_end()
     with terminal(tmp_path, *command) as second:

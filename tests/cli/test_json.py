@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.conftest import Ran, Shell
 from tests.cli.test_emulate import pressing_when
-from veo_async import RetryPolicy
+from veo_async import Outcome, RetryPolicy, TextToVideo
 from veo_async.emulator import Drop, Fail, Fault
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -98,6 +98,11 @@ def test_troubles(veo: Shell, tmp_path: Path, effect: Any) -> None:
 
     check(ran, TASK)
     assert list(ran.rows[0]["error"]) == nested("error")
+
+
+def test_outcomes() -> None:
+    """The dictionary of an outcome has the fields of a line, in their order."""
+    assert list(Outcome("k", TextToVideo(prompt="a mug")).to_dict()) == list(TASK)
 
 
 def test_videos(veo: Shell) -> None:

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from veo_async import Generation, Video
-from veo_async.cli._outputs import file_at, places, prepare_folder, refuse_unwritable
+from veo_async.cli._outputs import destinations, file_at, prepare_folder, refuse_unwritable
 
 
 def test_what_can_be_written(tmp_path: Path) -> None:
@@ -58,8 +58,8 @@ def test_places(tmp_path: Path) -> None:
     ]
     result = Generation(success=True, task_id="../A 1", data=tuple(videos))
 
-    in_folder = [path.name for _, path in places(result, tmp_path)]
-    as_file = [path.name for _, path in places(result, tmp_path / "mug.mp4")]
+    in_folder = [path.name for _, path in destinations(result, tmp_path)]
+    as_file = [path.name for _, path in destinations(result, tmp_path / "mug.mp4")]
 
     assert in_folder == ["a-1.mp4", "a-1-2.mp4"]
     assert as_file == ["mug.mp4", "mug-2.mp4"]

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from veo_async import Get1080p, ImageToVideo, IngredientsToVideo, TextToVideo
-from veo_async.cli import _prompts, _records
+from veo_async.cli import _prompt_file, _prompts
+from veo_async.cli._prompt_file import Form, Problem, form_of, spooled
 from veo_async.cli._prompts import Prompt, Prompts
-from veo_async.cli._records import Form, Problem, form_of, spooled
 
 IMAGE = "https://example.com/mug.png"
 
@@ -236,4 +236,4 @@ def test_a_long_input(tmp_path: Path) -> None:
         assert isinstance(spool.fileno(), int)  # it has rolled over to a file
 
     assert isinstance(first, Prompt)
-    assert file.stat().st_size > _records.IN_MEMORY
+    assert file.stat().st_size > _prompt_file.IN_MEMORY

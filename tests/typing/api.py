@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal, assert_type
+from typing import Any, Literal, assert_type
 
 import httpx
 
@@ -112,6 +112,8 @@ async def requests_as_values(veo: VeoClient) -> None:
         assert_type(outcome.result, Generation | None)
         assert_type(outcome.error, VeoError | None)
         assert_type(outcome.files, tuple[Path, ...])
+        assert_type(outcome.to_dict(), dict[str, Any])
+        assert_type(outcome.request.title, str)
 
 
 async def tasks_by_id(veo: VeoClient) -> None:

@@ -168,7 +168,7 @@ def test_words_for_running(word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "response, oddity",
+    "response, warning",
     [
         (said(True), "there is no video_url yet"),
         (said(True, {"id": "v"}), "there is no video_url yet"),

@@ -1,6 +1,6 @@
-"""``veo-async``: the command line, a user of the public face that decides nothing about meaning.
+"""``veo-async``: the command line. It uses the public API, like any other program.
 
-Everything heavy is imported by the command that needs it, so that ``--help`` answers at once.
+Heavy modules are imported by the command that needs them, so that ``--help`` is fast.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 NEEDED = frozenset({"typer", "rich"})
-"""What the extra ``cli`` installs, as far as every command needs it."""
+"""The libraries of the extra ``cli``: every command needs them."""
 
 
 def main(argv: Sequence[str] | None = None, *, seams: Seams | None = None) -> int:
     """Run one command.
 
     Args:
-        argv: the arguments, without the program's name; those of the process unless given.
-        seams: what a test hands over in place of the clock, the network and the emulator.
+        argv: the arguments without the program's name; by default those of the process.
+        seams: a test's replacements for the clock, the network and the emulator.
 
     Returns:
-        The exit code, as the table in ``veo-async --help`` explains it.
+        The exit code; ``veo-async --help`` lists them.
     """
     try:
         import rich as rich

@@ -1,4 +1,4 @@
-"""``python -m veo_async.cli``: the command where its script is not on the path."""
+"""``python -m veo_async.cli``: the command line without its script on the path."""
 
 import sys
 

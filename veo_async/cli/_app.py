@@ -1,4 +1,4 @@
-"""The commands, their options and their examples. The work is done by the modules they import."""
+"""The commands, their options and their examples. Each imports the module that does its work."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ JSON_NOTE = (
     "error (type, message, may_have_cost) or null. Progress and errors go to standard error."
 )
 
-# Plain help: rich's would triple the time that --help takes.
+# Plain help, because help drawn by rich makes --help three times slower.
 app = typer.Typer(
     name="veo-async",
     help="Generate videos with the Veo Videos Generation API, many at once, and never pay twice.",
@@ -55,14 +55,14 @@ Images = Annotated[
 ]
 
 
-# typer has no public name for its usage errors but that of a child of theirs.
+# typer exports only a subclass of its usage errors, so the base class is taken from that.
 USAGE_ERROR = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
 
 
 def run(argv: Sequence[str] | None, seams: Seams | None) -> int:
-    """Run one command; a mistake in its usage is one line, too."""
+    """Run one command. A usage error is one line."""
     with contextlib.suppress(AttributeError):
-        # Prompts are in any language, and standard output may be in ASCII.
+        # Prompts may be in any language while standard output is in ASCII.
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         code: int = app(
@@ -283,7 +283,7 @@ def emulator(
     clock_factor: Annotated[
         float, typer.Option(help="Seconds of service time in a real second.")
     ] = 1.0,
-    seed: Annotated[int, typer.Option(help="Where all luck comes from.")] = 0,
+    seed: Annotated[int, typer.Option(help="The seed of all randomness.")] = 0,
     token: Annotated[
         str | None, typer.Option(help="The only token to accept [default: any].")
     ] = None,

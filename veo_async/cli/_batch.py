@@ -1,5 +1,8 @@
-"""Many videos from a file of prompts, in a folder that also holds the journal: the same command
-goes on where the last one stopped, however that ended."""
+"""Many videos from a file of prompts.
+
+The journal is in the folder of the videos, so the same command resumes the batch, however the last
+run ended.
+"""
 
 from __future__ import annotations
 
@@ -18,24 +21,24 @@ from ..errors import JournalError, VeoError
 from ..gallery import write_gallery
 from ..models import Preview, TextToVideo
 from ..policies import RateLimit
-from ._board import board
-from ._ends import Ends
+from ._batch_report import BatchReport
 from ._exits import OK, USAGE, message_of
 from ._generate import refuse_address
 from ._options import Batching, Seams
 from ._outputs import prepare_folder
-from ._prompts import Prompts, Report
-from ._records import Form, form_of, spooled
+from ._progress import Progress
+from ._progress_view import shown
+from ._prompt_file import Form, form_of, spooled
+from ._prompts import InputCheck, Prompts
 from ._screen import Screen
 from ._session import Session, emulator_class, offline, online, run
-from ._tally import Tally
 
 JOURNAL = "journal.db"
 LEDGER = "emulator.ledger"
-"""What the emulator accepted: a killed run goes on offline as well."""
+"""The file in which the emulator keeps its tasks, so that an offline batch can be resumed, too."""
 
 DEFAULTS = ("model", "aspect_ratio", "resolution")
-"""The options that are fields of a request, for the requests that do not give them."""
+"""The options that are defaults for the fields of requests."""
 
 
 def make_all(source: str, out: Path, options: Batching, seams: Seams) -> int:
@@ -44,20 +47,20 @@ def make_all(source: str, out: Path, options: Batching, seams: Seams) -> int:
     async def work(screen: Screen) -> int:
         defaults = _defaults(options)
         _refuse_mixture(out, options)
-        with _input(source) as spool:
+        with _spooled_input(source) as spool:
             prompts = Prompts(spool, _form(source, spool, options.form), defaults)
-            report = prompts.check()
-            code = _judged(report, source, screen, skip=options.skip_invalid)
+            checked = prompts.check()
+            code = _report_problems(checked, source, screen, skip=options.skip_invalid)
             if code != OK:
                 return code
-            job = Job(prompts, report, out, options, seams, screen)
-            return await (job.tell() if options.dry_run else job.do())
+            job = Job(prompts, checked, out, options, seams, screen)
+            return await (job.preview() if options.dry_run else job.run())
 
     return run(work, options, seams)
 
 
 def _defaults(options: Batching) -> dict[str, Any]:
-    """The fields that options give, if they can be right at all."""
+    """The fields that options give. They are validated before the file is read."""
     given = {name: getattr(options, name) for name in DEFAULTS}
     chosen = {name: value for name, value in given.items() if value is not None}
     TextToVideo(prompt="any", **chosen)
@@ -65,7 +68,7 @@ def _defaults(options: Batching) -> dict[str, Any]:
 
 
 def _refuse_mixture(out: Path, options: Batching) -> None:
-    """A folder belongs to the service or to the emulator, whose tasks are no real ones."""
+    """Refuse to mix real tasks and tasks of an emulator in one folder."""
     try:
         if not (out / JOURNAL).exists() or (out / LEDGER).exists() == options.emulator:
             return
@@ -76,13 +79,13 @@ def _refuse_mixture(out: Path, options: Batching) -> None:
 
 
 @contextlib.contextmanager
-def _input(source: str) -> Iterator[IO[bytes]]:
+def _spooled_input(source: str) -> Iterator[IO[bytes]]:
     with contextlib.ExitStack() as stack:
         try:
             spool = stack.enter_context(spooled(source))
         except (OSError, ValueError) as problem:
-            said = getattr(problem, "strerror", None) or problem
-            raise typer.BadParameter(f"{source}: {said}.", param_hint="PROMPTS") from None
+            reason = getattr(problem, "strerror", None) or problem
+            raise typer.BadParameter(f"{source}: {reason}.", param_hint="PROMPTS") from None
         yield spool
 
 
@@ -96,21 +99,21 @@ def _form(source: str, spool: IO[bytes], given: str | None) -> Form:
     return forms[given]
 
 
-def _judged(report: Report, source: str, screen: Screen, *, skip: bool) -> int:
-    """Tell what is wrong with the input, and whether it may be run."""
+def _report_problems(checked: InputCheck, source: str, screen: Screen, *, skip: bool) -> int:
+    """Report the problems of the input, and return the exit code."""
     name = "standard input" if source == "-" else source
-    for problem in report.problems:
+    for problem in checked.problems:
         screen.note(f"{name}:{problem.line}: {problem.text}", "yellow" if skip else "red")
-    if report.bad > len(report.problems):
-        screen.note(f"... and {report.bad - len(report.problems)} more")
-    if report.bad and not skip:
+    if checked.bad > len(checked.problems):
+        screen.note(f"... and {checked.bad - len(checked.problems)} more")
+    if checked.bad and not skip:
         screen.note(
-            f"veo-async: error: {report.bad} of {report.bad + report.good} prompts in {name} are "
-            "wrong, so nothing was sent. Mend them, or run the rest with --skip-invalid.",
+            f"veo-async: error: {checked.bad} of {checked.bad + checked.good} prompts in {name} "
+            "are wrong, so nothing was sent. Mend them, or run the rest with --skip-invalid.",
             "red",
         )
         return USAGE
-    if not report.good:
+    if not checked.good:
         screen.note(f"veo-async: error: {name} holds no prompts.", "red")
         return USAGE
     return OK
@@ -118,54 +121,57 @@ def _judged(report: Report, source: str, screen: Screen, *, skip: bool) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A batch whose input was checked."""
+    """A batch with a checked input."""
 
     prompts: Prompts
-    report: Report
+    checked: InputCheck
     out: Path
     options: Batching
     seams: Seams
     screen: Screen
 
-    async def tell(self) -> int:
-        """Say what would be done."""
+    async def preview(self) -> int:
+        """Print what a run would do."""
         # No request is sent, so any token will do.
         client = {"api_token": "none", "rate_limit": self._limit(), **self.seams.client}
         async with VeoClient(base_url=self.options.base_url, **client) as veo:
             try:
                 preview = await self._batch(veo).preview()
             except JournalError as error:
-                return self._unusable(error)
+                return self._report_journal_error(error)
         counts = asdict(preview)
         counts = {"stays" if name == "failed" else name: n for name, n in counts.items()}
-        fields = {"prompts": self.report.good, "invalid": self.report.bad, **counts}
+        fields = {"prompts": self.checked.good, "invalid": self.checked.bad, **counts}
         fields["error"] = preview.error and str(preview.error)
         self.screen.print(json.dumps(fields) if self.options.json else _sentence(preview))
-        return self._refused(preview)
+        return self._report_preview_error(preview)
 
-    async def do(self) -> int:
-        """Do it."""
+    async def run(self) -> int:
+        """Run the batch."""
         prepare_folder(self.out)
-        tally = Tally(asyncio.get_running_loop().time, self.report.good)
-        ends = Ends(tally, self.screen, as_json=self.options.json)
+        progress = Progress(asyncio.get_running_loop().time, self.checked.good)
+        report = BatchReport(progress, self.screen, as_json=self.options.json)
         try:
-            async with self._opened(tally) as session:
-                code = await self._looked(session.veo)
+            async with self._opened(progress) as session:
+                code = await self._check(session.veo)
                 if code != OK:
                     return code
-                async with board(self.screen, tally), self._batch(session.veo) as outcomes:
+                async with (
+                    shown(self.screen, progress, is_many=True),
+                    self._batch(session.veo) as outcomes,
+                ):
                     async for outcome in outcomes:
-                        ends.tell(outcome)
+                        report.add(outcome)
         except asyncio.CancelledError:
             self.screen.note(
-                f"veo-async: stopped with {tally.done} of {tally.total} done; run the same "
+                f"veo-async: stopped with {progress.done} of {progress.total} done; run the same "
                 "command again to go on",
                 "yellow",
             )
             raise
-        ends.close()
-        await self._show_page()
-        return ends.code
+        report.close()
+        await self._write_page()
+        return report.code
 
     def _batch(self, veo: VeoClient) -> Batch:
         return veo.batch(
@@ -178,19 +184,19 @@ class Job:
             extend=self.options.extend,
         )
 
-    async def _looked(self, veo: VeoClient) -> int:
-        """Whether the input and the journal may be run, found out before anything is sent."""
+    async def _check(self, veo: VeoClient) -> int:
+        """Check the input against the journal before anything is sent."""
         try:
-            return self._refused(await self._batch(veo).preview())
+            return self._report_preview_error(await self._batch(veo).preview())
         except JournalError as error:
-            return self._unusable(error)
+            return self._report_journal_error(error)
 
-    def _unusable(self, error: JournalError) -> int:
-        """Only a run that has begun can have bought something, and this one has not."""
+    def _report_journal_error(self, error: JournalError) -> int:
+        """Report an error of the journal. It is a usage error: nothing was sent yet."""
         self.screen.error(error)
         return USAGE
 
-    def _refused(self, preview: Preview) -> int:
+    def _report_preview_error(self, preview: Preview) -> int:
         if preview.error is None:
             return OK
         self.screen.error(preview.error)
@@ -200,23 +206,21 @@ class Job:
     def _limit(self) -> RateLimit:
         return RateLimit(in_flight=self.options.in_flight, per_second=self.options.rate)
 
-    def _opened(self, tally: Tally) -> contextlib.AbstractAsyncContextManager[Session]:
-        client = {"rate_limit": self._limit(), "on_event": tally.hear}
+    def _opened(self, progress: Progress) -> contextlib.AbstractAsyncContextManager[Session]:
+        chosen: dict[str, Any] = {
+            "client": {"rate_limit": self._limit()},
+            "progress": progress,
+            "has_journal": True,
+        }
         if not self.options.emulator:
-            return online(self.screen, self.options, self.seams, client=client, has_journal=True)
+            return online(self.screen, self.options, self.seams, **chosen)
         refuse_address(self.options)
-        emulator_class(self.seams)  # whose libraries the options below need, too
-        return offline(
-            self.screen,
-            self.options,
-            self.seams,
-            client=client,
-            has_journal=True,
-            **_emulation(self.out / LEDGER),
-        )
+        emulator_class(self.seams)  # reports missing libraries before the options need them
+        emulation = _emulation(self.out / LEDGER)
+        return offline(self.screen, self.options, self.seams, **chosen, **emulation)
 
-    async def _show_page(self) -> None:
-        """Write the page. The videos are there whether or not it can be written."""
+    async def _write_page(self) -> None:
+        """Write the page. An error of the page does not change the result of the batch."""
         try:
             page = await asyncio.to_thread(write_gallery, self.out)
         except (VeoError, OSError) as error:
@@ -233,9 +237,9 @@ def _sentence(preview: Preview) -> str:
 
 
 def _emulation(ledger: Path) -> dict[str, Any]:
-    """An emulator for many videos: small ones, in real time, that another process goes on with.
+    """The options of an emulator for many small videos that another process can resume.
 
-    Its time is that of this machine, since it must go on while no emulator runs.
+    Its clock is the machine's, because its tasks also advance while no emulator runs.
     """
     from ..emulator import Seconds, VideoFormat
 

@@ -1,4 +1,4 @@
-"""The whole job on the emulator: six prompts at once, one of them again in 1080p, seven files."""
+"""The demo: six prompts at once on the emulator, one of them also in 1080p, and seven files."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from .._base.slug import slug
 from ..models import Get1080p, ImageToVideo, TextToVideo
 from ._exits import OK
 from ._options import Seams, Shared
-from ._outputs import places, prepare_folder
-from ._progress import Progress, progress
+from ._outputs import destinations, prepare_folder
+from ._progress_view import shown
 from ._screen import Screen
 from ._session import Session, offline, run
 from ._text import plain
-from ._videos import End, made, told
+from ._videos import End, make_video, report
 
 if TYPE_CHECKING:
     from ..emulator import Emulator
 
 CLOCK_FACTOR = 25.0
-"""A video takes the emulator about 100 seconds of its own time, so about four of ours."""
+"""The emulator takes about 100 seconds of its own time for a video: about four real seconds."""
 
 FOR_REAL = (
     "For real: export ACEDATACLOUD_API_TOKEN, and then "
@@ -40,11 +40,11 @@ def demonstrate(out: Path, options: Shared, seams: Seams) -> int:
         prepare_folder(out)
         async with offline(screen, options, seams, clock_factor=CLOCK_FACTOR) as session:
             emulator = cast("Emulator", session.emulator)
-            async with progress(screen) as shown:
-                ends = await _all(session, scenes(emulator), shown, out)
+            async with shown(screen, session.progress):
+                ends = await _all(session, scenes(emulator), out)
             billed = len(emulator.bill)
         if options.json:
-            return max(told(end, screen) for end in ends)
+            return max(report(end, screen) for end in ends)
         for line in closing(ends, billed):
             screen.print(line)
         return max((screen.error(end.error) for end in ends if end.error), default=OK)
@@ -53,12 +53,12 @@ def demonstrate(out: Path, options: Shared, seams: Seams) -> int:
 
 
 def scenes(emulator: Emulator) -> list[Scene]:
-    """What the demo asks for. The pictures it starts from are put on the emulator."""
-    from . import _pictures
+    """The requests of the demo. Their images are added to the emulator."""
+    from . import _demo_images  # needs Pillow, which the running emulator has imported already
 
-    morning = emulator.add_image(_pictures.boat(evening=False))
-    evening = emulator.add_image(_pictures.boat(evening=True))
-    balloon = emulator.add_image(_pictures.balloon())
+    morning = emulator.add_image(_demo_images.boat(evening=False))
+    evening = emulator.add_image(_demo_images.boat(evening=True))
+    balloon = emulator.add_image(_demo_images.balloon())
     return [
         TextToVideo(prompt="A coffee mug on a marble counter"),
         TextToVideo(prompt="A fox trots through fresh snow at dawn", model="veo3"),
@@ -71,13 +71,14 @@ def scenes(emulator: Emulator) -> list[Scene]:
     ]
 
 
-async def _all(session: Session, wanted: list[Scene], shown: Progress, out: Path) -> list[End]:
-    """All of them at once; the first one again in 1080p, as soon as it is there."""
+async def _all(session: Session, wanted: list[Scene], out: Path) -> list[End]:
+    """Make all at once, and the first one in 1080p as soon as it is finished."""
 
     async def one(number: int, name: str, request: Scene | Get1080p) -> End:
         file = out / f"{number:02}-{slug(name)}.mp4"
-        label = f"{number:02} {name}"
-        return await made(session, request, shown, label=label, places=partial(places, out=file))
+        return await make_video(
+            session, request, partial(destinations, out=file), label=f"{number:02} {name}"
+        )
 
     async def first_and_again() -> list[End]:
         first = await one(1, wanted[0].prompt, wanted[0])
@@ -96,7 +97,7 @@ async def _all(session: Session, wanted: list[Scene], shown: Progress, out: Path
 
 
 def closing(ends: Iterable[End], billed: int) -> Iterator[str]:
-    """What the demo says at the end: what lies where, what it cost, and how to go on."""
+    """The last lines of the demo: the files, the bill, and the command for a real video."""
     saved = [(end, file) for end in ends for file in end.row.files]
     width = max((len(plain(file)) for _, file in saved), default=0)
     yield f"{'file':<{width}}  {'pixels':<9}  {'seconds':>7}  {'bytes':>9}  task id"
@@ -111,7 +112,7 @@ def closing(ends: Iterable[End], billed: int) -> Iterator[str]:
 
 
 def measured(file: Path) -> tuple[int, int, float]:
-    """Width and height in pixels and length in seconds, as the file itself says."""
+    """The width and height in pixels and the length in seconds, read from the file."""
     import av
 
     with av.open(file) as container:

@@ -15,7 +15,7 @@ from ._screen import Screen
 from ._session import emulator_class, run
 
 ANY_TOKEN = "offline"
-"""What to send where the emulator accepts every token."""
+"""The token to send to an emulator that accepts any."""
 
 
 def serve(
@@ -28,7 +28,7 @@ def serve(
     seed: int,
     token: str | None,
 ) -> int:
-    """Serve until Ctrl-C, which is the ordinary end of it."""
+    """Serve until Ctrl-C, which is the normal end and no error."""
 
     def announce(url: str, screen: Screen) -> None:
         if options.json:

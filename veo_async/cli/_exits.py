@@ -1,7 +1,7 @@
-"""The exit codes: one table for ``--help``, for people and for scripts.
+"""The exit codes and the error messages of the command line.
 
-A class that is not in `CODES` ends as its nearest parent does. If several items end differently,
-the highest code wins, so that a script which looks at one number sees what matters most.
+An error class that is not in `CODES` has the code of its nearest base class. A command with several
+items has the highest of their codes, so that one number tells a script the most important fact.
 """
 
 from __future__ import annotations
@@ -70,11 +70,10 @@ ADVICE: Final[Mapping[type[BaseException], str]] = {
     ),
     DownloadError: "The video is not lost: veo-async download {task_id} PATH",
 }
-"""What to do next in words of the command line, where the library speaks of its methods."""
+"""The next step as a command, for errors whose own message names a method."""
 
 GO_ON: Final = "It was paid for and goes on: veo-async wait {task_id}"
-"""The same for whatever is pending."""
-
+"""The next step for every pending task."""
 
 T = TypeVar("T")
 
@@ -84,17 +83,17 @@ def _nearest(table: Mapping[type[BaseException], T], error: BaseException, defau
 
 
 def code_of(error: BaseException) -> int:
-    """The exit code of a command that ends with this error."""
+    """The exit code of a command that ends with an error."""
     code = _nearest(CODES, error, BUG)
     if state_after(error) != "failed":
-        # What goes on at the service has not failed, and no code may promise that it was free.
+        # The task goes on at the service: it has not failed, and may not have been free.
         return UNCERTAIN if code in {FAILED, USAGE} else code
-    # A wait that ends before anything was accepted leaves nothing to look up.
+    # An error before a submit was accepted leaves no task to look for.
     return FAILED if code == UNCERTAIN else code
 
 
 def message_of(error: BaseException) -> str:
-    """What happened and what to do next, for a person at a command line."""
+    """The error and the next step, for a person at a command line."""
     if code_of(error) == BUG:
         return f"{type(error).__name__}: {error} ({MEANINGS[BUG]})"
     advice = GO_ON if state_after(error) == "pending" else _nearest(ADVICE, error, "")
@@ -107,11 +106,11 @@ def message_of(error: BaseException) -> str:
 
 
 def quoted(task_id: str) -> str:
-    """An id of the service's, safe in a command that a person may copy into a shell."""
+    """An id from the service, quoted so that a person can copy the command into a shell."""
     return shlex.quote(plain(task_id))
 
 
 def table() -> str:
-    """The codes and their meanings, as every ``--help`` shows them."""
+    """The codes and their meanings, for every ``--help``."""
     lines = (f"  {code:<3}  {meaning}" for code, meaning in MEANINGS.items())
     return "\b\nExit codes:\n" + "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The page of a folder of videos."""
+"""The command that writes the page of a folder of videos."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._session import run
 
 
 def show(folder: Path, title: str | None, options: Shared, seams: Seams) -> int:
-    """Write the page, and print where it is."""
+    """Write the page, and print its path."""
 
     async def work(screen: Screen) -> int:
         try:

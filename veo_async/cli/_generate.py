@@ -14,13 +14,13 @@ from ..models import Get1080p, ImageToVideo, IngredientsToVideo, TextToVideo, Vi
 from . import _rows
 from ._exits import OK
 from ._options import Generating, Seams, Submitting, Waiting
-from ._outputs import places, refuse_unwritable
-from ._progress import Progress, progress
+from ._outputs import destinations, refuse_unwritable
+from ._progress_view import shown
 from ._rows import Row
 from ._screen import Screen
 from ._session import Session, offline, online, run
 from ._text import plain
-from ._videos import End, ended, made, submitted, told
+from ._videos import End, make_video, report, run_item, submit
 
 REQUESTS: dict[str, type[TextToVideo | ImageToVideo | IngredientsToVideo | Get1080p]] = {
     "text2video": TextToVideo,
@@ -30,7 +30,7 @@ REQUESTS: dict[str, type[TextToVideo | ImageToVideo | IngredientsToVideo | Get10
 }
 
 FIELDS = ("model", "callback_url", "aspect_ratio", "resolution", "translation")
-"""The options that are fields of a request; those not given are left to the library."""
+"""The options that are fields of a request. The library has the defaults."""
 
 
 def generate(action: str, options: Submitting, seams: Seams, **fields: Any) -> int:
@@ -64,43 +64,33 @@ def _opened(
 
 
 def refuse_address(options: Waiting) -> None:
-    """The emulator has an address of its own."""
+    """Refuse ``--base-url`` together with ``--emulator``, which has its own address."""
     if options.base_url is not None:
         raise typer.BadParameter("it cannot go together with --base-url.", param_hint="--emulator")
 
 
 async def _one(session: Session, request: VideoRequest, options: Submitting) -> int:
-    async with progress(session.screen) as shown:
+    to = partial(destinations, out=options.out) if options.out else None
+    async with shown(session.screen, session.progress):
         if options.no_wait:
-            end = await _submit(session, request, shown)
+            end = await _submit(session, request)
         else:
-            end = await made(
-                session,
-                request,
-                shown,
-                label=label_of(request),
-                places=partial(places, out=options.out) if options.out else None,
-            )
+            end = await make_video(session, request, to)
     if options.no_wait and end.error is None and end.row.task_id and not options.json:
         session.screen.print(plain(end.row.task_id))
         return OK
-    return told(end, session.screen)
+    return report(end, session.screen)
 
 
-async def _submit(session: Session, request: VideoRequest, shown: Progress) -> End:
-    """Submit, and wait for nothing else."""
-    line = shown.add(label_of(request))
+async def _submit(session: Session, request: VideoRequest) -> End:
+    """Submit one video without waiting for it."""
+    item = session.progress.add(request.title, "submitting", is_saved=False)
 
     async def work() -> End:
-        task = await submitted(session, request, shown, line)
+        task = await submit(session, request, item)
         if task.state == "pending":
             return End(Row(task_id=task.id, state=task.state))
         return End(_rows.of_result(await task.result()))
 
-    end = await ended(work(), shown, line)
-    return replace(end, row=_rows.asked(end.row, request))
-
-
-def label_of(request: VideoRequest) -> str:
-    """What a person calls this request."""
-    return request.video_id if isinstance(request, Get1080p) else request.prompt
+    end = await run_item(work(), session.progress, item)
+    return replace(end, row=_rows.with_request(end.row, request))

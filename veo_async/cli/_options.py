@@ -1,6 +1,6 @@
-"""The options that several commands share, each written once.
+"""The options that several commands share, each defined once.
 
-`takes` adds the fields of a dataclass to a command's parameters, and hands the command one
+`takes` adds the fields of a dataclass to the parameters of a command. The command receives one
 object in their place.
 """
 
@@ -30,7 +30,7 @@ TOKEN_NOTE = (
 
 @dataclasses.dataclass(frozen=True)
 class Seams:
-    """What a test hands over: the event loop, the emulator, and options for every client."""
+    """A test's replacements: the event loop, the emulator, and options for every client."""
 
     loop_factory: Callable[[], AbstractEventLoop] | None = None
     emulator: Callable[..., Emulator] | None = None
@@ -39,7 +39,7 @@ class Seams:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Shared:
-    """What every command takes."""
+    """The options of every command."""
 
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a line on standard output.")
@@ -51,7 +51,7 @@ class Shared:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Calling(Shared):
-    """What every command takes that calls the service."""
+    """The options of commands that call the service."""
 
     base_url: Annotated[
         str | None,
@@ -63,7 +63,7 @@ class Calling(Shared):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Waiting(Calling):
-    """What every command takes that waits for a video."""
+    """The options of commands that wait for videos."""
 
     timeout: Annotated[
         float | None,
@@ -76,7 +76,7 @@ class Waiting(Calling):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Submitting(Waiting):
-    """What every command takes that buys a video."""
+    """The options of commands that buy one video."""
 
     model: Annotated[
         str | None,
@@ -100,7 +100,7 @@ class Submitting(Waiting):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Generating(Submitting):
-    """What every command takes that makes a video from a prompt."""
+    """The options of commands that make one video from a prompt."""
 
     aspect_ratio: Annotated[
         str | None, typer.Option("--aspect-ratio", "-a", metavar="W:H", help="16:9, 9:16, ...")
@@ -122,7 +122,7 @@ class Generating(Submitting):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Batching(Waiting):
-    """What the command takes that works on a file of prompts."""
+    """The options of the command that reads a file of prompts."""
 
     model: Annotated[
         str | None,
@@ -178,7 +178,7 @@ OptionsT = TypeVar("OptionsT", bound=Shared)
 def takes(options: type[OptionsT]) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Give a command the fields of `options` as parameters.
 
-    The command itself is called with its own parameters, and with ``options`` and ``seams``.
+    The command is called with its own parameters and with ``options`` and ``seams``.
     """
 
     def decorate(function: Callable[..., int]) -> Callable[..., int]:
@@ -189,7 +189,7 @@ def takes(options: type[OptionsT]) -> Callable[[Callable[..., int]], Callable[..
             chosen = options(**{name: given.pop(name) for name in names})
             return function(**given, options=chosen, seams=ctx.obj)
 
-        # typer reads the signature; what it cannot know as an option has to be gone from it.
+        # typer makes an option of every parameter in the signature, so the other two are left out.
         command.__signature__ = _signature(function, options)  # type: ignore[attr-defined]
         return command
 
@@ -218,6 +218,6 @@ def _signature(function: Callable[..., int], options: type[Shared]) -> inspect.S
 
 
 def epilog(*examples: str) -> str:
-    """What stands below a command's options: examples that work, and the exit codes."""
+    """The end of a command's help: examples, the exit codes and the note on the token."""
     lines = "\n".join(f"  {example}" for example in examples)
     return f"\b\nExample:\n{lines}\n\n{table()}\n\n{TOKEN_NOTE}"

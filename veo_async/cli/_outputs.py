@@ -1,4 +1,4 @@
-"""Where files go: by the caller's names or by slugs. Nothing from the network names a path."""
+"""The paths of downloaded files. A name that comes from the service is made a slug first."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ..models import Generation, Video
 
 
 def refuse_unwritable(path: Path) -> None:
-    """Find out before a video is paid for that its file could not be written.
+    """Check that a file can be written, before its video is paid for.
 
     Raises:
-        typer.BadParameter: there is something in the way.
+        typer.BadParameter: it cannot be written.
     """
     try:
         is_folder = stat.S_ISDIR(path.stat().st_mode)
@@ -28,10 +28,10 @@ def refuse_unwritable(path: Path) -> None:
 
 
 def prepare_folder(path: Path) -> None:
-    """Make a folder, if it is not there.
+    """Make a folder unless it exists.
 
     Raises:
-        typer.BadParameter: there is something in the way.
+        typer.BadParameter: it cannot be made, or it cannot be written to.
     """
     try:
         _refuse_in(path)
@@ -42,7 +42,7 @@ def prepare_folder(path: Path) -> None:
 
 def _refuse_in(folder: Path) -> None:
     above = (folder, *folder.absolute().parents)
-    existing = next(place for place in above if os.path.lexists(place))
+    existing = next(path for path in above if os.path.lexists(path))
     if not existing.is_dir():
         raise typer.BadParameter(f"{existing} is not a folder.", param_hint="--out")
     if not os.access(existing, os.W_OK | os.X_OK):
@@ -50,14 +50,15 @@ def _refuse_in(folder: Path) -> None:
 
 
 def file_at(out: Path, name: str | None) -> Path:
-    """The file `out`; or, if that is a folder, a file of that name, made safe, in it."""
+    """The file `out`; if that is a folder, the file in it whose name is the slug of `name`."""
     return out / f"{slug(name or '')}.mp4" if out.is_dir() else out
 
 
-def places(generation: Generation, out: Path) -> list[tuple[Video, Path]]:
-    """Each video with its place: the file `out`, or one named by the task in the folder `out`.
+def destinations(generation: Generation, out: Path) -> list[tuple[Video, Path]]:
+    """The videos of a generation with their files: `out`, or a file in the folder `out`.
 
-    A second video of a generation goes to ``name-2.mp4``, and so on.
+    A file in a folder has the task id as its name. A second video is saved as ``name-2.mp4``, a
+    third one as ``name-3.mp4``, and so on.
     """
     first = file_at(out, generation.task_id)
     videos = [video for video in generation.data if video.video_url]

@@ -1,111 +1,234 @@
-"""Progress on standard error: a live table on a terminal, plain lines anywhere else."""
+"""The progress of a command: the step of each of its items, computed from the client's events.
+
+The events of a batch begin an item, name it by its key, and end it. The events of a single call
+have no key. Its command adds the item, assigns the task to it, and ends it; the other events find
+the item by the id of that task.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
 
-from rich.console import Group, RenderableType
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
+from .. import events
+from ..errors import AccountError
+from ..models import Outcome
 
-from ._screen import Screen
-from ._text import plain
+Step = Literal["waiting", "submitting", "making", "looking", "downloading"]
+"""waiting: the item waits for its turn. submitting: its POST is open. making: the service makes the
+video. looking: the answer was lost, and the task list is searched. downloading: the files are
+downloaded."""
 
-HEARTBEAT = 30.0
-"""Seconds between two plain lines while nothing changes, so that a log shows it is alive."""
-
-STYLES = {
-    "succeeded": "green",
-    "not saved": "red",
-    "failed": "red",
-    "uncertain": "magenta",
-    "pending": "yellow",
+STEP_AFTER: dict[type[events.Event], Step] = {
+    events.Submitted: "submitting",
+    events.Accepted: "making",
+    events.Refused: "waiting",
+    events.NotSent: "waiting",
+    events.Uncertain: "looking",
+    events.Adopted: "making",
+    events.Absent: "waiting",
+    events.Finished: "downloading",
 }
-"""The colours of the states in which a row can end."""
+"""The step of an item after an event. Other events change no step."""
+
+FIRST_STEP: dict[str, Step] = {"start": "waiting", "wait": "making", "reconcile": "looking"}
+"""The first step of an item, by `events.Begun.step`. An item with another word has its outcome
+already, and only files may be missing."""
 
 
 @dataclass(slots=True, eq=False)
-class Line:
-    """One video on its way."""
+class Item:
+    """One video on its way. Times are those of the clock of its `Progress`.
+
+    Attributes:
+        label: the name that a person gives it.
+        step: the current step; ``since`` is the time of its begin.
+        started, ended: the times of the item's begin and end.
+        is_saved: whether its videos are downloaded.
+        is_submitted: whether a POST was sent for it.
+        detail: the id of its task, and in the end its files.
+        state: its final state; empty until the end.
+    """
 
     label: str
-    started: float
-    state: str = "waiting"
+    step: Step
+    since: float
+    started: float = field(init=False)
+    ended: float = 0.0
+    is_saved: bool = True
+    is_submitted: bool = False
     detail: str = ""
-    ended: float | None = None
+    state: str = ""
+
+    def __post_init__(self) -> None:
+        self.started = self.since
 
 
+@dataclass(slots=True)
 class Progress:
-    """The videos of one command, in the order in which they were added."""
+    """The items of a command, and their counts.
 
-    def __init__(self, screen: Screen, clock: Callable[[], float]) -> None:
-        self._screen, self._clock = screen, clock
-        self._started = clock()
-        self._lines: list[Line] = []
+    Attributes:
+        clock: monotonic seconds.
+        total: the number of items, begun or not.
+        on_change: called after an item has begun, changed its step or ended, with the item and
+            the seconds since the start.
+        items: the items that were not taken yet, by key, label or task id.
+        ended: the number of items by final state. An item that is ``left`` was not bought, and a
+            later run may buy it.
+        pauses: the number of pauses that the service asked for; ``paused_until`` is the end of the
+            longest.
+    """
 
-    def add(self, label: str) -> Line:
-        """One more video."""
-        line = Line(label, self._clock())
-        self._lines.append(line)
-        return line
+    clock: Callable[[], float]
+    total: int = 0
+    on_change: Callable[[Item, float], object] = lambda *_: None
+    items: dict[str, Item] = field(default_factory=dict)
+    ended: Counter[str] = field(default_factory=Counter)
+    pauses: int = 0
+    paused_until: float = 0.0
+    _started: float = field(init=False)
+    _durations: dict[str | None, tuple[int, float]] = field(default_factory=dict)
+    _steps: Counter[str] = field(default_factory=Counter)
+    _accepted: int = 0
+    _most_making: int = 0
 
-    def show(self, line: Line, state: str, detail: str = "") -> None:
-        """A video's state has changed."""
-        line.state, line.detail = state, detail or line.detail
-        if not self._screen.is_live:
-            text = f"{line.label}: {state}" + (f" ({line.detail})" if line.detail else "")
-            self._say(text, STYLES.get(state, ""))
+    def __post_init__(self) -> None:
+        self._started = self.clock()
 
-    def end(self, line: Line, state: str, detail: str = "") -> None:
-        """A video has ended."""
-        line.ended = self._clock()
-        self.show(line, state, detail)
+    def on_event(self, event: events.Event) -> None:
+        """Apply an event of the client."""
+        match event:
+            case events.Throttled():
+                self.pauses += 1
+                self.paused_until = max(self.paused_until, self.clock() + event.seconds)
+            case events.Begun():
+                step = FIRST_STEP.get(event.step, "downloading")
+                self._begin(event.key or "", Item(event.request.title, step, self.clock()))
+            case events.Ended():
+                item = self.items[event.key or ""]
+                self.end(item, final_state(event.outcome, item))
+            case events.ItemEvent():
+                self._advance(event)
 
-    def seconds(self, line: Line) -> float:
-        """How long this one has taken so far, or took."""
-        return (self._clock() if line.ended is None else line.ended) - line.started
+    def _advance(self, event: events.ItemEvent) -> None:
+        if isinstance(event, events.Finished) and event.seconds is not None:
+            count, seconds = self._durations.get(event.action, (0, 0.0))
+            self._durations[event.action] = count + 1, seconds + event.seconds
+        item, step = self.items.get(event.key or event.task_id or ""), STEP_AFTER.get(type(event))
+        if item is None or step is None or item.state:
+            return
+        if item.is_saved or step != "downloading":
+            self._enter(item, step)
 
-    def _say(self, text: str, style: str = "") -> None:
-        self._screen.note(f"{self._clock() - self._started:6.1f}s  {text}", style)
+    # The items of single calls.
 
-    async def beat(self) -> None:
-        """Say from time to time how many are still open."""
-        while True:
-            await asyncio.sleep(HEARTBEAT)
-            ended = sum(line.ended is not None for line in self._lines)
-            self._say(f"{ended} of {len(self._lines)} done, still waiting")
+    def add(self, label: str, step: Step, *, is_saved: bool = True) -> Item:
+        """Begin an item that no event begins. Its label is unique in the command."""
+        self.total += 1
+        return self._begin(label, Item(label, step, self.clock(), is_saved=is_saved))
 
-    def __rich__(self) -> RenderableType:
-        table = Table(box=None, pad_edge=False, expand=True, show_header=len(self._lines) > 1)
-        table.add_column("video", ratio=3, no_wrap=True, overflow="ellipsis")
-        table.add_column("state", no_wrap=True)
-        table.add_column("seconds", justify="right", no_wrap=True)
-        table.add_column("", ratio=2, no_wrap=True, overflow="ellipsis")
-        for line in self._lines:
-            table.add_row(
-                Text(plain(line.label)),
-                Text(line.state, style=STYLES.get(line.state, "cyan")),
-                f"{self.seconds(line):.1f}",
-                Text(plain(line.detail), style="dim"),
-            )
-        return Group(table)
+    def assign(self, item: Item, task_id: str, *, is_finished: bool) -> None:
+        """Assign a task to an item, so that events without a key find the item."""
+        if task_id:  # empty for a finished result that came without one
+            self.items[task_id] = item
+        item.detail = task_id
+        self._enter(item, "making")
+        if is_finished and item.is_saved:  # its event came before the assignment
+            self._enter(item, "downloading")
+
+    def end(self, item: Item, state: str, detail: str = "") -> None:
+        """End an item."""
+        self._steps[item.step] -= 1
+        self.ended[state] += 1
+        item.state, item.ended, item.detail = state, self.clock(), detail or item.detail
+        self.on_change(item, self.seconds)
+
+    def take(self, key: str) -> str:
+        """Remove an item that has ended, and return its final state."""
+        return self.items.pop(key).state
+
+    def _begin(self, key: str, item: Item) -> Item:
+        self.items[key] = item
+        self._steps[item.step] += 1
+        self.on_change(item, self.seconds)
+        return item
+
+    def _enter(self, item: Item, step: Step) -> None:
+        is_new = item.step != step
+        self._steps[item.step] -= 1
+        self._steps[step] += 1
+        item.step, item.since = step, self.clock()
+        item.is_submitted = item.is_submitted or step == "submitting"
+        if step == "making":
+            self._accepted += 1
+            self._most_making = max(self._most_making, self._steps["making"])
+        if is_new:
+            self.on_change(item, self.seconds)
+
+    # The counts and times of all items.
+
+    @property
+    def done(self) -> int:
+        """The number of items that ended."""
+        return self.ended.total()
+
+    def steps(self) -> Counter[str]:
+        """The number of items by step; those that have not begun are waiting."""
+        counts = self._steps.copy()
+        counts["waiting"] += max(self.total - self.done - self._steps.total(), 0)
+        return counts
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return self.clock() - self._started
+
+    @property
+    def per_minute(self) -> float | None:
+        """Finished videos a minute since the start; ``None`` before the first."""
+        made = sum(count for count, _ in self._durations.values())
+        return made / self.seconds * 60.0 if made and self.seconds > 0 else None
+
+    @property
+    def pause(self) -> float:
+        """Remaining seconds of a pause that the service asked for."""
+        return max(self.paused_until - self.clock(), 0.0)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Expected seconds until the end, from the durations so far; ``None`` before the first.
+
+        Waiting items are expected to start at the rate at which the service has accepted so far,
+        and to run as many at once as the most so far. The last one then takes a full duration.
+        """
+        longest = sum(seconds / count for count, seconds in self._durations.values())
+        if not self._durations:
+            return None
+        waiting = self.steps()["waiting"]
+        if not waiting:
+            latest = max((item.since for item in self._under_way()), default=float("-inf"))
+            return max(longest - (self.clock() - latest), 0.0)
+        by_width = waiting * longest / max(self._most_making, 1)
+        by_rate = waiting * self.seconds / max(self._accepted, 1)
+        return max(by_width, by_rate) + longest
+
+    def newest(self, most: int) -> list[Item]:
+        """The items that do not wait, the latest change first."""
+        active = [item for item in self._under_way() if item.step != "waiting"]
+        return sorted(active, key=lambda item: item.since, reverse=True)[:most]
+
+    def _under_way(self) -> list[Item]:
+        return [item for item in self.items.values() if not item.state]
 
 
-@contextlib.asynccontextmanager
-async def progress(screen: Screen) -> AsyncIterator[Progress]:
-    """Show progress while the block runs."""
-    shown = Progress(screen, asyncio.get_running_loop().time)
-    if screen.is_live:
-        live = Live(shown, console=screen.console, redirect_stdout=False, refresh_per_second=8)
-        with screen.holding(), live:
-            yield shown
-        return
-    beat = asyncio.create_task(shown.beat())
-    try:
-        yield shown
-    finally:
-        beat.cancel()
+def final_state(outcome: Outcome, item: Item) -> str:
+    """The state in which an item of a batch ends: ``left`` if nothing was bought for a reason that
+    is not the request's own."""
+    error = outcome.error
+    if error is None or error.may_have_cost or error.task_id:
+        return outcome.state
+    is_unsent = item.step == "waiting" and not item.is_submitted
+    return "left" if is_unsent or isinstance(error, AccountError) else outcome.state

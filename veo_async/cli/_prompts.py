@@ -1,4 +1,4 @@
-"""The requests of a file, and all that is wrong with it."""
+"""The requests of a file of prompts, and the problems of the file."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import IO, Any
 from ..errors import InvalidRequestError
 from ..models import VideoRequest
 from ._generate import REQUESTS
-from ._records import Form, Problem, Record, records
+from ._prompt_file import Form, Problem, Record, records
 
 MOST_SHOWN = 1000
-"""Problems of one file that are kept, and shown; the rest are counted."""
+"""Problems of one file that are shown; further ones are only counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +25,13 @@ class Prompt:
 
 
 @dataclass(slots=True)
-class Report:
-    """What a file holds.
+class InputCheck:
+    """The result of checking a file.
 
     Attributes:
-        good: how many requests can be right.
-        problems: the first of the problems; ``bad`` counts all.
+        good: the number of valid requests.
+        bad: the number of problems.
+        problems: the first `MOST_SHOWN` of them.
     """
 
     good: int = 0
@@ -39,12 +40,12 @@ class Report:
 
 
 class Prompts:
-    """The requests of a file. They can be read several times.
+    """The requests of a file, which can be read several times.
 
     Args:
         spool: the file.
         form: its form.
-        defaults: fields for the requests that have them and do not give them.
+        defaults: values for fields that a record leaves out.
     """
 
     def __init__(self, spool: IO[bytes], form: Form, defaults: Mapping[str, Any]) -> None:
@@ -52,20 +53,20 @@ class Prompts:
         self._form: Form = form
         self._defaults = defaults
 
-    def check(self) -> Report:
-        """Read the file to its end, and say what is wrong with it."""
-        report = Report()
+    def check(self) -> InputCheck:
+        """Read the file to its end, and collect its problems."""
+        checked = InputCheck()
         for entry in self:
             if isinstance(entry, Prompt):
-                report.good += 1
+                checked.good += 1
                 continue
-            report.bad += 1
-            if len(report.problems) < MOST_SHOWN:
-                report.problems.append(entry)
-        return report
+            checked.bad += 1
+            if len(checked.problems) < MOST_SHOWN:
+                checked.problems.append(entry)
+        return checked
 
     def requests(self) -> Iterator[VideoRequest | tuple[str, VideoRequest]]:
-        """The requests that can be right, with their keys where the file gives them."""
+        """The valid requests, with their keys where the file has keys."""
         for entry in self:
             if isinstance(entry, Prompt):
                 yield entry.request if entry.key is None else (entry.key, entry.request)
@@ -100,7 +101,7 @@ class Prompts:
 
 
 def _implied(fields: Mapping[str, Any]) -> str:
-    """The action of a record that names none."""
+    """The action of a record without one, by its fields."""
     if "video_id" in fields:
         return "get_1080p"
     return "image2video" if "image_urls" in fields else "text2video"
@@ -123,7 +124,8 @@ def _is_text(key: str) -> bool:
 
 
 def _shortened(message: str) -> str:
-    """The library's words, without the class and what is said once for the whole file."""
+    """A message of the library without its class, and without the sentence that the command prints
+    once for the whole file."""
     for kind in REQUESTS.values():
         message = message.removeprefix(f"{kind.__name__}: ")
     return message.removesuffix(" Nothing was sent.").removesuffix(".")

@@ -1,39 +1,21 @@
-"""What a command prints about one task: the same fields from every command.
+"""The row of one task: every command prints the same fields.
 
-With ``--json`` a row is one object on one line, with every field of `Row` and no other; fields
-are added, never renamed.
+With ``--json`` a row is one object on one line, with exactly the fields of `Row`. Later versions
+may add fields, but rename none.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import TypedDict
+from typing import Any
 
 from ..errors import state_after
-from ..models import Generation, Outcome, TaskRecord, Video, VideoRequest
+from ..models import Generation, Outcome, TaskRecord, VideoRequest, error_fields, video_fields
 from ._exits import message_of
 from ._text import plain
-
-
-class VideoRow(TypedDict):
-    """One video of a task."""
-
-    id: str | None
-    video_url: str | None
-    created_at: str | None
-    complete_at: str | None
-    state: str | None
-
-
-class ErrorRow(TypedDict):
-    """Why there is no result; `may_have_cost` says whether money may have been spent."""
-
-    type: str
-    message: str
-    may_have_cost: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,13 +24,13 @@ class Row:
 
     Attributes:
         key: the item's key in its batch.
-        task_id, trace_id: the service's ids, where they are known.
+        task_id, trace_id: the service's ids, if they are known.
         state: ``succeeded``, ``failed``, ``pending`` (it goes on at the service) or ``uncertain``.
-        action, model, prompt: what was asked for, where it is known.
-        created_at, finished_at: when, as the service's task list says; ISO 8601 with a zone.
-        videos: its videos.
-        files: where they were saved.
-        error: why there is no result.
+        action, model, prompt: the request, if it is known.
+        created_at, finished_at: the times in the service's task list, in ISO 8601 with a zone.
+        videos: the videos of the task, as in `Outcome.to_dict`.
+        files: the paths of the saved files.
+        error: the error, as in `Outcome.to_dict`, if there is one.
     """
 
     key: str | None = None
@@ -60,20 +42,20 @@ class Row:
     prompt: str | None = None
     created_at: str | None = None
     finished_at: str | None = None
-    videos: Sequence[VideoRow] = ()
+    videos: Sequence[Mapping[str, str | None]] = ()
     files: Sequence[str] = ()
-    error: ErrorRow | None = None
+    error: Mapping[str, Any] | None = None
 
     def as_json(self) -> str:
-        """One line of ASCII, so that nothing in it can break a line or move a cursor."""
+        """One line of ASCII: no character in it can break the line or move the cursor."""
         return json.dumps(asdict(self))
 
     def as_text(self) -> str:
-        """A few lines for a person: what is known, and nothing else."""
+        """A few lines for a person, with the known values only."""
         return "\n".join(f"{name:<9}  {plain(value)}" for name, value in self._facts() if value)
 
     def as_line(self) -> str:
-        """One line of a table for a person; what may be long or wide stands last."""
+        """One line of a table for a person. The prompt is last, because it may be long or wide."""
         when = self.created_at or ""
         cells = (f"{self.task_id or '':<36}", f"{self.state:<9}", f"{when:<25}")
         asked = (f"{self.action or '':<17}", self.model or "", self.prompt or "")
@@ -95,7 +77,7 @@ def of_result(generation: Generation) -> Row:
         task_id=generation.task_id,
         trace_id=generation.trace_id,
         state="succeeded",
-        videos=[_video(video) for video in generation.data],
+        videos=[video_fields(video) for video in generation.data],
     )
 
 
@@ -105,42 +87,38 @@ def of_error(error: Exception, task_id: str | None = None) -> Row:
         task_id=getattr(error, "task_id", None) or task_id,
         trace_id=getattr(error, "trace_id", None),
         state=state_after(error),
-        videos=[_video(video) for video in getattr(error, "videos", ())],
+        videos=[video_fields(video) for video in getattr(error, "videos", ())],
         error=error_row(error),
     )
 
 
 def of_outcome(outcome: Outcome) -> Row:
     """The row of an item of a batch."""
-    row = of_error(outcome.error) if outcome.error else Row(state="succeeded")
-    if outcome.result:
-        made = of_result(outcome.result)
-        task_id = row.task_id or made.task_id
-        row = replace(row, task_id=task_id, trace_id=made.trace_id, videos=made.videos)
-    files = [str(file) for file in outcome.files]
-    return asked(replace(row, key=outcome.key, files=files), outcome.request)
+    row = Row(**outcome.to_dict())
+    return replace(row, error=error_row(outcome.error)) if outcome.error else row
 
 
-def asked(row: Row, request: VideoRequest) -> Row:
-    """The row with what was asked for."""
+def with_request(row: Row, request: VideoRequest) -> Row:
+    """The row with the fields of its request."""
     prompt = getattr(request, "prompt", None)
     return replace(row, action=request.action, model=request.model, prompt=prompt)
 
 
 def of_record(record: TaskRecord) -> Row:
-    """The row of a task as the account's list shows it."""
-    asked = record.request or {}
+    """The row of a record of the task list."""
+    request = record.request or {}
+    videos = record.generation.data if record.generation else ()
     return Row(
         task_id=record.id,
         trace_id=record.trace_id,
         state=record.state,
         created_at=_time(record.created_at),
         finished_at=_time(record.finished_at),
-        videos=[_video(video) for video in record.generation.data] if record.generation else [],
+        videos=[video_fields(video) for video in videos],
         error=error_row(record.error) if record.error else None,
-        action=_text(asked.get("action")),
-        model=_text(asked.get("model")),
-        prompt=_text(asked.get("prompt")),
+        action=_text(request.get("action")),
+        model=_text(request.get("model")),
+        prompt=_text(request.get("prompt")),
     )
 
 
@@ -152,20 +130,6 @@ def _time(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
 
 
-def _video(video: Video) -> VideoRow:
-    return {
-        "id": video.id,
-        "video_url": video.video_url,
-        "created_at": _time(video.created_at),
-        "complete_at": _time(video.complete_at),
-        "state": video.state,
-    }
-
-
-def error_row(error: Exception) -> ErrorRow:
-    """What a row says about an error."""
-    return {
-        "type": type(error).__name__,
-        "message": message_of(error),
-        "may_have_cost": bool(getattr(error, "may_have_cost", False)),
-    }
+def error_row(error: Exception) -> dict[str, Any]:
+    """The fields of an error, with a message that names commands in place of methods."""
+    return {**error_fields(error), "message": message_of(error)}

@@ -1,4 +1,4 @@
-"""The two streams: results on standard output, everything else on standard error."""
+"""The two streams: results on standard output, all other lines on standard error."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
 
 class Screen:
-    """What one command shows.
+    """The output of one command.
 
-    Lines on standard error go through one console, so that they stand above a live view.
+    One console writes all lines on standard error, so that they appear above a live view.
     """
 
     def __init__(self, options: Shared) -> None:
         self.console = Console(stderr=True, markup=False, highlight=False, emoji=False)
         self.is_live = sys.stderr.isatty() and not self.console.is_dumb_terminal
-        # Where both streams are one terminal, what is drawn on it tells a person all there is.
-        self.tells_all = self.is_live and sys.stdout.isatty()
+        # Then a person sees the live view, and needs no list of files on standard output.
+        self.is_one_terminal = self.is_live and sys.stdout.isatty()
         self._options = options
         self._rows = 0
         self._held: list[str] | None = None
 
     def result(self, row: Row) -> None:
-        """One result on standard output."""
+        """Print one result."""
         if self._options.json:
             self.print(row.as_json())
             return
@@ -46,17 +46,17 @@ class Screen:
         self.print(row.as_text())
 
     def listed(self, row: Row) -> None:
-        """One row of a list on standard output."""
+        """Print one row of a list."""
         self.print(row.as_json() if self._options.json else row.as_line())
 
     def failure(self, row: Row) -> None:
-        """One result that is an error: a line of standard error says that to a person, and a row
-        says it to a program; videos that are ready all the same are shown to both."""
+        """Print a result that is an error, for programs. People read the error on standard error;
+        the row is printed for them only if some videos are finished all the same."""
         if self._options.json or row.videos:
             self.result(row)
 
     def print(self, line: str) -> None:
-        """A line of a result, harmless already."""
+        """Print a line of a result. Its text is escaped already."""
         if self._held is None:
             print(line, flush=True)
         else:
@@ -64,7 +64,7 @@ class Screen:
 
     @contextlib.contextmanager
     def holding(self) -> Iterator[None]:
-        """Keep results back from a terminal on which a live view is drawn meanwhile."""
+        """Delay results until the block ends, if a live view uses the same terminal."""
         held: list[str] = []
         self._held = held if sys.stdout.isatty() else None
         try:
@@ -75,11 +75,11 @@ class Screen:
                 self.print(line)
 
     def note(self, text: str, style: str = "") -> None:
-        """A line about what goes on, from any text."""
+        """Print a line on standard error. The text may be anything; it is escaped here."""
         self.console.print(Text(plain(text), style=style), soft_wrap=True)
 
     def error(self, error: BaseException) -> int:
-        """One line that says what went wrong, and the exit code for it."""
+        """Print an error on one line, and return its exit code."""
         if self._options.debug:
             trace = "".join(traceback.format_exception(error))
             for line in trace.splitlines():
@@ -89,7 +89,7 @@ class Screen:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Show the library's warnings; with ``--debug`` all that it logs."""
+        """Print the library's warnings; with ``--debug`` its whole log."""
         logger = logging.getLogger("veo_async")
         before = logger.level, logger.propagate
         handler = _Lines(self)

@@ -1,4 +1,4 @@
-"""What every command does around its own work: a loop, a client, Ctrl-C, and one line per error."""
+"""The frame of every command: the event loop, the client, Ctrl-C, and one line for an error."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from .._client import VeoClient
 from ..policies import PollPolicy
 from ._exits import FAILED, INTERRUPTED, message_of, quoted
 from ._options import Calling, Seams, Shared, Waiting
+from ._progress import Progress
+from ._progress_view import progress_of_few
 from ._screen import Screen
 
 if TYPE_CHECKING:
@@ -28,14 +30,14 @@ CLOCK_FACTOR = 60.0
 """With ``--emulator`` a minute of the service passes in a second."""
 
 OFFLINE_POLL = PollPolicy(first_delay=0.2, min_interval=0.1, max_interval=0.5)
-"""Looks that suit a service whose minute is a second."""
+"""The polls of a service whose minute takes a second."""
 
 
 def run(work: Callable[[Screen], Coroutine[Any, Any, int]], options: Shared, seams: Seams) -> int:
-    """Do a command's work to its end, whatever that is.
+    """Run the work of a command, and return its exit code.
 
-    The first Ctrl-C cancels the work, which may take as long as the client needs to learn what
-    became of an open submit; the second stops at once.
+    The first Ctrl-C cancels the work. That may take as long as the client needs to learn the
+    outcome of an open submit. A second Ctrl-C exits immediately.
     """
     screen = Screen(options)
     try:
@@ -46,20 +48,20 @@ def run(work: Callable[[Screen], Coroutine[Any, Any, int]], options: Shared, sea
         ):
             return runner.run(work(screen))
     except BrokenPipeError:
-        _drop_the_rest()
+        _discard_output()
         return FAILED
     except KeyboardInterrupt:
         screen.note("veo-async: interrupted", "red")
         return INTERRUPTED
     except typer.BadParameter:
         raise
-    except Exception as error:  # noqa: BLE001 - a bug is one line, too, with an exit code of its own
+    except Exception as error:  # noqa: BLE001 - a bug is one line, too, and has its own exit code
         return screen.error(error)
 
 
-def _drop_the_rest() -> None:
-    """Nobody reads standard output any more, so what is buffered for it must go nowhere: else the
-    interpreter would complain at its end (the way that Python's documentation shows)."""
+def _discard_output() -> None:
+    """Discard the buffered output after the reader closed its pipe. Otherwise the interpreter
+    prints an error when it exits. Python's documentation on SIGPIPE shows this way."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
@@ -67,7 +69,7 @@ def _drop_the_rest() -> None:
 
 @contextlib.contextmanager
 def _termination_as_interrupt() -> Iterator[None]:
-    """SIGTERM ends a command as Ctrl-C does, since a submit that is cut is a paid video lost."""
+    """Treat SIGTERM like Ctrl-C: to abort an open submit may lose a paid video."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -80,21 +82,24 @@ def _termination_as_interrupt() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A client, the screen, and the tasks that are known to go on at the service.
+    """The objects that the steps of one command share.
 
-    ``has_journal`` tells that a later run finds them by itself.
+    Attributes:
+        has_journal: whether a later run finds the running tasks by itself.
+        running: the ids of the tasks that this command waits for, in their order.
     """
 
     veo: VeoClient
     screen: Screen
+    progress: Progress
     emulator: Emulator | None = None
     has_journal: bool = False
     running: dict[str, None] = field(default_factory=dict)
 
-    def tell_what_goes_on(self) -> None:
-        """Say how to go on with all that was submitted and whose end nobody here has seen."""
+    def report_unfinished(self) -> None:
+        """Print the command that resumes each submitted task whose end was not seen."""
         if self.has_journal:
-            return  # it knows them all
+            return  # the journal contains them all
         unsettled = self.veo.unsettled
         ids = {**self.running, **{entry.task_id: None for entry in unsettled if entry.task_id}}
         for task_id in ids:
@@ -114,23 +119,26 @@ async def online(
     seams: Seams,
     *,
     client: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
     has_journal: bool = False,
 ) -> AsyncIterator[Session]:
-    """A session with the service, as the options, the environment and `client` say."""
-    chosen = {"base_url": options.base_url, **_timeout(options), **(client or {}), **seams.client}
-    async with _session(VeoClient(**chosen), screen, has_journal=has_journal) as opened:
+    """A session with the service. `client` has options for the client."""
+    progress = progress or progress_of_few(screen)
+    given = {"on_event": progress.on_event, **_timeout(options), **(client or {}), **seams.client}
+    veo = VeoClient(**{"base_url": options.base_url, **given})
+    async with _session(Session(veo, screen, progress, has_journal=has_journal)) as opened:
         yield opened
 
 
 def _timeout(options: Shared) -> dict[str, float]:
-    """How long to wait. The client is told at once, so that it refuses nonsense before a submit."""
+    """The timeout as an option of the client, which validates it before anything is sent."""
     if isinstance(options, Waiting) and options.timeout is not None:
         return {"timeout": options.timeout}
     return {}
 
 
 def emulator_class(seams: Seams) -> Callable[..., Emulator]:
-    """What makes an emulator.
+    """The class of the emulator, or a test's replacement.
 
     Raises:
         MissingExtraError: its libraries are not installed.
@@ -143,7 +151,7 @@ def emulator_class(seams: Seams) -> Callable[..., Emulator]:
 
 
 async def _no_image(url: str) -> bytes:
-    """Offline no image is fetched; the emulator draws something in its place."""
+    """Fetch no image when offline. The emulator then draws a placeholder."""
     raise OSError(f"{url} is not on this machine")
 
 
@@ -154,39 +162,35 @@ async def offline(
     seams: Seams,
     *,
     client: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
     has_journal: bool = False,
     **emulation: Any,
 ) -> AsyncIterator[Session]:
-    """A session with an emulator of its own; `emulation` are the emulator's options."""
+    """A session with its own emulator. `emulation` has options for the emulator."""
     always = {"clock_factor": CLOCK_FACTOR, "epoch": time.time(), "fetch": _no_image}
     emulation = {**always, **emulation}
+    progress = progress or progress_of_few(screen)
     async with emulator_class(seams)(**emulation) as emulator:
         chosen = {
             "api_token": "offline",
             "base_url": emulator.base_url,
             "transport": emulator.transport(),
             "poll": OFFLINE_POLL,
+            "on_event": progress.on_event,
             **_timeout(options),
             **(client or {}),
             **seams.client,
         }
-        veo = VeoClient(**chosen)
-        async with _session(veo, screen, emulator, has_journal=has_journal) as opened:
+        session = Session(VeoClient(**chosen), screen, progress, emulator, has_journal)
+        async with _session(session) as opened:
             yield opened
 
 
 @contextlib.asynccontextmanager
-async def _session(
-    veo: VeoClient,
-    screen: Screen,
-    emulator: Emulator | None = None,
-    *,
-    has_journal: bool = False,
-) -> AsyncIterator[Session]:
-    opened = Session(veo, screen, emulator, has_journal)
+async def _session(session: Session) -> AsyncIterator[Session]:
     try:
-        yield opened
+        yield session
     finally:
-        # A submit that is open until now is told of once it has settled.
-        await veo.aclose()
-        opened.tell_what_goes_on()
+        # Closing waits for open submits, so that their tasks are reported, too.
+        await session.veo.aclose()
+        session.report_unfinished()

@@ -1,7 +1,7 @@
-"""Foreign text made harmless: for a terminal, for one line.
+"""Escaping of text for a terminal.
 
-A prompt or an answer may hold anything. What reaches a terminal is printable and on one line,
-so it can neither move the cursor nor pose as output of ours.
+A prompt or a reply may contain any character. Escaped text is printable and stays on one line, so
+it can neither move the cursor nor pass for output of this program.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 import unicodedata
 
 JOINERS = "\u200c\u200d"
-"""Invisible, but Persian and emoji families are spelled with them, and they move nothing."""
+"""Invisible characters that Persian and emoji families need. They do not move the cursor."""
 
 
 def plain(text: str) -> str:
-    """The text on one line, every control, format and unassigned character spelled out."""
-    return "".join(char if _harmless(char) else _spelled(char) for char in text)
+    """The text on one line, with every control, format and unassigned character escaped."""
+    return "".join(char if _is_safe(char) else _escaped(char) for char in text)
 
 
-def _harmless(char: str) -> bool:
+def _is_safe(char: str) -> bool:
     return char.isprintable() or char in JOINERS or unicodedata.category(char) == "Zs"
 
 
-def _spelled(char: str) -> str:
+def _escaped(char: str) -> str:
     return char.encode("unicode_escape", "surrogatepass").decode("ascii")

@@ -1,4 +1,4 @@
-"""One video from its request to its file, and how its end is told. Every end is a value here."""
+"""The steps of one video, from its request to its file. An error is a value here."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from ..errors import VeoError
 from ..models import Generation, Video, VideoRequest
 from . import _rows
 from ._exits import OK
-from ._progress import Line, Progress
+from ._progress import Item, Progress
 from ._rows import Row
 from ._screen import Screen
 from ._session import Session
 
-Places = Callable[[Generation], list[tuple[Video, Path]]]
-"""Says which videos of a result are saved where."""
+Destinations = Callable[[Generation], list[tuple[Video, Path]]]
+"""Returns the videos of a result that are saved, with their files."""
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How one task ended: the row for it, and the error if something went wrong."""
+    """The end of one task: its row, and its error if there is one."""
 
     row: Row
     error: Exception | None = None
 
 
-def told(end: End, screen: Screen) -> int:
-    """Print how a task ended, and return the exit code for it."""
+def report(end: End, screen: Screen) -> int:
+    """Print the end of a task, and return its exit code."""
     if end.error is None:
         screen.result(end.row)
         return OK
@@ -37,81 +37,63 @@ def told(end: End, screen: Screen) -> int:
     return screen.error(end.error)
 
 
-async def ended(
-    work: Awaitable[End],
-    shown: Progress,
-    line: Line,
-    *,
-    task_id: str | None = None,
+async def run_item(
+    work: Awaitable[End], progress: Progress, item: Item, *, task_id: str | None = None
 ) -> End:
-    """Do the work, and show how it ended."""
+    """Await the work of an item, and end the item."""
     try:
         end = await work
     except (VeoError, OSError) as error:
         end = End(_rows.of_error(error, task_id), error)
-    # The row tells how the task stands; a video that was made may still not have been saved.
-    lost_here = end.error is not None and end.row.state == "succeeded"
-    shown.end(line, "not saved" if lost_here else end.row.state, ", ".join(end.row.files))
+    # The state of the row is that of the task, which may have succeeded without a saved file.
+    is_unsaved = end.error is not None and end.row.state == "succeeded"
+    progress.end(item, "not saved" if is_unsaved else end.row.state, ", ".join(end.row.files))
     return end
 
 
-async def submitted(session: Session, request: VideoRequest, shown: Progress, line: Line) -> Task:
-    """Send a request."""
-    shown.show(line, "submitting")
+async def submit(session: Session, request: VideoRequest, item: Item) -> Task:
+    """Submit a request, and assign its task to the item."""
     task = await session.veo.submit(request)
-    shown.show(line, "running", task.id)
+    session.progress.assign(item, task.id, is_finished=task.state == "succeeded")
     return task
 
 
-async def made(
-    session: Session,
-    request: VideoRequest,
-    shown: Progress,
-    *,
-    label: str,
-    places: Places | None = None,
+async def make_video(
+    session: Session, request: VideoRequest, to: Destinations | None, *, label: str | None = None
 ) -> End:
     """Buy one video, from its request to its file."""
-    line = shown.add(label)
+    is_saved = to is not None
+    item = session.progress.add(label or request.title, "submitting", is_saved=is_saved)
 
     async def work() -> End:
-        task = await submitted(session, request, shown, line)
-        return await finished(session, task.id, task.result(), shown, line, places=places)
+        task = await submit(session, request, item)
+        return await wait_and_save(session, task.id, task.result(), to)
 
-    end = await ended(work(), shown, line)
-    return replace(end, row=_rows.asked(end.row, request))
+    end = await run_item(work(), session.progress, item)
+    return replace(end, row=_rows.with_request(end.row, request))
 
 
-async def finished(
-    session: Session,
-    task_id: str,
-    waiting: Awaitable[Generation],
-    shown: Progress,
-    line: Line,
-    *,
-    places: Places | None,
+async def wait_and_save(
+    session: Session, task_id: str, waiting: Awaitable[Generation], to: Destinations | None
 ) -> End:
-    """Wait for a task, which goes on at the service if that is cut short, and save its videos."""
+    """Wait for a task, and save its videos. If this is cancelled, the task stays in ``running``."""
     session.running[task_id] = None
     try:
         generation = await waiting
     except VeoError:
-        # The error itself says how to go on, where that makes sense.
+        # The message of the error contains the command that resumes the task, if there is one.
         del session.running[task_id]
         raise
     del session.running[task_id]
     row = _rows.of_result(generation)
-    if places is None:
-        return End(row)
-    shown.show(line, "downloading")
-    return await saved(session, row, places(generation))
+    return End(row) if to is None else await save(session, row, to(generation))
 
 
-async def saved(session: Session, row: Row, wanted: list[tuple[Video, Path]]) -> End:
-    """Download the videos one by one; an error leaves those that were saved in the row."""
-    for video, place in wanted:
+async def save(session: Session, row: Row, wanted: list[tuple[Video, Path]]) -> End:
+    """Download the videos one by one. After an error the row contains the files saved so far."""
+    for video, path in wanted:
         try:
-            file = await session.veo.download(video, place)
+            file = await session.veo.download(video, path)
         except (VeoError, OSError) as error:
             return End(replace(row, error=_rows.error_row(error)), error)
         row = replace(row, files=(*row.files, str(file)))

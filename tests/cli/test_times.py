@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import typer
 
-from veo_async.cli._when import moment
+from veo_async.cli._times import parse_time
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -23,15 +23,15 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
         ("2026-02-28", datetime(2026, 2, 28).astimezone()),
     ],
 )
-def test_moment(text: str, then: datetime) -> None:
+def test_parse_time(text: str, then: datetime) -> None:
     """A time is ISO 8601, or a duration before now; without a zone it is this machine's."""
-    assert moment(text, now=NOW, option="--since") == then
+    assert parse_time(text, now=NOW, option="--since") == then
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "-5m", "999999999d", "0001-01-01", "5m5"])
-def test_no_moment(text: str) -> None:
+def test_no_time(text: str) -> None:
     """Anything else is refused with the option's name, numbers beyond all calendars included."""
     with pytest.raises(typer.BadParameter) as caught:
-        moment(text, now=NOW, option="--since")
+        parse_time(text, now=NOW, option="--since")
 
     assert caught.value.param_hint == "--since"

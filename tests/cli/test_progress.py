@@ -1,17 +1,14 @@
-"""What a batch has come to, from its events alone."""
+"""The progress of a command, from the events of its client."""
 
 from __future__ import annotations
 
-from io import StringIO
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from veo_async import GenerationFailedError, InsufficientBalanceError, Outcome, TextToVideo
 from veo_async import events as of
-from veo_async.cli._board import Board, span
-from veo_async.cli._tally import Moving, Tally, end_of
+from veo_async.cli._progress import Item, Progress, final_state
 from veo_async.errors import BadRequestError, VeoError, WaitTimeoutError
 from veo_async.events import Event
 from veo_async.models import Generation, Get1080p
@@ -55,12 +52,12 @@ def ended(key: str, error: VeoError | None = None) -> Event:
     return of.Ended(at=0, key=key, outcome=outcome, seconds=1.0)
 
 
-def tally(*heard: Event, total: int = 10) -> tuple[Tally, Clock]:
-    """The tally of these events, and its clock."""
+def progress(*heard: Event, total: int = 10) -> tuple[Progress, Clock]:
+    """The progress of these events, and its clock."""
     clock = Clock()
-    made = Tally(clock, total)
+    made = Progress(clock, total)
     for event in heard:
-        made.hear(event)
+        made.on_event(event)
     return made, clock
 
 
@@ -79,7 +76,7 @@ def tally(*heard: Event, total: int = 10) -> tuple[Tally, Clock]:
 )
 def test_each_event(event: Event, doing: str) -> None:
     """After each event something else is done about the item; nothing is counted twice."""
-    counts = tally(begun("a"), event)[0].doing()
+    counts = progress(begun("a"), event)[0].steps()
 
     assert counts[doing] == (10 if doing == "waiting" else 1)
     assert counts.total() == 10
@@ -91,7 +88,7 @@ def test_each_event(event: Event, doing: str) -> None:
 )
 def test_resumed_items(step: str, doing: str) -> None:
     """What an earlier run began goes on where it was."""
-    assert tally(begun("a", step))[0].doing()[doing] == 1
+    assert progress(begun("a", step))[0].steps()[doing] == 1
 
 
 def test_what_changes_nothing() -> None:
@@ -99,11 +96,11 @@ def test_what_changes_nothing() -> None:
     failed = of.Failed(
         at=0, key="a", seconds=1.0, error=GenerationFailedError("no", task_id="t", code=None)
     )
-    before, _ = tally(begun("a"), accepted("a"))
+    before, _ = progress(begun("a"), accepted("a"))
 
-    after, _ = tally(begun("a"), accepted("a"), failed, accepted("else"), Event(at=0))
+    after, _ = progress(begun("a"), accepted("a"), failed, accepted("else"), Event(at=0))
 
-    assert after.doing() == before.doing()
+    assert after.steps() == before.steps()
 
 
 @pytest.mark.parametrize(
@@ -120,28 +117,28 @@ def test_what_changes_nothing() -> None:
 )
 def test_ends(error: VeoError | None, *, is_submitted: bool, end: str) -> None:
     """What was never bought, for no fault of its own, is left; all else has ended."""
-    moving = Moving("a mug", "waiting", 0.0, is_submitted)
+    moving = Item("a mug", "waiting", 0.0, is_submitted=is_submitted)
 
-    assert end_of(Outcome("a", REQUEST, None, error), moving) == end
+    assert final_state(Outcome("a", REQUEST, None, error), moving) == end
 
 
 def test_earlier_failures_are_not_left() -> None:
     """What stays failed from an earlier run has failed, and is not left to do."""
-    made, _ = tally(begun("a", "failed"), ended("a", BadRequestError("no")))
+    made, _ = progress(begun("a", "stays"), ended("a", BadRequestError("no")))
 
     assert made.take("a") == "failed"
     assert made.ended == {"failed": 1}
-    assert not made.ends
+    assert not made.items
 
 
 def test_time_left() -> None:
     """The rest is estimated by how long videos took: at most as many at once as there were, and
     no faster than they were taken."""
-    made, clock = tally(*(event for key in "ab" for event in (begun(key), accepted(key))))
+    made, clock = progress(*(event for key in "ab" for event in (begun(key), accepted(key))))
     assert made.seconds_left is None
     clock.now = 40.0
-    made.hear(finished("a", 40.0))
-    made.hear(ended("a"))
+    made.on_event(finished("a", 40.0))
+    made.on_event(ended("a"))
 
     by_width = made.seconds_left
     clock.now = 400.0
@@ -153,24 +150,24 @@ def test_time_left() -> None:
 
 def test_time_left_at_the_end() -> None:
     """Once all are under way, the youngest decides; a late one may come at any moment."""
-    made, clock = tally(begun("a"), accepted("a"), begun("b"), accepted("b"), total=2)
+    made, clock = progress(begun("a"), accepted("a"), begun("b"), accepted("b"), total=2)
     clock.now = 40.0
-    made.hear(finished("a", 40.0))
-    made.hear(ended("a"))
-    made.hear(of.Adopted(at=0, key="b", seconds=1.0))
+    made.on_event(finished("a", 40.0))
+    made.on_event(ended("a"))
+    made.on_event(of.Adopted(at=0, key="b", seconds=1.0))
 
     assert made.seconds_left == 40.0
     clock.now = 60.0
     assert made.seconds_left == 20.0
     clock.now = 600.0
     assert made.seconds_left == 0.0
-    made.hear(ended("b"))
+    made.on_event(ended("b"))
     assert made.seconds_left == 0.0
 
 
 def test_results_of_elsewhere_teach_nothing() -> None:
     """A task whose submit nobody saw says nothing of how long videos take."""
-    made, clock = tally(begun("a"), finished("a", None))
+    made, clock = progress(begun("a"), finished("a", None))
     clock.now = 60.0
 
     assert made.seconds_left is made.per_minute is None
@@ -178,52 +175,80 @@ def test_results_of_elsewhere_teach_nothing() -> None:
 
 def test_pauses() -> None:
     """The longest pause holds."""
-    made, clock = tally(of.Throttled(at=0, seconds=20.0), of.Throttled(at=0, seconds=10.0))
+    made, clock = progress(of.Throttled(at=0, seconds=20.0), of.Throttled(at=0, seconds=10.0))
     clock.now = 15.0
 
     assert (made.pauses, made.pause) == (2, 5.0)
-    assert "429: 2 times, everybody waits 5 s" in Board(made).line()
     clock.now = 25.0
-    assert Board(made).line() == "0 of 10, 10 waiting, 429: 2 times"
-
-
-def test_board() -> None:
-    """The line says all that is known, in one order."""
-    made, clock = tally(begun("a"), accepted("a"), finished("a"), ended("a"), begun("b"))
-    clock.now = 30.0
-
-    assert Board(made).line() == ("1 of 10, 1 done, 9 waiting, 2.0 a minute, about 0:10:00 left")
-
-
-def test_board_in_a_terminal() -> None:
-    """What moves now is shown line by line, whatever is in a prompt."""
-    made, clock = tally(begun("a"), submitted("a"))
-    clock.now = 7.0
-    console = Console(file=StringIO(), width=80)
-
-    console.print(Board(made))
-    shown = console.file.getvalue()  # type: ignore[attr-defined]  # it is a StringIO
-
-    assert "0/10" in shown
-    assert "submitting" in shown
-    assert "7 s" in shown
+    assert made.pause == 0.0
 
 
 def test_newest() -> None:
     """The items about which something new is done are shown, the last one first."""
-    made, clock = tally(begun("a"), begun("b"), begun("c"))
+    made, clock = progress(begun("a"), begun("b"), begun("c"))
     for key in "ba":
         clock.now += 1.0
-        made.hear(submitted(key))
+        made.on_event(submitted(key))
     upscale = of.Begun(at=0, key="d", request=Get1080p(video_id="v1"), step="wait")
-    made.hear(upscale)
+    made.on_event(upscale)
     clock.now += 1.0
-    made.hear(of.Adopted(at=0, key="d", seconds=1.0))
+    made.on_event(of.Adopted(at=0, key="d", seconds=1.0))
 
     assert [item.label for item in made.newest(2)] == ["v1", "a mug"]
-    assert len(list(made.newest(9))) == 3
+    assert len(made.newest(9)) == 3
 
 
-def test_span() -> None:
-    """Times are hours, minutes and seconds."""
-    assert span(3723.4) == "1:02:03"
+def finished_task(task_id: str) -> Event:
+    """A task of a single call was made: its event has no key."""
+    return of.Finished(at=0, task_id=task_id, generation=RESULT, seconds=60.0)
+
+
+def calls(label: str, *, is_saved: bool) -> tuple[Progress, Item, list[str]]:
+    """The progress of one call, its item, and a list of its steps and its final state."""
+    seen: list[str] = []
+    made = Progress(Clock(), on_change=lambda item, _: seen.append(item.state or item.step))
+    return made, made.add(label, "submitting", is_saved=is_saved), seen
+
+
+@pytest.mark.parametrize(
+    "is_saved, steps",
+    [
+        (True, ["submitting", "making", "downloading", "succeeded"]),
+        (False, ["submitting", "making", "succeeded"]),
+    ],
+)
+def test_single_calls(*, is_saved: bool, steps: list[str]) -> None:
+    """The events of a single call find its item by the task; each change is told once."""
+    made, item, seen = calls("a mug", is_saved=is_saved)
+
+    made.on_event(of.Submitted(at=0, request=REQUEST))
+    made.assign(item, "t", is_finished=False)
+    made.on_event(finished_task("t"))
+    made.on_event(finished_task("else"))
+    made.end(item, "succeeded")
+    made.on_event(finished_task("t"))
+
+    assert seen == steps
+    assert (made.done, made.total, made.steps().total(), item.detail) == (1, 1, 0, "t")
+
+
+@pytest.mark.parametrize("is_saved, step", [(True, "downloading"), (False, "making")])
+def test_an_answer_with_the_video(*, is_saved: bool, step: str) -> None:
+    """A task may be finished before the command knows its id."""
+    made, item, seen = calls("a mug", is_saved=is_saved)
+    made.on_event(finished_task("t"))
+
+    made.assign(item, "t", is_finished=True)
+
+    assert item.step == seen[-1] == step
+    assert "making" in seen
+
+
+def test_a_task_without_an_id() -> None:
+    """The item of a task without an id is found by no event, such as that of another submit."""
+    made, item, _ = calls("a mug", is_saved=False)
+
+    made.assign(item, "", is_finished=True)
+    made.on_event(of.Submitted(at=0, request=REQUEST))
+
+    assert item.step == "making"

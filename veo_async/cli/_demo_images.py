@@ -1,4 +1,4 @@
-"""The two pictures that the demo starts its videos from, drawn here."""
+"""The images that the demo starts its videos from, drawn with Pillow."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A file of prompts, as records: the fields of each, with the line on which it begins.
+"""A file of prompts as records: the fields of each prompt, and the line on which it begins.
 
-The whole input is copied aside first, so that it can be checked to its end and then be read again,
-also where it comes from a pipe, or changes meanwhile. What is in memory does not grow with it.
+The whole input is copied first. So it can be checked to its end and read a second time, also if it
+comes from a pipe or changes meanwhile. The memory in use does not grow with the input.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ FORMS: Mapping[str, Form] = {
     ".tsv": "csv",
     ".txt": "lines",
 }
-"""The form of a file by the end of its name."""
+"""The form of a file, by its suffix."""
 
 IN_MEMORY = 8 << 20
-"""Bytes of the input that are kept in memory; more of them go to a file without a name."""
+"""Bytes of the input that are kept in memory; a larger input is kept in a temporary file."""
 
 LONGEST = 1 << 20
-"""Characters of one line: more than any prompt, and little enough to be read at once."""
+"""Characters of one line: more than any prompt has, and few enough to be read at once."""
 
 NOT_UTF8 = re.compile("[\udc80-\udcff]")
-"""What `surrogateescape` makes of a byte that is no UTF-8."""
+"""The code points that `surrogateescape` uses for bytes that are not UTF-8."""
 
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-"""How a file begins that a spreadsheet saved as "Unicode"."""
+"""The first bytes of a file that a spreadsheet saved as "Unicode"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong on a line."""
+    """A problem of one line."""
 
     line: int
     text: str
@@ -54,7 +54,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What one line, or one row of a table, says."""
+    """The fields of one line, or of one row of a table."""
 
     line: int
     fields: dict[str, Any]
@@ -69,11 +69,11 @@ def spooled(source: str) -> Iterator[IO[bytes]]:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: its name cannot be one, or there is no standard input.
+        ValueError: the name is not valid, or standard input is closed.
     """
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as spool:
         if source == "-":
-            if sys.stdin is None:  # it was closed before this process began
+            if sys.stdin is None:  # closed before this process started
                 raise ValueError("standard input is closed")
             shutil.copyfileobj(sys.stdin.buffer, spool)
         else:
@@ -83,7 +83,7 @@ def spooled(source: str) -> Iterator[IO[bytes]]:
 
 
 def form_of(source: str, spool: IO[bytes]) -> Form:
-    """The form of an input that does not say it: by its name, or by how it begins."""
+    """The form of an input without ``--format``: by its suffix, else by its first bytes."""
     known = FORMS.get(Path(source).suffix.lower())
     if known:
         return known
@@ -93,7 +93,7 @@ def form_of(source: str, spool: IO[bytes]) -> Form:
 
 
 def records(spool: IO[bytes], form: Form) -> Read:
-    """The records of an input, from its beginning. Blank lines are none."""
+    """The records of an input, from its beginning. Blank lines are skipped."""
     spool.seek(0)
     encoding = "utf-16" if spool.read(2) in UTF16 else "utf-8-sig"
     spool.seek(0)
@@ -102,12 +102,12 @@ def records(spool: IO[bytes], form: Form) -> Read:
         lines = _lines(text)
         yield from _rows(lines) if form == "csv" else _each(lines, form)
     finally:
-        if not spool.closed:  # else whoever read it was stopped
+        if not spool.closed:  # it is closed if the reader was stopped
             text.detach()
 
 
 def _lines(text: io.TextIOWrapper) -> Iterator[tuple[int, str]]:
-    """Each line with its number. Of one that is too long only the beginning is given."""
+    """Each line with its number. Only `LONGEST` characters of a longer line are returned."""
     number = 0
     while line := text.readline(LONGEST):
         number += 1
@@ -128,16 +128,16 @@ def _trouble(line: str) -> str | None:
 
 def _each(lines: Iterable[tuple[int, str]], form: Form) -> Read:
     for number, line in lines:
-        said = line.strip()
-        if not said:
+        text = line.strip()
+        if not text:
             continue
         problem = _trouble(line)
         if problem:
             yield Problem(number, problem)
         elif form == "lines":
-            yield Record(number, {"prompt": said})
+            yield Record(number, {"prompt": text})
         else:
-            yield _object(number, said)
+            yield _object(number, text)
 
 
 def _object(number: int, text: str) -> Record | Problem:
@@ -167,7 +167,7 @@ def _no_constant(name: str) -> Any:
 
 
 def _rows(lines: Iterable[tuple[int, str]]) -> Read:
-    """The rows below a header. A cell may go on over several lines."""
+    """The rows below a header. A cell may contain line breaks."""
     numbered = iter(lines)
     first = next(((number, line) for number, line in numbered if line.strip()), None)
     if first is None:
@@ -221,7 +221,7 @@ WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0":
 
 
 def _cell(name: str, cell: str) -> Any:
-    """The value of a cell, for the fields that are no texts."""
+    """The value of a cell: some fields are not texts."""
     if name == "image_urls":
         return cell.split()
     if name == "translation":

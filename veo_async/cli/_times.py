@@ -1,4 +1,4 @@
-"""Points in time as people type them."""
+"""Times as people type them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import typer
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-def moment(text: str, *, now: datetime, option: str) -> datetime:
-    """An aware time: ISO 8601 (in this machine's zone unless it names one), or so long ago.
+def parse_time(text: str, *, now: datetime, option: str) -> datetime:
+    """An aware time from ISO 8601 text, or from a duration before `now` such as ``2h``.
+
+    A time without a zone is in the zone of this machine.
 
     Raises:
-        typer.BadParameter: it is neither.
+        typer.BadParameter: the text is neither.
     """
     try:
         if ago := re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smhd])", text.strip()):

@@ -1,0 +1,159 @@
+"""The view of the progress on standard error: live on a terminal, else in plain lines."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from ._progress import Item, Progress
+from ._screen import Screen
+from ._text import plain
+
+BEAT_OF_FEW, BEAT_OF_MANY = 30.0, 5.0
+"""Seconds between two plain lines that say how many are done."""
+
+MOST_SHOWN = 6
+"""The number of active items below the bar."""
+
+WORDS = {"succeeded": "done", "pending": "still running", "left": "left to do"}
+"""The words for the final states of many items, where they differ from the state."""
+
+COUNTED = [
+    *("succeeded", "failed", "uncertain", "pending", "left"),
+    *("downloading", "looking", "making", "submitting", "waiting"),
+]
+"""The final states and the steps of many items, in the order in which they are shown."""
+
+STYLES = {"succeeded": "green", "downloading": "green", "failed": "red", "not saved": "red"}
+STYLES |= {"uncertain": "magenta", "looking": "magenta", "pending": "yellow"}
+STYLES |= {"submitting": "yellow"}
+
+
+class View:
+    """Draws a few items as the rows of a table, and many items as a bar with counts."""
+
+    def __init__(self, progress: Progress, *, is_many: bool) -> None:
+        self._progress, self.is_many = progress, is_many
+
+    def __rich__(self) -> RenderableType:
+        return Group(self._bar(), self._counted(), self._newest()) if self.is_many else self._rows()
+
+    def line(self) -> str:
+        """The progress on one plain line."""
+        progress = self._progress
+        if not self.is_many:
+            now = f"{progress.seconds:6.1f}s"
+            return f"{now}  {progress.done} of {progress.total} done, still waiting"
+        counts = [f"{number} {WORDS.get(name, name)}" for name, number in self._counts()]
+        done = f"veo-async: {progress.done} of {progress.total}"
+        return ", ".join([done, *counts, *self._facts()])
+
+    def _rows(self) -> Table:
+        progress = self._progress
+        table = Table(box=None, pad_edge=False, expand=True, show_header=progress.total > 1)
+        table.add_column("video", ratio=3, no_wrap=True, overflow="ellipsis")
+        table.add_column("state", no_wrap=True)
+        table.add_column("seconds", justify="right", no_wrap=True)
+        table.add_column("", ratio=2, no_wrap=True, overflow="ellipsis")
+        for item in dict.fromkeys(progress.items.values()):  # an item may have two keys
+            seconds = (item.ended if item.state else progress.clock()) - item.started
+            state = Text(word_of(item), style=STYLES.get(item.state, "cyan"))
+            detail = Text(plain(item.detail), style="dim")
+            table.add_row(Text(plain(item.label)), state, f"{seconds:.1f}", detail)
+        return table
+
+    def _bar(self) -> Table:
+        progress = self._progress
+        grid = Table.grid(padding=(0, 1), expand=True)
+        grid.add_column(ratio=1)
+        grid.add_column(no_wrap=True)
+        bar = ProgressBar(total=max(progress.total, 1), completed=progress.done)
+        grid.add_row(bar, Text(f"{progress.done}/{progress.total}  {span(progress.seconds)}"))
+        return grid
+
+    def _counted(self) -> Text:
+        text = Text(no_wrap=True, overflow="ellipsis")
+        for name, number in self._counts():
+            text.append(f"{number} {WORDS.get(name, name)}  ", STYLES.get(name, ""))
+        return text.append("  ".join(self._facts()), "dim")
+
+    def _newest(self) -> Table:
+        grid = Table.grid(padding=(0, 2))
+        for _ in range(3):
+            grid.add_column(no_wrap=True, overflow="ellipsis")
+        for item in self._progress.newest(MOST_SHOWN):
+            age = self._progress.clock() - item.since
+            step = Text(item.step, STYLES.get(item.step, "cyan"))
+            grid.add_row(step, f"{age:5.0f} s", Text(plain(item.label[:200])))
+        return grid
+
+    def _counts(self) -> Iterator[tuple[str, int]]:
+        counts = self._progress.ended + self._progress.steps()
+        yield from ((name, counts[name]) for name in COUNTED if counts[name])
+
+    def _facts(self) -> Iterator[str]:
+        """The speed, the pauses and the time left."""
+        progress = self._progress
+        if progress.per_minute is not None:
+            yield f"{progress.per_minute:.1f} a minute"
+        if progress.pauses:
+            wait = f", everybody waits {progress.pause:.0f} s" if progress.pause else ""
+            yield f"429: {progress.pauses} times{wait}"
+        if progress.seconds_left is not None and progress.done < progress.total:
+            yield f"about {span(progress.seconds_left)} left"
+
+
+def word_of(item: Item) -> str:
+    """The word in a row for the state or the step of an item."""
+    return item.state or ("running" if item.step == "making" else item.step)
+
+
+def span(seconds: float) -> str:
+    """A duration for people."""
+    return str(timedelta(seconds=round(seconds)))
+
+
+def progress_of_few(screen: Screen) -> Progress:
+    """The progress of a few items. Where no table is drawn, each change is a plain line."""
+
+    def print_change(item: Item, seconds: float) -> None:
+        detail = f" ({item.detail})" if item.detail else ""
+        text = f"{seconds:6.1f}s  {item.label}: {word_of(item)}{detail}"
+        screen.note(text, STYLES.get(item.state, ""))
+
+    clock = asyncio.get_running_loop().time
+    return Progress(clock) if screen.is_live else Progress(clock, on_change=print_change)
+
+
+@contextlib.asynccontextmanager
+async def shown(
+    screen: Screen, progress: Progress, *, is_many: bool = False
+) -> AsyncIterator[None]:
+    """Show the progress while the block runs. Many items in plain lines end with their counts."""
+    view = View(progress, is_many=is_many)
+    if screen.is_live:
+        live = Live(view, console=screen.console, redirect_stdout=False, refresh_per_second=5)
+        with screen.holding(), live:
+            yield
+        return
+    beat = asyncio.create_task(_beat(screen, view))
+    try:
+        yield
+    finally:
+        beat.cancel()
+        if is_many:
+            screen.note(view.line())
+
+
+async def _beat(screen: Screen, view: View) -> None:
+    while True:
+        await asyncio.sleep(BEAT_OF_MANY if view.is_many else BEAT_OF_FEW)
+        screen.note(view.line())
