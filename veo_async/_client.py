@@ -20,13 +20,12 @@ from ._base.runtime import Runtime
 from ._base.urls import read_base_url
 from ._batch.batch import Batch, run_all
 from ._batch.options import BatchDeps, Options
-from ._batch.run import Asked
+from ._batch.reader import Asked
 from ._batch.stages import MANY
 from ._downloads.downloader import Downloads
 from ._events import EventEmitter
 from ._limits.limiter import Limiter
 from ._reconcile.reconciler import Reconciler
-from ._reconcile.window import LostSubmit
 from ._submit.callback_router import CallbackRouter
 from ._submit.post import Post
 from ._submit.submitter import Submitter
@@ -49,7 +48,6 @@ from ._wire.arguments import (
 )
 from ._wire.http import API
 from .callbacks import Callbacks
-from .errors import GenerationFailedError
 from .events import Downloaded, Listener
 from .models import (
     DEFAULT_MODEL,
@@ -189,7 +187,7 @@ class VeoClient:
         )
         self._limiter = Limiter(self._api, limit, runtime, events)
         queries = TaskListClient(self._limiter, poll, runtime)
-        self._reconciler = Reconciler(self._api, queries, runtime, under_way=self._under_way)
+        self._reconciler = Reconciler(self._api, queries, runtime)
         self._tracker = Tracker(self._limiter, poll, runtime, events)
         self._callback_router = CallbackRouter(
             callbacks.desk if callbacks else None, self._tracker, self._reconciler
@@ -222,7 +220,6 @@ class VeoClient:
             callback_router=self._callback_router,
             policy=retry,
             runtime=runtime,
-            await_end=self._await_end,
             events=events,
         )
         self.tasks = Tasks(queries)
@@ -576,9 +573,6 @@ class VeoClient:
 
     # What the methods above share.
 
-    def _under_way(self) -> Sequence[LostSubmit]:
-        return self._submitter.under_way()
-
     def _seconds(self, timeout: Timeout) -> float:
         return self._timeout if timeout is None else read_timeout(timeout)
 
@@ -592,17 +586,7 @@ class VeoClient:
         return await self._await_end(tracked, max(deadline - anyio.current_time(), 0.0))
 
     async def _await_end(self, tracked: TrackedTask, timeout: Timeout) -> Generation:
-        try:
-            generation = await self._tracker.wait(tracked, self._seconds(timeout))
-        except GenerationFailedError:
-            self._ended(tracked)
-            raise
-        self._ended(tracked)
-        return generation
-
-    def _ended(self, tracked: TrackedTask) -> None:
-        self._submitter.unsettled.resolved(tracked.task_id)
-        self._callback_router.ended(tracked)
+        return await self._submitter.wait(tracked, self._seconds(timeout))
 
     async def _refresh(self, tracked: TrackedTask) -> TaskRecord:
         record = await self.tasks.retrieve(tracked.task_id)

@@ -69,6 +69,12 @@ class _Request(Value):
             raise InvalidRequestError(problem, field="extra_body")
         return self
 
+    def wire_fields(self) -> dict[str, Any]:
+        """The request as the fields of the wire, those of ``extra_body`` among them. What was not
+        chosen is left out."""
+        chosen = self.model_dump(mode="json", exclude_none=True, exclude={"extra_body"})
+        return chosen | self.extra_body
+
     def __hash__(self) -> int:
         # Without extra_body: a dictionary has no hash, and its order makes no difference.
         return hash(self.model_dump_json(exclude={"extra_body"}))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from math import inf
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
 
-from veo_async._batch.item import ItemRunner
-from veo_async._batch.item_resume import OwnedTasks
+from veo_async._batch.item_resume import EarlierRuns, OwnedTasks
 from veo_async._batch.options import Options
 from veo_async._reconcile.window import NEAR, WIDE
 
@@ -82,12 +81,13 @@ async def test_a_submit_left_open_that_ends_without_an_id_is_not_adopted(tracked
     nothing to adopt, and its end itself was recorded."""
     post = SimpleNamespace(done=anyio.Event(), tracked=tracked)
     submitter = SimpleNamespace(unsettled=SimpleNamespace(find=lambda is_of, since: post))
-    maker = ItemRunner(parts_of(submitter=submitter), OPTIONS, None)
+    deps = parts_of(submitter=submitter)
+    earlier = EarlierRuns(deps, OwnedTasks(deps, cast("Any", FakeJournal())))
     entry: Any = SimpleNamespace(deadline=anyio.current_time() + 60.0)
     row: Any = SimpleNamespace(sent_at=None)
-    ledger: Any = SimpleNamespace(is_of=lambda post: True)  # it would fail to adopt
+    ledger: Any = SimpleNamespace(is_same=lambda post: True)  # it would fail to adopt
 
     asyncio.get_running_loop().call_later(5.0, post.done.set)
-    found = await maker._left_here(entry, row, ledger)
+    found = await earlier._of_this_client(entry, row, ledger)
 
     assert found is tracked

@@ -6,6 +6,7 @@ import pytest
 
 from veo_async import (
     BadRequestError,
+    ConnectionFailedError,
     DownloadError,
     Generation,
     Get1080p,
@@ -20,6 +21,7 @@ from veo_async._journal import events
 from veo_async._journal.rows import Row
 from veo_async._journal.serialization import write_request
 from veo_async._reconcile.window import EARLY
+from veo_async._submit.retry import Again, Attempts, Step, Stop
 from veo_async._submit.verdict import Accepted, NotSent, Refused, Uncertain, Verdict
 from veo_async._wire import arguments
 from veo_async._wire.replies import Failure
@@ -27,6 +29,7 @@ from veo_async._wire.task_status import PENDING, TaskStatus
 
 REQUEST = TextToVideo(prompt="a mug")
 GENERATION = Generation.model_validate({"success": True, "data": [{"id": "v", "video_url": "u"}]})
+AGAIN, UNREACHED = Again(Attempts(0.0, "text2video")), ConnectionFailedError("no")
 BAD, BUSY = BadRequestError("no"), RateLimitError("busy")
 BROKE = InsufficientBalanceError("no money", task_id="t", may_have_cost=True)
 
@@ -38,41 +41,29 @@ def row(**fields: Any) -> Row:
 
 
 @pytest.mark.parametrize(
-    "verdict,other,event",
+    "verdict,step,event",
     [
-        (Accepted("t", PENDING), False, events.Accepted("k", "s", "t")),
+        (Accepted("t", PENDING), None, events.Accepted("k", "s", "t")),
         (
             Accepted("t", TaskStatus("succeeded", GENERATION)),
-            False,
+            None,
             events.Succeeded("k", "s", GENERATION),
         ),
-        (Uncertain("cut", "trace"), False, events.Uncertain("k", "s", 9.0, "trace")),
-        (NotSent(Failure.__new__(Failure)), False, events.Withdrawn("k", "s")),
-        (Refused(BAD), False, events.Refused("k", "s", BAD)),
-        (Refused(BAD), True, events.Withdrawn("k", "s")),
-        (Refused(BUSY), False, events.Withdrawn("k", "s")),
-        (Refused(BROKE), False, events.Withdrawn("k", "s")),
+        (Uncertain("cut", "trace"), AGAIN, events.Uncertain("k", "s", 9.0, "trace")),
+        (NotSent(Failure.__new__(Failure)), AGAIN, events.Withdrawn("k", "s")),
+        (NotSent(Failure.__new__(Failure)), Stop(UNREACHED), events.Withdrawn("k", "s")),
+        (Refused(BAD), Stop(BAD), events.Refused("k", "s", BAD)),
+        (Refused(BAD), AGAIN, events.Withdrawn("k", "s")),  # in the other spelling
+        (Refused(BUSY), AGAIN, events.Withdrawn("k", "s")),
+        (Refused(BUSY), Stop(BUSY), events.Withdrawn("k", "s")),
+        (Refused(BROKE), Stop(BROKE), events.Withdrawn("k", "s")),
     ],
 )
 def test_each_end_of_a_post_is_one_event(
-    verdict: Verdict, other: bool, event: events.Event
+    verdict: Verdict, step: Step | None, event: events.Event
 ) -> None:
     """What may have been bought stays so; what says nothing about the request is sent again."""
-    assert stages.event_of("k", "s", verdict, ended_at=9.0, other_spelling=other) == event
-
-
-@pytest.mark.parametrize(
-    "verdict,action,expected",
-    [
-        (Refused(BAD), "get_1080p", True),
-        (Refused(BAD), "text2video", False),
-        (Refused(BUSY), "get_1080p", False),
-        (Uncertain("cut"), "get_1080p", False),
-    ],
-)
-def test_only_a_refused_spelling_has_another(verdict: Verdict, action: str, expected: bool) -> None:
-    """As the law of submits has it."""
-    assert stages.may_respell(verdict, action) is expected
+    assert stages.event_of("k", "s", verdict, step, ended_at=9.0) == event
 
 
 def test_an_allowance_counts_what_may_be_billed() -> None:

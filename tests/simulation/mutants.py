@@ -95,26 +95,16 @@ MUTANTS = (
         "the task id written after the wait",
         (
             "_batch/ledger.py",
-            "        self._note(\n"
-            "            stages.event_of(\n"
-            "                self.key,\n"
-            "                self._stage,\n"
-            "                verdict,\n"
-            "                ended_at=ended_at,\n"
-            "                other_spelling=other,\n"
-            "                at_once=at_once,\n"
-            "            )\n"
-            "        )",
-            "        self.late = stages.event_of(\n"
-            "            self.key, self._stage, verdict, ended_at=ended_at, other_spelling=other\n"
-            "        )\n"
-            "        if not isinstance(self.late, Accepted):\n"
-            "            self._note(self.late)",
+            "        self._note(event)\n        self._gate",
+            "        self.late = event\n"
+            "        if not isinstance(event, Accepted):\n"
+            "            self._note(event)\n"
+            "        self._gate",
         ),
         (
             "_batch/item.py",
-            "            generation = await self._deps.await_end(tracked, left)",
-            "            generation = await self._deps.await_end(tracked, left)\n"
+            "            generation = await self._deps.submitter.wait(tracked, left)",
+            "            generation = await self._deps.submitter.wait(tracked, left)\n"
             "            if getattr(getattr(ledger, 'late', None), 'name', '') == 'accepted':\n"
             "                ledger._note(ledger.late)",
         ),
@@ -235,9 +225,9 @@ MUTANTS = (
     _mutant(
         "an intent that is never too old",
         (
-            "_submit/ledger.py",
-            "if self._declared is not None and self._wall() - self._declared > EARLY:",
-            "if False:",
+            "_batch/ledger.py",
+            "            if self._wall_clock() - self._announced_at <= EARLY:",
+            "            if True:",
         ),
     ),
     _mutant(
@@ -263,7 +253,7 @@ MUTANTS = (
             "        except BaseException:\n            self.unsettled.caller_left(post)\n",
             "        except BaseException:\n"
             "            self.unsettled.caller_left(post)\n"
-            "            self.left._posts.clear()\n"
+            "            self.unsettled._posts.clear()\n"
             "            post.task and post.task.cancel()\n",
         ),
     ),

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from math import inf
 from pathlib import Path
 from random import Random
@@ -32,9 +31,7 @@ from veo_async._journal.rows import FIRST, Row
 from veo_async._journal.sqlite import JournalFile
 from veo_async._limits.adaptive import MOST_AHEAD
 from veo_async._reconcile.window import EARLY
-from veo_async._submit.ledger import Intent
-from veo_async._submit.verdict import Verdict
-from veo_async.errors import InsufficientBalanceError, JournalError
+from veo_async.errors import JournalError
 
 pytestmark = pytest.mark.asyncio
 
@@ -55,133 +52,6 @@ def now() -> float:
 def prompts(count: int) -> list[TextToVideo]:
     """So many requests."""
     return [TextToVideo(prompt=f"p{number}") for number in range(count)]
-
-
-# An intent by itself.
-
-
-class Book:
-    """A ledger that keeps what it is told, and takes its time."""
-
-    key = "k"
-
-    def __init__(self, *, seconds: float = 0.0) -> None:
-        self.told: list[Any] = []
-        self.error: Exception | None = None
-        self.trouble: Exception | None = None
-        self._seconds = seconds
-
-    async def before_post(
-        self,
-        request: object,
-        action: str,
-        wall_clock: Callable[[], float],
-        callback_url: str | None,
-    ) -> None:
-        """It takes what is told for good once it returns."""
-        sent_at = wall_clock()
-        await asyncio.sleep(self._seconds)
-        if self.error:
-            raise self.error
-        self.told.append((request, action, sent_at, callback_url))
-
-    def not_posted(self) -> None:
-        """It was not sent after all."""
-        self.told.append("withdrawn")
-
-    def after_post(self, verdict: Verdict, ended_at: float, *, at_once: bool) -> None:
-        """Nothing is sent here."""
-
-    def left_open(self, until: float) -> None:
-        """Nothing is sent here."""
-
-    @property
-    def is_durable(self) -> bool:
-        """It is not."""
-        return False
-
-    def check(self) -> None:
-        """Refuse what may not be sent any more."""
-        if self.trouble:
-            raise self.trouble
-
-    def adopted(self, task_id: str) -> None:
-        """Nothing is lost here."""
-
-    def absent(self) -> None:
-        """Nothing is lost here."""
-
-
-def intent_in(book: Book) -> Intent:
-    """An intent on the clock of the event loop."""
-    return Intent(book, MUG, "text2video", "https://app.example/1", now)
-
-
-def declared(at: float) -> tuple[TextToVideo, str, float, str]:
-    """What a ledger is told then."""
-    return MUG, "text2video", at, "https://app.example/1"
-
-
-@pytest.mark.parametrize("age, renewed", [(0.0, False), (EARLY, False), (EARLY + 0.01, True)])
-async def test_an_intent_is_renewed_once_it_is_too_old(age: float, *, renewed: bool) -> None:
-    """It is withdrawn first, so that at any time one POST at most is announced."""
-    book = Book()
-    intent = intent_in(book)
-    await asyncio.sleep(5.0)
-    await intent.declare()
-
-    await asyncio.sleep(age)
-    await intent.renew()
-    await intent.renew()
-
-    assert book.told == [declared(5.0), *(["withdrawn", declared(5.0 + age)] if renewed else [])]
-
-
-async def test_an_intent_is_withdrawn_once_and_only_if_it_was_declared() -> None:
-    """Whoever failed to declare it has seen to that already."""
-    book = Book()
-    intent = intent_in(book)
-
-    intent.withdraw()
-    await intent.declare()
-    intent.withdraw()
-    intent.withdraw()
-    await intent.renew()
-
-    assert book.told == [declared(0.0), "withdrawn"]
-
-
-async def test_an_intent_is_withdrawn_if_it_may_not_be_sent_any_more() -> None:
-    """What happened to others since it was declared counts, however young it is."""
-    book = Book()
-    intent = intent_in(book)
-    await intent.declare()
-    book.trouble = InsufficientBalanceError("used up")
-
-    with pytest.raises(InsufficientBalanceError):
-        await intent.renew()
-
-    assert book.told == [declared(0.0), "withdrawn"]
-
-
-@pytest.mark.parametrize("cut", [False, True])
-async def test_an_intent_that_cannot_be_renewed_stays_withdrawn(*, cut: bool) -> None:
-    """Whether the ledger refuses it or its caller is gone meanwhile."""
-    book = Book(seconds=0.5)
-    intent = intent_in(book)
-    await intent.declare()
-    await asyncio.sleep(EARLY + 1.0)
-    book.error = None if cut else JournalError("the disk is full")
-
-    with suppress(JournalError, TimeoutError):
-        async with asyncio.timeout(0.1 if cut else 9.0):
-            await intent.renew()
-    intent.withdraw()
-
-    assert book.told == [declared(0.0), "withdrawn"]
-
-
-# In a batch.
 
 
 class Shop(Service):

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from .._journal.journal import Journal
+from .._journal.rows import Item
 from .._submit.post import Post
-from ..errors import JournalError
+from ..errors import JournalError, VeoError
 from ..models import Outcome, Outcomes, Preview, VideoRequest
 from .item import ItemRunner
 from .keys import Keys
-from .ledger import StageLedger
 from .options import BatchDeps, Options
-from .preview import preview
-from .run import Asked, Run, Source
+from .reader import PORTION, Asked, Reader, Source
+from .run import Run
+from .stages import step_of
 
 __all__ = ["Asked", "Batch", "BatchDeps", "Options", "run_all"]
 
@@ -45,6 +47,7 @@ class Batch:
         self._extend = extend
         self._posts = posts
         self._journal: Journal | None = None
+        self._runner: ItemRunner | None = None
         self._run: Run | None = None
 
     async def __aenter__(self) -> AsyncIterator[Outcome]:
@@ -53,14 +56,14 @@ class Batch:
             self._journal = await Journal.open(
                 self._path, run_sync=runtime.run_sync, wall_clock=runtime.wall_clock
             )
+        self._runner = ItemRunner(self._deps, self._options, self._journal)
         self._run = Run(
-            self._source,
-            ItemRunner(self._deps, self._options, self._journal),
+            Reader(self._source, self._journal, extend=self._extend),
+            self._runner,
             self._journal,
             self._deps.submitter.unsettled,
             max_in_flight=self._max_in_flight,
             timeout=self._options.timeout,
-            extend=self._extend,
             posts=self._posts,
         )
         return self._run
@@ -77,10 +80,33 @@ class Batch:
         runtime = self._deps.runtime
         path = None if self._path is None else Path(self._path)
         if path is None or not path.exists():
-            return await preview(self._source, None, self._options, extend=self._extend)
+            return await self._preview(None)
         journal = await Journal.open(path, run_sync=runtime.run_sync, wall_clock=runtime.wall_clock)
         async with journal:
-            return await preview(self._source, journal, self._options, extend=self._extend)
+            return await self._preview(journal)
+
+    async def _preview(self, journal: Journal | None) -> Preview:
+        reader, counts = Reader(self._source, journal, extend=self._extend), Counter[str]()
+        error: VeoError | None = None
+        options = self._options
+        while not reader.is_over:
+            for key, request, item in await reader.read(PORTION):
+                if item:
+                    item.check(request)
+                step = step_of(
+                    item or Item(key),
+                    request,
+                    upscale=options.upscale,
+                    retry_failed=options.retry_failed,
+                )
+                counts[step] += 1
+            if reader.match.verdict == "stop":
+                error = error or reader.mismatch()
+        if reader.error:
+            raise reader.error
+        if reader.match.held and reader.match.verdict != "go":
+            error = error or reader.mismatch()
+        return Preview(**counts, error=error)
 
     async def __aexit__(
         self,
@@ -98,9 +124,10 @@ class Batch:
         journal = self._journal
         if journal is None:
             return
-        self._deps.submitter.leave(
-            lambda ledger: isinstance(ledger, StageLedger) and ledger.is_in(journal)
-        )
+        # The POSTs that are open now may be accepted for as long as their answers are awaited.
+        assert self._runner is not None  # it was entered
+        for post in self._runner.gate.open:
+            post.left_open(self._deps.policy.submit_timeout)
         # The caller's own error says more; what was not recorded is in the log as well.
         with suppress(*([JournalError] if error else [])):
             await journal.aclose()

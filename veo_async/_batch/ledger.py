@@ -12,151 +12,157 @@ from copy import copy
 
 from .._journal.events import Accepted, Event, Intended, Uncertain, Withdrawn
 from .._journal.journal import Journal
-from .._submit import verdict as submit_verdict
+from .._reconcile.decision import Absent, Adopt
+from .._reconcile.window import EARLY
+from .._submit.retry import Step
+from .._submit.verdict import Verdict
 from ..errors import JournalError
 from ..models import VideoRequest
-from . import spending, stages
-from .spending import SpendingGate
+from .spending import SpendingGate, may_be_billed
+from .stages import event_of, is_finished
 
 logger = logging.getLogger("veo_async")
 
 
 class StageLedger:
-    """What one stage of one item buys.
+    """The ledger of one stage of one item.
 
     Args:
+        gate: lets a POST pass, and counts it.
+        journal: the file, if there is one.
+        key: the item.
+        stage: the stage.
+        wall_clock: Unix time in seconds.
         offset: by how many seconds the service's clock runs ahead, if that is known.
         is_lost: whether an earlier run may have sent it.
 
     Attributes:
-        key: the item.
         finished: whether the result is recorded already.
     """
 
     def __init__(
         self,
-        till: SpendingGate,
+        gate: SpendingGate,
         journal: Journal | None,
         key: str,
         stage: str,
         *,
+        wall_clock: Callable[[], float],
         offset: Callable[[], float | None],
         is_lost: bool,
     ) -> None:
-        self._till = till
+        self._gate = gate
         self._journal = journal
-        self.key = key
+        self._key = key
         self._stage = stage
+        self._wall_clock = wall_clock
         self._offset = offset
         self._is_lost = is_lost
-        self._from_earlier = is_lost
-        self._action = ""
-        self._respelled = False
+        self._is_billed = False
+        self._announced_at: float | None = None
         self.finished = False
 
-    def is_of(self, other: object) -> bool:
-        """Whether another ledger is of the same stage of the same item, in the same file."""
-        return isinstance(other, StageLedger) and self.mark == other.mark
-
     @property
-    def mark(self) -> tuple[str, str, str]:
-        """The journal, the item and the stage."""
-        path = str(self._journal.path) if self._journal else ""
-        return path, self.key, self._stage
+    def key(self) -> str:
+        """The item."""
+        return self._key
 
     @property
     def is_durable(self) -> bool:
         """Whether there is a journal."""
         return self._journal is not None
 
-    async def before_post(
-        self,
-        request: VideoRequest,
-        action: str,
-        wall_clock: Callable[[], float],
-        callback_url: str | None,
-    ) -> None:
-        """Allow it, and record the intent."""
-        await self._till.enter()
+    def is_same(self, other: object) -> bool:
+        """Whether another ledger is of the same stage of the same item, in the same file."""
+        return isinstance(other, StageLedger) and self.name == other.name
+
+    @property
+    def name(self) -> tuple[str, str, str]:
+        """The journal, the item and the stage."""
+        path = str(self._journal.path) if self._journal else ""
+        return path, self._key, self._stage
+
+    async def announce(self, request: VideoRequest, action: str, callback_url: str | None) -> None:
+        """Allow the POST, and record the intent; again if that was too long ago.
+
+        Raises:
+            VeoError: it may not be sent, perhaps because of what became of another one.
+        """
+        if self._announced_at is not None:
+            try:
+                self._check()
+            except BaseException:
+                self.cancel()
+                raise
+            if self._wall_clock() - self._announced_at <= EARLY:
+                return
+            self.cancel()
+        await self._gate.enter(self)
         # Not before, since that may take minutes, and a lost submit is looked for around this time.
-        sent_at = wall_clock()
-        self._action = action
+        sent_at = self._wall_clock()
         if self._is_lost:  # it is sent again at the user's risk
             self._withdraw()
         event = Intended(
-            self.key, self._stage, request, sent_at, self._offset(), action, callback_url
+            self._key, self._stage, request, sent_at, self._offset(), action, callback_url
         )
         try:
             if self._journal:
                 await self._journal.record(event)
         except BaseException as exc:
-            self._till.leave(billed=False)
+            self._gate.leave(self, billed=False)
             if not isinstance(exc, JournalError):
                 self._withdraw()
             raise
+        self._announced_at = self._wall_clock()
 
-    def check(self) -> None:
+    def _check(self) -> None:
         """Nothing is sent after an error of the account, or if it could not be recorded."""
-        if self._till.trouble:
-            raise copy(self._till.trouble)
+        if self._gate.trouble:
+            raise copy(self._gate.trouble)
         if self._journal:
-            self._journal.check(self.key)
+            self._journal.check(self._key)
 
-    def not_posted(self) -> None:
-        """The intent came to nothing."""
-        self._till.leave(billed=False)
-        self._withdraw()
+    def cancel(self) -> None:
+        """The announced POST is not sent. Without one this does nothing."""
+        if self._announced_at is not None:
+            self._announced_at = None
+            self._gate.leave(self, billed=False)
+            self._withdraw()
 
-    def after_post(
-        self, verdict: submit_verdict.Verdict, ended_at: float, *, at_once: bool
+    def concluded(
+        self, verdict: Verdict, step: Step | None, *, ended_at: float, at_once: bool
     ) -> None:
         """Note what the POST came to."""
-        other = stages.may_respell(verdict, self._action) and not self._respelled
-        self._respelled = self._respelled or other
-        self._is_lost = isinstance(verdict, submit_verdict.Uncertain)
-        self._from_earlier = False
-        self.finished = isinstance(verdict, submit_verdict.Accepted) and bool(
-            verdict.status.generation
-        )
-        self._note(
-            stages.event_of(
-                self.key,
-                self._stage,
-                verdict,
-                ended_at=ended_at,
-                other_spelling=other,
-                at_once=at_once,
-            )
-        )
-        if isinstance(verdict, submit_verdict.Refused):
-            self._till.notice(verdict.error)
-        self._till.leave(billed=spending.may_be_billed(verdict))
+        self._announced_at = None
+        event = event_of(self._key, self._stage, verdict, step, ended_at=ended_at, at_once=at_once)
+        self._is_lost, self.finished = isinstance(event, Uncertain), is_finished(event)
+        self._note(event)
+        self._gate.notice(verdict)
+        self._is_billed = may_be_billed(verdict)
+        self._gate.leave(self, billed=self._is_billed)
 
-    def is_in(self, journal: Journal) -> bool:
-        """Whether this journal is what it is told to."""
-        return self._journal is journal
-
-    def left_open(self, until: float) -> None:
-        """The POST goes on after the end of the batch."""
-        self._note(Uncertain(self.key, self._stage, until))
-
-    def adopted(self, task_id: str) -> None:
-        """The lost submit was found."""
-        self._is_lost = False
-        self._note(Accepted(self.key, self._stage, task_id))
-
-    def absent(self) -> None:
-        """The lost submit bought nothing. One of an earlier run was not counted in this one."""
-        if not self._from_earlier:
-            self._till.give_back()
+    def reconciled(self, conclusion: Adopt | Absent) -> None:
+        """Note what became of a lost submit. One of an earlier run was not counted in this one."""
+        if isinstance(conclusion, Adopt):
+            self._is_lost = False
+            self._note(Accepted(self._key, self._stage, conclusion.task_id))
+            return
+        if self._is_billed:
+            self._gate.give_back()
+        self._is_billed = False
         self._withdraw()
 
+    def left_open(self, submit_timeout: float) -> None:
+        """The batch ends while the POST is open: note until when its answer may come."""
+        assert self._announced_at is not None  # it passed the gate and is not over
+        self._note(Uncertain(self._key, self._stage, self._announced_at + EARLY + submit_timeout))
+
     def _withdraw(self) -> None:
-        self._is_lost = self._from_earlier = False
-        self._note(Withdrawn(self.key, self._stage))
+        self._is_lost = False
+        self._note(Withdrawn(self._key, self._stage))
 
     def _note(self, event: Event) -> None:
-        """This is called where nothing may be raised: what was bought must go its way."""
+        """Nothing may be raised here: what was bought must be handed over."""
         try:
             if self._journal:
                 self._journal.note(event)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +13,8 @@ from .._reconcile.reconciler import Reconciler
 from .._submit.callback_router import CallbackRouter
 from .._submit.post import Post
 from .._submit.submitter import Submitter
-from .._tracking.task import TrackedTask
 from .._tracking.tracker import Tracker
-from ..models import Generation, VideoRequest
+from ..models import VideoRequest
 from ..policies import RetryPolicy
 
 
@@ -31,7 +29,6 @@ class BatchDeps:
     callback_router: CallbackRouter
     policy: RetryPolicy
     runtime: Runtime
-    await_end: Callable[[TrackedTask, float], Awaitable[Generation]]
     events: EventEmitter
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from itertools import count
 
 import anyio
@@ -18,50 +18,12 @@ from .._journal.journal import Journal
 from .._journal.rows import Item
 from .._submit.post import Post
 from .._submit.unsettled import UnsettledSubmits
-from .._wire import arguments
 from ..models import Outcome, VideoRequest
-from .input_check import InputMatch
 from .item import ItemRunner
-from .keys import Keys
 from .options import Entry
+from .reader import PORTION, Reader
 
 logger = logging.getLogger("veo_async")
-
-Asked = VideoRequest | tuple[str, VideoRequest]
-Source = Iterable[Asked] | AsyncIterable[Asked]
-
-PORTION = 256
-"""How many entries of an input that does not wait are looked up in the journal at once."""
-
-
-class Entries:
-    """The entries of an input, with their keys."""
-
-    def __init__(self, source: Source) -> None:
-        self._later = aiter(source) if isinstance(source, AsyncIterable) else None
-        self._now = iter(()) if isinstance(source, AsyncIterable) else iter(source)
-        self._keys = Keys()
-        self.error: Exception | None = None
-        self.over = False
-
-    async def read(self, most: int) -> list[tuple[str, VideoRequest]]:
-        """The next entries, at most so many. Whatever the input raises is kept in ``error``."""
-        portion: list[tuple[str, VideoRequest]] = []
-        try:
-            if self._later:
-                portion.append(self._keyed(await anext(self._later)))
-            while not self._later and len(portion) < most:
-                portion.append(self._keyed(next(self._now)))
-        except (StopIteration, StopAsyncIteration):
-            self.over = True
-        except Exception as exc:  # noqa: BLE001 - it is raised where the outcomes are consumed
-            self.error, self.over = exc, True
-        return portion
-
-    def _keyed(self, entry: object) -> tuple[str, VideoRequest]:
-        given, request = arguments.read_entry(entry)
-        key = self._keys.key(request) if given is None else self._keys.take(given)
-        return key, request
 
 
 class Run(AsyncIterator[Outcome]):
@@ -69,39 +31,37 @@ class Run(AsyncIterator[Outcome]):
 
     def __init__(
         self,
-        source: Source,
-        maker: ItemRunner,
+        reader: Reader,
+        runner: ItemRunner,
         journal: Journal | None,
         unsettled: UnsettledSubmits,
         *,
         max_in_flight: int,
         timeout: float,
-        extend: bool,
         posts: list[Post] | None,
     ) -> None:
-        self._entries = Entries(source)
-        self._maker = maker
+        self._reader = reader
+        self._runner = runner
         self._journal = journal
         self._unsettled = unsettled
         self._most = max_in_flight
         self._timeout = timeout
         self._posts = posts
         self._free = anyio.Semaphore(max_in_flight)
-        self._overlap = InputMatch(journal.bought if journal else 0, extend=extend)
         self._held: deque[tuple[int, str, VideoRequest]] = deque()
         self._numbers = count(1)
         self._under_way: set[asyncio.Task[None]] = set()
         self._ready: deque[tuple[Entry, Outcome]] = deque()
         self._error: Exception | None = None
         self._changed = anyio.Event()
-        self._reader = asyncio.create_task(self._read())
-        self._reader.add_done_callback(self._wake)
+        self._reading = asyncio.create_task(self._read())
+        self._reading.add_done_callback(self._wake)
 
     # The consumer.
 
     async def __anext__(self) -> Outcome:
         while not self._ready:
-            if self._reader.done() and not self._under_way:
+            if self._reading.done() and not self._under_way:
                 await self._end()
             await self._changed.wait()
         _, outcome = self._ready.popleft()
@@ -124,44 +84,41 @@ class Run(AsyncIterator[Outcome]):
 
     async def _read(self) -> None:
         try:
-            while not self._entries.over:
+            while not self._reader.is_over:
                 await self._take(await self._next_portion())
-            self._error = self._error or self._entries.error
+            self._error = self._error or self._reader.error
             if self._held and not self._error:
-                self._error = self._overlap.error(self._path())
+                self._error = self._reader.mismatch()
         except Exception as exc:  # noqa: BLE001 - it is raised where the outcomes are consumed
             self._error = self._error or exc
 
-    async def _next_portion(self) -> list[tuple[str, VideoRequest]]:
+    async def _next_portion(self) -> list[tuple[str, VideoRequest, Item | None]]:
         await self._free.acquire()
         room = 1
         while self._journal and room < PORTION and self._free.value:
             self._free.acquire_nowait()
             room += 1
-        portion: list[tuple[str, VideoRequest]] = []
+        portion: list[tuple[str, VideoRequest, Item | None]] = []
         try:
-            portion = await self._entries.read(room)
+            portion = await self._reader.read(room)
         finally:
             for _ in range(room - len(portion)):
                 self._free.release()
         return portion
 
-    async def _take(self, portion: list[tuple[str, VideoRequest]]) -> None:
-        """Begin what is known, hold what is new, and let it go once it may be bought."""
-        keys = [key for key, _ in portion]
-        known = await self._journal.get_many(keys) if self._journal else {}
-        for key, request in portion:
-            number, item = next(self._numbers), known.get(key)
-            self._overlap = self._overlap.seen(item)
+    async def _take(self, portion: list[tuple[str, VideoRequest, Item | None]]) -> None:
+        """Begin what is known, hold what is new, and begin it once it may be bought."""
+        for key, request, item in portion:
+            number = next(self._numbers)
             if item:
                 item.check(request)
                 self._begin(number, key, request, item)
             else:
                 self._held.append((number, key, request))
                 self._free.release()
-        if self._overlap.verdict == "stop":
-            raise self._overlap.error(self._path())
-        while self._held and self._overlap.verdict == "go":
+        if self._reader.match.verdict == "stop":
+            raise self._reader.mismatch()
+        while self._held and self._reader.match.verdict == "go":
             await self._free.acquire()
             number, key, request = self._held.popleft()
             self._begin(number, key, request, Item(key))
@@ -185,14 +142,14 @@ class Run(AsyncIterator[Outcome]):
 
     async def _make(self, entry: Entry) -> None:
         try:
-            outcome = await self._maker.make(entry)
+            outcome = await self._runner.run(entry)
         except BaseException:
             self._keep(entry)
             raise
         self._ready.append((entry, outcome))
-        if self._maker.trouble and not self._error:
-            self._error = self._maker.trouble
-            self._reader.cancel()  # nothing more can be bought, so nothing more is read
+        if self._runner.trouble and not self._error:
+            self._error = self._runner.trouble
+            self._reading.cancel()  # nothing more can be bought, so nothing more is read
 
     def _keep(self, entry: Entry) -> None:
         """Nobody hears of this item; a journal tells the next run."""
@@ -206,7 +163,7 @@ class Run(AsyncIterator[Outcome]):
 
         A second cancellation stops at once.
         """
-        tasks = [task for task in (self._reader, *self._under_way) if not task.done()]
+        tasks = [task for task in (self._reading, *self._under_way) if not task.done()]
         for task in tasks:
             if not task.cancelling():  # the end of the loop cancels all of them, and once is enough
                 task.cancel()

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 import anyio
 
-from .._submit.verdict import Accepted, Uncertain, Verdict
+from .._submit.verdict import Accepted, Refused, Uncertain, Verdict
 from ..errors import (
     AccountError,
     VeoError,
@@ -24,7 +24,7 @@ def may_be_billed(verdict: Verdict) -> bool:
     return isinstance(verdict, Accepted | Uncertain)
 
 
-def account_trouble(error: BaseException) -> AccountError | None:
+def account_trouble(error: object) -> AccountError | None:
     """The error after which no further submit makes sense, without the task it was met at."""
     if not isinstance(error, AccountError):
         return None
@@ -74,6 +74,13 @@ class SubmissionBudget:
         )
 
 
+class OpenPost(Protocol):
+    """Who passed the gate with a POST."""
+
+    def left_open(self, submit_timeout: float) -> None:
+        """The batch ends before the POST does."""
+
+
 class SpendingGate:
     """What all items of one batch spend together.
 
@@ -82,11 +89,18 @@ class SpendingGate:
     """
 
     def __init__(self, limit: int | None) -> None:
-        self._allowance = SubmissionBudget(limit)
+        self._budget = SubmissionBudget(limit)
+        # In the order in which they passed, so that a run can be repeated.
+        self._open: dict[OpenPost, None] = {}
         self._changed = anyio.Event()
         self.trouble: AccountError | None = None
 
-    async def enter(self) -> None:
+    @property
+    def open(self) -> tuple[OpenPost, ...]:
+        """Those that passed and did not leave: their POSTs are open."""
+        return tuple(self._open)
+
+    async def enter(self, post: OpenPost) -> None:
         """Wait until one more POST may be sent, and count it.
 
         Raises:
@@ -95,28 +109,31 @@ class SpendingGate:
         while True:
             if self.trouble:
                 raise copy(self.trouble)
-            verdict = self._allowance.verdict
+            verdict = self._budget.verdict
             if verdict == "stop":
-                raise self._allowance.error()
+                raise self._budget.error()
             if verdict == "go":
-                self._allowance = self._allowance.begun()
+                self._budget = self._budget.begun()
+                self._open[post] = None
                 return
             await self._changed.wait()
 
-    def leave(self, *, billed: bool) -> None:
-        """A POST is over."""
-        self._change(self._allowance.ended(billed=billed))
+    def leave(self, post: OpenPost, *, billed: bool) -> None:
+        """A POST is over, or is not sent; ``billed`` if it may be on the bill."""
+        self._open.pop(post, None)
+        self._change(self._budget.ended(billed=billed))
 
     def give_back(self) -> None:
         """A POST that may have been billed was not."""
-        self._change(self._allowance.given_back())
+        self._change(self._budget.given_back())
 
-    def notice(self, error: BaseException) -> None:
-        """Stop sending, if this is an error of the account."""
+    def notice(self, end: Verdict | BaseException) -> None:
+        """Send nothing more, if this is an error of the account."""
+        error = end.error if isinstance(end, Refused) else end
         self.trouble = self.trouble or account_trouble(error)
-        self._change(self._allowance)
+        self._change(self._budget)
 
-    def _change(self, allowance: SubmissionBudget) -> None:
-        self._allowance = allowance
+    def _change(self, budget: SubmissionBudget) -> None:
+        self._budget = budget
         changed, self._changed = self._changed, anyio.Event()
         changed.set()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from .._journal import events
-from .._journal.rows import FIRST, Item, Step
+from .._journal.rows import FIRST, Item
+from .._journal.rows import Step as ItemStep
+from .._submit.retry import Step, Stop
 from .._submit.verdict import Accepted, Refused, Uncertain, Verdict
-from .._wire.dialect import OTHER_SPELLING
 from ..errors import (
     AccountError,
-    APINotImplementedError,
-    BadRequestError,
     DownloadError,
     InvalidRequestError,
     NoAPIError,
@@ -33,15 +32,19 @@ def event_of(
     key: str,
     stage: str,
     verdict: Verdict,
+    step: Step | None,
     *,
     ended_at: float,
-    other_spelling: bool,
     at_once: bool = False,
 ) -> events.StageEvent:
-    """What the journal is told of a POST that was over at ``ended_at`` (Unix seconds).
+    """The event that records a POST.
 
-    ``other_spelling`` tells whether another spelling of the action is tried after a refusal, and
-    ``at_once`` whether only the id was answered, as was asked for.
+    Args:
+        key, stage: the item and its stage.
+        verdict: what its answer proved.
+        step: what follows; ``None`` if it was accepted.
+        ended_at: when it was over, in Unix seconds.
+        at_once: whether only the id was answered, as was asked for.
     """
     match verdict:
         case Accepted(task_id, status):
@@ -50,20 +53,18 @@ def event_of(
             return events.Accepted(key, stage, task_id or "", at_once)
         case Uncertain():
             return events.Uncertain(key, stage, ended_at, verdict.trace_id)
-        case Refused(error) if not (isinstance(error, PASSING) or other_spelling):
-            return events.Refused(key, stage, error)
+        case Refused() if isinstance(step, Stop) and not isinstance(step.error, PASSING):
+            return events.Refused(key, stage, step.error)
         case _:
             return events.Withdrawn(key, stage)
 
 
-def may_respell(verdict: Verdict, action: str) -> bool:
-    """Whether the law may try another spelling of ``action`` after this verdict."""
-    if not isinstance(verdict, Refused) or action not in OTHER_SPELLING:
-        return False
-    return isinstance(verdict.error, BadRequestError | APINotImplementedError)
+def is_finished(event: events.StageEvent) -> bool:
+    """Whether the event records the result of its stage."""
+    return isinstance(event, events.Succeeded)
 
 
-def step_of(item: Item, request: VideoRequest, *, upscale: bool, retry_failed: bool) -> Step:
+def step_of(item: Item, request: VideoRequest, *, upscale: bool, retry_failed: bool) -> ItemStep:
     """What a run does first about an item that costs money or time; `finished` is free."""
     stages = [FIRST, SECOND] if upscale and not isinstance(request, Get1080p) else [FIRST]
     for stage in stages:

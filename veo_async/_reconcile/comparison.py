@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from .._wire.dialect import OTHER_SPELLING
+from .._wire.dialect import canonical
 from ..models import VideoRequest
 
 _IGNORED = frozenset({"async", "callback_url"})
-_CANONICAL = {"get1080p": OTHER_SPELLING["get1080p"]}
 
 Fields = Mapping[str, Any]
 """A request in the form in which requests are compared: see `normalise`."""
@@ -22,8 +21,7 @@ Fields = Mapping[str, Any]
 
 def chosen(request: VideoRequest) -> dict[str, Any]:
     """What the caller chose, in the form in which requests are compared."""
-    fields = request.model_dump(mode="json", exclude_none=True, exclude={"extra_body"})
-    return normalise(fields | request.extra_body)
+    return normalise(request.wire_fields())
 
 
 def normalise(fields: Fields) -> dict[str, Any]:
@@ -36,7 +34,7 @@ def normalise(fields: Fields) -> dict[str, Any]:
     }
     action = kept.get("action")
     if isinstance(action, str):
-        kept["action"] = _CANONICAL.get(action, action)
+        kept["action"] = canonical(action)
     return kept
 
 

@@ -7,7 +7,7 @@ is read, judged and given away in one synchronous step, so none is given away tw
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextvars import Context
 from dataclasses import dataclass, field
 
@@ -67,14 +67,12 @@ class Reconciler:
         api: API,
         queries: TaskListClient,
         runtime: Runtime,
-        *,
-        under_way: Callable[[], Sequence[LostSubmit]],
     ) -> None:
         self._api = api
         self._queries = queries
         self._runtime = runtime
-        # The submits whose answers are awaited: their records must not be given to a lost one.
-        self._under_way = under_way
+        # The submits whose answers have not come: their records must not be given to a lost one.
+        self._unanswered: dict[object, LostSubmit] = {}
         # Whether a submit was answered with an id at once: with a callback (True), without (False).
         self._at_once: set[bool] = set()
         self._receipts = Receipts()
@@ -90,6 +88,14 @@ class Reconciler:
     def offset(self) -> float | None:
         """By how many seconds the service's clock runs ahead, if it was seen."""
         return self._api.clock_offset
+
+    def sent(self, key: object, lost: LostSubmit) -> None:
+        """A POST was sent; until `answered` its record is taken for nobody else's."""
+        self._unanswered[key] = lost
+
+    def answered(self, key: object) -> None:
+        """The POST is over."""
+        self._unanswered.pop(key, None)
 
     def accepted(self, receipt: Receipt, *, at_once: bool, called_back: bool = False) -> None:
         """A submit of ours was accepted; ``at_once`` if only its id was answered, as was asked for,
@@ -112,7 +118,7 @@ class Reconciler:
     def _oldest(self) -> float:
         """What is older than this is needed no more."""
         sought = [entry.case.lost for entry in self._open]
-        times = (lost.begun for lost in (*sought, *self._under_way()))
+        times = (lost.begun for lost in (*sought, *self._unanswered.values()))
         # Never of now: a clock that was set back since puts an earlier run's submit in the future.
         return min((self._runtime.wall_clock(), *times)) - KEEP
 
@@ -198,7 +204,7 @@ class Reconciler:
             offset=offset,
             complete=complete,
             span=span,
-            under_way=self._under_way(),
+            under_way=tuple(self._unanswered.values()),
             owned=self._owned({record.id for record, _ in stored if record.id}),
         )
         for entry in sorted(entries, key=lambda entry: precedence(entry.case.lost)):

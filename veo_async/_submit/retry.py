@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from .._base.backoff import backoff
-from .._wire.dialect import OTHER_SPELLING
+from .._wire.dialect import other_spelling
 from .._wire.replies import (
     unreachable,
 )
@@ -69,6 +69,9 @@ class LookUp:
     if_absent: Again | Stop
 
 
+Step = Again | Stop | LookUp
+
+
 def after(
     verdict: NotSent | Refused | Uncertain,
     attempts: Attempts,
@@ -76,7 +79,7 @@ def after(
     policy: RetryPolicy,
     now: float,
     u: float,
-) -> Again | Stop | LookUp:
+) -> Step:
     """What follows a submit that was not accepted. ``now`` is monotonic, ``u`` in [0, 1)."""
     if isinstance(verdict, Refused):
         return _after_refusal(verdict.error, attempts, policy, now, u)
@@ -152,5 +155,5 @@ def _after_refusal(
         return Stop(error)
     if attempts.misspelled:
         return Stop(attempts.misspelled)
-    other = OTHER_SPELLING.get(attempts.action)
+    other = other_spelling(attempts.action)
     return Again(replace(attempts, action=other, misspelled=error)) if other else Stop(error)

@@ -32,7 +32,7 @@ class UnsettledSubmits:
             if not (task_id and post.tracked and post.tracked.task_id == task_id)
         ]
 
-    def find(self, is_it: Callable[[Ledger | None], bool], *, since: float) -> Post | None:
+    def find(self, is_it: Callable[[Ledger], bool], *, since: float) -> Post | None:
         """The POST with this ledger, sent since then (in Unix seconds), if it is here."""
         sent = (post for post in self._posts if post.sent_at >= since)
         return next((post for post in sent if is_it(post.ledger)), None)

@@ -27,13 +27,13 @@ def submit_body(
     Nothing is sent that was not asked for, and ``async`` only where no callback already makes
     the service answer at once (the API guide: with ``callback_url`` it answers immediately).
     """
-    body = request.model_dump(mode="json", exclude_none=True, exclude={"extra_body"})
+    body = request.wire_fields()
     body["action"] = action
     if callback_url is not None:
         body["callback_url"] = callback_url
     elif asynchronous and request.callback_url is None:
         body["async"] = True
-    return body | request.extra_body
+    return body
 
 
 def retrieve_body(task_id: str) -> dict[str, Any]:

@@ -1,0 +1,69 @@
+"""Reads the input of a batch: its entries, their keys, and what the journal knows of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Iterable
+
+from .._journal.journal import Journal
+from .._journal.rows import Item
+from .._wire import arguments
+from ..errors import JournalError
+from ..models import VideoRequest
+from .input_check import InputMatch
+from .keys import Keys
+
+Asked = VideoRequest | tuple[str, VideoRequest]
+Source = Iterable[Asked] | AsyncIterable[Asked]
+
+PORTION = 256
+"""How many entries of an input that does not wait are looked up in the journal at once."""
+
+
+class Reader:
+    """The entries of an input.
+
+    Attributes:
+        match: whether the input is that of the journal, by what was read.
+        error: what the input raised.
+        is_over: whether the input has ended.
+    """
+
+    def __init__(self, source: Source, journal: Journal | None, *, extend: bool) -> None:
+        self._journal = journal
+        self.match = InputMatch(journal.bought if journal else 0, extend=extend)
+        self._later = aiter(source) if isinstance(source, AsyncIterable) else None
+        self._now = iter(()) if isinstance(source, AsyncIterable) else iter(source)
+        self._keys = Keys()
+        self.error: Exception | None = None
+        self.is_over = False
+
+    async def read(self, most: int) -> list[tuple[str, VideoRequest, Item | None]]:
+        """The next entries, at most so many: key, request, and the item of the journal if it has
+        one, which may be about another request. An error of the input is kept in ``error``."""
+        portion = await self._portion(most)
+        known = await self._journal.get_many([key for key, _ in portion]) if self._journal else {}
+        for key, _ in portion:
+            self.match = self.match.seen(known.get(key))
+        return [(key, request, known.get(key)) for key, request in portion]
+
+    async def _portion(self, most: int) -> list[tuple[str, VideoRequest]]:
+        portion: list[tuple[str, VideoRequest]] = []
+        try:
+            if self._later:
+                portion.append(self._keyed(await anext(self._later)))
+            while not self._later and len(portion) < most:
+                portion.append(self._keyed(next(self._now)))
+        except (StopIteration, StopAsyncIteration):
+            self.is_over = True
+        except Exception as exc:  # noqa: BLE001 - it is raised where the outcomes are consumed
+            self.error, self.is_over = exc, True
+        return portion
+
+    def _keyed(self, entry: object) -> tuple[str, VideoRequest]:
+        given, request = arguments.read_entry(entry)
+        key = self._keys.key(request) if given is None else self._keys.take(given)
+        return key, request
+
+    def mismatch(self) -> JournalError:
+        """The error for an input that is not the journal's."""
+        return self.match.error(str(self._journal.path) if self._journal else "")
