@@ -23,7 +23,7 @@ from veo_async import RateLimit, RetryPolicy, TextToVideo, VeoClient
 from veo_async._io.seams import Seams
 from veo_async._virtual import VirtualEventLoop
 from veo_async.emulator import Emulator, Limits, Plan, Seconds
-from veo_async.emulator.options import EPOCH
+from veo_async.emulator._options import EPOCH
 
 from .report import RESULTS, save, surroundings
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from veo_async.emulator.background import Background, PerLoop
+from veo_async.emulator._background import Background, PerLoop
 
 
 def run_in_a_loop_that_is_dropped(background: Background) -> None:

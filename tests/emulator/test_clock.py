@@ -3,7 +3,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from veo_async.emulator.clock import Clock
+from veo_async.emulator._clock import Clock
 
 
 def test_it_starts_at_the_epoch_and_runs_with_the_factor() -> None:

@@ -21,7 +21,7 @@ from veo_async.emulator import (
     Slow,
     Torn,
 )
-from veo_async.emulator.faults import Call
+from veo_async.emulator._faults import Call
 
 from .calls import ASYNC, calling, error_of
 

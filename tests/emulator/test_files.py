@@ -15,10 +15,10 @@ import httpx
 import pytest
 from PIL import Image
 
-from veo_async.emulator import Answer, Emulator, Immediate, Torn, VideoFormat, Wire, rendering
-from veo_async.emulator.files import cores
-from veo_async.emulator.images import MAX_BYTES, Images, over_http
-from veo_async.emulator.scene import Scene
+from veo_async.emulator import Answer, Emulator, Immediate, Torn, VideoFormat, Wire, _rendering
+from veo_async.emulator._files import cores
+from veo_async.emulator._images import MAX_BYTES, Images, over_http
+from veo_async.emulator._scene import Scene
 
 from .calls import Caller, calling, error_of
 
@@ -34,7 +34,7 @@ def renders(monkeypatch: pytest.MonkeyPatch) -> list[Scene]:
         scenes.append(scene)
         path.write_bytes(bytes(range(250)) * 4)
 
-    monkeypatch.setattr(rendering, "render", render)
+    monkeypatch.setattr(_rendering, "render", render)
     return scenes
 
 
@@ -123,17 +123,17 @@ async def test_a_render_that_failed_is_tried_again(
     renders: list[Scene], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full disk yesterday does not spoil the file for ever."""
-    working = rendering.render
+    working = _rendering.render
 
     def fail(scene: Scene, path: Path, stopped: Callable[[], bool]) -> None:
         raise OSError("disk full")
 
     async with calling() as caller:
         url, _ = await finished(caller)
-        monkeypatch.setattr(rendering, "render", fail)
+        monkeypatch.setattr(_rendering, "render", fail)
         with pytest.raises(OSError, match="disk full"):
             await caller.http.get(url)
-        monkeypatch.setattr(rendering, "render", working)
+        monkeypatch.setattr(_rendering, "render", working)
 
         assert (await caller.http.get(url)).status_code == 200
 
@@ -165,9 +165,9 @@ async def test_closing_stops_a_render(monkeypatch: pytest.MonkeyPatch) -> None:
     def render(scene: Scene, path: Path, stopped: Callable[[], bool]) -> None:
         while not stopped():
             asked.append(True)
-        raise rendering.RenderStopped
+        raise _rendering.RenderStopped
 
-    monkeypatch.setattr(rendering, "render", render)
+    monkeypatch.setattr(_rendering, "render", render)
     async with calling(pace=Immediate()) as caller:
         url, _ = await finished(caller)
         fetch = asyncio.create_task(caller.http.get(url))

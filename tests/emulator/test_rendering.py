@@ -11,12 +11,12 @@ import pytest
 from PIL import Image, ImageStat
 
 from veo_async.emulator import VideoFormat
-from veo_async.emulator.lettering import caption, font, tag, wrapped
-from veo_async.emulator.painting import Painter
-from veo_async.emulator.planes import Picture, Stamp
-from veo_async.emulator.rendering import RenderStopped, render
-from veo_async.emulator.scene import Scene, printable, size_of
-from veo_async.emulator.stills import MAX_PIXELS, decoded, still
+from veo_async.emulator._lettering import caption, font, tag, wrapped
+from veo_async.emulator._painting import Painter
+from veo_async.emulator._rendering import RenderStopped, render
+from veo_async.emulator._scene import Scene, printable, size_of
+from veo_async.emulator._stills import MAX_PIXELS, decoded, still
+from veo_async.emulator._yuv import Picture, Stamp
 
 TINY = VideoFormat(seconds=0.5, fps=8, short_side=72)
 
@@ -284,7 +284,7 @@ def test_the_usual_images_are_read(form: str) -> None:
 def test_bad_images_are_placeholders(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is missing, no image, cut short or too large is drawn as a labelled placeholder."""
     placeholder = still(None, 2)
-    monkeypatch.setattr("veo_async.emulator.stills.MAX_PIXELS", 100)
+    monkeypatch.setattr("veo_async.emulator._stills.MAX_PIXELS", 100)
 
     assert MAX_PIXELS > 8_000_000
     assert placeholder.size == (640, 480)

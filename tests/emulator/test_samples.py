@@ -10,7 +10,7 @@ import pytest
 
 from tests.samples import SAMPLES, named
 from veo_async.emulator import Answer, Fail, Immediate, Seconds, Wire
-from veo_async.emulator.errors import STATUSES
+from veo_async.emulator._errors import STATUSES
 
 from .calls import Caller, calling, error_of
 

@@ -12,8 +12,8 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from veo_async.emulator import EmulatorTransport, Hang, Looks, Seconds
-from veo_async.emulator.background import Background
-from veo_async.emulator.pipe import ROOM
+from veo_async.emulator._background import Background
+from veo_async.emulator._pipe import ROOM
 
 from .calls import ASYNC, calling
 

@@ -19,7 +19,7 @@ from veo_async.emulator import (
     Seconds,
     Wire,
 )
-from veo_async.emulator.exchange import MAX_BODY
+from veo_async.emulator._exchange import MAX_BODY
 
 from .calls import ASYNC, TEXT, calling, error_of
 

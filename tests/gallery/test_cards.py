@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.gallery.folders import put
-from veo_async.gallery.cards import Card, cards_of
-from veo_async.gallery.page import render
+from veo_async.gallery._cards import Card, cards_of
+from veo_async.gallery._page import render
 
 VIDEO = {"id": "v", "video_url": "https://cdn.example/1.mp4"}
 

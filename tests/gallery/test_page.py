@@ -10,8 +10,8 @@ import pytest
 from tests.gallery.folders import HOSTILE, put
 from veo_async import InvalidRequestError
 from veo_async.gallery import write_gallery
-from veo_async.gallery.cards import Card
-from veo_async.gallery.page import render
+from veo_async.gallery._cards import Card
+from veo_async.gallery._page import render
 
 
 def data_of(page: str) -> dict[str, object]:

@@ -8,8 +8,8 @@ import av
 import pytest
 from PIL import Image
 
-from veo_async.gallery.cards import Card, cards_of
-from veo_async.gallery.posters import add_posters
+from veo_async.gallery._cards import Card, cards_of
+from veo_async.gallery._posters import add_posters
 
 BLACK, RED = (0, 0, 0), (200, 30, 30)
 
@@ -96,7 +96,7 @@ def test_a_frame_that_is_too_large_is_not_decoded(
 ) -> None:
     """A small file may claim a size that no memory holds."""
     film(tmp_path / "a.mp4", dark=0)
-    monkeypatch.setattr("veo_async.gallery.posters.LARGEST", 64 * 48 - 1)
+    monkeypatch.setattr("veo_async.gallery._posters.LARGEST", 64 * 48 - 1)
 
     (card,) = posters(tmp_path)
 

@@ -12,12 +12,13 @@ the vendor's documents, so it is a witness of the wire that owes nothing to the 
 
 How the parts go together::
 
-    transport, serving    the connection: in process, or on a port
-    routes, endpoint      the paths; downloads: files with ranges; control: other processes
-    exchange              one call, and what the faults with their effects make of it
-    service               what is asked: gate and intake refuse, state keeps tasks and the bill,
-                          responses write the wire, callbacks are calls of the service's own
-    files                 rendered once: images, scene, painting, rendering
+    _transport, _serving   the connection: in process, or on a port
+    _routes, _endpoint     the paths; _downloads: files with ranges; _control: other processes
+    _exchange              one call, and what the faults with their effects make of it
+    _service               what is asked: _auth_and_limits and _validation refuse, _state keeps
+                           tasks and the bill, _responses write the wire, _callbacks are calls
+                           of the service's own
+    _files                 rendered once: _images, _scene, _painting, _rendering
 
 What it does **not** do:
 
@@ -38,9 +39,9 @@ What it does **not** do:
 
 from __future__ import annotations
 
-from ._emulator import Emulator
-from .callbacks import Delivery
-from .effects import (
+from ._callbacks import Delivery
+from ._durations import Immediate, Looks, Pace, Plan, Seconds
+from ._effects import (
     Answer,
     Bomb,
     Drop,
@@ -58,11 +59,11 @@ from .effects import (
     Slow,
     Torn,
 )
-from .faults import Fault, Faults
-from .options import Account, Limits, VideoFormat, Wire
-from .pace import Immediate, Looks, Pace, Plan, Seconds
-from .state import Charge
-from .transport import EmulatorTransport
+from ._emulator import Emulator
+from ._faults import Fault, Faults
+from ._options import Account, Limits, VideoFormat, Wire
+from ._state import Charge
+from ._transport import EmulatorTransport
 
 __all__ = [
     "Account",

@@ -12,20 +12,20 @@ from typing import Self
 import anyio
 import httpx
 
-from .background import Background
-from .callbacks import Courier, Delivery
-from .clock import Clock
-from .faults import Fault, Faults
-from .files import Files, RunSync, in_thread
-from .images import Fetch, Images
-from .ledger import Ledger
-from .options import EPOCH, Account, Limits, VideoFormat, Wire
-from .pace import Pace, Seconds
-from .routes import router
-from .service import Service
-from .serving import bound, serving, url_of
-from .state import Charge
-from .transport import EmulatorTransport
+from ._background import Background
+from ._callbacks import Courier, Delivery
+from ._clock import Clock
+from ._durations import Pace, Seconds
+from ._faults import Fault, Faults
+from ._files import Files, RunSync, in_thread
+from ._images import Fetch, Images
+from ._ledger import Ledger
+from ._options import EPOCH, Account, Limits, VideoFormat, Wire
+from ._routes import router
+from ._service import Service
+from ._serving import bound, serving, url_of
+from ._state import Charge
+from ._transport import EmulatorTransport
 
 IN_PROCESS = "http://127.0.0.1:1"
 """The address of an emulator that is not on a port. Nobody listens on port 1 (tcpmux), so a client

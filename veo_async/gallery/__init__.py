@@ -11,9 +11,9 @@ from pathlib import Path
 
 from .._io.records import read_some, write_whole
 from ..errors import InvalidRequestError
-from .cards import cards_of
-from .page import MARK, render
-from .posters import add_posters
+from ._cards import cards_of
+from ._page import MARK, render
+from ._posters import add_posters
 
 __all__ = ["write_gallery"]
 

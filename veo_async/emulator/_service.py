@@ -8,19 +8,19 @@ from email.utils import formatdate
 from random import Random
 from typing import Any
 
-from .callbacks import Courier
-from .clock import Clock
-from .effects import Early, Fail, Hide, Lag
-from .errors import ServiceError
-from .faults import Faults
-from .files import Files
-from .gate import Gate
-from .intake import check, invalid, required
-from .ledger import Ledger
-from .options import Account, Limits, Wire
-from .pace import Pace
-from .responses import Responses
-from .state import Backend, Task
+from ._auth_and_limits import Gate
+from ._callbacks import Courier
+from ._clock import Clock
+from ._durations import Pace
+from ._effects import Early, Fail, Hide, Lag
+from ._errors import ServiceError
+from ._faults import Faults
+from ._files import Files
+from ._ledger import Ledger
+from ._options import Account, Limits, Wire
+from ._responses import Responses
+from ._state import Backend, Task
+from ._validation import check, invalid, required
 
 
 class Service:

@@ -7,7 +7,7 @@ import logging
 
 from PIL import Image, ImageDraw, ImageOps
 
-from .lettering import font
+from ._lettering import font
 
 logger = logging.getLogger("veo_async.emulator")
 

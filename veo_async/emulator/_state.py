@@ -11,11 +11,11 @@ from math import inf
 from random import Random
 from typing import Any
 
-from .clock import TICK
-from .errors import ServiceError
-from .intake import cut, normalised
-from .options import SPELLINGS, Wire
-from .pace import Pace
+from ._clock import TICK
+from ._durations import Pace
+from ._errors import ServiceError
+from ._options import SPELLINGS, Wire
+from ._validation import cut, normalised
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from .background import Background, PerLoop
-from .effects import Early, Garble, Late, Never, Repeat
-from .faults import Call
-from .state import Task
+from ._background import Background, PerLoop
+from ._effects import Early, Garble, Late, Never, Repeat
+from ._faults import Call
+from ._state import Task
 
 if TYPE_CHECKING:
-    from .service import Service
+    from ._service import Service
 
 logger = logging.getLogger("veo_async.emulator")
 

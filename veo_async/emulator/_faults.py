@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from .effects import Effect
+from ._effects import Effect
 
 Kind = Literal["submit", "retrieve", "retrieve_batch", "list", "file", "callback"]
 """What a call is about. A callback is a call that the service makes."""

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import av
 
-from .painting import Painter
-from .planes import Picture
-from .scene import Scene
+from ._painting import Painter
+from ._scene import Scene
+from ._yuv import Picture
 
 ENCODING = {
     "preset": "ultrafast",  # soft moving colours compress well anyway
     "crf": "23",
     "threads": "auto",
-    "x264-params": "colormatrix=bt709:colorprim=bt709:transfer=bt709",  # as `planes` draws
+    "x264-params": "colormatrix=bt709:colorprim=bt709:transfer=bt709",  # as `_yuv` draws
 }
 
 

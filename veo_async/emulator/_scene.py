@@ -1,4 +1,4 @@
-"""What a video shows, in plain values; `painting` draws it, `rendering` encodes it."""
+"""What a video shows, in plain values; `_painting` draws it, `_rendering` encodes it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from .intake import DEFAULT_MODEL
-from .options import SPELLINGS, VideoFormat
+from ._options import SPELLINGS, VideoFormat
+from ._validation import DEFAULT_MODEL
 
 SCALES = {"1080p": 1.5, "4k": 3.0}
 """By how much a resolution is larger than the 720 lines of the rest."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._io.records import write_whole
-from .cards import Card, href
+from ._cards import Card, href
 
 if TYPE_CHECKING:
     from PIL.Image import Image

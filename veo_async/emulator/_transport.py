@@ -16,12 +16,12 @@ import anyio
 import httpx
 from starlette.types import ASGIApp, Message, Scope
 
-from .background import Background
-from .exchange import ConnectionCut
-from .pipe import Pipe
+from ._background import Background
+from ._exchange import ConnectionCut
+from ._pipe import Pipe
 
 if TYPE_CHECKING:
-    from .effects import Refuse
+    from ._effects import Refuse
 
 logger = logging.getLogger("veo_async.emulator")
 

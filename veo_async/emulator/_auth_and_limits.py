@@ -8,9 +8,9 @@ from email.utils import formatdate
 from random import Random
 from typing import Any
 
-from .clock import Clock
-from .errors import ServiceError
-from .options import Account, Limits
+from ._clock import Clock
+from ._errors import ServiceError
+from ._options import Account, Limits
 
 
 class Window:

@@ -13,9 +13,9 @@ from urllib.parse import parse_qsl
 import anyio
 from starlette.types import Receive, Scope, Send
 
-from .effects import Answer, At, Bomb, Drop, Garble, Hang, Refuse, Slow, Torn
-from .errors import STATUSES, ServiceError
-from .faults import Call, Kind
+from ._effects import Answer, At, Bomb, Drop, Garble, Hang, Refuse, Slow, Torn
+from ._errors import STATUSES, ServiceError
+from ._faults import Call, Kind
 
 MAX_BODY = 1 << 20
 """Bytes of a request that are read; the emulator's own limit."""
@@ -69,7 +69,7 @@ class Exchange:
     """One call and its answer.
 
     Args:
-        service: what is asked (see `service.Service`).
+        service: what is asked (see `_service.Service`).
         scope, receive, send: the ASGI connection.
     """
 

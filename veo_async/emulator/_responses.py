@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from ..models import SERVICE_ZONE
-from .clock import Clock
-from .errors import ServiceError
-from .options import Wire
-from .state import Task
+from ._clock import Clock
+from ._errors import ServiceError
+from ._options import Wire
+from ._state import Task
 
 ACCOUNT = {
     "api_id": "9a628863-8879-462b-bbee-5dc46505b733",

@@ -13,10 +13,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from starlette.types import Receive, Scope, Send
 
-from .errors import ServiceError
-from .exchange import Exchange, Reply
-from .faults import Fault
-from .service import Service
+from ._errors import ServiceError
+from ._exchange import Exchange, Reply
+from ._faults import Fault
+from ._service import Service
 
 PREFIX = "/__emulator__"
 

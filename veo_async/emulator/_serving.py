@@ -13,8 +13,8 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from .background import Background
-from .exchange import ConnectionCut
+from ._background import Background
+from ._exchange import ConnectionCut
 
 GRACE = 1
 """Seconds for open calls when the server stops."""

@@ -9,14 +9,14 @@ from typing import Any, NoReturn
 
 from starlette.routing import Route, Router
 
-from .control import PREFIX, Control
-from .downloads import Downloads, HostedImages
-from .effects import Scramble
-from .endpoint import Endpoint
-from .errors import ServiceError
-from .exchange import Exchange, Reply
-from .faults import TASKS, Call, Kind
-from .service import Service
+from ._control import PREFIX, Control
+from ._downloads import Downloads, HostedImages
+from ._effects import Scramble
+from ._endpoint import Endpoint
+from ._errors import ServiceError
+from ._exchange import Exchange, Reply
+from ._faults import TASKS, Call, Kind
+from ._service import Service
 
 
 class Videos(Endpoint):

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from starlette.types import Receive, Scope, Send
 
-from .errors import ServiceError
-from .exchange import Exchange, Instead, Reply
-from .faults import Kind
-from .service import Service
+from ._errors import ServiceError
+from ._exchange import Exchange, Instead, Reply
+from ._faults import Kind
+from ._service import Service
 
 
 class Endpoint(ABC):

@@ -6,8 +6,8 @@ import pytest
 
 from tests.samples import SAMPLES, Sample
 from veo_async.emulator import Wire
-from veo_async.emulator.errors import ServiceError
-from veo_async.emulator.intake import check, cut, normalised
+from veo_async.emulator._errors import ServiceError
+from veo_async.emulator._validation import check, cut, normalised
 
 TEXT = {"action": "text2video", "prompt": "A"}
 IMAGE = {"action": "image2video", "prompt": "A", "image_urls": ["https://example.com/a.png"]}

@@ -15,10 +15,10 @@ from typing import Any
 
 import anyio.to_thread
 
-from .background import Background, PerLoop
-from .images import Images
-from .options import VideoFormat
-from .state import Task
+from ._background import Background, PerLoop
+from ._images import Images
+from ._options import VideoFormat
+from ._state import Task
 
 CHUNK = 256 << 10
 """Bytes of a file in one read."""
@@ -69,8 +69,8 @@ class Files:
         return render.get_loop() is asyncio.get_running_loop()
 
     async def _rendered(self, task: Task, files_url: str) -> Path:
-        from .rendering import render  # PyAV and Pillow, only when a file is wanted.
-        from .scene import Scene
+        from ._rendering import render  # PyAV and Pillow, only when a file is wanted.
+        from ._scene import Scene
 
         urls = task.origin.submitted.get("image_urls") or []
         images = [await self.images.get(url, files_url) for url in urls]

@@ -12,10 +12,10 @@ from random import Random
 
 from PIL import Image, ImageOps
 
-from .lettering import caption, tag
-from .planes import Picture, Stamp, even
-from .scene import Scene
-from .stills import still
+from ._lettering import caption, tag
+from ._scene import Scene
+from ._stills import still
+from ._yuv import Picture, Stamp, even
 
 Layer = Callable[[float], Picture]
 """The background at a moment from 0 to 1 (which it never reaches), as a new picture."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from .errors import ServiceError
-from .options import SPELLINGS, Wire
+from ._errors import ServiceError
+from ._options import SPELLINGS, Wire
 
 GENERATING = frozenset({"text2video", "image2video", "ingredients2video"})
 WITH_IMAGES = frozenset({"image2video", "ingredients2video"})

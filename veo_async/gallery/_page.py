@@ -14,7 +14,7 @@ from dataclasses import asdict
 from hashlib import sha256
 from importlib.resources import files
 
-from .cards import Card
+from ._cards import Card
 
 MARK = b'<meta name="generator" content="veo-async">'
 """What tells our page from somebody else's ``index.html``."""

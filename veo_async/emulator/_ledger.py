@@ -13,8 +13,8 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from .errors import ServiceError
-from .state import Task
+from ._errors import ServiceError
+from ._state import Task
 
 PLAIN = ("id", "trace_id", "record_id", "video_id", "request", "submitted", "accepted_at", "looks")
 TIMES = ("finish_at", "known_from", "listed_from")

@@ -10,10 +10,10 @@ import re
 from functools import partial
 from pathlib import Path
 
-from .endpoint import Endpoint
-from .errors import ServiceError
-from .exchange import Exchange, Reply
-from .faults import Call
+from ._endpoint import Endpoint
+from ._errors import ServiceError
+from ._exchange import Exchange, Reply
+from ._faults import Call
 
 _RANGE = re.compile(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*", re.ASCII | re.IGNORECASE)
 EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
