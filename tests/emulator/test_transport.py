@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
 
@@ -13,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from veo_async.emulator import EmulatorTransport, Hang, Looks, Seconds
 from veo_async.emulator._background import Background
-from veo_async.emulator._pipe import ROOM
+from veo_async.emulator._transport import ROOM
 
 from .calls import ASYNC, calling
 
@@ -249,6 +250,24 @@ async def test_a_mistake_of_the_app_is_loud(caplog: pytest.LogCaptureFixture) ->
 
 
 @pytest.mark.asyncio
+async def test_a_mistake_in_the_middle_of_an_answer_is_loud() -> None:
+    """Also an exception after the head of the answer reaches whoever reads its body."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        raise LookupError("a mistake")
+
+    transport, _ = transport_to(app)
+    response = await transport.handle_async_request(request())
+    stream = response.aiter_raw()
+
+    assert await anext(stream) == b"half"
+    with pytest.raises(LookupError, match="a mistake"):
+        await anext(stream)
+
+
+@pytest.mark.asyncio
 async def test_answers_after_the_caller_is_gone_go_nowhere() -> None:
     """An app that answers a caller who gave up is not disturbed by it."""
     ended = []
@@ -283,6 +302,39 @@ async def test_closing_the_transport_hangs_up() -> None:
     await anyio.sleep(0.1)
 
     assert told == ["http.disconnect"]
+
+
+@pytest.mark.asyncio
+async def test_closing_the_transport_wakes_a_reader() -> None:
+    """A caller who waits for more of an answer is not left waiting."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await anyio.sleep_forever()
+
+    transport, background = transport_to(app)
+    response = await transport.handle_async_request(request())
+    reading = asyncio.create_task(response.aread())
+    await anyio.sleep(1)
+    await transport.aclose()
+
+    assert await reading == b""
+    await background.aclose()
+
+
+@pytest.mark.asyncio
+async def test_an_answer_may_be_dropped_unread() -> None:
+    """It is no leak: nothing outside of the process is open, so nothing warns."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await ok(send)
+
+    transport, _ = transport_to(app)
+    response = await transport.handle_async_request(request())
+
+    assert response.status_code == 200
+    del response, transport
+    gc.collect()
 
 
 @pytest.mark.asyncio

@@ -9,21 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import weakref
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 import anyio
 import httpx
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from starlette.types import ASGIApp, Message, Scope
 
 from ._background import Background
 from ._exchange import ConnectionCut
-from ._pipe import Pipe
 
 if TYPE_CHECKING:
     from ._effects import Refuse
 
 logger = logging.getLogger("veo_async.emulator")
+
+ROOM = 4
+"""Chunks that are buffered in each direction; a writer that is further ahead waits."""
 
 
 class EmulatorTransport(httpx.AsyncBaseTransport):
@@ -65,15 +70,20 @@ class _Connection:
     def __init__(self, request: httpx.Request) -> None:
         self._request = request
         self._timeouts: dict[str, float | None] = request.extensions.get("timeout", {})
-        self._up, self._down = Pipe(), Pipe()
+        self._upload, self._request_body = anyio.create_memory_object_stream[bytes](ROOM)
+        self._download, self._response_body = anyio.create_memory_object_stream[bytes](ROOM)
+        ends = self._upload, self._request_body, self._download, self._response_body
+        # An answer may be dropped unread, and a call with its event loop: no reason for a warning.
+        weakref.finalize(self, lambda: [end.close() for end in ends])
         self._head: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._gone = asyncio.Event()
-        self._body_read = False
+        self._is_uploaded = self._is_body_read = self._is_answered = False
+        self._error: Exception | None = None
 
     # The caller's end.
 
     async def exchange(self, done: Callable[[], None]) -> httpx.Response:
-        await self._upload()
+        await self._send_body()
         try:
             with anyio.fail_after(self._timeouts.get("read")):
                 head = await self._head
@@ -86,18 +96,19 @@ class _Connection:
             head["status"], headers=head["headers"], stream=stream, request=self._request
         )
 
-    async def _upload(self) -> None:
+    async def _send_body(self) -> None:
         stream = cast("httpx.AsyncByteStream", self._request.stream)
         async for chunk in stream:
             try:
                 with anyio.fail_after(self._timeouts.get("write")):
-                    read = await self._up.put(chunk)
+                    await send_chunk(self._upload, chunk)
             except TimeoutError as exc:
                 message = "the emulator did not read"
                 raise httpx.WriteTimeout(message, request=self._request) from exc
-            if not read:
-                break
-        self._up.end()
+            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+                break  # The app has answered without reading all of it.
+        self._is_uploaded = True
+        self._upload.close()
 
     async def _failure(self, cut: ConnectionCut) -> httpx.TransportError:
         """What the client of a socket would raise."""
@@ -116,23 +127,30 @@ class _Connection:
         return httpx.ConnectTimeout("the emulator does not listen", request=self._request)
 
     async def chunk(self) -> bytes | None:
+        """The next piece of the answer; ``None`` at its end."""
         try:
             with anyio.fail_after(self._timeouts.get("read")):
-                return await self._down.get()
+                return await receive_chunk(self._response_body)
         except TimeoutError as exc:
             raise httpx.ReadTimeout("the emulator fell silent", request=self._request) from exc
-        except ConnectionCut as cut:
-            if cut.reset:
+        except (anyio.EndOfStream, anyio.ClosedResourceError):
+            error = None if self._gone.is_set() else self._error
+        if isinstance(error, ConnectionCut):
+            if error.reset:
                 message = "connection reset by the emulator"
-                raise httpx.ReadError(message, request=self._request) from cut
+                raise httpx.ReadError(message, request=self._request) from error
             message = "peer closed connection without sending complete message body"
-            raise httpx.RemoteProtocolError(message, request=self._request) from cut
+            raise httpx.RemoteProtocolError(message, request=self._request) from error
+        if error is not None:
+            raise error
+        return None
 
     def hang_up(self) -> None:
         """The caller goes away; the app is told, as by a closed socket."""
         self._gone.set()
-        self._up.end(ConnectionCut())
-        self._down.desert()
+        self._upload.close()
+        self._download.close()  # Wakes a reader, which the other end alone does not in all anyios.
+        self._response_body.close()
 
     # The app's end.
 
@@ -146,14 +164,16 @@ class _Connection:
             logger.exception("the emulator itself failed")
             error = exc
         finally:
-            self._up.desert()
+            self._request_body.close()
             self._finish(error or ConnectionCut())
 
     def _finish(self, error: Exception) -> None:
         if not self._head.done():
             self._head.set_exception(error)
             self._head.exception()  # Nobody may be left to ask for it.
-        self._down.end(error)
+        if not self._is_answered:
+            self._error = error
+        self._download.close()
 
     def _scope(self) -> Scope:
         url = self._request.url
@@ -174,24 +194,28 @@ class _Connection:
         }
 
     async def _receive(self) -> Message:
-        if self._body_read:
-            await self._gone.wait()
-            return {"type": "http.disconnect"}
-        try:
-            chunk = await self._up.get()
-        except ConnectionCut:
-            return {"type": "http.disconnect"}
-        self._body_read = chunk is None
-        return {"type": "http.request", "body": chunk or b"", "more_body": chunk is not None}
+        if not self._is_body_read:
+            try:
+                chunk = await receive_chunk(self._request_body)
+            except anyio.EndOfStream:
+                if self._is_uploaded:
+                    self._is_body_read = True
+                    return {"type": "http.request", "body": b"", "more_body": False}
+            else:
+                return {"type": "http.request", "body": chunk, "more_body": True}
+        await self._gone.wait()
+        return {"type": "http.disconnect"}
 
     async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             if not self._head.done():
                 self._head.set_result(message)
         elif message["body"]:
-            await self._down.put(message["body"])
+            with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+                await send_chunk(self._download, message["body"])
         if message["type"] == "http.response.body" and not message.get("more_body", False):
-            self._down.end()
+            self._is_answered = True
+            self._download.close()
 
 
 class _Answer(httpx.AsyncByteStream):
@@ -206,3 +230,19 @@ class _Answer(httpx.AsyncByteStream):
     async def aclose(self) -> None:
         self._connection.hang_up()
         self._done()
+
+
+async def send_chunk(stream: MemoryObjectSendStream[bytes], chunk: bytes) -> None:
+    """Send, and give way to other tasks only if there is no room, as a socket does."""
+    try:
+        stream.send_nowait(chunk)
+    except anyio.WouldBlock:
+        await stream.send(chunk)
+
+
+async def receive_chunk(stream: MemoryObjectReceiveStream[bytes]) -> bytes:
+    """Receive, and give way to other tasks only if there is nothing yet."""
+    try:
+        return stream.receive_nowait()
+    except anyio.WouldBlock:
+        return await stream.receive()
