@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Callable
 from email.utils import formatdate
 from random import Random
 from typing import Any
@@ -13,7 +14,7 @@ from ._errors import ServiceError
 from ._options import Account, Limits
 
 
-class Window:
+class RateWindow:
     """At most ``per_second`` calls in any second of the caller's time; ``None`` lets all pass."""
 
     def __init__(self, per_second: float | None) -> None:
@@ -33,20 +34,24 @@ class Window:
             self._times.append(now)
 
 
-class Gate:
+class Admission:
     """Refuses calls as the documents say, in the order: token, rate, content, balance, cap."""
 
     def __init__(self, account: Account, limits: Limits, clock: Clock, luck: Random) -> None:
         self._account, self._limits, self._clock, self._luck = account, limits, clock, luck
         self._moderation = re.compile(account.moderation) if account.moderation else None
-        both = Window(limits.per_second)
+        both = RateWindow(limits.per_second)
         self._windows = {
-            "videos": (Window(limits.submits_per_second), both),
-            "tasks": (Window(limits.polls_per_second), both),
+            "videos": (RateWindow(limits.submits_per_second), both),
+            "tasks": (RateWindow(limits.polls_per_second), both),
         }
 
-    def identify(self, authorization: str | None) -> None:
-        """Raises: ServiceError: no token, a wrong one, or one whose account is refused."""
+    def check_call(self, api: str, authorization: str | None) -> None:
+        """Raises: ServiceError: the token is refused, or too many calls came in the last second."""
+        self._check_token(authorization)
+        self._check_rate(api)
+
+    def _check_token(self, authorization: str | None) -> None:
         if authorization is None or not authorization.strip():
             raise ServiceError("no_token")
         scheme, _, token = authorization.partition(" ")
@@ -60,26 +65,21 @@ class Gate:
         if self._account.token is not None and token != self._account.token:
             raise ServiceError("invalid_token")
 
-    def pace(self, api: str) -> None:
-        """Raises: ServiceError: too many calls in the last second, to this API or in all."""
+    def _check_rate(self, api: str) -> None:
         now, windows = self._clock.monotonic(), self._windows[api]
         if not all(window.has_room(now) for window in windows):
             raise self._too_many()
         for window in windows:
             window.note(now)
 
-    def admit(self, body: dict[str, Any], bought: int, in_flight: int) -> None:
+    def check_submit(self, body: dict[str, Any], bought: int, in_flight: Callable[[], int]) -> None:
         """Raises: ServiceError: the content, the balance or the cap forbids this submit."""
         if self._moderation and self._moderation.search(body.get("prompt") or ""):
             raise ServiceError("content_refused")
         if self._account.balance is not None and bought >= self._account.balance:
             raise ServiceError("used_up")
-        if self._limits.in_flight is not None and in_flight >= self._limits.in_flight:
+        if self._limits.in_flight is not None and in_flight() >= self._limits.in_flight:
             raise self._too_many()
-
-    @property
-    def capped(self) -> bool:
-        return self._limits.in_flight is not None
 
     def _too_many(self) -> ServiceError:
         after = self._limits.retry_after

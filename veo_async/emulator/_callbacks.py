@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -63,8 +62,7 @@ class Courier:
         """Promise the result of an accepted task. Returns at once, except after an early one."""
         call = Call("callback", action=task.submitted["action"], ids=frozenset({task.id}))
         effects = struck + service.faults.on(call)
-        if task.finish_at == inf:
-            task.finish(service.clock.now())
+        task.finish_unpolled(service.clock.now())
         delivery = _Post(service, task, url, effects)
         if any(isinstance(effect, Early) for effect in effects):
             task.finish(service.clock.now())

@@ -14,7 +14,7 @@ import anyio
 from starlette.types import Receive, Scope, Send
 
 from ._effects import Answer, At, Bomb, Drop, Garble, Hang, Refuse, Slow, Torn
-from ._errors import STATUSES, ServiceError
+from ._errors import ServiceError
 from ._faults import Call, Kind
 
 MAX_BODY = 1 << 20
@@ -139,13 +139,11 @@ class Exchange:
             pass
 
     def _answer(self, effect: Answer) -> Reply:
-        status = STATUSES.get(effect.code, 500) if effect.status is None else effect.status
-        if effect.body is not None:
-            return Reply(
-                status, {"content-type": "text/plain", **effect.headers}, effect.body.encode()
-            )
         error = ServiceError(effect.code, effect.message, headers=effect.headers)
-        return self.refusal(error, status)
+        if effect.body is None:
+            return self.refusal(error, effect.status)
+        headers = {"content-type": "text/plain", **effect.headers}
+        return Reply(effect.status or error.status, headers, effect.body.encode())
 
     def refusal(self, error: ServiceError, status: int | None = None) -> Reply:
         """The documented error body; its trace id is the task's, if the call was carried out."""

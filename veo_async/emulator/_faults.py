@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from random import Random
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -19,9 +19,7 @@ from ._effects import Effect
 Kind = Literal["submit", "retrieve", "retrieve_batch", "list", "file", "callback"]
 """What a call is about. A callback is a call that the service makes."""
 
-KINDS: frozenset[Kind] = frozenset(
-    {"submit", "retrieve", "retrieve_batch", "list", "file", "callback"}
-)
+KINDS: frozenset[Kind] = frozenset(get_args(Kind))
 TASKS: frozenset[Kind] = frozenset({"retrieve", "retrieve_batch", "list"})
 GROUPS: dict[str, frozenset[Kind]] = {
     **{kind: frozenset({kind}) for kind in KINDS},
@@ -55,9 +53,7 @@ class Fault(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     effect: Annotated[Effect, Field(discriminator="kind")]
-    on: Literal[
-        "submit", "retrieve", "retrieve_batch", "list", "file", "callback", "tasks", "any"
-    ] = "submit"
+    on: Literal[Kind, "tasks", "any"] = "submit"
     action: str | None = None
     task_id: str | None = None
     nth: Annotated[int, Field(ge=1)] | None = None

@@ -63,8 +63,8 @@ class Images:
         """The image's bytes, or ``None``: a video never fails for want of an image."""
         prefix = f"{files_url}/images/"
         if url.startswith(prefix):
-            data, _ = self._hosted.get(url.removeprefix(prefix), (None, ""))
-            return data
+            hosted = self.hosted(url.removeprefix(prefix))
+            return hosted and hosted[0]
         try:
             return await self._fetch(url)
         except Exception as exc:  # noqa: BLE001 - the fetcher may be anybody's

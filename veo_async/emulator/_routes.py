@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from math import inf, isfinite
+from math import isfinite
 from random import Random
 from typing import Any, NoReturn
 
@@ -28,8 +28,7 @@ class Videos(Endpoint):
         body, problem = parsed(await exchange.read())
         action = body.get("action") if isinstance(body, dict) else None
         await exchange.understood(Call("submit", action if isinstance(action, str) else None))
-        self.service.gate.identify(exchange.headers.get("authorization"))
-        self.service.gate.pace("videos")
+        self.service.admission.check_call("videos", exchange.headers.get("authorization"))
         if problem is not None:
             raise problem
         return await self._accepted(exchange, body)
@@ -44,8 +43,7 @@ class Videos(Endpoint):
         await exchange.reach("accepted")
         if url is not None or (body.get("async") and service.wire.honour_async):
             return Reply.of(service.responses.accepted(task))
-        if task.finish_at == inf:
-            task.finish(service.clock.now())
+        task.finish_unpolled(service.clock.now())
         await service.clock.sleep_until(task.finish_at)
         return Reply.of(service.outcome(task), 200 if task.failure is None else task.failure.status)
 
@@ -60,8 +58,7 @@ class Tasks(Endpoint):
         if not isinstance(query, dict):
             query, problem = {}, problem or ServiceError("bad_request")
         await exchange.understood(call_of(query))
-        self.service.gate.identify(exchange.headers.get("authorization"))
-        self.service.gate.pace("tasks")
+        self.service.admission.check_call("tasks", exchange.headers.get("authorization"))
         if problem is not None:
             raise problem
         document = self._answer(query)

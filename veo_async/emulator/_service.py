@@ -8,7 +8,7 @@ from email.utils import formatdate
 from random import Random
 from typing import Any
 
-from ._auth_and_limits import Gate
+from ._auth_and_limits import Admission
 from ._callbacks import Courier
 from ._clock import Clock
 from ._durations import Pace
@@ -20,7 +20,7 @@ from ._ledger import Ledger
 from ._options import Account, Limits, Wire
 from ._responses import Responses
 from ._state import Backend, Task
-from ._validation import check, invalid, required
+from ._validation import check, number, page_of, required, texts
 
 
 class Service:
@@ -81,7 +81,8 @@ class Service:
     def limit(self, limits: Limits) -> None:
         """Answer these with 429 from now on; what came before does not count."""
         self.limits = limits
-        self.gate = Gate(self._account, limits, self.clock, Random(f"{self._seed}/limits"))
+        rng = Random(f"{self._seed}/limits")
+        self.admission = Admission(self._account, limits, self.clock, rng)
 
     def date(self) -> str:
         """The service's time as an HTTP date."""
@@ -99,8 +100,9 @@ class Service:
         """
         check(body, self.wire)
         now = self.clock.now()
-        in_flight = self.backend.in_flight(now) if self.gate.capped else 0
-        self.gate.admit(body, len(self.backend.bill), in_flight)
+        self.admission.check_submit(
+            body, len(self.backend.bill), lambda: self.backend.in_flight(now)
+        )
         task = self.backend.accept(body, now)
         for effect in effects:
             strike(task, effect)
@@ -159,38 +161,6 @@ class Service:
 
     def _page(self, items: list[dict[str, Any]], total: int) -> dict[str, Any]:
         return {"items": items, "count": len(items) if self.wire.count == "page" else total}
-
-
-PAGE = 12
-"""Items of a page without ``limit`` (seen in the vendor's clients)."""
-
-MAX_PAGE = 50
-"""The most ids a call that the vendor recommends; the emulator shows no more on a page."""
-
-
-def page_of(query: Mapping[str, Any]) -> tuple[int, int]:
-    limit, offset = number(query, "limit", PAGE), number(query, "offset", 0)
-    if limit < 1:
-        raise invalid("limit")
-    if offset < 0:
-        raise invalid("offset")
-    return min(int(limit), MAX_PAGE), int(offset)
-
-
-def number(query: Mapping[str, Any], field: str, default: float) -> float:
-    value = query.get(field)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 2**53:
-        raise invalid(field)
-    return value
-
-
-def texts(query: Mapping[str, Any], field: str) -> list[str]:
-    values = query[field]
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise invalid(field)
-    return values
 
 
 def strike(task: Task, effect: Any) -> None:

@@ -62,12 +62,17 @@ class Task:
         """Somebody asks for this task by name."""
         if self.looks:
             self.looks -= 1
-        elif self.finish_at == inf:
-            self.finish_at = now
+        else:
+            self.finish_unpolled(now)
 
     def finish(self, now: float) -> None:
         """Let it be finished no later than now."""
         self.finish_at = min(self.finish_at, now)
+
+    def finish_unpolled(self, now: float) -> None:
+        """Finish now a task that waits to be polled: its answer or its callback cannot poll."""
+        if self.finish_at == inf:
+            self.finish_at = now
 
     @property
     def origin(self) -> Task:

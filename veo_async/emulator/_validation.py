@@ -5,6 +5,7 @@ Fields as in the API guide and the vendor's OpenAPI document; null counts as abs
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,12 @@ RESOLUTIONS = frozenset({"720p", "1080p", "4k", "gif"})
 MAX_IMAGES = 3
 DEFAULT_MODEL = "veo3-fast"
 """The vendor's OpenAPI document."""
+
+PAGE = 12
+"""Items of a page without ``limit`` (seen in the vendor's clients)."""
+
+MAX_PAGE = 50
+"""The most ids a call that the vendor recommends; the emulator shows no more on a page."""
 
 
 def invalid(field: str) -> ServiceError:
@@ -50,6 +57,31 @@ def check(body: Any, wire: Wire) -> None:
     _flag(body, "async")
     if body.get("callback_url") is not None and not _is_url(body["callback_url"]):
         raise invalid("callback_url")
+
+
+def page_of(query: Mapping[str, Any]) -> tuple[int, int]:
+    limit, offset = number(query, "limit", PAGE), number(query, "offset", 0)
+    if limit < 1:
+        raise invalid("limit")
+    if offset < 0:
+        raise invalid("offset")
+    return min(int(limit), MAX_PAGE), int(offset)
+
+
+def number(query: Mapping[str, Any], field: str, default: float) -> float:
+    value = query.get(field)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 2**53:
+        raise invalid(field)
+    return value
+
+
+def texts(query: Mapping[str, Any], field: str) -> list[str]:
+    values = query[field]
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise invalid(field)
+    return values
 
 
 def normalised(body: dict[str, Any]) -> dict[str, Any]:
