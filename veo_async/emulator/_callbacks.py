@@ -36,9 +36,9 @@ class Delivery:
     """One call to a ``callback_url``.
 
     Attributes:
-        task_id: whose result it bore.
-        at: the service's time when it was answered, in Unix seconds.
-        status: the receiver's answer; ``None`` if there was none.
+        task_id: the task whose result was posted.
+        at: the time of the receiver's answer on the service's clock, in Unix seconds.
+        status: the HTTP status of that answer; ``None`` if there was none.
     """
 
     task_id: str

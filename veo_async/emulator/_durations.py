@@ -1,6 +1,6 @@
-"""How long the service takes: a plan that is made when a task is accepted.
+"""The durations of tasks: each task gets a plan when it is accepted.
 
-A task's state is a function of time, so thousands of tasks need no timers.
+The state of a task is a function of time, so thousands of tasks need no timers.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one task will take.
+    """The duration of one task.
 
     Attributes:
-        seconds: service time from accepted to finished.
-        looks: how often the task is shown as pending before it is finished.
+        seconds: seconds of service time from its acceptance to its end.
+        looks: the number of polls by id that show the task as pending before it finishes. If it is
+            not 0, ``seconds`` is ignored.
     """
 
     seconds: float = 0.0
@@ -26,46 +27,59 @@ class Plan:
 
 
 class Pace:
-    """Makes the plan of a task from its request and a seeded source of luck.
+    """Decides how long each task takes. Here every task finishes immediately.
 
-    Derive from it for a pace of your own, such as one that depends on the model.
+    Override `plan` for another pace, such as one that depends on the model.
     """
 
-    def plan(self, request: Mapping[str, Any], luck: Random) -> Plan:
+    def plan(self, request: Mapping[str, Any], rng: Random, /) -> Plan:
+        """The plan of a task that is being accepted.
+
+        Args:
+            request: the body of its submit.
+            rng: a seeded source of random numbers, for durations only.
+        """
         return Plan()
 
 
 @dataclass(frozen=True)
 class Immediate(Pace):
-    """Every task is finished as soon as it is accepted."""
+    """Every task finishes as soon as it is accepted."""
 
 
 @dataclass(frozen=True)
 class Looks(Pace):
-    """A task is pending for its first ``count`` looks (retrieves by id), whatever the time.
+    """A task is pending for its first polls (queries that name it), however much time passes.
 
-    A synchronous answer and a callback cannot look: they come at once.
+    A synchronous answer and a callback do not poll, so there the task finishes immediately.
+
+    Args:
+        count: the number of polls that show the task as pending.
     """
 
     count: int = 1
 
-    def plan(self, request: Mapping[str, Any], luck: Random) -> Plan:
+    def plan(self, request: Mapping[str, Any], rng: Random, /) -> Plan:
+        """A plan with ``count`` polls (see `Pace.plan`)."""
         return Plan(looks=self.count)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seconds(Pace):
-    """A task takes a time of the log-normal distribution, in seconds of service time.
+    """The duration of a task is random, with a log-normal distribution.
 
     Args:
-        mean: the mean duration; the API guide speaks of one to two minutes.
-        sigma: the spread of its logarithm; 0 makes every duration the mean.
+        mean: the mean duration in seconds of service time; the API guide speaks of one to two
+            minutes. 0 or less finishes every task immediately.
+        sigma: the standard deviation of the duration's logarithm; with 0 every duration is
+            ``mean``.
     """
 
     mean: float = 100.0
     sigma: float = 0.25
 
-    def plan(self, request: Mapping[str, Any], luck: Random) -> Plan:
+    def plan(self, request: Mapping[str, Any], rng: Random, /) -> Plan:
+        """A plan with a random duration (see `Pace.plan`)."""
         if not self.mean > 0:
             return Plan()
-        return Plan(luck.lognormvariate(math.log(self.mean) - self.sigma**2 / 2, self.sigma))
+        return Plan(rng.lognormvariate(math.log(self.mean) - self.sigma**2 / 2, self.sigma))

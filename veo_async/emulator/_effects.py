@@ -1,8 +1,12 @@
-"""What a fault does. Times about a connection are the caller's seconds, as the socket would show
-them; times about a task or a callback are seconds of service time.
+"""The effects that a fault can have on a call, a task or a callback.
 
-``at`` says how far the call came: ``unread`` (nothing was read), ``read`` (the service knows it but
-has done nothing), ``accepted`` (it was carried out: a submit is on the bill).
+Times of a connection are the caller's seconds, as a socket shows them. Times of a task or of a
+callback are seconds of service time (see `Emulator`, ``clock_factor``).
+
+``at`` names the stage of the call: ``unread`` (no byte was read), ``read`` (the service has read
+the call and done nothing), ``accepted`` (the call was carried out: a submit is on the bill).
+
+The effects are pydantic models: a value out of range raises `pydantic.ValidationError`.
 """
 
 from __future__ import annotations
@@ -20,10 +24,12 @@ class _Effect(BaseModel):
 
 
 class Refuse(_Effect):
-    """The connection is not made. On a real port, which is open, it is cut before it is read.
+    """The connection is not made.
+
+    A real port is open, so there the connection is closed before the call is read.
 
     Args:
-        silent: nothing answers at all, so that the caller's connect timeout runs out.
+        silent: nothing answers at all, until the caller's connect timeout expires.
     """
 
     kind: Literal["refuse"] = "refuse"
@@ -32,11 +38,11 @@ class Refuse(_Effect):
 
 
 class Drop(_Effect):
-    """The connection is cut without an answer.
+    """The connection is closed without an answer.
 
     Args:
-        at: how far the call came.
-        reset: with a reset instead of an orderly end.
+        at: the stage at which it is closed: ``unread``, ``read`` or ``accepted``.
+        reset: close it with a reset instead of an orderly end.
     """
 
     kind: Literal["drop"] = "drop"
@@ -45,12 +51,12 @@ class Drop(_Effect):
 
 
 class Hang(_Effect):
-    """Nothing is answered for a time.
+    """The answer is delayed, or never comes.
 
     Args:
-        at: how far the call came before that.
-        seconds: how long; the call then goes on, even if the caller is gone. ``None``: until the
-            caller is gone.
+        at: the stage at which the call stops: ``unread``, ``read`` or ``accepted``.
+        seconds: the delay in the caller's seconds; the call then continues, even if the caller has
+            disconnected. ``None`` delays it until the caller disconnects, and then drops it.
     """
 
     kind: Literal["hang"] = "hang"
@@ -59,14 +65,15 @@ class Hang(_Effect):
 
 
 class Answer(_Effect):
-    """Something else is answered.
+    """The call gets another answer than its own.
 
     Args:
         at: ``read`` refuses the call, ``accepted`` hides that it was carried out.
-        status: the status; ``None`` is the documented one of the code.
-        code, message: the documented error body.
-        body: any other body, as text.
-        headers: more headers, such as ``{"retry-after": "3"}``.
+        status: the HTTP status; ``None`` uses the documented status of ``code``.
+        code: the error code of the documented error body.
+        message: its message; ``None`` uses the usual one of ``code``.
+        body: a text that is sent instead of the documented error body.
+        headers: additional headers, such as ``{"retry-after": "3"}``.
     """
 
     kind: Literal["answer"] = "answer"
@@ -79,11 +86,11 @@ class Answer(_Effect):
 
 
 class Garble(_Effect):
-    """The call is carried out, and its answer (or the callback) has another body.
+    """The call is carried out, but its answer (or the callback) has an unreadable body.
 
     Args:
-        body: that body, such as ``<html>`` or half of a JSON object.
-        media_type: what it is called.
+        body: the body that is sent, such as ``<html>`` or half of a JSON object.
+        media_type: its ``Content-Type``.
     """
 
     kind: Literal["garble"] = "garble"
@@ -95,8 +102,8 @@ class Torn(_Effect):
     """The answer ends before its ``Content-Length``.
 
     Args:
-        fraction: the part that is sent.
-        reset: with a reset instead of an orderly end.
+        fraction: the part of the body that is sent, from 0 up to but not including 1.
+        reset: end the connection with a reset instead of an orderly end.
     """
 
     kind: Literal["torn"] = "torn"
@@ -105,11 +112,11 @@ class Torn(_Effect):
 
 
 class Slow(_Effect):
-    """The answer comes in pieces.
+    """The answer comes in pieces, with a pause before each.
 
     Args:
-        seconds: the pause before each piece.
-        pieces: how many pieces of a small answer; a file's pieces are its chunks.
+        seconds: the pause before each piece, in the caller's seconds.
+        pieces: the number of pieces of a small answer; a file's pieces are its chunks.
     """
 
     kind: Literal["slow"] = "slow"
@@ -118,10 +125,10 @@ class Slow(_Effect):
 
 
 class Bomb(_Effect):
-    """The answer is gzip and inflates a thousandfold.
+    """The answer is a gzip body that inflates about a thousandfold.
 
     Args:
-        size: bytes when inflated.
+        size: its size in bytes after decompression.
     """
 
     kind: Literal["bomb"] = "bomb"
@@ -132,7 +139,8 @@ class Fail(_Effect):
     """The submitted task is accepted and then fails.
 
     Args:
-        code, message: the error in its record.
+        code: the error code in its record.
+        message: the message in its record; ``None`` uses the usual one of ``code``.
     """
 
     kind: Literal["fail"] = "fail"
@@ -141,10 +149,10 @@ class Fail(_Effect):
 
 
 class Hide(_Effect):
-    """The submitted task is unknown to every query for a while.
+    """The submitted task is unknown to every query at first.
 
     Args:
-        seconds: service time from its acceptance.
+        seconds: seconds of service time, from its acceptance, until queries find it.
     """
 
     kind: Literal["hide"] = "hide"
@@ -152,10 +160,10 @@ class Hide(_Effect):
 
 
 class Lag(_Effect):
-    """The submitted task is missing from listings for a while; by its id it is found.
+    """The submitted task is missing from listings at first; a query by its id finds it.
 
     Args:
-        seconds: service time from its acceptance.
+        seconds: seconds of service time, from its acceptance, until listings contain it.
     """
 
     kind: Literal["lag"] = "lag"
@@ -163,11 +171,11 @@ class Lag(_Effect):
 
 
 class Scramble(_Effect):
-    """The items of a page come shuffled, some of them twice, some not at all.
+    """A page of tasks is shuffled; some items are repeated, some are missing.
 
     Args:
-        repeat: how many come twice.
-        omit: how many are missing.
+        repeat: the number of items that appear twice.
+        omit: the number of items that are missing.
     """
 
     kind: Literal["scramble"] = "scramble"
@@ -176,16 +184,16 @@ class Scramble(_Effect):
 
 
 class Early(_Effect):
-    """The task is finished at once, and the callback comes before the answer to its submit."""
+    """The task finishes immediately, and its callback arrives before the answer to its submit."""
 
     kind: Literal["early"] = "early"
 
 
 class Late(_Effect):
-    """The callback comes late.
+    """The callback is delayed.
 
     Args:
-        seconds: service time after the task is finished.
+        seconds: seconds of service time between the end of the task and the callback.
     """
 
     kind: Literal["late"] = "late"
@@ -193,11 +201,11 @@ class Late(_Effect):
 
 
 class Repeat(_Effect):
-    """The callback comes again.
+    """The callback is sent more than once.
 
     Args:
-        times: how often in all.
-        every: service time in between.
+        times: the number of callbacks in total.
+        every: seconds of service time between two of them.
     """
 
     kind: Literal["repeat"] = "repeat"
@@ -206,7 +214,7 @@ class Repeat(_Effect):
 
 
 class Never(_Effect):
-    """The callback does not come."""
+    """The callback is never sent."""
 
     kind: Literal["never"] = "never"
 
@@ -229,4 +237,4 @@ Effect = (
     | Repeat
     | Never
 )
-"""Everything that a rule can do."""
+"""Any of the effects."""

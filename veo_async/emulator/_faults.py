@@ -1,8 +1,8 @@
-"""Faults by rule: which calls something happens to, and what.
+"""Faults by rule: a rule selects calls, and its effect changes what happens to them.
 
-A rule (`Fault`) matches calls by kind, action, task, number, luck and count; its effect says what
-happens. Several rules may match one call; the effects then add up, in the order of the rules.
-Rules are JSON too, so another process can add them over the control plane.
+A rule (`Fault`) selects calls by kind, action, task, position, probability and count. Several rules
+may apply to one call; their effects then add up, in the order of the rules. A rule is also a JSON
+document, so that another process can add it over the control plane.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ._effects import Effect
 
 Kind = Literal["submit", "retrieve", "retrieve_batch", "list", "file", "callback"]
-"""What a call is about. A callback is a call that the service makes."""
+"""The kinds of calls. A callback is a call that the service makes."""
 
 KINDS: frozenset[Kind] = frozenset(get_args(Kind))
 TASKS: frozenset[Kind] = frozenset({"retrieve", "retrieve_batch", "list"})
@@ -30,7 +30,7 @@ GROUPS: dict[str, frozenset[Kind]] = {
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call as the rules see it."""
+    """The fields of a call that rules look at."""
 
     kind: Kind
     action: str | None = None
@@ -38,16 +38,21 @@ class Call:
 
 
 class Fault(BaseModel):
-    """One rule.
+    """A rule: an effect, and the calls that it applies to. All conditions must hold.
 
     Args:
-        effect: what happens.
-        on: a kind of call, ``tasks`` for all reading of tasks, or ``any``.
-        action: only calls with this action (as it is spelled in the call).
-        task_id: only calls that name this task.
-        nth: only the nth of the calls that match so far, counted from 1.
-        probability: only this part of them, by seeded luck.
-        count: at most so many times in all.
+        effect: the effect, such as `Drop` or `Answer`.
+        on: the kind of call: ``submit``, ``retrieve``, ``retrieve_batch``, ``list``, ``file`` or
+            ``callback``; ``tasks`` for every query of tasks; or ``any``.
+        action: apply only to calls with this action, spelled as in the call.
+        task_id: apply only to calls that name this task.
+        nth: apply only to the nth call that fulfils the conditions above, counted from 1.
+        probability: apply to this part of the calls, between 0 and 1, at random (seeded).
+        count: apply at most this many times.
+
+    Raises:
+        pydantic.ValidationError: a value is out of range; or the effect happens before the call is
+            read, and a condition needs something that is only known afterwards.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,22 +67,27 @@ class Fault(BaseModel):
 
     @model_validator(mode="after")
     def _knowable(self) -> Self:
-        """Before the body is read, only the path tells calls apart."""
+        """Refuse conditions that the path alone cannot decide, if the call is not read yet."""
         if not self.unread:
             return self
         if self.on not in {"submit", "tasks", "file", "any"} or self.action or self.task_id:
             raise ValueError(
-                "before a call is read only on='submit', 'tasks', 'file' or 'any' can be told, "
-                "and neither its action nor its task"
+                "before a call is read, only on='submit', 'tasks', 'file' or 'any' can be decided; "
+                "its action and its task are not known yet"
             )
         return self
 
     @property
     def unread(self) -> bool:
-        """Whether it strikes before the call is read."""
+        """True if the effect happens before the call is read."""
         return getattr(self.effect, "at", None) == "unread"
 
     def matches(self, call: Call) -> bool:
+        """True if the call has the kind, the action and the task of this rule.
+
+        Args:
+            call: the call. Its position, ``probability`` and ``count`` are not considered.
+        """
         return (
             call.kind in GROUPS[self.on]
             and self.action in {None, call.action}
@@ -105,19 +115,35 @@ class _Rule:
 
 
 class Faults:
-    """The rules in force, in the order in which they were added."""
+    """The rules in force, in the order in which they were added. Iterable, and it has a length.
+
+    Args:
+        faults: the first rules.
+        seed: the seed of the random numbers that ``probability`` is compared with.
+    """
 
     def __init__(self, faults: Iterable[Fault] = (), *, seed: int | str = 0) -> None:
         self._luck = Random(f"{seed}/faults")
         self._rules = [_Rule(fault) for fault in faults]
 
     def add(self, *faults: Fault) -> None:
+        """Add rules after those that are in force.
+
+        Args:
+            faults: the rules to add.
+        """
         self._rules += [_Rule(fault) for fault in faults]
 
     def remove(self, fault: Fault) -> None:
+        """Remove every rule that equals this one; nothing happens if there is none.
+
+        Args:
+            fault: the rule to remove.
+        """
         self._rules = [rule for rule in self._rules if rule.fault != fault]
 
     def clear(self) -> None:
+        """Remove all rules."""
         self._rules.clear()
 
     def __iter__(self) -> Iterator[Fault]:
@@ -127,11 +153,15 @@ class Faults:
         return len(self._rules)
 
     def struck(self) -> list[int]:
-        """How often each rule has struck."""
+        """The number of times that each rule was applied, in the order of the rules."""
         return [rule.struck for rule in self._rules]
 
     def unread(self, kinds: frozenset[Kind]) -> tuple[Any, ...]:
-        """What strikes a call of one of these kinds before it is read."""
+        """The effects on a call before it is read; each counts as applied.
+
+        Args:
+            kinds: the kinds that the call may have, by its path. A rule applies if it covers all.
+        """
         return tuple(
             rule.fault.effect
             for rule in self._rules
@@ -139,7 +169,11 @@ class Faults:
         )
 
     def on(self, call: Call) -> tuple[Any, ...]:
-        """What strikes a call once it is known what it asks."""
+        """The effects on a call that was read; each counts as applied.
+
+        Args:
+            call: the call.
+        """
         return tuple(
             rule.fault.effect
             for rule in self._rules

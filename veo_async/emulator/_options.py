@@ -1,4 +1,4 @@
-"""What can be chosen about an emulated deployment, as frozen values."""
+"""The options of an emulated deployment, as frozen values."""
 
 from __future__ import annotations
 
@@ -10,34 +10,35 @@ SPELLINGS = frozenset({"get_1080p", "get1080p"})
 """The API guide writes the first, the vendor's OpenAPI document the second."""
 
 EPOCH = 1_753_430_400.0
-"""Where an emulated clock starts unless told otherwise: the day of the API guide's examples
-(2025-07-25 16:00:00 in the service's zone), so that a run can be repeated to the letter."""
+"""The default start of the emulated clock, in Unix seconds: the day of the API guide's examples
+(2025-07-25 16:00:00 in the service's zone), so that a run can be repeated exactly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire:
-    """How a deployment speaks where the vendor's documents leave it open.
+    """The behaviour of a deployment where the vendor's documents leave it open.
 
     Args:
-        spellings: how the 1080p action may be spelled.
-        unknown_action: the code that answers any other action.
-        models: the model names that are known; ``None`` accepts every name.
-        honour_async: whether ``async: true`` is answered at once; otherwise it is ignored.
-        pending: how a record without a result looks: no ``response``, a null one, an empty one,
-            or one whose ``data`` says ``processing`` and that lacks ``success``.
-        unknown: how an unknown id is answered: as ``{}``, with 404, or by being missing from the
-            items of a batch (a single ``retrieve`` is then ``{}``).
-        stored: whether ``request`` is stored as it came, or normalised: defaults added, nulls
-            dropped, the other spelling of the action, without ``async``.
-        longest: how many characters of a text in ``request`` are stored; the rest is cut off.
-            ``None`` stores them whole. Several of the vendor's services cut at 1,000.
-        timings: whether records bear ``finished_at`` and ``elapsed``.
-        page: the most records on a page of a list, whatever ``limit`` asks for.
-        count: whether ``count`` speaks of all that matched, or of the items on this page.
-        callback_attempts: how often a callback is tried, in all, while the receiver answers with
-            5xx or not at all.
-        url_lifetime: for how many seconds of service time the URL of a file is good, from when it
-            was answered; then it is 403. ``None`` is for ever. Every answer bears a fresh one.
+        spellings: the accepted spellings of the 1080p action.
+        unknown_action: the error code for any other action.
+        models: the known model names; ``None`` accepts every name.
+        honour_async: answer ``async: true`` immediately; if false, it is ignored.
+        pending: the form of a record without a result: without ``response``, with a null one, with
+            an empty one, or with one whose ``data`` says ``processing`` and that lacks ``success``.
+        unknown: the answer for an unknown id: ``{}``, a 404, or a batch without an item for it (a
+            single ``retrieve`` is then answered ``{}``).
+        stored: store ``request`` as it was submitted, or normalised: defaults added, nulls removed,
+            the other spelling of the action, without ``async``.
+        longest: the number of characters of each text in ``request`` that are stored; the rest is
+            cut off. ``None`` stores all. Several of the vendor's services cut at 1,000.
+        timings: include ``finished_at`` and ``elapsed`` in records.
+        page: the maximum number of records on a page of a listing, also if ``limit`` is larger.
+        count: the meaning of ``count``: all records that matched, or the items on this page.
+        callback_attempts: the maximum number of attempts for a callback while the receiver answers
+            with 5xx or not at all.
+        url_lifetime: seconds of service time for which the URL of a file is valid after it was
+            answered; later it is answered with 403. ``None`` never expires. Every answer contains
+            a fresh URL.
     """
 
     spellings: frozenset[str] = SPELLINGS
@@ -57,17 +58,20 @@ class Wire:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What the service answers with 429.
+    """The limits of the service; a call above one of them is answered with 429.
+
+    ``None`` is no limit. A rate below one call a second is counted over a longer time: 0.5 allows
+    one call in any two seconds.
 
     Args:
         submits_per_second: calls to ``/veo/videos`` in any second of the caller's time.
-        polls_per_second: the same for ``/veo/tasks``.
-        per_second: the same for both together.
+        polls_per_second: calls to ``/veo/tasks`` in any second of the caller's time.
+        per_second: calls to both together in any second of the caller's time.
         in_flight: accepted and unfinished tasks.
-        retry_after: the ``Retry-After`` header in seconds, or any text to send as it is; ``None``
-            leaves the header out.
-        as_date: whether ``Retry-After`` is an HTTP date on the service's clock.
-        silent: the part of these answers, between 0 and 1, that lack the header by chance.
+        retry_after: the ``Retry-After`` header in seconds, or any text that is sent as it is;
+            ``None`` omits the header.
+        as_date: send ``Retry-After`` as an HTTP date on the service's clock.
+        silent: the part of these answers, between 0 and 1, that lack the header at random.
     """
 
     submits_per_second: float | None = None
@@ -81,15 +85,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Who may call, and for how much.
+    """The tokens, the balance and the moderation of the emulated account.
 
     Args:
-        token: the one token that is accepted; ``None`` accepts every one that is not empty.
-        refused: tokens that are answered with an error code, such as
+        token: the only accepted token; ``None`` accepts every token that is not empty.
+        refused: tokens that are refused, each with its error code, such as
             ``{"old": "token_expired", "other": "token_mismatched"}``.
-        balance: how many more videos can be bought; ``None`` is without end.
-        moderation: a regular expression; a prompt in which it is found is refused with 403.
-        failure: the part of the accepted tasks that fail, between 0 and 1.
+        balance: the number of videos that can be bought; ``None`` is unlimited.
+        moderation: a regular expression; a prompt that contains a match is refused with 403.
+        failure: the part of the accepted tasks that fail at random, between 0 and 1.
     """
 
     token: str | None = field(default=None, repr=False)
@@ -101,13 +105,13 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoFormat:
-    """What the rendered files look like.
+    """The format of the rendered files. Small values make quick tests.
 
     Args:
-        seconds: length.
-        fps: frames a second.
-        short_side: the shorter side in pixels of a video without ``resolution``; ``1080p`` has
-            one and a half of it, ``4k`` three times as many. Small values make quick tests.
+        seconds: the length of a video in seconds.
+        fps: frames per second.
+        short_side: the shorter side, in pixels, of a video without ``resolution``. ``1080p`` has
+            one and a half times as many, ``4k`` three times as many.
     """
 
     seconds: float = 8.0

@@ -20,12 +20,13 @@ from ._validation import cut, normalised
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What was accepted and is to be paid.
+    """One line of the bill: an accepted submit.
 
     Attributes:
-        task_id, trace_id: the accepted task.
+        task_id: the id of the accepted task.
+        trace_id: its trace id.
         request: the body as it was submitted.
-        at: Unix seconds on the service's clock.
+        at: the time of its acceptance on the service's clock, in Unix seconds.
     """
 
     task_id: str

@@ -32,11 +32,15 @@ ROOM = 4
 
 
 class EmulatorTransport(httpx.AsyncBaseTransport):
-    """Made by `Emulator.transport`.
+    """An httpx transport to an emulator in this process. `Emulator.transport` makes one.
+
+    Args:
+        app: the emulated service as an ASGI app.
+        background: runs the calls; they end with the emulator, not with the transport.
 
     Attributes:
-        failure_family: its exceptions mean what httpcore's mean: `httpx.ConnectError`,
-            `httpx.ConnectTimeout` and `httpx.PoolTimeout` say that no byte was sent.
+        failure_family: its exceptions have the meaning of httpcore's: `httpx.ConnectError`,
+            `httpx.ConnectTimeout` and `httpx.PoolTimeout` prove that no byte was sent.
     """
 
     failure_family = "httpx"
@@ -47,6 +51,17 @@ class EmulatorTransport(httpx.AsyncBaseTransport):
         self._open: set[_Connection] = set()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Make one call and return its answer, whose body is streamed.
+
+        Args:
+            request: the call; the timeouts of httpx hold, in seconds of the event loop's clock.
+
+        Raises:
+            httpx.TimeoutException: a timeout of the request expired.
+            httpx.NetworkError: the connection was refused or reset.
+            httpx.RemoteProtocolError: the connection ended without an answer.
+            Exception: the emulator itself failed; its exception is raised as it is.
+        """
         connection = _Connection(request)
         self._open.add(connection)
         _ = self._background.start(connection.run(self._app))
@@ -58,7 +73,7 @@ class EmulatorTransport(httpx.AsyncBaseTransport):
             raise
 
     async def aclose(self) -> None:
-        """Hang up: the service sees its callers go, and goes on."""
+        """Close the open connections. The service notices that, and carries out the calls."""
         for connection in self._open:
             connection.hang_up()
         self._open.clear()

@@ -21,18 +21,19 @@ PAGE = "index.html"
 
 
 def write_gallery(folder: str | os.PathLike[str], *, title: str | None = None) -> Path:
-    """Write the page of a folder, and return its path.
+    """Write the page of a folder, ``index.html``, and return its path.
 
-    It blocks: in asynchronous code, call it with ``asyncio.to_thread``. With the extra
-    ``gallery`` each video has a poster, a picture of its beginning in the folder ``posters``; one
-    that is there already is kept.
+    This function blocks: in asynchronous code, call it with ``asyncio.to_thread``. With the extra
+    ``gallery`` it also makes a poster of each video, a picture of its beginning, in the folder
+    ``posters``. A poster that is newer than its video is kept.
 
     Args:
-        folder: where a batch saved its videos (``download_to``), or any folder of MP4 files.
-        title: what stands above it; the folder's name by default.
+        folder: the folder in which a batch saved its videos (``download_to``), or any folder of
+            MP4 files.
+        title: the heading of the page; by default the folder's name.
 
     Raises:
-        InvalidRequestError: it is no folder, or its ``index.html`` is somebody else's.
+        InvalidRequestError: the path is not a folder, or its ``index.html`` is not a gallery.
         OSError: the page could not be written.
     """
     place = Path(folder)
