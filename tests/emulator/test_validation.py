@@ -7,7 +7,7 @@ import pytest
 from tests.samples import SAMPLES, Sample
 from veo_async.emulator import Wire
 from veo_async.emulator._errors import ServiceError
-from veo_async.emulator._validation import check, cut, normalised
+from veo_async.emulator._validation import check, normalised, truncated
 
 TEXT = {"action": "text2video", "prompt": "A"}
 IMAGE = {"action": "image2video", "prompt": "A", "image_urls": ["https://example.com/a.png"]}
@@ -36,7 +36,7 @@ def test_documented_requests_pass(sample: Sample) -> None:
     ],
 )
 def test_right_requests_pass(body: Any) -> None:
-    """All actions and optional fields are known, and null counts as absent."""
+    """All actions and optional fields are accepted, and null counts as absent."""
     check(body, Wire())
 
 
@@ -80,7 +80,7 @@ def test_wrong_requests_are_refused_by_name(body: Any, message: str) -> None:
 
 
 def test_a_deployment_may_know_one_spelling_and_few_models() -> None:
-    """`Wire` narrows what is accepted, and chooses the code for an action that is not."""
+    """`Wire` restricts the spellings and the models, and sets the code for an unknown action."""
     wire = Wire(
         spellings=frozenset({"get1080p"}),
         unknown_action="api_not_implemented",
@@ -98,7 +98,7 @@ def test_a_deployment_may_know_one_spelling_and_few_models() -> None:
 
 
 def test_normalised_requests_mean_the_same_in_other_words() -> None:
-    """Normalised: defaults added, nulls and ``async`` dropped, the action in the other spelling."""
+    """Defaults are added, nulls and ``async`` removed, the action is spelled the other way."""
     assert normalised({**TEXT, "async": True, "resolution": None, "model": "veo3"}) == {
         **TEXT,
         "model": "veo3",
@@ -112,9 +112,14 @@ def test_normalised_requests_mean_the_same_in_other_words() -> None:
     }
 
 
-def test_what_is_stored_cut_loses_the_ends_of_its_texts() -> None:
-    """Every text, wherever it stands; nothing else."""
+def test_every_text_is_truncated() -> None:
+    """Each text is cut off, at any depth; other values stay."""
     body = {"prompt": "a mug", "image_urls": ["https://a/1.png"], "n": 7, "x": {"y": "abcdef"}}
 
-    assert cut(body, 5) == {"prompt": "a mug", "image_urls": ["https"], "n": 7, "x": {"y": "abcde"}}
-    assert cut(body, None) == body
+    assert truncated(body, 5) == {
+        "prompt": "a mug",
+        "image_urls": ["https"],
+        "n": 7,
+        "x": {"y": "abcde"},
+    }
+    assert truncated(body, None) == body

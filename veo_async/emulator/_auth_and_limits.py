@@ -1,4 +1,4 @@
-"""Who is let in: the token, the rate, the balance, the rules about content."""
+"""Authentication and limits: the token, the rate, the content, the balance, the tasks in flight."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from ._options import Account, Limits
 
 
 class RateWindow:
-    """At most ``per_second`` calls in any second of the caller's time; ``None`` lets all pass."""
+    """Allows ``per_second`` calls in any second of the caller's time; ``None`` allows all."""
 
     def __init__(self, per_second: float | None) -> None:
         self._per_second = per_second
         self._times: deque[float] = deque()
 
     def has_room(self, now: float) -> bool:
+        """True if one more call is allowed now."""
         if self._per_second is None:
             return True
         span = max(1.0, 1.0 / self._per_second)
@@ -30,15 +31,16 @@ class RateWindow:
         return len(self._times) < max(1.0, self._per_second)
 
     def note(self, now: float) -> None:
+        """Count a call."""
         if self._per_second is not None:
             self._times.append(now)
 
 
 class Admission:
-    """Refuses calls as the documents say, in the order: token, rate, content, balance, cap."""
+    """Refuses calls as documented, in this order: token, rate, content, balance, in flight."""
 
-    def __init__(self, account: Account, limits: Limits, clock: Clock, luck: Random) -> None:
-        self._account, self._limits, self._clock, self._luck = account, limits, clock, luck
+    def __init__(self, account: Account, limits: Limits, clock: Clock, rng: Random) -> None:
+        self._account, self._limits, self._clock, self._rng = account, limits, clock, rng
         self._moderation = re.compile(account.moderation) if account.moderation else None
         both = RateWindow(limits.per_second)
         self._windows = {
@@ -47,7 +49,11 @@ class Admission:
         }
 
     def check_call(self, api: str, authorization: str | None) -> None:
-        """Raises: ServiceError: the token is refused, or too many calls came in the last second."""
+        """Check the token and the rate of a call to ``videos`` or ``tasks``, and count it.
+
+        Raises:
+            ServiceError: the token is refused, or the rate is exceeded.
+        """
         self._check_token(authorization)
         self._check_rate(api)
 
@@ -73,7 +79,17 @@ class Admission:
             window.note(now)
 
     def check_submit(self, body: dict[str, Any], bought: int, in_flight: Callable[[], int]) -> None:
-        """Raises: ServiceError: the content, the balance or the cap forbids this submit."""
+        """Check a valid submit against the account.
+
+        Args:
+            body: the submit.
+            bought: the number of videos that were bought before.
+            in_flight: counts the unfinished tasks; called only if they are limited.
+
+        Raises:
+            ServiceError: the prompt is refused, the balance is used up, or too many tasks are in
+                flight.
+        """
         if self._moderation and self._moderation.search(body.get("prompt") or ""):
             raise ServiceError("content_refused")
         if self._account.balance is not None and bought >= self._account.balance:
@@ -83,7 +99,7 @@ class Admission:
 
     def _too_many(self) -> ServiceError:
         after = self._limits.retry_after
-        if after is None or self._luck.random() < self._limits.silent:
+        if after is None or self._rng.random() < self._limits.silent:
             return ServiceError("too_many_requests")
         if isinstance(after, str):
             text = after

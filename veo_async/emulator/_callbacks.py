@@ -1,7 +1,7 @@
-"""The service's own calls: the result of a task, posted to its ``callback_url``.
+"""Callbacks: the service posts the result of a task to its ``callback_url``.
 
-One delivery per task, not signed, and not repeated whatever the receiver answers, unless faults or
-`Wire.callback_attempts` say otherwise.
+A task has one delivery. It is not signed, and it is not repeated if the receiver answers with an
+error, unless a fault or `Wire.callback_attempts` changes that.
 """
 
 from __future__ import annotations
@@ -26,9 +26,8 @@ logger = logging.getLogger("veo_async.emulator")
 TIMEOUT = 30.0
 """Seconds for one delivery; the emulator's own limit."""
 
-
 PAUSE = 30.0
-"""Seconds of service time to the next attempt, where the receiver names none."""
+"""Seconds of service time until the next attempt, if the receiver sends no ``Retry-After``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +46,10 @@ class Delivery:
 
 
 class Courier:
-    """Posts results.
+    """Posts the results of tasks.
 
     Args:
-        transport: what carries the calls; by default real connections.
+        transport: the httpx transport of the calls; by default real connections.
     """
 
     def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
@@ -58,10 +57,21 @@ class Courier:
         self._background = Background()
         self._client = PerLoop(lambda: httpx.AsyncClient(transport=transport, timeout=TIMEOUT))
 
-    async def expect(self, service: Service, task: Task, url: str, struck: tuple[Any, ...]) -> None:
-        """Promise the result of an accepted task. Returns at once, except after an early one."""
+    async def expect(
+        self, service: Service, task: Task, url: str, effects: tuple[Any, ...]
+    ) -> None:
+        """Schedule the callback of an accepted task.
+
+        Returns immediately, except with `Early`: then the callback has been sent.
+
+        Args:
+            service: the service that owns the task.
+            task: the task.
+            url: its ``callback_url``.
+            effects: the effects of the faults on its submit.
+        """
         call = Call("callback", action=task.submitted["action"], ids=frozenset({task.id}))
-        effects = struck + service.faults.on(call)
+        effects += service.faults.on(call)
         task.finish_unpolled(service.clock.now())
         delivery = _Post(service, task, url, effects)
         if any(isinstance(effect, Early) for effect in effects):
@@ -71,23 +81,26 @@ class Courier:
             _ = self._background.start(delivery.run(self._client.get()))
 
     def reset(self) -> None:
+        """Forget the deliveries, and cancel those that are scheduled."""
         self.deliveries.clear()
         self._background.cancel()
 
     async def aclose(self) -> None:
+        """Cancel the scheduled deliveries, and close the client."""
         await self._background.aclose()
         if (client := self._client.take()) is not None:
             await client.aclose()
 
 
 class _Post:
-    """One result on its way to one receiver."""
+    """The delivery of one result to one receiver."""
 
     def __init__(self, service: Service, task: Task, url: str, effects: tuple[Any, ...]) -> None:
         self._service, self._task, self._url = service, task, url
         self._effects = effects
 
     async def run(self, client: httpx.AsyncClient) -> None:
+        """Deliver at the end of the task, or when and as often as faults want it."""
         moment, times, every = self._task.finish_at, 1, 0.0
         for effect in self._effects:
             match effect:
@@ -100,7 +113,7 @@ class _Post:
             await self._insist(client)
 
     async def _insist(self, client: httpx.AsyncClient) -> None:
-        """Deliver, as often as this deployment tries."""
+        """Deliver with as many attempts as the deployment makes."""
         clock = self._service.clock
         response = await self.post(client)
         for _ in range(1, self._service.wire.callback_attempts):
@@ -111,7 +124,7 @@ class _Post:
             response = await self.post(client)
 
     async def post(self, client: httpx.AsyncClient) -> httpx.Response | None:
-        """Deliver once. What the receiver makes of it does not concern the task."""
+        """Make one attempt. Its outcome does not change the task."""
         self._service.counters["callback"] += 1
         content, media_type = self._body()
         headers = {"content-type": media_type, "date": self._service.date()}

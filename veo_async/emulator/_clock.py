@@ -1,4 +1,4 @@
-"""The service's clock: wall time that runs with the event loop, times a factor."""
+"""The service's clock: its wall time follows the caller's monotonic clock, times a factor."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ from collections.abc import Callable
 import anyio
 
 TICK = 1e-3
-"""Moments closer than this are the same. Event loops fire timers up to a microsecond early, which
-a clock factor multiplies."""
+"""Two times that differ by less, in seconds, are equal. Event loops fire timers up to a microsecond
+early, and a clock factor multiplies that."""
 
 
 class Clock:
-    """Unix seconds of the service, from a monotonic clock.
+    """The service's time in Unix seconds.
 
-    It never runs back: under another event loop whose clock starts anew it goes on where it was.
+    It never runs backwards: under another event loop, whose clock starts again, it continues from
+    where it was.
 
     Args:
-        factor: seconds of service time in one second of the caller's.
-        epoch: the Unix time at the first reading.
-        monotonic: the caller's time; by default that of the running event loop.
+        factor: seconds of service time in one second of the caller's time.
+        epoch: the service's time at the first reading.
+        monotonic: the caller's clock; by default that of the running event loop.
+
+    Raises:
+        ValueError: the factor is not greater than 0.
     """
 
     def __init__(
@@ -39,6 +43,7 @@ class Clock:
         self.monotonic = monotonic or anyio.current_time
 
     def now(self) -> float:
+        """The current service time."""
         reading = self.monotonic()
         if self._origin is None or reading < self._last:
             self._origin, self._base = reading, self._now
@@ -47,11 +52,11 @@ class Clock:
         return self._now
 
     def reach(self, moment: float) -> None:
-        """Be at least there; to be called before the first reading."""
+        """Start no earlier than at ``moment``. Call it before the first reading."""
         self._now = self._base = max(self._base, moment)
 
     async def sleep_until(self, moment: float) -> None:
-        """Wait until the service's clock shows ``moment`` (to within a tick)."""
+        """Wait until the service's time is ``moment``, to within a `TICK`."""
         left = moment - self.now()
         if left > TICK:
             await anyio.sleep(left / self._factor)

@@ -1,7 +1,7 @@
-"""The control plane, for other processes: under a prefix that the real API cannot have.
+"""The control plane, for other processes. Its paths have a prefix that the real API does not use.
 
 ``GET bill`` · ``GET counters`` · ``GET``, ``POST`` (one rule, or a list) and ``DELETE faults`` ·
-``POST reset``. It asks for no token: the emulator is meant for one's own machine.
+``POST reset``. It requires no token: the emulator is meant for the user's own machine.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _RULES: TypeAdapter[Fault | list[Fault]] = TypeAdapter(Fault | list[Fault])
 
 
 class Control:
-    """An ASGI app for everything under the prefix."""
+    """The ASGI app of all paths under the prefix."""
 
     def __init__(self, service: Service) -> None:
         self._service = service

@@ -1,7 +1,7 @@
 """``GET`` and ``HEAD`` of files, with ranges (RFC 9110, section 14).
 
-Written out rather than by Starlette's file response, so that a file is a `Reply` like any other and
-the same faults tear it, slow it down or replace it.
+Starlette's file response is not used: here a file is a `Reply` like any other, so that the same
+faults can truncate, slow down or replace it.
 """
 
 from __future__ import annotations
@@ -17,16 +17,20 @@ from ._faults import Call
 
 _RANGE = re.compile(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*", re.ASCII | re.IGNORECASE)
 EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
-"""How object stores word it."""
+"""The words of common object stores."""
 
 _EXPIRES = re.compile(r"\d{1,12}\.\d{3}", re.ASCII)
 
 
 def part_of(asked: str | None, size: int) -> range | None:
-    """The bytes that a ``Range`` header asks for; empty if there are none such.
+    """The byte range of a ``Range`` header; empty if it lies outside of the file.
 
-    ``None`` is the whole file: also for several ranges and for what cannot be read, as the
-    standard allows.
+    ``None`` is the whole file. That is also the result for several ranges and for a header that
+    cannot be parsed, as the standard allows.
+
+    Args:
+        asked: the header, if there is one.
+        size: the size of the file in bytes.
     """
     match = _RANGE.fullmatch(asked or "")
     first, last = match.groups() if match else ("", "")
@@ -38,7 +42,7 @@ def part_of(asked: str | None, size: int) -> range | None:
 
 
 class Downloads(Endpoint):
-    """``/files/{task id}.mp4``. It asks for no token; a call that bears one is counted."""
+    """``/files/{task id}.mp4``. It requires no token; a call that contains one is counted."""
 
     kinds = frozenset({"file"})
 
@@ -57,7 +61,7 @@ class Downloads(Endpoint):
         return self._file(exchange, path, self.service.http_date(task.finish_at))
 
     def _is_stale(self, expires: str | None) -> bool:
-        """Whether the URL was answered too long ago, or not by us."""
+        """True if the URL has expired, or is not one that the service has answered."""
         if self.service.wire.url_lifetime is None:
             return False
         good = _EXPIRES.fullmatch(expires or "")
@@ -85,7 +89,7 @@ class Downloads(Endpoint):
 
 
 class HostedImages(Endpoint):
-    """``/images/{name}``: what `Emulator.add_image` was given."""
+    """``/images/{name}``: the images of `Emulator.add_image`."""
 
     kinds = frozenset({"file"})
 

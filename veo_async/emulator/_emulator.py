@@ -129,7 +129,7 @@ class Emulator:
             date_skew=date_skew,
         )
         if ledger is not None:
-            self._service.go_on_with(Ledger(Path(ledger)))
+            self._service.resume(Ledger(Path(ledger)))
         self._given_url, self._given_files_url = base_url, files_url
         self._reached_at(IN_PROCESS)
         self.app = router(self._service)

@@ -1,4 +1,4 @@
-"""What the paths of the service have in common."""
+"""The common part of all paths of the service."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from ._service import Service
 
 
 class Endpoint(ABC):
-    """An ASGI app for one path; its refusals are the documented error bodies."""
+    """The ASGI app of one path. A `ServiceError` is answered with the documented error body.
+
+    Attributes:
+        kinds: the kinds of calls to this path, for faults that happen before a call is read.
+    """
 
     kinds: ClassVar[frozenset[Kind]]
 
@@ -34,4 +38,8 @@ class Endpoint(ABC):
 
     @abstractmethod
     async def answer(self, exchange: Exchange) -> Reply:
-        """The reply to one call, or a `ServiceError`."""
+        """The reply to one call.
+
+        Raises:
+            ServiceError: the call is refused.
+        """

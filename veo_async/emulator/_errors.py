@@ -1,7 +1,7 @@
-"""The refusals that the service documents, and the status of each code.
+"""The documented error codes of the service, with their statuses.
 
 Sources: the API guide, "Error Handling"; the vendor's OpenAPI document for the codes that the
-guide leaves out; `content_refused` stands for the 403 of moderation, whose code is not documented.
+guide omits. ``content_refused`` stands for the 403 of moderation, whose code is not documented.
 """
 
 from __future__ import annotations
@@ -42,7 +42,13 @@ MESSAGES: Mapping[str, str] = {
 
 
 class ServiceError(Exception):
-    """The service refuses a call: answered as the documented error body."""
+    """The service refuses a call; the answer is the documented error body.
+
+    Args:
+        code: the error code; an unknown one has the status 500.
+        message: the message; by default the usual one of the code.
+        headers: additional headers of the answer.
+    """
 
     def __init__(
         self, code: str, message: str | None = None, *, headers: Mapping[str, str] | None = None

@@ -1,4 +1,4 @@
-"""One HTTP exchange over ASGI, and what the faults make of it."""
+"""One HTTP exchange over ASGI, with the effects of faults."""
 
 from __future__ import annotations
 
@@ -18,12 +18,20 @@ from ._errors import ServiceError
 from ._faults import Call, Kind
 
 MAX_BODY = 1 << 20
-"""Bytes of a request that are read; the emulator's own limit."""
+"""The maximum size of a request in bytes; the emulator's own limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer before the faults; ``chunks`` gives a file of that ``length``."""
+    """An answer before the effects of faults.
+
+    Attributes:
+        status: the HTTP status.
+        headers: the headers, except ``content-length`` and ``date``.
+        body: the body.
+        chunks: reads a file that is sent instead of ``body``.
+        length: the number of bytes of that file.
+    """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -35,20 +43,22 @@ class Reply:
     def of(
         cls, document: Any, status: int = 200, headers: Mapping[str, str] | None = None
     ) -> Reply:
+        """An answer with a JSON document."""
         body = json.dumps(document, separators=(",", ":")).encode()
         return cls(status, {"content-type": "application/json", **(headers or {})}, body)
 
     @property
     def size(self) -> int:
+        """The value of ``content-length``."""
         return len(self.body) if self.length is None else self.length
 
 
 class ConnectionCut(Exception):
-    """The connection ends here: the server that carries the app cuts it.
+    """The connection ends here: the server that runs the app closes it.
 
     Attributes:
-        reset: with a reset instead of an orderly end.
-        refusal: the effect, if the connection was never made.
+        reset: close it with a reset instead of an orderly end.
+        refusal: the effect `Refuse`, if the connection was never made.
     """
 
     def __init__(self, *, reset: bool = False, refusal: Refuse | None = None) -> None:
@@ -58,7 +68,7 @@ class ConnectionCut(Exception):
 
 
 class Instead(Exception):
-    """A fault answers this call."""
+    """A fault replaces the answer of this call."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(reply.status)
@@ -69,7 +79,7 @@ class Exchange:
     """One call and its answer.
 
     Args:
-        service: what is asked (see `_service.Service`).
+        service: the service that is called (see `_service.Service`).
         scope, receive, send: the ASGI connection.
     """
 
@@ -86,7 +96,11 @@ class Exchange:
         self.trace_id: str | None = None
 
     async def arrive(self, kinds: frozenset[Kind]) -> None:
-        """The connection is made; nothing is read."""
+        """Apply the faults that happen before the call is read.
+
+        Args:
+            kinds: the kinds that a call to this path can have.
+        """
         self.effects = self._service.faults.unread(kinds)
         await self.reach("unread")
 
@@ -94,8 +108,8 @@ class Exchange:
         """The body of the call.
 
         Raises:
-            ServiceError: it is longer than any call should be.
-            ConnectionCut: the caller is gone before it was sent.
+            ServiceError: the body is larger than `MAX_BODY`.
+            ConnectionCut: the caller disconnected before it was complete.
         """
         body = bytearray()
         while True:
@@ -109,18 +123,23 @@ class Exchange:
                 return bytes(body)
 
     async def understood(self, call: Call) -> None:
-        """It is known what the call asks."""
+        """Count the call, and apply the faults that match it."""
         self._service.counters[call.kind] += 1
         self.effects = self._service.faults.on(call)
         await self.reach("read")
 
     async def reach(self, at: At) -> None:
-        """The call came so far: what strikes here?"""
+        """Apply the effects that happen at this stage of the call.
+
+        Raises:
+            ConnectionCut: an effect ends the connection.
+            Instead: an effect replaces the answer.
+        """
         for effect in self.effects:
             if getattr(effect, "at", None) == at:
-                await self._suffer(effect)
+                await self._apply(effect)
 
-    async def _suffer(self, effect: Any) -> None:
+    async def _apply(self, effect: Any) -> None:
         match effect:
             case Refuse():
                 raise ConnectionCut(refusal=effect)
@@ -146,13 +165,21 @@ class Exchange:
         return Reply(effect.status or error.status, headers, effect.body.encode())
 
     def refusal(self, error: ServiceError, status: int | None = None) -> Reply:
-        """The documented error body; its trace id is the task's, if the call was carried out."""
+        """The documented error body. Its trace id is the task's if the call was carried out."""
         trace_id = self.trace_id or self._service.backend.trace_of_refusal()
         document = self._service.responses.error(error, trace_id)
         return Reply.of(document, status or error.status, error.headers)
 
     async def deliver(self, reply: Reply, *, counted: bool = True) -> None:
-        """Answer, as the faults want it."""
+        """Send the answer with the effects of faults.
+
+        Args:
+            reply: the answer.
+            counted: count it in the service's counters.
+
+        Raises:
+            ConnectionCut: an effect ends the connection before the answer is complete.
+        """
         for effect in self.effects:
             reply = disguised(reply, effect)
         if counted:
@@ -195,7 +222,7 @@ async def _split(body: bytes, slow: Slow | None) -> AsyncIterator[bytes]:
 
 
 def disguised(reply: Reply, effect: Any) -> Reply:
-    """The answer with the body that a fault gives it."""
+    """The answer with the body that an effect gives it, if it gives one."""
     match effect:
         case Garble():
             headers = {**reply.headers, "content-type": effect.media_type}

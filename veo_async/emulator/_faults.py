@@ -30,7 +30,7 @@ GROUPS: dict[str, frozenset[Kind]] = {
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The fields of a call that rules look at."""
+    """The fields of a call that the conditions of rules compare."""
 
     kind: Kind
     action: str | None = None
@@ -101,14 +101,14 @@ class _Rule:
     seen: int = 0
     struck: int = 0
 
-    def strikes(self, luck: Random) -> bool:
+    def applies(self, rng: Random) -> bool:
         fault = self.fault
         if fault.count is not None and self.struck >= fault.count:
             return False
         self.seen += 1
         if fault.nth is not None and self.seen != fault.nth:
             return False
-        if fault.probability < 1 and luck.random() >= fault.probability:
+        if fault.probability < 1 and rng.random() >= fault.probability:
             return False
         self.struck += 1
         return True
@@ -123,7 +123,7 @@ class Faults:
     """
 
     def __init__(self, faults: Iterable[Fault] = (), *, seed: int | str = 0) -> None:
-        self._luck = Random(f"{seed}/faults")
+        self._rng = Random(f"{seed}/faults")
         self._rules = [_Rule(fault) for fault in faults]
 
     def add(self, *faults: Fault) -> None:
@@ -165,7 +165,7 @@ class Faults:
         return tuple(
             rule.fault.effect
             for rule in self._rules
-            if rule.fault.unread and kinds <= GROUPS[rule.fault.on] and rule.strikes(self._luck)
+            if rule.fault.unread and kinds <= GROUPS[rule.fault.on] and rule.applies(self._rng)
         )
 
     def on(self, call: Call) -> tuple[Any, ...]:
@@ -177,5 +177,5 @@ class Faults:
         return tuple(
             rule.fault.effect
             for rule in self._rules
-            if not rule.fault.unread and rule.fault.matches(call) and rule.strikes(self._luck)
+            if not rule.fault.unread and rule.fault.matches(call) and rule.applies(self._rng)
         )

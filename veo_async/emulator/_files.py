@@ -1,4 +1,4 @@
-"""The files of the service: rendered when they are first asked for, once, off the event loop."""
+"""The video files: each is rendered once, at its first request, outside of the event loop."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from ._state import Task
 CHUNK = 256 << 10
 """Bytes of a file in one read."""
 
-
 RunSync = Callable[[Callable[[], Any]], Awaitable[Any]]
-"""Calls a blocking function without blocking the event loop, and gives what it returns."""
+"""Calls a blocking function without blocking the event loop, and returns its result."""
 
 
 async def in_thread(function: Callable[[], Any]) -> Any:
+    """Call a blocking function in a worker thread."""
     return await anyio.to_thread.run_sync(function)
 
 
 def cores() -> int:
-    """How many renders at once are worth while."""
+    """The number of processor cores, which is the number of renders that run at the same time."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
 
 
 class Files:
-    """Renders and keeps files, in a folder of its own that is removed at the end.
+    """Renders files and keeps them in a temporary folder, which is removed at the end.
 
     Args:
-        video: what the files look like.
-        images: where the images of a request come from.
-        run_sync: how the renderer and the file system are called.
+        video: the format of the files.
+        images: the source of the images that requests name.
+        run_sync: calls the renderer and the file system.
     """
 
     def __init__(self, video: VideoFormat, images: Images, run_sync: RunSync) -> None:
@@ -55,12 +55,17 @@ class Files:
         self._folder: Path | None = None
 
     async def path(self, task: Task, files_url: str) -> Path:
-        """The file of a finished task. Whoever asks while it is rendered waits for the same one."""
+        """The file of a finished task. Concurrent requests share one render.
+
+        Raises:
+            OSError: the file could not be written.
+            RenderStopped: the emulator was closed meanwhile.
+        """
         render = self._renders.get(task.id)
         if render is None or not self._usable(render):
             render = self._background.start(self._rendered(task, files_url))
             self._renders[task.id] = render
-        # Shielded: others may want the file even if this caller goes away.
+        # Shielded: other callers may want the file although this one disconnects.
         return render.result() if render.done() else await asyncio.shield(render)
 
     def _usable(self, render: asyncio.Task[Path]) -> bool:
@@ -69,7 +74,7 @@ class Files:
         return render.get_loop() is asyncio.get_running_loop()
 
     async def _rendered(self, task: Task, files_url: str) -> Path:
-        from ._rendering import render  # PyAV and Pillow, only when a file is wanted.
+        from ._rendering import render  # Imports PyAV and Pillow, which take long to load.
         from ._scene import Scene
 
         urls = task.origin.submitted.get("image_urls") or []
@@ -81,14 +86,14 @@ class Files:
         return path
 
     def _in_folder(self, name: str) -> Path:
-        """A place for a file; its name comes from our own ids, never from a call."""
+        """The path of a file. Its name comes from an id of the service, never from a call."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="veo-emulator-"))
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         return self._folder / name
 
     async def chunks(self, path: Path, start: int, length: int) -> AsyncIterator[bytes]:
-        """That part of a file, piece by piece."""
+        """Read a part of a file in chunks."""
         file = await self._run_sync(lambda: path.open("rb"))
         try:
             file.seek(start)
@@ -100,7 +105,7 @@ class Files:
             file.close()
 
     def reset(self) -> None:
-        """Stop what is being rendered, and forget all files."""
+        """Stop all renders, and remove all files."""
         self._stop.set()
         self._stop = threading.Event()
         self._background.cancel()
@@ -110,6 +115,7 @@ class Files:
             self._folder = None
 
     async def aclose(self) -> None:
+        """Stop all renders, wait for their end, and remove all files."""
         self._stop.set()
         await self._background.aclose()
         self.reset()

@@ -1,4 +1,4 @@
-"""The images that a request names: those put on the emulator itself, and those on the web."""
+"""The images that requests name: on the emulator itself, and on the web."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import httpx
 logger = logging.getLogger("veo_async.emulator")
 
 Fetch = Callable[[str], Awaitable[bytes]]
-"""Gets the bytes behind an http(s) URL; whatever it raises makes the image a placeholder."""
+"""Gets the bytes of an http(s) URL. If it raises, the image is replaced by a placeholder."""
 
 MAX_BYTES = 20 << 20
-"""The largest image that is read."""
+"""The maximum size of an image in bytes."""
 
 TIMEOUT = 10.0
-"""Seconds for each step of getting an image."""
+"""Seconds for each step of the download of an image (httpx's ``timeout``)."""
 
 
 async def over_http(url: str) -> bytes:
-    """The bytes behind a URL.
+    """The bytes of a URL.
 
     Raises:
-        httpx.HTTPError: it cannot be had.
-        ValueError: it is too large.
+        httpx.HTTPError: the download failed.
+        ValueError: the image is larger than `MAX_BYTES`.
     """
     async with (
         httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=True) as client,
@@ -40,10 +40,10 @@ async def over_http(url: str) -> bytes:
 
 
 class Images:
-    """Where the renderer gets its images.
+    """The source of the renderer's images.
 
     Args:
-        fetch: how images on the web are got.
+        fetch: gets an image on the web; by default over HTTP, with limits.
     """
 
     def __init__(self, fetch: Fetch | None = None) -> None:
@@ -51,22 +51,23 @@ class Images:
         self._hosted: dict[str, tuple[bytes, str]] = {}
 
     def add(self, data: bytes, media_type: str) -> str:
-        """Host an image; returns its name in the path."""
+        """Host an image on the emulator, and return its name in the path."""
         name = str(len(self._hosted) + 1)
         self._hosted[name] = data, media_type
         return name
 
     def hosted(self, name: str) -> tuple[bytes, str] | None:
+        """The bytes and the media type of a hosted image."""
         return self._hosted.get(name)
 
     async def get(self, url: str, files_url: str) -> bytes | None:
-        """The image's bytes, or ``None``: a video never fails for want of an image."""
+        """The bytes of an image, or ``None``: a missing image never fails a video."""
         prefix = f"{files_url}/images/"
         if url.startswith(prefix):
             hosted = self.hosted(url.removeprefix(prefix))
             return hosted and hosted[0]
         try:
             return await self._fetch(url)
-        except Exception as exc:  # noqa: BLE001 - the fetcher may be anybody's
-            logger.info("an image could not be got: %s", type(exc).__name__)
+        except Exception as exc:  # noqa: BLE001 - the fetcher may be the user's
+            logger.info("an image could not be downloaded: %s", type(exc).__name__)
             return None

@@ -1,8 +1,8 @@
-"""What was accepted, in a file: another emulator goes on with it, in another process.
+"""The ledger: a file of the accepted tasks, so that an emulator in another process can continue.
 
-One line of JSON for each task, written before its submit is answered, so that whoever was given a
-task id finds the task again however the process ended. Files are rendered again; how often a task
-was looked at is forgotten.
+Each task is one line of JSON. The line is written before the submit is answered, so that every
+task id that a caller has received is found again, however the process ended. Files are rendered
+again, and the polls that a task has had are forgotten.
 """
 
 from __future__ import annotations
@@ -18,22 +18,29 @@ from ._state import Task
 
 PLAIN = ("id", "trace_id", "record_id", "video_id", "request", "submitted", "accepted_at", "looks")
 TIMES = ("finish_at", "known_from", "listed_from")
-"""These may be infinite, which JSON does not know: such a one is left out."""
+"""These fields may be infinite, which JSON cannot express; an infinite one is omitted."""
 
 
 class Ledger:
-    """The file. It blocks, for as long as it takes to hand a line to the operating system."""
+    """The file. Its methods block, but only until the operating system has taken the data.
+
+    Args:
+        path: the file; created if there is none.
+
+    Raises:
+        OSError: the file cannot be read or written.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         path.touch()
         whole = path.read_bytes().rpartition(b"\n")
         with path.open("r+b") as file:
-            # A process that was killed may have left half of a line.
+            # A killed process may have left half a line. Its submit was not answered.
             file.truncate(len(whole[0]) + len(whole[1]))
 
     def tasks(self) -> Iterator[Task]:
-        """What was accepted before, oldest first."""
+        """The tasks of the file, oldest first."""
         known: dict[str, Task] = {}
         for line in self._path.read_bytes().splitlines():
             task = _task(json.loads(line), known)
@@ -41,7 +48,7 @@ class Ledger:
             yield task
 
     def write(self, task: Task) -> None:
-        """Note a task."""
+        """Append a task."""
         fields: dict[str, Any] = {name: getattr(task, name) for name in PLAIN}
         fields |= {name: at for name in TIMES if abs(at := getattr(task, name)) != inf}
         fields["source"] = task.source and task.source.id
@@ -50,7 +57,7 @@ class Ledger:
             file.write(json.dumps(fields).encode() + b"\n")
 
     def clear(self) -> None:
-        """Forget all."""
+        """Remove all tasks."""
         self._path.write_bytes(b"")
 
 

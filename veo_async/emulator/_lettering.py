@@ -1,5 +1,7 @@
-"""Words in a picture. Pillow's built-in font needs nothing from the system; what it has no glyph
-for appears as an empty box."""
+"""Text in a picture, in Pillow's built-in font, which needs no font of the system.
+
+A character that the font lacks appears as an empty box.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +17,12 @@ WHITE: Colour = (255, 255, 255, 255)
 
 @lru_cache(maxsize=64)
 def font(size: int) -> Font:
+    """The built-in font; ``size`` is in pixels."""
     return ImageFont.load_default(max(6, size))
 
 
 def wrapped(text: str, face: Font, width: float, most: int) -> list[str]:
-    """The text in lines of that width; dots stand for what is beyond the last line."""
+    """The text in at most ``most`` lines of ``width`` pixels. Three dots replace the rest."""
     lines, line = [], ""
     for word in _pieces(text, face, width):
         longer = f"{line} {word}" if line else word
@@ -35,7 +38,7 @@ def wrapped(text: str, face: Font, width: float, most: int) -> list[str]:
 
 
 def _pieces(text: str, face: Font, width: float) -> list[str]:
-    """The words; those that are wider than a line (scripts without spaces) are cut."""
+    """The words; a word that is wider than a line (scripts without spaces) is split."""
     pieces = []
     for word in text.split():
         piece = ""
@@ -57,7 +60,7 @@ def _shortened(line: str, face: Font, width: float) -> str:
 def plate(
     width: int, height: int, *, radius: int, colour: Colour = (8, 10, 18, 150)
 ) -> Image.Image:
-    """A rounded translucent plate to put words on."""
+    """A rounded translucent plate as the background of a text."""
     image = Image.new("RGBA", (width, height), (0, 0, 0, 0))
     ImageDraw.Draw(image).rounded_rectangle((0, 0, width - 1, height - 1), radius, fill=colour)
     return image
@@ -74,7 +77,7 @@ def tag(text: str, size: int) -> Image.Image:
 
 
 def caption(text: str, width: int, size: int, most: int) -> Image.Image:
-    """A text of several lines on a plate of that width."""
+    """A text of at most ``most`` lines on a plate of ``width`` pixels."""
     face, pad, step = font(size), round(size * 0.8), round(size * 1.3)
     lines = wrapped(text, face, width - 2 * pad, most)
     image = plate(width, len(lines) * step + 2 * pad, radius=pad)

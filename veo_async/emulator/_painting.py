@@ -1,7 +1,7 @@
-"""Draws the frames of a scene. What stands still is drawn once; a frame only moves it about.
+"""Draws the frames of a scene. All parts are drawn once; a frame only moves them.
 
-All lengths are parts of the picture's, and all luck comes from the scene's seed, so the same
-scene at another size is the same picture.
+All lengths are relative to the size of the picture, and all random numbers come from the scene's
+seed. So the same scene at another size is the same picture.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from ._stills import still
 from ._yuv import Picture, Stamp, even
 
 Layer = Callable[[float], Picture]
-"""The background at a moment from 0 to 1 (which it never reaches), as a new picture."""
+"""Draws the background, as a new picture, at a moment from 0 up to but not including 1."""
 
 
 class Painter:
-    """Makes the frames of one scene."""
+    """Draws the frames of one scene."""
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._size = scene.width, scene.height
         self._unit = min(self._size)
-        luck = Random(scene.seed)
-        # The gradient draws its luck first, so that the motes are the same with and without images.
-        gradient = Gradient(luck, self._size)
-        self._motes = [Mote(luck, self._size) for _ in range(5)]
+        rng = Random(scene.seed)
+        # The gradient is always made, and first: so the motes do not depend on the images.
+        gradient = Gradient(rng, self._size)
+        self._motes = [Mote(rng, self._size) for _ in range(5)]
         self._layer = self._background(gradient)
         self._words = self._lettering()
         self._clock: tuple[str, Stamp | None] = ("", None)
 
     def frame(self, number: int) -> Picture:
-        """The frame of that number."""
+        """Draw one frame, counted from 0."""
         moment = number / self._scene.frames
         picture = self._layer(moment)
         for mote in self._motes:
@@ -56,7 +56,7 @@ class Painter:
         return Fade(stills, self._size)
 
     def _lettering(self) -> list[tuple[Stamp, int, int]]:
-        """The words that stand still, and their places."""
+        """The texts that do not move, and their places."""
         scene, unit = self._scene, self._unit
         margin = round(unit * 0.045)
         top = Stamp.of(tag(f"{scene.model}   {scene.action}", round(unit * 0.036)))
@@ -70,7 +70,7 @@ class Painter:
         ]
 
     def _progress(self, picture: Picture, number: int) -> None:
-        """A bar along the bottom that fills, and the time that has passed."""
+        """Draw a bar along the bottom that fills, and the elapsed time."""
         scene, unit = self._scene, self._unit
         done = scene.width * (number + 1) // scene.frames
         picture.bar(0, scene.height - max(2, round(unit * 0.012)), done, scene.height)
@@ -85,18 +85,18 @@ class Painter:
 class Gradient:
     """Two soft fields of colour that drift past each other."""
 
-    def __init__(self, luck: Random, size: tuple[int, int]) -> None:
+    def __init__(self, rng: Random, size: tuple[int, int]) -> None:
         self._size = size
-        hue = luck.random()
-        self._fields = [self._field(luck, hue + turn) for turn in (0.0, 0.35)]
-        self._phase = luck.random()
+        hue = rng.random()
+        self._fields = [self._field(rng, hue + turn) for turn in (0.0, 0.35)]
+        self._phase = rng.random()
 
-    def _field(self, luck: Random, hue: float) -> Picture:
+    def _field(self, rng: Random, hue: float) -> Picture:
         small = Image.new("HSV", (5, 4))
         for x in range(5):
             for y in range(4):
-                tint = round(255 * (hue + 0.18 * luck.random())) % 256
-                small.putpixel((x, y), (tint, luck.randint(130, 220), luck.randint(90, 235)))
+                tint = round(255 * (hue + 0.18 * rng.random())) % 256
+                small.putpixel((x, y), (tint, rng.randint(130, 220), rng.randint(90, 235)))
         larger = even(self._size[0] * 1.25), even(self._size[1] * 1.25)
         return Picture.of(small.convert("RGB").resize(larger, Image.Resampling.BICUBIC))
 
@@ -110,7 +110,7 @@ class Gradient:
 
 
 class Fade:
-    """Images that fade into one another, moving slowly."""
+    """Images that move slowly and fade into one another."""
 
     def __init__(self, stills: list[Image.Image], size: tuple[int, int]) -> None:
         self._size = size
@@ -118,7 +118,8 @@ class Fade:
         self._stills = [Picture.of(ImageOps.fit(image, larger)) for image in stills]
 
     def __call__(self, moment: float) -> Picture:
-        # Of the time for each pair a quarter shows the one, a quarter the other, the rest the fade.
+        # The time of each pair: a quarter for the first image, half for the fade, a quarter for the
+        # second image.
         place = moment * (len(self._stills) - 1)
         step = int(place)
         part = min(1.0, max(0.0, (place - step - 0.25) * 2))
@@ -157,18 +158,19 @@ class Cards:
 
 
 class Mote:
-    """A soft round light that wanders."""
+    """A soft round light that moves on an ellipse."""
 
-    def __init__(self, luck: Random, size: tuple[int, int]) -> None:
+    def __init__(self, rng: Random, size: tuple[int, int]) -> None:
         self._size = size
-        diameter = max(4, even(min(size) * luck.uniform(0.12, 0.3)))
+        diameter = max(4, even(min(size) * rng.uniform(0.12, 0.3)))
         glow = ImageOps.invert(Image.radial_gradient("L")).resize((diameter, diameter))
         levels = [max(0, level - 75) * 3 // 4 for level in range(256)]
         self._stamp = Stamp.glow(glow.point(levels))
-        self._x, self._y, self._turn = luck.random(), luck.random(), luck.choice((-1, 1))
-        self._reach = luck.uniform(0.08, 0.22)
+        self._x, self._y, self._turn = rng.random(), rng.random(), rng.choice((-1, 1))
+        self._reach = rng.uniform(0.08, 0.22)
 
     def paint(self, picture: Picture, moment: float) -> None:
+        """Draw the light into a picture at a moment from 0 to 1."""
         angle = tau * (self._x + self._turn * moment)
         x = (self._x + self._reach * cos(angle)) * self._size[0]
         y = (self._y + self._reach * sin(angle)) * self._size[1]
@@ -177,7 +179,7 @@ class Mote:
 
 
 def drifted(picture: Picture, size: tuple[int, int], angle: float) -> Picture:
-    """A part of a larger picture, whose place moves on an ellipse."""
+    """A section of a larger picture; its place moves on an ellipse with ``angle``."""
     width, height = picture.size
     left = (width - size[0]) * (0.5 + 0.5 * cos(angle))
     return picture.crop(left, (height - size[1]) * (0.5 + 0.5 * sin(angle)), size)

@@ -1,6 +1,6 @@
 """Encodes a scene as an MP4 file: H.264, 4:2:0, playable while it loads.
 
-Runs in a worker thread; libx264 works without the interpreter lock.
+It runs in a worker thread; libx264 works without the interpreter lock.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ._scene import Scene
 from ._yuv import Picture
 
 ENCODING = {
-    "preset": "ultrafast",  # soft moving colours compress well anyway
+    "preset": "ultrafast",  # soft moving colours compress well in any case
     "crf": "23",
     "threads": "auto",
     "x264-params": "colormatrix=bt709:colorprim=bt709:transfer=bt709",  # as `_yuv` draws
@@ -24,14 +24,19 @@ ENCODING = {
 
 
 class RenderStopped(Exception):
-    """The emulator is closed while it renders."""
+    """The emulator was closed during a render."""
 
 
 def render(scene: Scene, path: Path, stopped: Callable[[], bool] = lambda: False) -> None:
-    """Write the video. The file appears under its name only when it is whole.
+    """Write the video. The file gets its name only when it is complete.
+
+    Args:
+        scene: the video.
+        path: the file.
+        stopped: called before each frame; true stops the render.
 
     Raises:
-        RenderStopped: ``stopped`` said so between two frames.
+        RenderStopped: the render was stopped.
     """
     part = path.with_suffix(".part")
     try:

@@ -1,6 +1,6 @@
-"""The service's answers as wire dictionaries, shaped by hand: a second witness of the wire.
+"""The service's answers as dictionaries, written by hand, independently of the client's models.
 
-Shapes as in the API guide (results, errors) and the vendor's tasks guide (records).
+Sources: the API guide (results, errors) and the vendor's tasks guide (records).
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ ACCOUNT = {
     "credential_id": "68253cc8-504b-4b68-9b6d-d3f2a3e0f2d1",
     "user_id": "ad7afe47-cea9-4cda-980f-2ad8810e51cf",
 }
-"""The ids of the emulated account; made up."""
+"""The ids of the emulated account; invented."""
 
 
 def local_time(moment: float) -> str:
-    """A moment as the strings of a video: no zone, in the service's own (the tasks guide)."""
+    """A Unix time in the format of a video's times: without a zone, in the service's own (the tasks
+    guide)."""
     return datetime.fromtimestamp(moment, SERVICE_ZONE).strftime("%Y-%m-%d %H:%M:%S")
 
 
 class Responses:
-    """Writes answers for one deployment.
+    """Builds the answers of one deployment.
 
     Args:
-        wire: how this deployment speaks.
+        wire: the behaviour of the deployment.
         clock: the service's clock.
-        skew: seconds by which it runs ahead.
+        skew: seconds by which the times in answers are ahead of that clock.
     """
 
     def __init__(self, wire: Wire, clock: Clock, skew: float = 0.0) -> None:
@@ -43,9 +44,11 @@ class Responses:
         self._skew = skew
 
     def accepted(self, task: Task) -> dict[str, Any]:
+        """The answer to an asynchronous submit."""
         return {"task_id": task.id}
 
     def error(self, error: ServiceError, trace_id: str) -> dict[str, Any]:
+        """The documented error body."""
         return {
             "success": False,
             "error": {"code": error.code, "message": error.message},
@@ -53,7 +56,7 @@ class Responses:
         }
 
     def outcome(self, task: Task, files_url: str) -> dict[str, Any]:
-        """The end of a finished task: the result or the error body."""
+        """The outcome of a finished task: its result or its error body."""
         if task.failure is not None:
             return self.error(task.failure, task.trace_id)
         return {
@@ -64,11 +67,11 @@ class Responses:
         }
 
     def callback(self, task: Task, files_url: str) -> dict[str, Any]:
-        """The same body, with the task id in any case: it is all that a receiver has to match."""
+        """The outcome, always with the task id: a receiver has nothing else to match it by."""
         return {"task_id": task.id, **self.outcome(task, files_url)}
 
     def _video(self, task: Task, files_url: str) -> dict[str, Any]:
-        # A 1080p answer bears the id and the times of its source (the API guide's example).
+        # A 1080p answer contains the id and the times of its source (the API guide's example).
         origin = task.origin
         return {
             "id": task.video_id,
@@ -83,6 +86,7 @@ class Responses:
         return "" if lifetime is None else f"?expires={self._clock.now() + lifetime:.3f}"
 
     def record(self, task: Task, now: float, files_url: str) -> dict[str, Any]:
+        """The record of a task, as queries answer it."""
         record = {
             "_id": task.record_id,
             "id": task.id,

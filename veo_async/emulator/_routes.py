@@ -1,4 +1,4 @@
-"""The paths of the service, and what is asked there."""
+"""The paths of the service."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ._service import Service
 
 
 class Videos(Endpoint):
-    """``POST /veo/videos``."""
+    """``POST /veo/videos``: submits."""
 
     kinds = frozenset({"submit"})
 
@@ -49,7 +49,7 @@ class Videos(Endpoint):
 
 
 class Tasks(Endpoint):
-    """``POST /veo/tasks``."""
+    """``POST /veo/tasks``: queries of tasks."""
 
     kinds = TASKS
 
@@ -65,7 +65,7 @@ class Tasks(Endpoint):
         await exchange.reach("accepted")
         for effect in exchange.effects:
             if isinstance(effect, Scramble) and "items" in document:
-                document["items"] = scrambled(document["items"], effect, self.service.luck)
+                document["items"] = scrambled(document["items"], effect, self.service.page_rng)
         return Reply.of(document)
 
     def _answer(self, query: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class Tasks(Endpoint):
 
 
 class NoAPI(Endpoint):
-    """Every other path."""
+    """All other paths."""
 
     kinds = frozenset()
 
@@ -88,7 +88,7 @@ class NoAPI(Endpoint):
 
 
 def router(service: Service) -> Router:
-    """The service as an ASGI app; without middleware, to be quick."""
+    """The service as an ASGI app. It has no middleware, to be fast."""
     return Router(
         [
             Route("/veo/videos", Videos(service), methods=["POST"]),
@@ -103,7 +103,7 @@ def router(service: Service) -> Router:
 
 
 def call_of(query: dict[str, Any]) -> Call:
-    """What a query of tasks is about."""
+    """The kind, the action and the ids of a query of tasks."""
     named = [query.get(field) for field in ("id", "trace_id")]
     for field in ("ids", "trace_ids"):
         values = query.get(field)
@@ -116,7 +116,10 @@ def call_of(query: dict[str, Any]) -> Call:
 
 
 def parsed(body: bytes) -> tuple[Any, ServiceError | None]:
-    """The JSON document of a call, or why there is none."""
+    """The JSON document of a call, or the error with which it must be refused.
+
+    The error is returned: the token and the rate are checked before it is raised.
+    """
     try:
         return json.loads(body, parse_constant=_no_number, parse_float=_finite), None
     except (ValueError, RecursionError):
@@ -134,9 +137,9 @@ def _finite(text: str) -> float:
     return value
 
 
-def scrambled(items: list[Any], effect: Scramble, luck: Random) -> list[Any]:
-    """The items in another order, some twice, some missing."""
-    kept = luck.sample(items, max(0, len(items) - effect.omit))
+def scrambled(items: list[Any], effect: Scramble, rng: Random) -> list[Any]:
+    """The items in a random order, some repeated, some missing."""
+    kept = rng.sample(items, max(0, len(items) - effect.omit))
     kept += kept[: effect.repeat]
-    luck.shuffle(kept)
+    rng.shuffle(kept)
     return kept

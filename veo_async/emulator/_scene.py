@@ -1,4 +1,4 @@
-"""What a video shows, in plain values; `_painting` draws it, `_rendering` encodes it."""
+"""The content of a video in plain values; `_painting` draws it, `_rendering` encodes it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ._options import SPELLINGS, VideoFormat
 from ._validation import DEFAULT_MODEL
 
 SCALES = {"1080p": 1.5, "4k": 3.0}
-"""By how much a resolution is larger than the 720 lines of the rest."""
+"""The size of a resolution relative to the 720 lines of all others."""
 
 MAX_PROMPT = 1200
-"""Characters of a prompt that can appear; more would not be readable anyway."""
+"""The maximum number of characters of a prompt that are drawn; more would not be readable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,11 @@ class Scene:
     """One video.
 
     Attributes:
-        width, height: pixels, both even, as 4:2:0 chroma needs it.
-        fps, frames: its length.
-        action, model, prompt, label: the words in the picture; printable characters only.
-        seed: colours and motion come from it, so the 1080p version is the same video.
-        images: the encoded images of the request; ``None`` for one that could not be got.
+        width, height: pixels, both even, as 4:2:0 requires.
+        fps, frames: frames per second, and the number of frames.
+        action, model, prompt, label: the texts in the picture; printable characters only.
+        seed: the seed of colours and motion, so that the 1080p version is the same video.
+        images: the encoded images of the request; ``None`` for one that is not available.
     """
 
     width: int
@@ -51,11 +51,11 @@ class Scene:
         """The scene of a request.
 
         Args:
-            origin: the request that made the picture.
-            own: the request of this file: the same, or one for the 1080p version.
-            video_id: the id of the video, which both versions share.
-            images: what was got of the images of ``origin``.
-            video: the format.
+            origin: the request of the original video.
+            own: the request of this file: the same, or the one for the 1080p version.
+            video_id: the id of the video; both versions have the same.
+            images: the images of ``origin``, as far as they are available.
+            video: the format of the file.
         """
         upscaled = own["action"] in SPELLINGS
         resolution = "1080p" if upscaled else origin.get("resolution")
@@ -76,12 +76,12 @@ class Scene:
 
 
 def size_of(aspect_ratio: str, short_side: float) -> tuple[int, int]:
-    """Width and height of that shape."""
+    """The width and the height in pixels, both even, of an aspect ratio such as ``16:9``."""
     across, down = (int(part) for part in aspect_ratio.split(":"))
     unit = short_side / min(across, down)
     return 2 * max(1, round(across * unit / 2)), 2 * max(1, round(down * unit / 2))
 
 
 def printable(text: str) -> str:
-    """The text on one line, without what a font cannot draw (controls, lone surrogates)."""
+    """The text on one line, without what no font can draw (controls, lone surrogates)."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -1,4 +1,4 @@
-"""The parts of one emulated service, put together."""
+"""The logic of one emulated service, from its parts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ._validation import check, number, page_of, required, texts
 
 
 class Service:
-    """What the routes ask: it carries out calls. Holds no connection."""
+    """Carries out the calls that the routes have read. It holds no connection."""
 
     def __init__(
         self,
@@ -50,20 +50,20 @@ class Service:
         self.counters: Counter[str | int] = Counter()
         self.files_url = ""
         self._ledger: Ledger | None = None
-        self.luck = Random(f"{seed}/pages")
+        self.page_rng = Random(f"{seed}/pages")
         self.limit(limits)
         self.reset()
 
     def reset(self) -> None:
-        """Forget all tasks, the bill and the counters; the ids start anew."""
+        """Remove all tasks, the bill, the counters and the files; the ids start again."""
         if self._ledger:
             self._ledger.clear()
         self._begin(self._seed)
 
-    def go_on_with(self, ledger: Ledger) -> None:
-        """Take over what another service accepted, and write down what this one accepts."""
+    def resume(self, ledger: Ledger) -> None:
+        """Take over the tasks of a ledger, and write further ones to it."""
         tasks = list(ledger.tasks())
-        self._begin(f"{self._seed}/{len(tasks)}")  # other luck, since no id may come twice
+        self._begin(f"{self._seed}/{len(tasks)}")  # another seed, since no id may come twice
         for task in tasks:
             self.backend.keep(task)
         self.clock.reach(max((task.accepted_at for task in tasks), default=0.0))
@@ -79,24 +79,28 @@ class Service:
         self.files.reset()
 
     def limit(self, limits: Limits) -> None:
-        """Answer these with 429 from now on; what came before does not count."""
+        """Set new limits. Earlier calls do not count towards their rates."""
         self.limits = limits
         rng = Random(f"{self._seed}/limits")
         self.admission = Admission(self._account, limits, self.clock, rng)
 
     def date(self) -> str:
-        """The service's time as an HTTP date."""
+        """The ``Date`` header of an answer that is sent now."""
         return formatdate(self.clock.now() + self._date_skew, usegmt=True)
 
     def http_date(self, moment: float) -> str:
-        """A moment of a task as an HTTP date."""
+        """A time of a task as an HTTP date."""
         return formatdate(moment + self.skew, usegmt=True)
 
     def submit(self, body: Any, effects: tuple[Any, ...] = ()) -> Task:
-        """Accept a generation: one synchronous step, after which it is on the bill.
+        """Accept a submit in one synchronous step: afterwards it is on the bill.
+
+        Args:
+            body: the JSON document of the call.
+            effects: the effects of faults on it.
 
         Raises:
-            ServiceError: it is refused; nothing is on the bill.
+            ServiceError: the submit is refused, and nothing is on the bill.
         """
         check(body, self.wire)
         now = self.clock.now()
@@ -105,19 +109,21 @@ class Service:
         )
         task = self.backend.accept(body, now)
         for effect in effects:
-            strike(task, effect)
+            apply(task, effect)
         if self._ledger:
             self._ledger.write(task)
         return task
 
     def outcome(self, task: Task) -> dict[str, Any]:
+        """The result or the error body of a finished task."""
         return self.responses.outcome(task, self.files_url)
 
     def retrieve(self, query: Mapping[str, Any]) -> dict[str, Any]:
-        """One record.
+        """Answer a query for one task.
 
         Raises:
-            ServiceError: neither id nor trace id; or unknown, where that is a 404.
+            ServiceError: the query has neither an id nor a trace id; or the task is unknown, and
+                the deployment answers that with 404.
         """
         by = "id" if query.get("id") is not None else "trace_id"
         if query.get(by) is None:
@@ -134,10 +140,11 @@ class Service:
         return {}
 
     def retrieve_batch(self, query: Mapping[str, Any]) -> dict[str, Any]:
-        """A page of records: those that are named, or the newest of the account.
+        """Answer a query for a page of records: of the named tasks, or the newest of the account.
 
         Raises:
-            ServiceError: a parameter is invalid; or an id is unknown, where that is a 404.
+            ServiceError: a parameter is invalid; or an id is unknown, and the deployment answers
+                that with 404.
         """
         limit, offset = page_of(query)
         for field, by in (("ids", "id"), ("trace_ids", "trace_id")):
@@ -163,8 +170,8 @@ class Service:
         return {"items": items, "count": len(items) if self.wire.count == "page" else total}
 
 
-def strike(task: Task, effect: Any) -> None:
-    """What a fault does to a task that was just accepted."""
+def apply(task: Task, effect: Any) -> None:
+    """Apply an effect to a task that was just accepted, if it is an effect on tasks."""
     match effect:
         case Fail():
             task.failure = ServiceError(effect.code, effect.message)

@@ -1,4 +1,4 @@
-"""The emulator on a port, by uvicorn."""
+"""The emulator on a port, served by uvicorn."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ._background import Background
 from ._exchange import ConnectionCut
 
 GRACE = 1
-"""Seconds for open calls when the server stops."""
+"""Seconds that open calls have when the server stops."""
 
 
-class _Lines:
-    """The open connections by the caller's address, so that a fault can cut one."""
+class _Connections:
+    """The open connections by the caller's address, so that a fault can close one."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -29,7 +29,7 @@ class _Lines:
         self._transports: dict[object, asyncio.Transport] = {}
 
     def protocol(self) -> type[asyncio.Protocol]:
-        """The protocol of uvicorn, reporting here."""
+        """uvicorn's protocol, which registers its connections here."""
         transports = self._transports
 
         class Reporting(H11Protocol):
@@ -44,7 +44,7 @@ class _Lines:
         return Reporting
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # In a task of its own, which ends with the service and not with the connection.
+        # In a task of its own, which ends with the service, not with the connection.
         call = self._calls.start(self._run(scope, receive, send))
         try:
             await call
@@ -61,7 +61,7 @@ class _Lines:
         await self._app(scope, receive, send)
 
     async def aclose(self) -> None:
-        """End the open calls; their callers see the connection end."""
+        """End the open calls; their connections are closed."""
         await self._calls.aclose()
 
     def _cut(self, client: object, *, reset: bool) -> None:
@@ -69,7 +69,7 @@ class _Lines:
         if transport is None:
             return
         if reset:
-            # No lingering: what follows is a reset, not an orderly end.
+            # Without lingering, a close is a reset instead of an orderly end.
             linger = struct.pack("ii", 1, 0)
             transport.get_extra_info("socket").setsockopt(
                 socket.SOL_SOCKET, socket.SO_LINGER, linger
@@ -80,21 +80,21 @@ class _Lines:
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """A listening address; port 0 picks a free one.
+    """A listening socket; port 0 picks a free one.
 
     Raises:
-        OSError: the address is taken or not ours.
+        OSError: the address is in use or does not belong to this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family)
-    # Inherited by each connection. Else the two writes of an answer wait for each other's
-    # acknowledgement: 40 ms, which no real service takes.
+    # Each connection inherits it. Otherwise the second write of an answer waits for the
+    # acknowledgement of the first: 40 ms, which a real service does not take.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 
 def url_of(listener: socket.socket) -> str:
-    """How a caller on this machine reaches it."""
+    """The base URL for callers on this machine."""
     name, port = listener.getsockname()[:2]
     host = ip_address(name)
     if host.is_unspecified:
@@ -105,22 +105,22 @@ def url_of(listener: socket.socket) -> str:
 @asynccontextmanager
 async def serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
     """Serve until the block ends."""
-    lines = _Lines(app)
+    connections = _Connections(app)
     config = uvicorn.Config(
-        lines,
-        http=lines.protocol(),
+        connections,
+        http=connections.protocol(),
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
-        proxy_headers=False,  # they would change the address by which a line is found
+        proxy_headers=False,  # they would change the address by which a connection is found
         date_header=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE,
     )
     server = uvicorn.Server(config)
     config.load()
-    # Its own `serve` would take the signals from the program that this runs in.
+    # `Server.serve` would replace the signal handlers of the program that this runs in.
     server.lifespan = config.lifespan_class(config)
     await server.startup(sockets=[listener])
     loop = asyncio.create_task(server.main_loop())
@@ -129,5 +129,5 @@ async def serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
     finally:
         server.should_exit = True
         await loop
-        await lines.aclose()
+        await connections.aclose()
         await server.shutdown(sockets=[listener])

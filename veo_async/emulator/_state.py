@@ -1,4 +1,4 @@
-"""The state of the service: tasks and the bill. Synchronous; the time is passed in."""
+"""The state of the service: the tasks and the bill. Synchronous; the time is an argument."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._clock import TICK
 from ._durations import Pace
 from ._errors import ServiceError
 from ._options import SPELLINGS, Wire
-from ._validation import cut, normalised
+from ._validation import normalised, truncated
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,17 @@ class Charge:
 
 @dataclass(slots=True, eq=False)
 class Task:
-    """One accepted task. Its state is a function of time, or of how often it was looked at."""
+    """One accepted task. Its state is a function of the time, or of the polls that it has had.
+
+    Attributes:
+        request: the request as records show it.
+        submitted: the request as it was submitted.
+        accepted_at, finish_at: Unix seconds; infinite if the end depends on polls.
+        looks: the number of further polls that show it as pending.
+        source: the task whose video this one upscales.
+        failure: the error with which it ends, if it fails.
+        known_from, listed_from: the times from which queries by id and listings show it.
+    """
 
     id: str
     trace_id: str
@@ -54,39 +64,49 @@ class Task:
     listed_from: float = field(default=-inf)
 
     def finished(self, now: float) -> bool:
+        """True if the task has ended."""
         return now >= self.finish_at - TICK
 
     def succeeded(self, now: float) -> bool:
+        """True if the task has ended with a video."""
         return self.finished(now) and self.failure is None
 
-    def look(self, now: float) -> None:
-        """Somebody asks for this task by name."""
+    def count_poll(self, now: float) -> None:
+        """Count a poll that names this task."""
         if self.looks:
             self.looks -= 1
         else:
             self.finish_unpolled(now)
 
     def finish(self, now: float) -> None:
-        """Let it be finished no later than now."""
+        """Finish the task now, unless it has finished earlier."""
         self.finish_at = min(self.finish_at, now)
 
     def finish_unpolled(self, now: float) -> None:
-        """Finish now a task that waits to be polled: its answer or its callback cannot poll."""
+        """Finish the task now if its end depends on polls."""
         if self.finish_at == inf:
             self.finish_at = now
 
     @property
     def origin(self) -> Task:
-        """The task whose picture this is."""
+        """The task that generated the video: the source of an upscale, else the task itself."""
         return self.source or self
 
 
 class Backend:
-    """All tasks of the emulated account, oldest first."""
+    """All tasks of the emulated account.
+
+    Args:
+        seed: the seed of ids, durations and failures.
+        pace: decides the durations.
+        wire: the behaviour of the deployment.
+        failure: the part of the tasks that fail, between 0 and 1.
+    """
 
     def __init__(self, *, seed: int | str, pace: Pace, wire: Wire, failure: float) -> None:
         self._wire, self._pace, self._failure = wire, pace, failure
-        # Each use has luck of its own, so that another pace or a refusal does not change the ids.
+        # Each use has random numbers of its own, so that another pace or a refusal does not change
+        # the ids.
         self._ids, self._refusals, self._durations, self._ends = (
             Random(f"{seed}/{use}") for use in ("ids", "refusals", "durations", "ends")
         )
@@ -96,14 +116,14 @@ class Backend:
         self._by_video: dict[str, Task] = {}
         self._in_order: list[Task] = []
         self._running: list[tuple[float, int]] = []
-        self._looked_at: set[Task] = set()
+        self._polled: set[Task] = set()
 
     def trace_of_refusal(self) -> str:
         """The trace id of a call that started no task."""
         return _uuid(self._refusals)
 
     def source_of(self, request: Mapping[str, Any], now: float) -> Task | None:
-        """The task whose video a 1080p request names.
+        """The task whose video a 1080p request names; ``None`` for other requests.
 
         Raises:
             ServiceError: there is no such video, or it is not finished.
@@ -116,26 +136,30 @@ class Backend:
         return source
 
     def in_flight(self, now: float) -> int:
-        """How many tasks are accepted and unfinished."""
+        """The number of accepted and unfinished tasks."""
         while self._running and self._running[0][0] <= now + TICK:
             heapq.heappop(self._running)
-        self._looked_at = {task for task in self._looked_at if not task.finished(now)}
-        return len(self._running) + len(self._looked_at)
+        self._polled = {task for task in self._polled if not task.finished(now)}
+        return len(self._running) + len(self._polled)
 
     def accept(self, request: dict[str, Any], now: float) -> Task:
-        """Start a task and put it on the bill."""
+        """Start a task, and put it on the bill.
+
+        Raises:
+            ServiceError: the source of a 1080p request is unknown or unfinished.
+        """
         source = self.source_of(request, now)
         task = self._task(request, now, source)
         self.keep(task)
         return task
 
     def keep(self, task: Task) -> None:
-        """Put a task on the bill, and into all lists; later than all that are there."""
+        """Add a task to the bill and to all indexes. It must be newer than all others."""
         self.tasks[task.id] = self._by_trace[task.trace_id] = task
         self._by_video.setdefault(task.video_id, task)
         self._in_order.append(task)
         if task.finish_at == inf:
-            self._looked_at.add(task)
+            self._polled.add(task)
         else:
             heapq.heappush(self._running, (task.finish_at, len(self._in_order)))
         self.bill.append(Charge(task.id, task.trace_id, task.submitted, task.accepted_at))
@@ -144,7 +168,7 @@ class Backend:
         plan = self._pace.plan(request, self._durations)
         fails = self._ends.random() < self._failure
         as_stored = normalised(request) if self._wire.stored == "normalised" else request
-        as_stored = cut(as_stored, self._wire.longest)
+        as_stored = truncated(as_stored, self._wire.longest)
         return Task(
             id=_uuid(self._ids),
             trace_id=_uuid(self._ids),
@@ -160,24 +184,24 @@ class Backend:
         )
 
     def find(self, key: object, now: float, *, by: str = "id") -> Task | None:
-        """The task of that id or trace id, if the service shows it by now. Counts as a look."""
+        """The task with an id or trace id, if queries show it already. Counts as a poll."""
         index = self.tasks if by == "id" else self._by_trace
         task = index.get(key) if isinstance(key, str) else None
         if task is None or now < task.known_from - TICK:
             return None
-        task.look(now)
+        task.count_poll(now)
         return task
 
     def listing(self, now: float, since: float = -inf, until: float = inf) -> Iterable[Task]:
-        """The tasks created in that window (both ends included), newest first."""
+        """The tasks accepted between two times, both included, newest first."""
         low = bisect_left(self._in_order, since, key=_created)
         high = bisect_right(self._in_order, until, key=_created)
         newest_first = reversed(self._in_order[low:high])
         return (task for task in newest_first if now >= task.listed_from - TICK)
 
 
-def _uuid(luck: Random) -> str:
-    return str(uuid.UUID(int=luck.getrandbits(128), version=4))
+def _uuid(rng: Random) -> str:
+    return str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
 
 def _created(task: Task) -> float:

@@ -1,4 +1,4 @@
-"""Images of a request, decoded with a limit. Bytes from the network are never trusted."""
+"""The images of a request, decoded with a size limit: bytes from the network are not trusted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 
 
 def still(data: bytes | None, number: int) -> Image.Image:
-    """The image, or a labelled placeholder: a video never fails for want of an image."""
+    """The image, or a labelled placeholder: a missing image never fails a video."""
     try:
         if data is not None:
             return decoded(data)
@@ -28,7 +28,11 @@ def still(data: bytes | None, number: int) -> Image.Image:
 
 
 def decoded(data: bytes) -> Image.Image:
-    """Raises: anything, on bytes that are no image or one with too many pixels."""
+    """The image in RGB, upright.
+
+    Raises:
+        Exception: the bytes are not an image, or the image has more than `MAX_PIXELS`.
+    """
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         if image.width * image.height > MAX_PIXELS:
             raise ValueError("too many pixels")
@@ -36,6 +40,7 @@ def decoded(data: bytes) -> Image.Image:
 
 
 def placeholder(text: str) -> Image.Image:
+    """A striped image with a text in its middle."""
     image = Image.new("RGB", (640, 480), (70, 76, 90))
     draw = ImageDraw.Draw(image)
     for start in range(-480, 640, 40):

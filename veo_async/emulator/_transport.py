@@ -1,8 +1,8 @@
-"""The emulator inside the process, as an httpx transport that behaves like a connection.
+"""The emulator in the same process, as an httpx transport that behaves like a connection.
 
-The app runs in a task of its own, in an empty context, and goes on when the caller goes away: that
-is how a lost answer looks. Bodies are streamed through bounded buffers, httpx's timeouts hold on
-the run's own clock, and a cut connection raises what a socket's client raises.
+The app runs in a task of its own, in an empty context, and continues when the caller disconnects:
+that is how an answer gets lost. Bodies are streamed through bounded buffers. httpx's timeouts hold
+on the event loop's own clock. A broken connection raises the exceptions of a real socket.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("veo_async.emulator")
 
 ROOM = 4
-"""Chunks that are buffered in each direction; a writer that is further ahead waits."""
+"""The number of chunks that are buffered in each direction; then the writer waits."""
 
 
 class EmulatorTransport(httpx.AsyncBaseTransport):
@@ -88,7 +88,7 @@ class _Connection:
         self._upload, self._request_body = anyio.create_memory_object_stream[bytes](ROOM)
         self._download, self._response_body = anyio.create_memory_object_stream[bytes](ROOM)
         ends = self._upload, self._request_body, self._download, self._response_body
-        # An answer may be dropped unread, and a call with its event loop: no reason for a warning.
+        # A caller may drop an answer unread, or its whole event loop: that deserves no warning.
         weakref.finalize(self, lambda: [end.close() for end in ends])
         self._head: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._gone = asyncio.Event()
@@ -98,6 +98,11 @@ class _Connection:
     # The caller's end.
 
     async def exchange(self, done: Callable[[], None]) -> httpx.Response:
+        """Send the request, and return the answer without its body.
+
+        Args:
+            done: called when the answer is closed.
+        """
         await self._send_body()
         try:
             with anyio.fail_after(self._timeouts.get("read")):
@@ -121,12 +126,12 @@ class _Connection:
                 message = "the emulator did not read"
                 raise httpx.WriteTimeout(message, request=self._request) from exc
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-                break  # The app has answered without reading all of it.
+                break  # The app has ended without reading the whole body.
         self._is_uploaded = True
         self._upload.close()
 
     async def _failure(self, cut: ConnectionCut) -> httpx.TransportError:
-        """What the client of a socket would raise."""
+        """The exception of a client on a real socket."""
         if cut.refusal is not None:
             return await self._refusal(cut.refusal)
         if cut.reset:
@@ -142,7 +147,7 @@ class _Connection:
         return httpx.ConnectTimeout("the emulator does not listen", request=self._request)
 
     async def chunk(self) -> bytes | None:
-        """The next piece of the answer; ``None`` at its end."""
+        """The next chunk of the answer's body; ``None`` at its end."""
         try:
             with anyio.fail_after(self._timeouts.get("read")):
                 return await receive_chunk(self._response_body)
@@ -161,15 +166,17 @@ class _Connection:
         return None
 
     def hang_up(self) -> None:
-        """The caller goes away; the app is told, as by a closed socket."""
+        """Disconnect the caller; the app is notified as by a closed socket."""
         self._gone.set()
         self._upload.close()
-        self._download.close()  # Wakes a reader, which the other end alone does not in all anyios.
+        # The writer's end first: that wakes a waiting reader in every version of anyio.
+        self._download.close()
         self._response_body.close()
 
     # The app's end.
 
     async def run(self, app: ASGIApp) -> None:
+        """Run the app for this call, and pass on how it ended."""
         error: Exception | None = None
         try:
             await app(self._scope(), self._receive, self._send)
@@ -185,7 +192,7 @@ class _Connection:
     def _finish(self, error: Exception) -> None:
         if not self._head.done():
             self._head.set_exception(error)
-            self._head.exception()  # Nobody may be left to ask for it.
+            self._head.exception()  # Marks it as seen: the caller may have gone.
         if not self._is_answered:
             self._error = error
         self._download.close()
@@ -248,7 +255,7 @@ class _Answer(httpx.AsyncByteStream):
 
 
 async def send_chunk(stream: MemoryObjectSendStream[bytes], chunk: bytes) -> None:
-    """Send, and give way to other tasks only if there is no room, as a socket does."""
+    """Send a chunk. Like a socket, it yields to other tasks only if the buffer is full."""
     try:
         stream.send_nowait(chunk)
     except anyio.WouldBlock:
@@ -256,7 +263,7 @@ async def send_chunk(stream: MemoryObjectSendStream[bytes], chunk: bytes) -> Non
 
 
 async def receive_chunk(stream: MemoryObjectReceiveStream[bytes]) -> bytes:
-    """Receive, and give way to other tasks only if there is nothing yet."""
+    """Receive a chunk. It yields to other tasks only if the buffer is empty."""
     try:
         return stream.receive_nowait()
     except anyio.WouldBlock:

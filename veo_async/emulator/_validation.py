@@ -1,4 +1,4 @@
-"""What the service checks before it accepts a submit. Pure: a body in, a refusal or nothing out.
+"""The validation of submits and queries. Pure functions: a wrong parameter raises `ServiceError`.
 
 Fields as in the API guide and the vendor's OpenAPI document; null counts as absent.
 """
@@ -18,28 +18,30 @@ ASPECT_RATIOS = frozenset({"16:9", "9:16", "3:4", "4:3", "1:1"})
 RESOLUTIONS = frozenset({"720p", "1080p", "4k", "gif"})
 MAX_IMAGES = 3
 DEFAULT_MODEL = "veo3-fast"
-"""The vendor's OpenAPI document."""
+"""Source: the vendor's OpenAPI document."""
 
 PAGE = 12
-"""Items of a page without ``limit`` (seen in the vendor's clients)."""
+"""The number of items on a page without ``limit`` (seen in the vendor's clients)."""
 
 MAX_PAGE = 50
-"""The most ids a call that the vendor recommends; the emulator shows no more on a page."""
+"""The maximum number of items on a page. The vendor recommends no more ids in one call."""
 
 
 def invalid(field: str) -> ServiceError:
+    """The error for a wrong parameter."""
     return ServiceError("bad_request", f"{field} is invalid.")
 
 
 def required(field: str) -> ServiceError:
+    """The error for a missing parameter."""
     return ServiceError("bad_request", f"{field} is required.")
 
 
 def check(body: Any, wire: Wire) -> None:
-    """Refuse what the service would refuse.
+    """Validate a submit as the service does.
 
     Raises:
-        ServiceError: which parameter is missing or invalid.
+        ServiceError: a parameter is missing or invalid; the message names it.
     """
     if not isinstance(body, dict):
         raise ServiceError("bad_request", "The body must be a JSON object.")
@@ -60,6 +62,7 @@ def check(body: Any, wire: Wire) -> None:
 
 
 def page_of(query: Mapping[str, Any]) -> tuple[int, int]:
+    """The limit and the offset of a query."""
     limit, offset = number(query, "limit", PAGE), number(query, "offset", 0)
     if limit < 1:
         raise invalid("limit")
@@ -69,6 +72,7 @@ def page_of(query: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def number(query: Mapping[str, Any], field: str, default: float) -> float:
+    """A number in a query."""
     value = query.get(field)
     if value is None:
         return default
@@ -78,6 +82,7 @@ def number(query: Mapping[str, Any], field: str, default: float) -> float:
 
 
 def texts(query: Mapping[str, Any], field: str) -> list[str]:
+    """A list of strings in a query."""
     values = query[field]
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise invalid(field)
@@ -85,7 +90,7 @@ def texts(query: Mapping[str, Any], field: str) -> list[str]:
 
 
 def normalised(body: dict[str, Any]) -> dict[str, Any]:
-    """The request as a deployment may store it: the same meaning in other words."""
+    """The request in another form with the same meaning, as a deployment may store it."""
     stored = {key: value for key, value in body.items() if value is not None and key != "async"}
     stored.setdefault("model", DEFAULT_MODEL)
     if body["action"] in SPELLINGS:
@@ -96,14 +101,14 @@ def normalised(body: dict[str, Any]) -> dict[str, Any]:
     return stored
 
 
-def cut(value: Any, longest: int | None) -> Any:
-    """A stored value, without what its texts have beyond so many characters."""
+def truncated(value: Any, longest: int | None) -> Any:
+    """A JSON value with each of its texts cut off after ``longest`` characters."""
     if isinstance(value, str):
         return value[:longest]
     if isinstance(value, list):
-        return [cut(item, longest) for item in value]
+        return [truncated(item, longest) for item in value]
     return (
-        {key: cut(item, longest) for key, item in value.items()}
+        {key: truncated(item, longest) for key, item in value.items()}
         if isinstance(value, dict)
         else value
     )

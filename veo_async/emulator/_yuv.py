@@ -1,6 +1,6 @@
-"""Pictures as the encoder wants them: brightness at full size, two colour planes at half of it.
+"""Pictures in the encoder's format, YUV 4:2:0: a full plane of luma, two half-size ones of chroma.
 
-Drawing into the planes is several times quicker than drawing in RGB and converting each frame.
+Drawing into these planes is several times faster than drawing in RGB and converting each frame.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ BT709 = (
     (1 - _R) / 1.5748 * _CHROMA, -_G / 1.5748 * _CHROMA, -_B / 1.5748 * _CHROMA, 128.0,
 )
 # fmt: on
-"""RGB to Y'CbCr of limited range: ITU-R BT.709, which players take for granted in HD."""
+"""RGB to Y'CbCr of limited range: ITU-R BT.709, which players assume for HD."""
 
 WHITE = (235, 128, 128)
 
@@ -28,12 +28,13 @@ Plane = Image.Image
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image in 4:2:0. Sizes and places are even, so that all planes agree."""
+    """An image in 4:2:0. Its size and all places are even, so that they fit all planes."""
 
     planes: tuple[Plane, Plane, Plane]
 
     @classmethod
     def of(cls, rgb: Image.Image) -> Self:
+        """Convert an image of even size."""
         light, blue, red = rgb.convert("RGB", BT709).split()
         return cls((light, blue.reduce(2), red.reduce(2)))
 
@@ -42,7 +43,7 @@ class Picture:
         return self.planes[0].size
 
     def crop(self, left: float, top: float, size: tuple[int, int]) -> Picture:
-        """A new picture of that part."""
+        """A new picture of a section."""
         x, y = even(left), even(top)
         width, height = size
         light, *colours = self.planes
@@ -51,13 +52,13 @@ class Picture:
         return Picture((light.crop((x, y, x + width, y + height)), blue, red))
 
     def blend(self, other: Picture, part: float) -> Picture:
-        """A new picture: this one, with the other in that part."""
+        """A new picture that mixes both; ``part`` is the share of the other one."""
         pairs = zip(self.planes, other.planes, strict=True)
         light, blue, red = (Image.blend(ours, theirs, part) for ours, theirs in pairs)
         return Picture((light, blue, red))
 
     def stamp(self, stamp: Stamp, left: float, top: float) -> None:
-        """Draw a stamp into this picture; what lies outside is cut off."""
+        """Draw a stamp into this picture; parts outside of it are cut off."""
         x, y = even(left), even(top)
         places = (x, y), (x // 2, y // 2), (x // 2, y // 2)
         drawn: tuple[Plane | int, ...] = stamp.planes
@@ -65,7 +66,7 @@ class Picture:
             plane.paste(source, _box(place, mask), mask)
 
     def bar(self, left: int, top: int, right: int, bottom: int) -> None:
-        """A white rectangle."""
+        """Draw a white rectangle."""
         box = even(left), even(top), even(right), even(bottom)
         half = box[0] // 2, box[1] // 2, box[2] // 2, box[3] // 2
         for plane, level, part in zip(self.planes, WHITE, (box, half, half), strict=True):
@@ -74,13 +75,14 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Something to draw into pictures: planes or plain levels, and how much each point covers."""
+    """A shape to draw into pictures: its planes or plain levels, and its opacity at each point."""
 
     planes: tuple[Plane, Plane, Plane] | tuple[int, int, int]
     masks: tuple[Plane, Plane, Plane]
 
     @classmethod
     def of(cls, rgba: Image.Image) -> Self:
+        """Convert an image with transparency; its size becomes even."""
         width, height = (side + side % 2 for side in rgba.size)
         whole = Image.new("RGBA", (width, height))
         whole.paste(rgba)
@@ -90,7 +92,7 @@ class Stamp:
 
     @classmethod
     def glow(cls, mask: Plane) -> Self:
-        """White light through a mask of even size."""
+        """White light with the opacity of a mask of even size."""
         half = mask.reduce(2)
         return cls(WHITE, (mask, half, half))
 
@@ -109,4 +111,5 @@ def _box(place: tuple[int, int], mask: Plane) -> tuple[int, int, int, int]:
 
 
 def even(length: float) -> int:
+    """The nearest even number."""
     return 2 * round(length / 2)

@@ -1,7 +1,7 @@
-"""A page to look at what a batch made: ``write_gallery("out")`` writes ``out/index.html``.
+"""A page that shows the results of a batch: ``write_gallery("out")`` writes ``out/index.html``.
 
-The page opens from the disk, and needs neither a network nor a server. It shows the videos of the
-folder, and what failed or is uncertain, from the records that a batch leaves beside its videos.
+The page opens from the disk; it needs neither a network nor a server. It shows the videos of the
+folder. The records that a batch leaves beside them add the items that failed or are uncertain.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the page shows of each item, from records that anybody may have changed.
+"""The cards of the page, one for each item, from records that may have been edited.
 
-A record names its files; shown are only those that lie in the folder itself. Every field is read
-as what it should be, or as nothing.
+A record names its files; only files in the folder itself are shown. A field of the wrong type
+counts as absent.
 """
 
 from __future__ import annotations
@@ -31,17 +31,23 @@ class Card:
     """One item on the page.
 
     Attributes:
-        title: its prompt, or what stands for it.
-        shape: words on how it should look, such as ``16:9``.
-        asked: further fields of its request, with their names.
-        reason: why there is no video, in short; ``told`` is all that there is to say about it.
-        made_at: when it ended, as a text for people.
-        seconds: how long the video is, in seconds, where that is known.
-        took: how long the service took for it, in seconds.
-        url: where the service keeps it.
-        files: the videos, the best one last.
-        poster: a picture of it.
-        record: the record itself.
+        title: its prompt; without one, the id of its source video or the name of its file.
+        state: one of `STATES`.
+        number: its position in the input, from 1.
+        key: its key in the batch.
+        action, model: the action and the model of its request.
+        shape: the aspect ratio and the resolution, such as ``16:9``.
+        asked: further fields of its request, as pairs of name and value.
+        reason: a short reason why there is no video.
+        message: the whole error message.
+        task_id, trace_id: the ids of its task.
+        made_at: the time of its end, as a text for people.
+        seconds: the length of the video in seconds, if it is known.
+        took: the time that the service needed, in seconds.
+        url: the address of the video at the service.
+        files: the files of the video; the last one has the best resolution.
+        poster: the relative address of its poster.
+        record: the file of its record.
     """
 
     title: str
@@ -53,7 +59,7 @@ class Card:
     shape: tuple[str, ...] = ()
     asked: tuple[tuple[str, str], ...] = ()
     reason: str = ""
-    told: str = ""
+    message: str = ""
     task_id: str = ""
     trace_id: str = ""
     made_at: str = ""
@@ -66,10 +72,10 @@ class Card:
 
 
 def cards_of(folder: Path) -> tuple[list[Card], list[str]]:
-    """The cards of a folder in the order of their numbers, and notes on what cannot be shown."""
+    """The cards of a folder by their numbers, and notes on files that cannot be shown."""
     names = names_in(folder)
     own = [name for name in names if name.lower().endswith(VIDEO)]
-    # Exact names win: what one file system takes for one name may be two of another's.
+    # Exact names come first: a file system may keep two names that another one takes for one.
     videos = {fold(name): name for name in own} | {name: name for name in own}
     cards: list[Card] = []
     notes: list[str] = []
@@ -96,7 +102,7 @@ def _link(name: str) -> Link:
 
 
 def href(*parts: str) -> str:
-    """The relative address of a file, whatever its name begins with: none is that of a scheme."""
+    """The relative address of a file. It begins with ``./``: so no name looks like a scheme."""
     return "/".join((".", *(quote(part, safe="", errors="surrogateescape") for part in parts)))
 
 
@@ -118,7 +124,7 @@ def _card(name: str, record: Mapping[str, Any], videos: Mapping[str, str]) -> Ca
         shape=tuple(_shape(request, files)),
         asked=tuple(_asked(request)),
         reason=_text(error.get("summary")) or _text(error.get("message")),
-        told=_text(error.get("message")),
+        message=_text(error.get("message")),
         task_id=_text(record.get("task_id")),
         trace_id=_text(record.get("trace_id")),
         made_at=_text(record.get("ended_at")).replace("T", " ").replace("+00:00", " UTC"),
@@ -145,7 +151,7 @@ def _asked(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _with_result(card: Card, result: Mapping[str, Any]) -> Card:
     try:
         videos = [video for video in Generation.model_validate(result).data if video.video_url]
-    except ValueError:  # a field's name that is no text, such as half of a surrogate pair
+    except ValueError:  # the name of a field is not valid text, such as half of a surrogate pair
         return card
     if not videos:
         return card

@@ -1,7 +1,7 @@
-"""The page as one file: style, script and data are inside, and its policy allows nothing else.
+"""The page as one file: it contains its style, script and data, and its policy allows nothing else.
 
-The policy names the style and the script by their hashes. So a text that found its way into the
-markup could neither run nor load anything.
+The policy names the style and the script by their hashes. So a text that got into the markup could
+neither run nor load anything.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from importlib.resources import files
 from ._cards import Card
 
 MARK = b'<meta name="generator" content="veo-async">'
-"""What tells our page from somebody else's ``index.html``."""
+"""The tag that identifies a gallery; an ``index.html`` without it is not overwritten."""
 
 
 def render(title: str, cards: Sequence[Card], notes: Sequence[str]) -> bytes:
@@ -30,7 +30,7 @@ def render(title: str, cards: Sequence[Card], notes: Sequence[str]) -> bytes:
         "script": script,
         "data": _data({"cards": [asdict(card) for card in cards], "notes": notes}),
     }
-    # In one pass over the template's own text, so that no value is searched for names.
+    # One pass over the template alone, so that a value is never searched for placeholders.
     first, *rest = _part("page.html").split("{{")
     filled = (fields[name] + text for name, _, text in (part.partition("}}") for part in rest))
     return (first + "".join(filled)).encode(errors="backslashreplace")
@@ -41,8 +41,8 @@ def _part(name: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """Pictures and videos come from beside the page: ``file:`` where it lies on the disk, and its
-    own server where somebody serves it."""
+    """The content security policy. Pictures and videos may come from beside the page: ``file:`` on
+    the disk, and ``'self'`` on a server."""
     return (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
         "img-src 'self' file: data:; media-src 'self' file:; base-uri 'none'; form-action 'none'; "
@@ -55,6 +55,6 @@ def _hash(text: str) -> str:
 
 
 def _data(value: object) -> str:
-    """JSON that cannot end its element: no text in it looks like markup."""
+    """JSON without any markup in it, so that it cannot end its element."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     return text.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")

@@ -1,4 +1,4 @@
-"""Pictures of videos: the first frame that shows something, as a JPEG in the folder ``posters``."""
+"""The posters of videos: the first frame with content, as a JPEG in the folder ``posters``."""
 
 from __future__ import annotations
 
@@ -22,26 +22,27 @@ if TYPE_CHECKING:
 FOLDER = "posters"
 
 WIDEST = 640
-"""Pixels of a poster's longer side."""
+"""The maximum length of a poster's sides in pixels."""
 
-LOOKED_AT = 72
-"""Frames at the beginning of a video among which the picture is chosen: three seconds."""
+CANDIDATES = 72
+"""The poster is one of so many frames from the beginning of a video: three seconds."""
 
 LARGEST = 7680 * 4320
-"""Pixels of a frame that is decoded. A file may claim any size, and each pixel takes memory."""
+"""The maximum number of pixels of a frame that is decoded. A file may declare any size, and each
+pixel takes memory."""
 
 PLAIN = 12.0
-"""A frame whose brightness varies by less (its standard deviation, of 255) shows next to nothing:
-black, white, or the middle of a fade."""
+"""A frame whose brightness has a smaller standard deviation (of 255) has no content: it is black,
+white, or in the middle of a fade."""
 
 
 def add_posters(folder: Path, cards: Sequence[Card]) -> list[Card]:
-    """The cards with their videos' posters and lengths, as far as the videos can be read.
+    """The cards with the posters and the lengths of their videos, if the videos can be read.
 
-    Without the extra ``gallery`` they stay as they are; the page then asks the videos themselves.
+    Without the extra ``gallery`` the cards are unchanged; the page then loads the videos instead.
     """
     place = folder / FOLDER
-    # A link leads elsewhere, and nothing may be written outside of the folder.
+    # A symbolic link leads elsewhere, and nothing may be written outside of the folder.
     if not _has_libraries() or place.is_symlink() or place.is_file():
         return list(cards)
     place.mkdir(exist_ok=True)
@@ -62,26 +63,26 @@ def _with_poster(folder: Path, card: Card) -> Card:
     video = folder / card.files[-1]["name"]
     poster = folder / FOLDER / f"{video.stem}.jpg"
     try:
-        seconds = _look(video, poster)
-    except Exception:  # noqa: BLE001 - whatever a damaged video does, the page must not miss the rest
+        seconds = _make_poster(video, poster)
+    except Exception:  # noqa: BLE001 - a damaged video may raise anything; the other cards stay
         seconds = None
     shown = poster.is_file() and not poster.is_symlink()
     return replace(card, seconds=seconds, poster=href(FOLDER, poster.name) if shown else "")
 
 
-def _look(video: Path, poster: Path) -> float | None:
-    """Make the poster unless it is there, and return how many seconds the video has."""
+def _make_poster(video: Path, poster: Path) -> float | None:
+    """Make the poster unless there is a newer one, and return the video's length in seconds."""
     import av
 
-    # Absolute, since a name may look like a protocol's; and only as what it should be, since other
-    # formats (playlists) lead to other files.
+    # An absolute path, since a name may look like a protocol; and only MP4, since other formats
+    # (playlists) lead to other files.
     with av.open(os.fspath(video.absolute()), format="mp4") as container:
         seconds = container.duration / av.time_base if container.duration else None
         if not _is_newer(poster, video):
             stream = container.streams.video[0]
             if stream.width * stream.height > LARGEST:
                 raise ValueError("a frame that is too large")
-            frames = islice(container.decode(video=0), LOOKED_AT)
+            frames = islice(container.decode(video=0), CANDIDATES)
             write_whole(poster, _jpeg(_first_good(map(_image, frames))), durable=False)
     return seconds
 
@@ -97,7 +98,7 @@ def _is_newer(poster: Path, video: Path) -> bool:
 
 
 def _first_good(images: Iterator[Image]) -> Image:
-    """The first image that shows something, else the one that shows most."""
+    """The first image with content, else the one with the most contrast."""
     best = next(images)
     while _variety(best) < PLAIN and (image := next(images, None)):
         best = max(best, image, key=_variety)
