@@ -219,6 +219,32 @@ async def test_a_caller_who_disconnects_while_sending() -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("rest", [[], [b"rest"]])
+async def test_a_transport_that_is_closed_while_sending(rest: list[bytes]) -> None:
+    """The app receives a disconnect, also if it reads the body only afterwards."""
+    seen = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await anyio.sleep(10)
+        seen.extend([(await receive())["type"] for _ in range(2)])
+
+    async def halting() -> AsyncIterator[bytes]:
+        yield b"half"
+        await anyio.sleep(5)
+        for chunk in rest:
+            yield chunk
+
+    transport, _ = transport_to(app)
+    call = asyncio.create_task(transport.handle_async_request(request(halting())))
+    await anyio.sleep(1)
+    await transport.aclose()
+    with pytest.raises(httpx.RemoteProtocolError):
+        await call
+
+    assert seen == ["http.request", "http.disconnect"]
+
+
+@pytest.mark.asyncio
 async def test_a_submit_that_was_half_sent_is_not_accepted() -> None:
     """Half a body is not a request."""
 

@@ -126,8 +126,8 @@ class _Connection:
                 message = "the emulator did not read"
                 raise httpx.WriteTimeout(message, request=self._request) from exc
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-                break  # The app has ended without reading the whole body.
-        self._is_uploaded = True
+                return  # The app has ended without reading the whole body, or the caller hung up.
+        self._is_uploaded = not self._gone.is_set()
         self._upload.close()
 
     async def _failure(self, cut: ConnectionCut) -> httpx.TransportError:
