@@ -14,6 +14,7 @@ SHELLS = frozenset(
     {
         "_base/runtime.py",
         "_base/signal.py",
+        "_base/worker.py",
         "_batch/batch.py",
         "_batch/item.py",
         "_batch/item_files.py",

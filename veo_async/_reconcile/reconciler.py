@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from contextvars import Context
 from dataclasses import dataclass, field
 
 import anyio
 
 from .._base.fingerprints import Fingerprints
 from .._base.runtime import Runtime
+from .._base.worker import Worker
 from .._tracking.task_list import TaskListClient
 from .._wire.http import API
 from .._wire.requests import By
@@ -81,7 +81,9 @@ class Reconciler:
         self._attached: dict[str, float] = {}
         self._open: list[_Open] = []
         self._wake = anyio.Event()
-        self._looking: asyncio.Task[None] | None = None
+        self._looking = Worker(
+            self._look_while_lost, "veo_async looks", on_failure=self._looking_failed
+        )
         self._closed = False
 
     @property
@@ -152,7 +154,8 @@ class Reconciler:
         )  # this clock may have been set back since
         entry = _Open(Case(lost), ended + FIRST_LOOK, adopted, callback)
         self._open.append(entry)
-        self._start()
+        self._wake.set()
+        self._looking.ensure()
         try:
             with anyio.move_on_at(deadline):
                 await entry.over.wait()
@@ -166,15 +169,6 @@ class Reconciler:
             if entry.callback is callback:
                 entry.next_look = self._runtime.wall_clock()
                 self._wake.set()
-
-    def _start(self) -> None:
-        self._wake.set()
-        if self._looking is None or self._looking.done():
-            # An empty context: what the caller's context holds must not live on in our task.
-            loop = asyncio.get_running_loop()
-            run = self._look_while_lost()
-            self._looking = loop.create_task(run, name="veo_async looks", context=Context())
-            self._looking.add_done_callback(self._ended)
 
     async def _look_while_lost(self) -> None:
         while pending := [entry for entry in self._open if entry.decision is None]:
@@ -292,14 +286,12 @@ class Reconciler:
             return records, False
         return records, complete
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _looking_failed(self, cause: BaseException) -> None:
         """Whatever ended the looking, nobody is left waiting for it."""
-        if task.cancelled():
+        if isinstance(cause, asyncio.CancelledError):
             reason = CLOSED if self._closed else "the looking was cancelled"
-        elif failed := task.exception():
-            reason = f"the looking itself failed ({failed!r})"
         else:
-            return
+            reason = f"the looking itself failed ({cause!r})"
         for entry in self._open:
             entry.decision = entry.decision or CannotTell(reason)
             entry.over.set()
@@ -307,6 +299,4 @@ class Reconciler:
     async def aclose(self) -> None:
         """End the looking; what is still lost stays uncertain."""
         self._closed = True
-        if self._looking and not self._looking.done():
-            self._looking.cancel()
-            await asyncio.wait([self._looking])
+        await self._looking.aclose()

@@ -7,12 +7,12 @@ its end, does not cut them. It knows one guard, which holds that end up while th
 from __future__ import annotations
 
 import asyncio
-from contextvars import Context
 from math import inf
 
 import anyio
 
 from .._base.signal import Signal
+from .._base.worker import Worker
 from .post import Post
 
 
@@ -26,17 +26,14 @@ class InFlightPosts:
     def __init__(self, settle: float) -> None:
         self.posts: set[Post] = set()
         self._settle = settle
-        self._task: asyncio.Task[None] | None = None
+        self._guard = Worker(self._stay, "veo_async guard")
         self._all_over = Signal()
         self._closed = False
 
     def begun(self, post: Post) -> None:
         """One more is under way."""
         self.posts.add(post)
-        if self._task is None or self._task.done():
-            # An empty context: what the caller's context holds must not live on in our tasks.
-            loop = asyncio.get_running_loop()
-            self._task = loop.create_task(self._stay(), context=Context())
+        self._guard.ensure()
 
     def done(self, post: Post) -> None:
         """It is over."""
@@ -83,5 +80,4 @@ class InFlightPosts:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-        if self._task:
-            await asyncio.wait([self._task])
+        await self._guard.join()
