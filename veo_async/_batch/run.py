@@ -14,6 +14,7 @@ from itertools import count
 
 import anyio
 
+from .._base.signal import Signal
 from .._journal.journal import Journal
 from .._journal.rows import Item
 from .._submit.post import Post
@@ -93,7 +94,7 @@ class Run(AsyncIterator[Outcome]):
         self._under_way: set[asyncio.Task[None]] = set()
         self._ready: deque[tuple[Entry, Outcome]] = deque()
         self._error: Exception | None = None
-        self._changed = anyio.Event()
+        self._changed = Signal()
         self._reader = asyncio.create_task(self._read())
         self._reader.add_done_callback(self._wake)
 
@@ -117,8 +118,7 @@ class Run(AsyncIterator[Outcome]):
         raise StopAsyncIteration
 
     def _wake(self, _: object = None) -> None:
-        changed, self._changed = self._changed, anyio.Event()
-        changed.set()
+        self._changed.pulse()
 
     # The input.
 

@@ -10,8 +10,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import anyio
-
+from .._base.signal import Signal
 from .._submit.verdict import Accepted, Uncertain, Verdict
 from ..errors import (
     AccountError,
@@ -83,7 +82,7 @@ class SpendingGate:
 
     def __init__(self, limit: int | None) -> None:
         self._allowance = SubmissionBudget(limit)
-        self._changed = anyio.Event()
+        self._changed = Signal()
         self.trouble: AccountError | None = None
 
     async def enter(self) -> None:
@@ -118,5 +117,4 @@ class SpendingGate:
 
     def _change(self, allowance: SubmissionBudget) -> None:
         self._allowance = allowance
-        changed, self._changed = self._changed, anyio.Event()
-        changed.set()
+        self._changed.pulse()

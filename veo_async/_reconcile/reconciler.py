@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 
-import anyio
-
 from .._base.fingerprints import Fingerprints
 from .._base.runtime import Runtime
+from .._base.signal import Signal
 from .._tracking.task_list import TaskListClient
 from .._wire.http import API
 from .._wire.requests import By
@@ -56,7 +55,7 @@ class _Open:
     adopted: Callable[[str], None] | None
     callback: CallbackHandle | None
     decision: Conclusion | None = None
-    over: anyio.Event = field(default_factory=anyio.Event)
+    over: Signal = field(default_factory=Signal)
 
 
 class Reconciler:
@@ -82,7 +81,7 @@ class Reconciler:
         self._earlier: dict[str, Receipt] = {}
         self._attached: dict[str, float] = {}
         self._open: list[_Open] = []
-        self._wake = anyio.Event()
+        self._wake = Signal()
         self._looking: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -148,8 +147,7 @@ class Reconciler:
         self._open.append(entry)
         self._start()
         try:
-            with anyio.move_on_at(deadline):
-                await entry.over.wait()
+            await entry.over.wait(until=deadline)
         finally:
             self._open.remove(entry)
         return entry.decision or CannotTell("the time to wait was over before the list could tell")
@@ -172,11 +170,10 @@ class Reconciler:
 
     async def _look_while_lost(self) -> None:
         while pending := [entry for entry in self._open if entry.decision is None]:
-            self._wake = anyio.Event()
+            self._wake.clear()
             pause = min(entry.next_look for entry in pending) - self._runtime.wall_clock()
             if pause > 0:
-                with anyio.move_on_after(pause):
-                    await self._wake.wait()
+                await self._wake.wait(until=asyncio.get_running_loop().time() + pause)
                 continue
             await self._look(pending)
 
