@@ -20,7 +20,7 @@ from .._wire.requests import By
 from ..callbacks._registry import CallbackHandle
 from ..errors import APIError, VeoError
 from ..models import TaskRecord
-from .accepted_log import Receipts
+from .accepted_log import AcceptedLog
 from .comparison import normalise
 from .decision import (
     FIRST_LOOK,
@@ -76,7 +76,7 @@ class Reconciler:
         self._under_way = under_way
         # Whether a submit was answered with an id at once: with a callback (True), without (False).
         self._at_once: set[bool] = set()
-        self._receipts = Receipts()
+        self._receipts = AcceptedLog()
         self._older = Fingerprints()
         self._earlier: dict[str, Receipt] = {}
         self._attached: dict[str, float] = {}
@@ -96,7 +96,7 @@ class Reconciler:
         if at_once:
             self._at_once.add(called_back)
         self._receipts.add(receipt)
-        if self._receipts.reach_before(self._runtime.wall_clock() - KEEP):
+        if self._receipts.reaches_before(self._runtime.wall_clock() - KEEP):
             for task_id in self._receipts.forget_before(self._oldest()):
                 self._older.add(task_id)
 
