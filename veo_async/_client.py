@@ -190,7 +190,7 @@ class VeoClient:
         self._reconciler = Reconciler(self._api, queries, runtime)
         self._tracker = Tracker(self._limiter, poll, runtime, events)
         self._callback_router = CallbackRouter(
-            callbacks.desk if callbacks else None, self._tracker, self._reconciler
+            callbacks.registry if callbacks else None, self._tracker, self._reconciler
         )
         self._submitter = Submitter(
             self._limiter,

@@ -10,8 +10,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-import anyio
-
+from .._base.signal import Signal
 from .._submit.verdict import Accepted, Refused, Uncertain, Verdict
 from ..errors import (
     AccountError,
@@ -92,7 +91,7 @@ class SpendingGate:
         self._budget = SubmissionBudget(limit)
         # In the order in which they passed, so that a run can be repeated.
         self._open: dict[OpenPost, None] = {}
-        self._changed = anyio.Event()
+        self._changed = Signal()
         self.trouble: AccountError | None = None
 
     @property
@@ -135,5 +134,4 @@ class SpendingGate:
 
     def _change(self, budget: SubmissionBudget) -> None:
         self._budget = budget
-        changed, self._changed = self._changed, anyio.Event()
-        changed.set()
+        self._changed.pulse()

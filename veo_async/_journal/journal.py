@@ -54,7 +54,7 @@ class _Entry:
 @dataclass(slots=True, eq=False)
 class _Transaction:
     entries: list[_Entry] = field(default_factory=list)
-    over: asyncio.Event = field(default_factory=asyncio.Event)
+    over: Signal = field(default_factory=Signal)
 
 
 class Journal:

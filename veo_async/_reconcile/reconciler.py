@@ -10,10 +10,9 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-import anyio
-
 from .._base.fingerprints import Fingerprints
 from .._base.runtime import Runtime
+from .._base.signal import Signal
 from .._base.worker import Worker
 from .._tracking.task_list import TaskListClient
 from .._wire.http import API
@@ -21,7 +20,7 @@ from .._wire.requests import By
 from ..callbacks._registry import CallbackHandle
 from ..errors import APIError, VeoError
 from ..models import TaskRecord
-from .accepted_log import Receipts
+from .accepted_log import AcceptedLog
 from .comparison import normalise
 from .decision import (
     FIRST_LOOK,
@@ -56,7 +55,7 @@ class _Open:
     adopted: Callable[[str], None] | None
     callback: CallbackHandle | None
     decision: Conclusion | None = None
-    over: anyio.Event = field(default_factory=anyio.Event)
+    over: Signal = field(default_factory=Signal)
 
 
 class Reconciler:
@@ -75,12 +74,12 @@ class Reconciler:
         self._unanswered: dict[object, LostSubmit] = {}
         # Whether a submit was answered with an id at once: with a callback (True), without (False).
         self._at_once: set[bool] = set()
-        self._receipts = Receipts()
+        self._receipts = AcceptedLog()
         self._older = Fingerprints()
         self._earlier: dict[str, Receipt] = {}
         self._attached: dict[str, float] = {}
         self._open: list[_Open] = []
-        self._wake = anyio.Event()
+        self._wake = Signal()
         self._looking = Worker(
             self._look_while_lost, "veo_async looks", on_failure=self._looking_failed
         )
@@ -105,7 +104,7 @@ class Reconciler:
         if at_once:
             self._at_once.add(called_back)
         self._receipts.add(receipt)
-        if self._receipts.reach_before(self._runtime.wall_clock() - KEEP):
+        if self._receipts.reaches_before(self._runtime.wall_clock() - KEEP):
             for task_id in self._receipts.forget_before(self._oldest()):
                 self._older.add(task_id)
 
@@ -157,8 +156,7 @@ class Reconciler:
         self._wake.set()
         self._looking.ensure()
         try:
-            with anyio.move_on_at(deadline):
-                await entry.over.wait()
+            await entry.over.wait(until=deadline)
         finally:
             self._open.remove(entry)
         return entry.decision or CannotTell("the time to wait was over before the list could tell")
@@ -172,11 +170,10 @@ class Reconciler:
 
     async def _look_while_lost(self) -> None:
         while pending := [entry for entry in self._open if entry.decision is None]:
-            self._wake = anyio.Event()
+            self._wake.clear()
             pause = min(entry.next_look for entry in pending) - self._runtime.wall_clock()
             if pause > 0:
-                with anyio.move_on_after(pause):
-                    await self._wake.wait()
+                await self._wake.wait(until=asyncio.get_running_loop().time() + pause)
                 continue
             await self._look(pending)
 

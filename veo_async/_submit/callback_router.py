@@ -25,18 +25,18 @@ QUIET = 60.0
 
 class CallbackRouter:
     """Gives addresses to submits, and passes deliveries on to the tracker, or, for a lost submit,
-    to the reconciler. Without a ``desk`` there are no callbacks."""
+    to the reconciler. Without a ``registry`` there are no callbacks."""
 
     def __init__(
         self,
-        desk: CallbackRegistry | None,
+        registry: CallbackRegistry | None,
         tracker: Tracker,
         reconciler: Reconciler,
         *,
         # Not the client's luck: copies of a process that forks would give out one address twice.
         rng: Random | None = None,
     ) -> None:
-        self._desk = desk
+        self._registry = registry
         self._tracker = tracker
         self._reconciler = reconciler
         self._luck = rng or SystemRandom()
@@ -51,12 +51,12 @@ class CallbackRouter:
     def issue(self) -> CallbackHandle | None:
         """The callback of the next submit."""
         self._loop = asyncio.get_running_loop()
-        return self._desk.issue(self._luck.randbytes(NONCE), self._hear) if self._desk else None
+        return self._registry.issue(self._luck.randbytes(NONCE), self) if self._registry else None
 
     def claim(self, url: str | None) -> CallbackHandle | None:
         """The callback of a submit of an earlier run, if it has one that is ours."""
         self._loop = asyncio.get_running_loop()
-        return self._desk.claim(url, self._hear) if self._desk and url else None
+        return self._registry.claim(url, self) if self._registry and url else None
 
     def bind(self, handle: CallbackHandle | None, tracked: TrackedTask) -> None:
         """The submit turned out to be this task, which keeps the ticket from now on."""
@@ -79,24 +79,25 @@ class CallbackRouter:
         """Whether callbacks seem to come no more, so that polls must do until one does."""
         return self._silent >= SILENT and _now() > self._heard_at + QUIET
 
-    def _hear(self, handle: CallbackHandle, wakes: PollTimes) -> bool:
+    def notify(self, handle: CallbackHandle, times: PollTimes) -> bool:
+        """A delivery came, perhaps in another thread; see `Listener`."""
         if self._closed or self._loop is None:
             return False
         if asyncio.get_running_loop() is self._loop:
-            self._pass_on(handle, wakes)
+            self._pass_on(handle, times)
             return True
         with suppress(RuntimeError):  # that loop is closed
             # The receiver is served in another thread.
-            self._loop.call_soon_threadsafe(self._pass_on, handle, wakes)
+            self._loop.call_soon_threadsafe(self._pass_on, handle, times)
             return True
         return False
 
-    def _pass_on(self, handle: CallbackHandle, wakes: PollTimes) -> None:
+    def _pass_on(self, handle: CallbackHandle, times: PollTimes) -> None:
         self._silent, self._heard_at = 0, _now()
         if handle.task_id is None:
             self._reconciler.hint(handle)
         else:
-            self._tracker.hint(handle.task_id, wakes)
+            self._tracker.hint(handle.task_id, times)
 
     def ended(self, tracked: TrackedTask) -> None:
         """A task is over. Where no callback comes, that is said once: it costs nothing but time,
@@ -106,18 +107,20 @@ class CallbackRouter:
             return
         self._silent += 1
         if self._in_vain() and not self._warned:
-            assert self._desk is not None  # it gave out the tickets
+            assert self._registry is not None  # it gave out the tickets
             self._warned = True
             logger.warning(
                 "%d videos in a row have ended without a callback: can the service reach %s, and "
                 "does that lead to the Callbacks? Until one comes, the client polls.",
                 self._silent,
-                self._desk.mint.public_url,
+                self._registry.signer.public_url,
             )
 
     def close(self) -> None:
         """Nobody hears of deliveries any more: they are answered as those of another process."""
         self._closed = True
+        if self._registry:
+            self._registry.forget(self)
 
 
 def _now() -> float:
