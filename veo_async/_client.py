@@ -85,6 +85,8 @@ class Task:
             finished result that the service answered without one.
     """
 
+    __module__ = "veo_async"
+
     def __init__(self, tracked: TrackedTask, *, renew: _Renew, wait: _Wait, look: _Look) -> None:
         self._tracked = tracked
         self._renew = renew
@@ -143,6 +145,8 @@ class VeoClient:
         NoTokenError: there is no token.
         InvalidRequestError: an option cannot be right; ``field`` names it.
     """
+
+    __module__ = "veo_async"
 
     def __init__(
         self,
