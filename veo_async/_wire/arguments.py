@@ -58,6 +58,15 @@ def read_instance(value: object, kind: type[T], *, field: str) -> T:
     raise InvalidRequestError(problem, field=field)
 
 
+def read_optional(value: object, kind: type[T], *, field: str) -> T | None:
+    """A value of this class, or none.
+
+    Raises:
+        InvalidRequestError: it is something else.
+    """
+    return None if value is None else read_instance(value, kind, field=field)
+
+
 def read_mode(mode: str) -> str:
     """``async`` or ``sync``.
 
