@@ -419,7 +419,9 @@ async def test_a_submit_has_its_own_time() -> None:
         ("poll", "often"),
         ("retry", [1]),
         ("transport", object()),
+        ("callbacks", "https://app.example/veo"),
         ("timeout", True),
+        ("runtime", 7),
     ],
 )
 def test_options_of_another_kind_are_refused(field: str, wrong: object) -> None:
@@ -430,6 +432,16 @@ def test_options_of_another_kind_are_refused(field: str, wrong: object) -> None:
         VeoClient("any-token", **options)
 
     assert caught.value.field == field
+
+
+def test_the_options_of_a_client_show_no_secret() -> None:
+    """Neither the token nor the password of a proxy is in a repr, which a log may take."""
+    veo = VeoClient("any-token", proxy="http://user:open-sesame@127.0.0.1:3128")
+
+    shown = repr(veo) + repr(veo._options)
+
+    assert "any-token" not in shown
+    assert "open-sesame" not in shown
 
 
 @pytest.mark.asyncio

@@ -53,7 +53,8 @@ WAIT_ON = f"go on waiting with veo.wait('{TASK}')"
 NOT_BOUGHT = "Nothing was bought"
 # What happened, whether money may have been spent, what to do next.
 CASES: list[tuple[VeoError, bool, str, str]] = [
-    (InvalidRequestError("x. Nothing was sent.", field="prompt"), False, "Nothing was sent", "x"),
+    (InvalidRequestError("x.", field="prompt"), False, "Nothing was sent.", "x"),
+    (InvalidRequestError("x.", field="key", advice="It was not sent."), False, "It was not", "x"),
     (MissingExtraError(feature="The demo", extra="cli"), False, "The demo", "pip install"),
     (ClientClosedError("Closed.", task_id=TASK, may_have_cost=True), True, "Closed.", "veo.wait("),
     (ClientClosedError("Closed; nothing was sent."), False, "nothing was sent", "Closed"),

@@ -584,10 +584,14 @@ LATE = WaitTimeoutError("It is late.", task_id=TASK)
             },
         ),
         (
-            Outcome("k", TextToVideo(prompt="a"), error=InvalidRequestError("no")),
+            Outcome("k", TextToVideo(prompt="a"), error=InvalidRequestError("No.")),
             {
                 "state": "failed",
-                "error": {"type": "InvalidRequestError", "message": "no", "may_have_cost": False},
+                "error": {
+                    "type": "InvalidRequestError",
+                    "message": "No. Nothing was sent.",
+                    "may_have_cost": False,
+                },
             },
         ),
     ],

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import os
+import pickle
 import subprocess
 import sys
 import venv
@@ -15,9 +17,20 @@ import pytest
 
 import veo_async
 from tests.support.dist import complaints
+from veo_async import models
 
 ROOT = Path(__file__).parent.parent
-DOORS = ["veo_async", "veo_async.callbacks", "veo_async.gallery", "veo_async.testing"]
+DOORS = [
+    "veo_async",
+    "veo_async.callbacks",
+    "veo_async.emulator",
+    "veo_async.errors",
+    "veo_async.events",
+    "veo_async.gallery",
+    "veo_async.models",
+    "veo_async.policies",
+    "veo_async.testing",
+]
 ALONE = """
 import importlib.util, sys, veo_async
 assert all(hasattr(veo_async, name) for name in veo_async.__all__)
@@ -98,7 +111,64 @@ def test_the_root_has_no_other_names() -> None:
     assert set(veo_async.__all__) <= set(dir(veo_async))
 
 
+def test_the_root_is_small() -> None:
+    """A newcomer can read its names at once; the rest is in a module of its subject."""
+    assert len(veo_async.__all__) <= 42
+
+
+def test_type_checkers_see_the_same_names() -> None:
+    """The imports for type checkers and the table for the interpreter are equal."""
+    tree = ast.parse(Path(veo_async.__file__).read_text("utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+
+    seen = {
+        name: node.module for node in imports for name in (alias.asname for alias in node.names)
+    }
+
+    assert len(imports) == len(block.body)
+    assert seen == veo_async._HOMES
+
+
+def test_types_of_arguments_and_results_are_public() -> None:
+    """An annotation can name whatever the client takes and returns."""
+    for name in ("Batch", "Outcome", "Task", "TaskRecord", "Tasks", "Unsettled", "VideoRequest"):
+        assert name in veo_async.__all__
+    for name in ("Action", "AspectRatio", "OutcomeState", "Outcomes", "Preview", "Resolution"):
+        assert name in models.__all__
+
+
 @pytest.mark.parametrize("door", DOORS)
+def test_public_classes_name_a_public_module(door: str) -> None:
+    """A traceback, a log line and a pickle name a class by a module that stays where it is."""
+    module = importlib.import_module(door)
+    classes = [
+        value
+        for value in (getattr(module, name) for name in module.__all__)
+        if inspect.isclass(value)
+    ]
+
+    for cls in classes:
+        assert cls.__module__ in DOORS
+        assert cls.__qualname__ in importlib.import_module(cls.__module__).__all__
+        assert pickle.loads(pickle.dumps(cls)) is cls
+
+
+def test_a_class_has_its_public_module_from_the_beginning() -> None:
+    """Also where nobody imported it from the root."""
+    script = """
+from veo_async._client import VeoClient
+veo = VeoClient("any-token")
+print(type(veo).__module__, type(veo.tasks).__module__, type(veo.batch([])).__module__)
+"""
+    ran = run(sys.executable, "-c", script)
+
+    assert (ran.stdout.split(), ran.stderr) == (["veo_async"] * 3, "")
+
+
+@pytest.mark.parametrize(
+    "door", ["veo_async", "veo_async.callbacks", "veo_async.gallery", "veo_async.testing"]
+)
 def test_every_public_name_is_explained(door: str) -> None:
     """Whatever a user can import has a docstring, and so has each of its public methods."""
     module = importlib.import_module(door)

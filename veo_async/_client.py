@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from contextvars import Context
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypedDict
 
 import anyio
 import httpx
 
 from ._base.runtime import Runtime
-from ._base.urls import read_base_url
+from ._base.urls import Address, read_base_url
 from ._batch.batch import Batch, run_all
 from ._batch.options import BatchDeps, Options
 from ._batch.reader import Asked
@@ -41,6 +42,7 @@ from ._wire.arguments import (
     read_listener,
     read_mode,
     read_no_hold,
+    read_optional,
     read_request,
     read_source,
     read_timeout,
@@ -70,9 +72,31 @@ from .policies import PollPolicy, RateLimit, RetryPolicy
 __all__ = ["Batch", "Task", "VeoClient"]
 
 Timeout = float | timedelta | None
-_Renew = Callable[[TrackedTask], TrackedTask]
-_Wait = Callable[[TrackedTask, Timeout], Awaitable[Generation]]
-_Look = Callable[[TrackedTask], Awaitable[TaskRecord]]
+
+
+class _Network(TypedDict):
+    """How the service and the files are reached, as httpx takes it."""
+
+    transport: httpx.AsyncBaseTransport | None
+    proxy: httpx.Proxy | httpx.URL | str | None
+    verify: ssl.SSLContext | str | bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    """What a caller gives to a client, checked."""
+
+    token: str = field(repr=False)
+    address: Address
+    listener: Listener | None
+    limit: RateLimit
+    poll: PollPolicy
+    retry: RetryPolicy
+    network: _Network = field(repr=False)  # a proxy's address may hold a password
+    mode: str
+    callbacks: Callbacks | None
+    timeout: float
+    runtime: Runtime
 
 
 class Task:
@@ -83,11 +107,11 @@ class Task:
             finished result that the service answered without one.
     """
 
-    def __init__(self, tracked: TrackedTask, *, renew: _Renew, wait: _Wait, look: _Look) -> None:
+    __module__ = "veo_async"
+
+    def __init__(self, client: VeoClient, tracked: TrackedTask) -> None:
+        self._client = client
         self._tracked = tracked
-        self._renew = renew
-        self._wait = wait
-        self._look = look
         self.id = tracked.task_id
 
     @property
@@ -97,13 +121,15 @@ class Task:
 
     async def result(self, timeout: Timeout = None) -> Generation:
         """Wait for the result: see `VeoClient.wait`. Once there is one, it is had at once."""
-        self._tracked = self._renew(self._tracked)
-        return await self._wait(self._tracked, timeout)
+        self._tracked = self._client._tracker.renew(self._tracked)
+        return await self._client._await_end(self._tracked, timeout)
 
     async def refresh(self) -> TaskRecord:
         """Ask the service now how the task stands, and remember it."""
-        self._tracked = self._renew(self._tracked)
-        return await self._look(self._tracked)
+        self._tracked = self._client._tracker.renew(self._tracked)
+        record = await self._client.tasks.retrieve(self.id)
+        self._client._tracker.apply_record(self._tracked, record)
+        return record
 
     def __repr__(self) -> str:
         return f"Task(id={self.id!r}, state={self.state!r})"
@@ -142,6 +168,8 @@ class VeoClient:
         InvalidRequestError: an option cannot be right; ``field`` names it.
     """
 
+    __module__ = "veo_async"
+
     def __init__(
         self,
         api_token: str | None = None,
@@ -159,66 +187,73 @@ class VeoClient:
         on_event: Listener | None = None,
         runtime: Runtime | None = None,
     ) -> None:
-        token = read_token(api_token or os.environ.get(TOKEN_VARIABLE))
-        address = read_base_url(base_url or os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL)
-        runtime = (runtime or Runtime()).with_steady_clock()
-        events = EventEmitter(read_listener(on_event), runtime.wall_clock)
-        limit = read_instance(rate_limit or RateLimit(), RateLimit, field="rate_limit")
-        poll = read_instance(poll or PollPolicy(), PollPolicy, field="poll")
-        retry = read_instance(retry or RetryPolicy(), RetryPolicy, field="retry")
-        if transport is not None:
-            read_instance(transport, httpx.AsyncBaseTransport, field="transport")
-        self._mode = read_mode(mode)
-        if callbacks is not None:
-            read_instance(callbacks, Callbacks, field="callbacks")
-            read_no_hold(self._mode)
-        self._timeout = read_timeout(timeout)
-        self._base_url = str(address)
-        self._closing: asyncio.Task[None] | None = None
-        self._wall, self._events = runtime.wall_clock, events
-        self._api = API(
-            token=token,
-            base_url=self._base_url,
-            concurrency=limit.concurrency,
-            transport=transport,
-            proxy=proxy,
-            verify=verify,
-            wall_clock=runtime.wall_clock,
+        options = _Options(
+            token=read_token(api_token or os.environ.get(TOKEN_VARIABLE)),
+            address=read_base_url(
+                base_url or os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL
+            ),
+            listener=read_listener(on_event),
+            limit=read_instance(rate_limit or RateLimit(), RateLimit, field="rate_limit"),
+            poll=read_instance(poll or PollPolicy(), PollPolicy, field="poll"),
+            retry=read_instance(retry or RetryPolicy(), RetryPolicy, field="retry"),
+            network=_Network(
+                transport=read_optional(transport, httpx.AsyncBaseTransport, field="transport"),
+                proxy=proxy,
+                verify=verify,
+            ),
+            mode=read_mode(mode),
+            callbacks=read_optional(callbacks, Callbacks, field="callbacks"),
+            timeout=read_timeout(timeout),
+            runtime=read_instance(runtime or Runtime(), Runtime, field="runtime"),
         )
-        self._limiter = Limiter(self._api, limit, runtime, events)
-        queries = TaskListClient(self._limiter, poll, runtime)
+        if options.callbacks is not None:
+            read_no_hold(options.mode)
+        self._options = options
+        self._closing: asyncio.Task[None] | None = None
+        self._make_parts(options, options.runtime.with_steady_clock())
+
+    def _make_parts(self, options: _Options, runtime: Runtime) -> None:
+        self._events = events = EventEmitter(options.listener, runtime.wall_clock)
+        self._api = API(
+            token=options.token,
+            base_url=str(options.address),
+            concurrency=options.limit.concurrency,
+            wall_clock=runtime.wall_clock,
+            **options.network,
+        )
+        self._limiter = Limiter(self._api, options.limit, runtime, events)
+        queries = TaskListClient(self._limiter, options.poll, runtime)
         self._reconciler = Reconciler(self._api, queries, runtime)
-        self._tracker = Tracker(self._limiter, poll, runtime, events)
+        self._tracker = Tracker(self._limiter, options.poll, runtime, events)
         self._callback_router = CallbackRouter(
-            callbacks.registry if callbacks else None, self._tracker, self._reconciler
+            options.callbacks.registry if options.callbacks else None,
+            self._tracker,
+            self._reconciler,
         )
         self._submitter = Submitter(
             self._limiter,
             self._tracker,
             self._reconciler,
             self._callback_router,
-            policy=retry,
-            asynchronous=self._mode == "async",
+            policy=options.retry,
+            asynchronous=options.mode == "async",
             runtime=runtime,
             events=events,
         )
         self._downloads = Downloads(
-            transport=transport,
-            proxy=proxy,
-            verify=verify,
-            loopback_ok=address.place == "loopback",
+            loopback_ok=options.address.place == "loopback",
             random=runtime.rng,
             run_sync=runtime.run_sync,
             look_up=queries.many,
+            **options.network,
         )
-        self._max_in_flight = limit.in_flight or MANY
         self._deps = BatchDeps(
             submitter=self._submitter,
             tracker=self._tracker,
             reconciler=self._reconciler,
             downloads=self._downloads,
             callback_router=self._callback_router,
-            policy=retry,
+            policy=options.retry,
             runtime=runtime,
             events=events,
         )
@@ -226,7 +261,7 @@ class VeoClient:
         """The account's task list."""
 
     def __repr__(self) -> str:
-        return f"VeoClient(base_url={self._base_url!r}, mode={self._mode!r})"
+        return f"VeoClient(base_url={str(self._options.address)!r}, mode={self._options.mode!r})"
 
     # One video.
 
@@ -381,8 +416,7 @@ class VeoClient:
         deadline = anyio.current_time() + seconds
         with self._submitter.unsettled.tracking() as begun:
             tracked = await self._submitter.submit(wanted, deadline=deadline, begun=begun)
-        renew = self._tracker.renew
-        return Task(tracked, renew=renew, wait=self._await_end, look=self._refresh)
+        return Task(self, tracked)
 
     async def wait(self, task_id: str, timeout: Timeout = None) -> Generation:
         """Wait for a task by its id, whichever process submitted it.
@@ -470,7 +504,8 @@ class VeoClient:
             ),
             journal=journal,
             max_in_flight=read_count("max_in_flight", max_in_flight, least=1)
-            or self._max_in_flight,
+            or self._options.limit.in_flight
+            or MANY,
             extend=extend,
         )
 
@@ -517,7 +552,7 @@ class VeoClient:
         source = read_source(video)
         if not isinstance(path, os.PathLike):
             path = read_instance(path, str, field="path")
-        began = self._wall()
+        began = self._events.now()
         saved = await self._downloads.fetch(
             source.url, Path(path), task_id=source.task_id, video_id=source.video_id
         )
@@ -574,7 +609,7 @@ class VeoClient:
     # What the methods above share.
 
     def _seconds(self, timeout: Timeout) -> float:
-        return self._timeout if timeout is None else read_timeout(timeout)
+        return self._options.timeout if timeout is None else read_timeout(timeout)
 
     async def _run(self, request: VideoRequest, timeout: Timeout) -> Generation:
         with self._submitter.unsettled.tracking() as begun:
@@ -587,8 +622,3 @@ class VeoClient:
 
     async def _await_end(self, tracked: TrackedTask, timeout: Timeout) -> Generation:
         return await self._submitter.wait(tracked, self._seconds(timeout))
-
-    async def _refresh(self, tracked: TrackedTask) -> TaskRecord:
-        record = await self.tasks.retrieve(tracked.task_id)
-        self._tracker.apply_record(tracked, record)
-        return record

@@ -38,7 +38,7 @@ pickled, so that it survives a process pool or a task queue.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 __all__ = [
     "APIError",
@@ -95,7 +95,7 @@ class VeoError(Exception):
             has an id goes on at the service whatever happened here.
     """
 
-    advice: ClassVar[str] = ""
+    advice: str = ""
 
     def __init__(
         self, message: str, *, task_id: str | None = None, may_have_cost: bool = False
@@ -114,11 +114,20 @@ class VeoError(Exception):
 
 
 class InvalidRequestError(VeoError, ValueError):
-    """The request cannot be right, so nothing was sent. Fix the field that ``field`` names."""
+    """The request cannot be right, so nothing was sent. Fix the field that ``field`` names.
 
-    def __init__(self, message: str, *, field: str | None = None) -> None:
+    Attributes:
+        field: the argument or the field that is wrong.
+        advice: the last sentence of the text. It is another one where something was sent before
+            the error was found, as in the middle of a batch.
+    """
+
+    advice = "Nothing was sent."
+
+    def __init__(self, message: str, *, field: str | None = None, advice: str = advice) -> None:
         super().__init__(message)
         self.field = field
+        self.advice = advice
 
 
 class MissingExtraError(VeoError, ImportError):

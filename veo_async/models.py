@@ -22,12 +22,16 @@ __all__ = [
     "DEFAULT_MODEL",
     "SERVICE_ZONE",
     "Action",
+    "AspectRatio",
     "Generation",
     "Get1080p",
     "ImageToVideo",
     "IngredientsToVideo",
     "Outcome",
+    "OutcomeState",
+    "Outcomes",
     "Preview",
+    "Resolution",
     "State",
     "TaskRecord",
     "TextToVideo",
@@ -65,7 +69,7 @@ class _Request(Value):
         taken = said | _OURS
         twice = sorted(self.extra_body.keys() & taken)
         if twice:
-            problem = f"extra_body must not set {', '.join(twice)} a second time. Nothing was sent."
+            problem = f"extra_body must not set {', '.join(twice)} a second time."
             raise InvalidRequestError(problem, field="extra_body")
         return self
 
@@ -292,7 +296,7 @@ class Generation(_Received):
         for video in self.data:
             if video.video_url:
                 return video
-        raise InvalidRequestError("This generation has no video_url.", field="video")
+        raise InvalidRequestError("This generation has no video_url.", field="video", advice="")
 
     def _repr_html_(self) -> str:
         return "".join(video._repr_html_() for video in self.data) or text(repr(self))

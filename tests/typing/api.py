@@ -13,6 +13,7 @@ import httpx
 import veo_async
 from veo_async import (
     APIError,
+    Batch,
     ConnectionFailedError,
     DownloadError,
     Generation,
@@ -30,6 +31,7 @@ from veo_async import (
     Task,
     TaskNotFoundError,
     TaskRecord,
+    Tasks,
     TextToVideo,
     UndecodableReplyError,
     VeoClient,
@@ -40,6 +42,7 @@ from veo_async import (
 )
 from veo_async.callbacks import Callbacks, parse
 from veo_async.events import Ended, Event, Finished, ItemEvent
+from veo_async.models import AspectRatio, OutcomeState, Resolution
 from veo_async.testing import Emulator, VirtualEventLoop
 
 
@@ -109,11 +112,18 @@ async def requests_as_values(veo: VeoClient) -> None:
     for outcome in outcomes:
         assert_type(outcome.key, str)
         assert_type(outcome.state, Literal["succeeded", "failed", "pending", "uncertain"])
+        assert_type(outcome.state, OutcomeState)
         assert_type(outcome.result, Generation | None)
         assert_type(outcome.error, VeoError | None)
         assert_type(outcome.files, tuple[Path, ...])
         assert_type(outcome.to_dict(), dict[str, Any])
         assert_type(outcome.request.title, str)
+
+
+async def names_for_annotations(veo: VeoClient, shape: AspectRatio, size: Resolution) -> Batch:
+    await veo.text2video("a prompt", aspect_ratio=shape, resolution=size)
+    assert_type(veo.tasks, Tasks)
+    return veo.batch([TextToVideo(prompt="a prompt")])
 
 
 async def tasks_by_id(veo: VeoClient) -> None:

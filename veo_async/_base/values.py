@@ -49,7 +49,7 @@ def _in_our_words(name: str, exc: ValidationError) -> InvalidRequestError:
     problem = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         problem = "there is no such option"
-    return InvalidRequestError(f"{name}: {field}: {problem}. Nothing was sent.", field=field)
+    return InvalidRequestError(f"{name}: {field}: {problem}.", field=field)
 
 
 def _seconds(value: object) -> object:

@@ -28,6 +28,8 @@ class Batch:
     """A batch, as `VeoClient.batch` makes it. ``async with`` gives the iterator over its outcomes;
     its end stops what is under way, and closes the journal."""
 
+    __module__ = "veo_async"
+
     def __init__(
         self,
         source: Source,

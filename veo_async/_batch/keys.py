@@ -49,7 +49,7 @@ class Keys:
         """
         mark = fingerprint(key)
         if mark in self._taken:
-            problem = f"The key {key!r} comes twice in the input. The second one was not sent."
-            raise InvalidRequestError(problem, field="key")
+            problem = f"The key {key!r} comes twice in the input."
+            raise InvalidRequestError(problem, field="key", advice="The second one was not sent.")
         self._taken.add(mark)
         return key

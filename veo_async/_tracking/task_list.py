@@ -86,6 +86,8 @@ class TaskListClient:
 class Tasks:
     """The account's task list: ``veo.tasks``."""
 
+    __module__ = "veo_async"
+
     def __init__(self, asked: TaskListClient) -> None:
         self._queries = asked
 

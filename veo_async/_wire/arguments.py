@@ -38,7 +38,8 @@ def read_timeout(timeout: object) -> float:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
         # "not >=" rather than "<", so that NaN is refused too.
         problem = f"timeout must be seconds, 0 or more, not {timeout!r}."
-        raise InvalidRequestError(problem, field="timeout")
+        # The task that a wait is for may have been submitted long before.
+        raise InvalidRequestError(problem, field="timeout", advice="")
     return float(seconds) if seconds < FOREVER else math.inf
 
 
@@ -53,8 +54,17 @@ def read_instance(value: object, kind: type[T], *, field: str) -> T:
     """
     if isinstance(value, kind):
         return value
-    problem = f"{field} must be a {kind.__name__}, not a {type(value).__name__}. Nothing was sent."
+    problem = f"{field} must be a {kind.__name__}, not a {type(value).__name__}."
     raise InvalidRequestError(problem, field=field)
+
+
+def read_optional(value: object, kind: type[T], *, field: str) -> T | None:
+    """A value of this class, or none.
+
+    Raises:
+        InvalidRequestError: it is something else.
+    """
+    return None if value is None else read_instance(value, kind, field=field)
 
 
 def read_mode(mode: str) -> str:
@@ -64,7 +74,7 @@ def read_mode(mode: str) -> str:
         InvalidRequestError: it is another word.
     """
     if mode not in ("async", "sync"):
-        problem = f"mode must be 'async' or 'sync', not {mode!r}. Nothing was sent."
+        problem = f"mode must be 'async' or 'sync', not {mode!r}."
         raise InvalidRequestError(problem, field="mode")
     return mode
 
@@ -77,7 +87,7 @@ def read_no_hold(mode: str) -> None:
     """
     if mode == "sync":
         problem = "mode='sync' and callbacks exclude each other: with a callback the service does"
-        raise InvalidRequestError(f"{problem} not wait. Nothing was sent.", field="callbacks")
+        raise InvalidRequestError(f"{problem} not wait.", field="callbacks")
 
 
 def read_request(request: object) -> VideoRequest:
@@ -86,13 +96,17 @@ def read_request(request: object) -> VideoRequest:
     Raises:
         InvalidRequestError: it is something else.
     """
+    return _read_request(request, advice=InvalidRequestError.advice)
+
+
+def _read_request(request: object, *, advice: str) -> VideoRequest:
     if isinstance(request, TextToVideo | ImageToVideo | IngredientsToVideo | Get1080p):
         return request
     problem = (
         f"A request is a TextToVideo, ImageToVideo, IngredientsToVideo or Get1080p, not a "
-        f"{type(request).__name__}. Nothing was sent."
+        f"{type(request).__name__}."
     )
-    raise InvalidRequestError(problem, field="request")
+    raise InvalidRequestError(problem, field="request", advice=advice)
 
 
 def read_task_id(task_id: object) -> str:
@@ -103,13 +117,13 @@ def read_task_id(task_id: object) -> str:
             shared poll it would spoil the waits for all of them.
     """
     if not isinstance(task_id, str) or not task_id.strip():
-        problem = "task_id must be a text that is not empty. Nothing was sent."
+        problem = "task_id must be a text that is not empty."
         raise InvalidRequestError(problem, field="task_id")
     try:
         task_id.encode()
     except UnicodeEncodeError:
-        problem = f"{task_id!r} holds half of a surrogate pair, so it is no task id"
-        raise InvalidRequestError(f"{problem}. Nothing was sent.", field="task_id") from None
+        problem = f"{task_id!r} holds half of a surrogate pair, so it is no task id."
+        raise InvalidRequestError(problem, field="task_id") from None
     return task_id
 
 
@@ -125,8 +139,8 @@ def read_moment(moment: object) -> float | None:
         return moment.timestamp()
     if isinstance(moment, int | float) and not isinstance(moment, bool) and abs(moment) < LATEST:
         return float(moment)  # NaN is smaller than nothing, so it is none of these
-    problem = "neither Unix seconds nor a datetime with a time zone, so it names no moment"
-    raise InvalidRequestError(f"{moment!r} is {problem}. Nothing was sent.", field="created_at")
+    problem = "neither Unix seconds nor a datetime with a time zone, so it names no moment."
+    raise InvalidRequestError(f"{moment!r} is {problem}", field="created_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +159,12 @@ def read_source(video: object) -> Source:
         InvalidRequestError: there is no file, or this is no video.
     """
     if not isinstance(video, Video | Generation):
-        problem = f"A Video or a Generation is downloaded, not a {type(video).__name__}"
-        raise InvalidRequestError(f"{problem}. Nothing was sent.", field="video")
+        problem = f"A Video or a Generation is downloaded, not a {type(video).__name__}."
+        raise InvalidRequestError(problem, field="video")
     chosen = video.video if isinstance(video, Generation) else video
     if not chosen.video_url:
-        raise InvalidRequestError("This video has no video_url to download.", field="video")
+        problem = "This video has no video_url to download."
+        raise InvalidRequestError(problem, field="video", advice="")
     return Source(chosen.video_url, chosen.id, chosen.task_id)
 
 
@@ -176,12 +191,13 @@ def read_entry(entry: object) -> tuple[str | None, VideoRequest]:
     Raises:
         InvalidRequestError: it is neither a request nor a pair of a key and a request.
     """
+    advice = "It was not sent."  # entries before it may have been
     if not isinstance(entry, tuple):
-        return None, read_request(entry)
+        return None, _read_request(entry, advice=advice)
     if len(entry) != 2 or not isinstance(entry[0], str) or not entry[0]:
-        problem = f"A pair must be a key (a text) and a request, not {entry!r}. It was not sent."
-        raise InvalidRequestError(problem, field="key")
-    return entry[0], read_request(entry[1])
+        problem = f"A pair must be a key (a text) and a request, not {entry!r}."
+        raise InvalidRequestError(problem, field="key", advice=advice)
+    return entry[0], _read_request(entry[1], advice=advice)
 
 
 def read_count(name: str, value: object, *, least: int) -> int | None:
@@ -193,9 +209,7 @@ def read_count(name: str, value: object, *, least: int) -> int | None:
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        problem = (
-            f"{name} must be a whole number, {least} or more, not {value!r}. Nothing was sent."
-        )
+        problem = f"{name} must be a whole number, {least} or more, not {value!r}."
         raise InvalidRequestError(problem, field=name)
     return value
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["DeadlockError", "Emulator", "Runtime", "VirtualEventLoop"]
 
+for _public in (DeadlockError, Runtime, VirtualEventLoop):
+    _public.__module__ = __name__  # the door, not the file behind it
+
 
 def __getattr__(name: str) -> Any:
     # Late, so that the virtual event loop serves those who did not install the emulator.
