@@ -17,20 +17,10 @@ import pytest
 
 import veo_async
 from tests.support.dist import complaints
+from tests.support.doors import DOORS
 from veo_async import models
 
 ROOT = Path(__file__).parent.parent
-DOORS = [
-    "veo_async",
-    "veo_async.callbacks",
-    "veo_async.emulator",
-    "veo_async.errors",
-    "veo_async.events",
-    "veo_async.gallery",
-    "veo_async.models",
-    "veo_async.policies",
-    "veo_async.testing",
-]
 ALONE = """
 import importlib.util, sys, veo_async
 assert all(hasattr(veo_async, name) for name in veo_async.__all__)
@@ -164,27 +154,3 @@ print(type(veo).__module__, type(veo.tasks).__module__, type(veo.batch([])).__mo
     ran = run(sys.executable, "-c", script)
 
     assert (ran.stdout.split(), ran.stderr) == (["veo_async"] * 3, "")
-
-
-@pytest.mark.parametrize(
-    "door", ["veo_async", "veo_async.callbacks", "veo_async.gallery", "veo_async.testing"]
-)
-def test_every_public_name_is_explained(door: str) -> None:
-    """Whatever a user can import has a docstring, and so has each of its public methods."""
-    module = importlib.import_module(door)
-    things = {name: getattr(module, name) for name in module.__all__}
-    things |= {
-        f"{name}.{member}": value
-        for name, thing in things.items()
-        if inspect.isclass(thing)
-        for member, value in vars(thing).items()
-        if not member.startswith("_") and (inspect.isfunction(value) or isinstance(value, property))
-    }
-
-    silent = [
-        name
-        for name, thing in things.items()
-        if (callable(thing) or isinstance(thing, property)) and not inspect.getdoc(thing)
-    ]
-
-    assert silent == []
