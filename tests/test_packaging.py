@@ -1,4 +1,5 @@
-"""What users install: complete, nothing beside it, and usable with the three dependencies alone."""
+"""The package that users install is complete, has nothing beside it, and works with three
+dependencies."""
 
 from __future__ import annotations
 
@@ -54,7 +55,7 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def public(module: ModuleType) -> set[str]:
-    """Return the names that a module shows, its submodules apart."""
+    """Return the public names of a module, its submodules apart."""
     return {
         name
         for name, value in vars(module).items()
@@ -70,7 +71,7 @@ def test_the_packages_hold_what_they_should(dist: Path) -> None:
 
 @pytest.mark.slow
 def test_the_wheel_works_with_its_three_dependencies_alone(dist: Path, tmp_path: Path) -> None:
-    """Without extras the package imports, and whatever needs one says which to install."""
+    """Without extras the package imports, and a feature that needs one says which to install."""
     venv.create(tmp_path / "venv", with_pip=False)
     bin_ = tmp_path / "venv" / "bin"
     (wheel,) = dist.glob("*.whl")
@@ -87,15 +88,15 @@ def test_the_wheel_works_with_its_three_dependencies_alone(dist: Path, tmp_path:
 
 
 def test_all_names_are_public_and_all_public_names_are_named() -> None:
-    """``__all__`` is sorted and equals what the root shows once each of its names was asked for:
-    nothing leaks, nothing is forgotten."""
+    """``__all__`` is sorted and equals the public names of the root once each of them was read:
+    nothing leaks, and nothing is forgotten."""
     assert all(hasattr(veo_async, name) for name in veo_async.__all__)
     assert veo_async.__all__ == sorted(veo_async.__all__)
     assert set(veo_async.__all__) == public(veo_async)
 
 
 def test_the_root_has_no_other_names() -> None:
-    """What is not public is no attribute, also when it is asked for; ``dir`` shows what is."""
+    """A private name is no attribute, also if it is asked for; ``dir`` shows the public ones."""
     with pytest.raises(AttributeError, match="has no attribute 'httpx'"):
         veo_async.httpx  # noqa: B018 - asking is the test
     assert set(veo_async.__all__) <= set(dir(veo_async))
@@ -103,7 +104,7 @@ def test_the_root_has_no_other_names() -> None:
 
 def test_the_root_is_small() -> None:
     """A newcomer can read its names at once; the rest is in a module of its subject."""
-    assert len(veo_async.__all__) <= 42
+    assert len(veo_async.__all__) <= 40
 
 
 def test_type_checkers_see_the_same_names() -> None:
@@ -121,7 +122,7 @@ def test_type_checkers_see_the_same_names() -> None:
 
 
 def test_types_of_arguments_and_results_are_public() -> None:
-    """An annotation can name whatever the client takes and returns."""
+    """An annotation can name everything that the client takes and returns."""
     for name in ("Batch", "Outcome", "Task", "TaskRecord", "Tasks", "Unsettled", "VideoRequest"):
         assert name in veo_async.__all__
     for name in ("Action", "AspectRatio", "OutcomeState", "Outcomes", "Preview", "Resolution"):
@@ -145,7 +146,7 @@ def test_public_classes_name_a_public_module(door: str) -> None:
 
 
 def test_a_class_has_its_public_module_from_the_beginning() -> None:
-    """Also where nobody imported it from the root."""
+    """The module is the public one also if nobody imported the class from the root."""
     script = """
 from veo_async._client import VeoClient
 veo = VeoClient("any-token")
