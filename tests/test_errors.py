@@ -49,7 +49,7 @@ API_FACTS: dict[str, Any] = {
     "trace_id": TRACE,
     "body": {"error": {"code": "teapot"}},
 }
-WAIT_ON = f"go on waiting with veo.wait('{TASK}')"
+WAIT_ON = f"resume with veo.wait('{TASK}')"
 NOT_BOUGHT = "Nothing was bought"
 # What happened, whether money may have been spent, what to do next.
 CASES: list[tuple[VeoError, bool, str, str]] = [

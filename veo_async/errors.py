@@ -82,7 +82,7 @@ def _revive(cls: type[VeoError], args: tuple[Any, ...], state: dict[str, Any]) -
 def _resume(task_id: str | None) -> str:
     if task_id is None:
         return "It may have been paid for: look for it with veo.tasks.list()."
-    return f"The task was paid for and may still finish: go on waiting with veo.wait({task_id!r})."
+    return f"The task was paid for and may still finish: resume with veo.wait({task_id!r})."
 
 
 class VeoError(Exception):
@@ -207,7 +207,7 @@ class APIError(VeoError):
         self.trace_id = trace_id
         self.body = body
 
-    advice = "Nothing was bought; the code and the trace_id tell the vendor's support more."
+    advice = "Nothing was bought; give the code and the trace_id to the vendor's support."
 
     def __str__(self) -> str:
         facts = {"HTTP": self.status_code, "code": self.code, "trace_id": self.trace_id}
@@ -271,7 +271,7 @@ class DisabledError(AccountError):
 class InsufficientBalanceError(AccountError):
     """The balance is too low for another video."""
 
-    advice = "Nothing was bought; top up the balance. Tasks that were accepted go on."
+    advice = "Nothing was bought; top up the balance. Tasks that were accepted continue."
 
 
 class RateLimitError(APIError):
@@ -426,7 +426,7 @@ class DownloadError(VeoError):
 class UndecodableReplyError(APIError):
     """The service's answer is not the documented one. ``body`` contains an excerpt of it."""
 
-    advice = "Nothing was bought; if this stays, report it with this text."
+    advice = "Nothing was bought; if it happens again, report it with this text."
 
 
 OutcomeState = Literal["succeeded", "failed", "pending", "uncertain"]
