@@ -6,10 +6,10 @@
         result = await veo.text2video("A coffee mug on a marble counter", model="veo3-fast")
         await veo.download(result.video, "mug.mp4")
 
-A generation costs money and takes minutes, so a submit that may have been accepted is never
-blindly sent again, a submit that has begun is never cut, and a wait that ends early says how to
-go on. `veo_async.errors` has a class for each code of the service, and `veo_async.testing` the
-service itself for use offline.
+A generation costs money and takes minutes. So a submit that may have been accepted is never
+blindly sent again, a POST that has begun is never aborted, and the error of a wait that ends early
+says how to resume. `veo_async.errors` has a class for each error code of the service.
+`veo_async.testing` has the service itself, for use offline.
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ __all__ = list(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> _typing.Any:
-    # On demand, since httpx and pydantic take a third of a second to import, and the command
-    # line's help needs neither.
+    # On demand: httpx and pydantic take a third of a second to import, and the command line's
+    # help needs neither.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(_importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,4 +1,4 @@
-"""``veo_async.testing`` serves those who lack the emulator's libraries as far as it can."""
+"""``veo_async.testing`` works without the emulator's libraries as far as it can."""
 
 from __future__ import annotations
 

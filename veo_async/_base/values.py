@@ -32,6 +32,10 @@ class Value(BaseModel):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy, with other values for some fields; these are validated like all others.
 
+        Args:
+            update: the new values, by field.
+            deep: whether the values are copied too; without ``update`` only.
+
         Raises:
             InvalidRequestError: a field is unknown or impossible; ``field`` names it.
         """

@@ -25,8 +25,11 @@ __all__ = ["Asked", "Batch", "BatchDeps", "Options", "run_all"]
 
 
 class Batch:
-    """A batch, as `VeoClient.batch` makes it. ``async with`` gives the iterator over its outcomes;
-    its end stops what is under way, and closes the journal."""
+    """A batch, as `VeoClient.batch` makes it.
+
+    ``async with`` gives the iterator over its outcomes. At the end of the block no more items are
+    started, the POSTs that have started may finish, and the journal is closed.
+    """
 
     __module__ = "veo_async"
 
@@ -71,12 +74,13 @@ class Batch:
         return self._run
 
     async def preview(self) -> Preview:
-        """Say what entering it would do. Nothing is sent, and no journal is made.
+        """The numbers of items by what the batch would do with them.
 
-        The whole input is read, so an iterator is used up by it.
+        Nothing is sent, and no journal is created. The whole input is read, so an iterator is
+        exhausted afterwards.
 
         Raises:
-            InvalidRequestError: the input has something else than a request.
+            InvalidRequestError: the input contains an entry that is no request.
             JournalError: the journal cannot be read, or has another request with one of the keys.
         """
         runtime = self._deps.runtime

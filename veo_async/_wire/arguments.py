@@ -1,4 +1,4 @@
-"""What callers hand to the client, checked before anything is sent."""
+"""Checks of callers' arguments, before anything is sent."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from ..models import (
 )
 
 FOREVER = 1e9
-"""Seconds, about 30 years: who waits longer waits without a limit."""
+"""Seconds, about 30 years. A longer timeout sets no limit."""
 
 LATEST = 253_402_300_800.0
-"""Unix seconds at the end of the year 9999, the last one that a ``datetime`` knows."""
+"""Unix seconds at the end of the year 9999, the last year of a ``datetime``."""
 
 
 def read_timeout(timeout: object) -> float:
-    """A time to wait in seconds; infinity waits as long as it takes.
+    """A time to wait, in seconds; infinity sets no limit.
 
     Raises:
         InvalidRequestError: it is negative or no number.
     """
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
-        # "not >=" rather than "<", so that NaN is refused too.
+        # "not >=" and not "<", so that NaN is refused too.
         problem = f"timeout must be seconds, 0 or more, not {timeout!r}."
         # The task that a wait is for may have been submitted long before.
         raise InvalidRequestError(problem, field="timeout", advice="")
@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 
 def read_instance(value: object, kind: type[T], *, field: str) -> T:
-    """A value that must be of this class.
+    """A value of this class.
 
     Raises:
         InvalidRequestError: it is something else.
@@ -80,10 +80,11 @@ def read_mode(mode: str) -> str:
 
 
 def read_no_hold(mode: str) -> None:
-    """Make sure that no connection is held until its video is ready.
+    """Refuse the mode that holds each connection until its video is ready.
 
     Raises:
-        InvalidRequestError: it is; with a callback the service answers at once (the API guide).
+        InvalidRequestError: the mode is that one. With a callback the service answers immediately
+            (the API guide).
     """
     if mode == "sync":
         problem = "mode='sync' and callbacks exclude each other: with a callback the service does"
@@ -122,7 +123,7 @@ def read_task_id(task_id: object) -> str:
     try:
         task_id.encode()
     except UnicodeEncodeError:
-        problem = f"{task_id!r} holds half of a surrogate pair, so it is no task id."
+        problem = f"{task_id!r} contains half of a surrogate pair, so it is no task id."
         raise InvalidRequestError(problem, field="task_id") from None
     return task_id
 
@@ -145,7 +146,7 @@ def read_moment(moment: object) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is downloaded: where the file lies, and whose it is as far as that is known."""
+    """The file to download: its URL, and the ids of its video and its task if they are known."""
 
     url: str
     video_id: str | None
@@ -153,7 +154,7 @@ class Source:
 
 
 def read_source(video: object) -> Source:
-    """What is downloaded of a video, or of the first video of a generation.
+    """The file of a video, or of the first video of a generation that has one.
 
     Raises:
         InvalidRequestError: there is no file, or this is no video.
@@ -169,7 +170,7 @@ def read_source(video: object) -> Source:
 
 
 def read_listener(listener: object) -> Listener | None:
-    """Who is told of events; ``None`` for nobody.
+    """The listener for events, or ``None``.
 
     Raises:
         InvalidRequestError: it cannot be called, or would have to be awaited.
@@ -179,14 +180,14 @@ def read_listener(listener: object) -> Listener | None:
     if not callable(listener) or iscoroutinefunction(listener):
         problem = (
             f"on_event must be a plain function of one event, not {listener!r}. It is called as "
-            "things happen and is not awaited: on_event=queue.put_nowait makes a stream of them."
+            "things happen and is not awaited: on_event=queue.put_nowait makes a stream of events."
         )
         raise InvalidRequestError(problem, field="on_event")
     return cast("events.Listener", listener)
 
 
 def read_entry(entry: object) -> tuple[str | None, VideoRequest]:
-    """A request with the caller's key, if there is one.
+    """A request, with the caller's key if there is one.
 
     Raises:
         InvalidRequestError: it is neither a request nor a pair of a key and a request.
@@ -201,7 +202,7 @@ def read_entry(entry: object) -> tuple[str | None, VideoRequest]:
 
 
 def read_count(name: str, value: object, *, least: int) -> int | None:
-    """A number of things, at least so many; ``None`` if none is given.
+    """A number of things, at least ``least``; ``None`` if none is given.
 
     Raises:
         InvalidRequestError: it is less, or no whole number.
@@ -223,11 +224,11 @@ DEFAULT_BASE_URL = "https://api.acedata.cloud"
 
 
 def read_token(token: object) -> str:
-    """The token without surrounding white space, which files and shells leave.
+    """The token without the white space around it, which files and shells leave.
 
     Raises:
-        NoTokenError: there is none, it is no text, or no header could carry it. The message
-            never repeats it.
+        NoTokenError: there is none, it is no text, or no header could contain it. The message never
+            repeats it.
     """
     stripped = token.strip() if isinstance(token, str) else ""
     if not stripped:
@@ -236,11 +237,11 @@ def read_token(token: object) -> str:
             "VeoClient(api_token=...).",
             code="no_token",
         )
-    # What a header cannot carry would come back inside a lower library's error message.
+    # A lower library's error message would repeat a token that no header can contain.
     if not all("!" <= character <= "~" for character in stripped):
         raise NoTokenError(
-            "The API token holds white space or characters outside of ASCII, so it cannot be a "
-            f"token: look at {TOKEN_VARIABLE} or VeoClient(api_token=...).",
+            "The API token contains white space or characters outside of ASCII, so it cannot be a "
+            f"token: check {TOKEN_VARIABLE} or VeoClient(api_token=...).",
             code="no_token",
         )
     return stripped
