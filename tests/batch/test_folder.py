@@ -117,10 +117,10 @@ def test_a_record_that_says_nothing_new_is_left_alone(tmp_path: Path) -> None:
     outcome = Outcome("k", MUG)
     name = place.stem("k", 1, MUG, saved=None)
 
-    place.record(outcome, name, number=1, ends=(), at=100.0)
-    place.record(outcome, name, number=1, ends=(), at=200.0)
+    place.write_record(outcome, name, number=1, results=(), at=100.0)
+    place.write_record(outcome, name, number=1, results=(), at=200.0)
     first = json.loads((tmp_path / "0001-a-mug.json").read_text())
-    place.record(outcome, name, number=2, ends=(), at=300.0)
+    place.write_record(outcome, name, number=2, results=(), at=300.0)
     second = json.loads((tmp_path / "0001-a-mug.json").read_text())
 
     assert (first["state"], first["ended_at"]) == ("succeeded", "1970-01-01T00:01:40+00:00")
@@ -141,7 +141,7 @@ def test_a_record_that_cannot_be_written_leaves_what_was_there(
 
     monkeypatch.setattr("veo_async._batch.record_files.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        place.record(Outcome("k", MUG), name, number=1, ends=(), at=0.0)
+        place.write_record(Outcome("k", MUG), name, number=1, results=(), at=0.0)
 
     assert (tmp_path / "0001-a-mug.json").read_bytes() == before
     assert names(tmp_path) == ["0001-a-mug.json"]

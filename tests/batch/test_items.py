@@ -30,23 +30,23 @@ class FakeJournal:
         return ()
 
 
-def parts_of(**parts: Any) -> Any:
-    """The parts that a test needs, and no others."""
+def deps_of(**deps: Any) -> Any:
+    """The dependencies that a test needs, and no others."""
     wall_clock = SimpleNamespace(wall_clock=lambda: NOW)
     reconciler = SimpleNamespace(own=list, answered_at_once=list)
-    return SimpleNamespace(runtime=wall_clock, reconciler=reconciler, **parts)
+    return SimpleNamespace(runtime=wall_clock, reconciler=reconciler, **deps)
 
 
 @pytest.mark.asyncio
 async def test_what_is_owned_already_is_not_read_again() -> None:
     """The journal is asked once for each stretch of time, however many submits were lost in it."""
     journal: Any = FakeJournal()
-    owned = OwnedTasks(parts_of(), journal)
+    owned = OwnedTasks(deps_of(), journal)
 
-    await owned.since(NOW - 5_000)
-    await owned.since(NOW - 5_000)
-    await owned.since(NOW - 4_000)
-    await owned.since(NOW - 9_000)
+    await owned.own_since(NOW - 5_000)
+    await owned.own_since(NOW - 5_000)
+    await owned.own_since(NOW - 4_000)
+    await owned.own_since(NOW - 9_000)
 
     assert [until for _, until in journal.asked] == [inf, journal.asked[0][0]]
 
@@ -55,9 +55,9 @@ async def test_what_is_owned_already_is_not_read_again() -> None:
 async def test_what_is_being_read_is_not_read_again() -> None:
     """Submits that are lost together wait for one reading of the journal."""
     journal: Any = FakeJournal()
-    owned = OwnedTasks(parts_of(), journal)
+    owned = OwnedTasks(deps_of(), journal)
 
-    await asyncio.gather(*[owned.since(NOW) for _ in range(3)])
+    await asyncio.gather(*[owned.own_since(NOW) for _ in range(3)])
 
     assert len(journal.asked) == 1
 
@@ -67,9 +67,9 @@ async def test_what_seems_to_be_sent_in_the_future_is_owned_too() -> None:
     """A clock that was set back since an earlier run hides none of its tasks: each would be given
     to another item as well."""
     journal: Any = FakeJournal()
-    owned = OwnedTasks(parts_of(), journal)
+    owned = OwnedTasks(deps_of(), journal)
 
-    await owned.since(NOW)
+    await owned.own_since(NOW)
 
     assert journal.asked == [(NOW - WIDE - NEAR, inf)]
 
@@ -81,7 +81,7 @@ async def test_a_submit_left_open_that_ends_without_an_id_is_not_adopted(tracked
     nothing to adopt, and its end itself was recorded."""
     post = SimpleNamespace(done=anyio.Event(), tracked=tracked)
     submitter = SimpleNamespace(unsettled=SimpleNamespace(find=lambda is_of, since: post))
-    deps = parts_of(submitter=submitter)
+    deps = deps_of(submitter=submitter)
     earlier = EarlierRuns(deps, OwnedTasks(deps, cast("Any", FakeJournal())))
     entry: Any = SimpleNamespace(deadline=anyio.current_time() + 60.0)
     row: Any = SimpleNamespace(sent_at=None)

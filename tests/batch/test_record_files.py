@@ -44,15 +44,15 @@ async def test_each_item_has_its_videos_and_a_record(tmp_path: Path) -> None:
         "0002-rain.mp4",
     ]
     (mug,) = [end for end in ends if end.key == "mug"]
-    told = record(folder, "0001-a-coffee-mug.json")
+    mug_record = record(folder, "0001-a-coffee-mug.json")
     assert mug.result
-    assert (told["key"], told["state"], told["trace_id"]) == (
+    assert (mug_record["key"], mug_record["state"], mug_record["trace_id"]) == (
         "mug",
         "succeeded",
         mug.result.trace_id,
     )
-    assert told["files"] == [file.name for file in mug.files]
-    assert len(set(told["task_ids"])) == 2
+    assert mug_record["files"] == [file.name for file in mug.files]
+    assert len(set(mug_record["task_ids"])) == 2
 
 
 async def test_names_last_over_resumes(tmp_path: Path) -> None:

@@ -196,8 +196,8 @@ async def test_an_error_of_the_callers_arrives_as_itself() -> None:
 
         assert caught.value is mine
         assert caught.value.__context__ is None
-        told = {item.task_id for item in veo.unsettled}
-        assert len(told) == len(service.bill) - 1
+        unsettled = {item.task_id for item in veo.unsettled}
+        assert len(unsettled) == len(service.bill) - 1
 
 
 async def test_what_is_wrong_with_the_input_is_raised_after_what_is_under_way() -> None:

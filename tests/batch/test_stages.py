@@ -85,12 +85,12 @@ def test_an_allowance_counts_what_may_be_billed() -> None:
 
 def test_an_error_of_the_account_is_told_to_the_others_without_its_task() -> None:
     """What is not sent because of it cost nothing."""
-    trouble = spending.account_trouble(BROKE)
+    error = spending.account_error_of(BROKE)
 
-    assert trouble
-    assert (trouble.task_id, trouble.may_have_cost) == (None, False)
+    assert error
+    assert (error.task_id, error.may_have_cost) == (None, False)
     assert BROKE.task_id == "t"
-    assert spending.account_trouble(BAD) is None
+    assert spending.account_error_of(BAD) is None
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ class Batch:
     def __init__(
         self,
         source: Source,
-        parts: BatchDeps,
+        deps: BatchDeps,
         options: Options,
         *,
         journal: str | os.PathLike[str] | None,
@@ -40,7 +40,7 @@ class Batch:
         posts: list[Post] | None = None,
     ) -> None:
         self._source = source
-        self._deps = parts
+        self._deps = deps
         self._options = options
         self._path = journal
         self._max_in_flight = max_in_flight
@@ -100,11 +100,11 @@ class Batch:
                     retry_failed=options.retry_failed,
                 )
                 counts[step] += 1
-            if reader.match.verdict == "stop":
+            if reader.match.decision == "refuse":
                 error = error or reader.mismatch()
         if reader.error:
             raise reader.error
-        if reader.match.held and reader.match.verdict != "go":
+        if reader.match.new and reader.match.decision != "submit":
             error = error or reader.mismatch()
         return Preview(**counts, error=error)
 
@@ -134,7 +134,7 @@ class Batch:
 
 
 async def run_all(
-    requests: Sequence[VideoRequest], parts: BatchDeps, *, timeout: float, posts: list[Post]
+    requests: Sequence[VideoRequest], deps: BatchDeps, *, timeout: float, posts: list[Post]
 ) -> Outcomes:
     """The outcomes of all requests, in their order. The limits are the client's."""
     keys = Keys()
@@ -143,9 +143,7 @@ async def run_all(
         folder=None, upscale=False, retry_failed=False, timeout=timeout, max_submissions=None
     )
     most = max(len(pairs), 1)
-    batch = Batch(
-        pairs, parts, options, journal=None, max_in_flight=most, extend=False, posts=posts
-    )
+    batch = Batch(pairs, deps, options, journal=None, max_in_flight=most, extend=False, posts=posts)
     async with batch as outcomes:
-        ends = {outcome.key: outcome async for outcome in outcomes}
-    return Outcomes(ends[key] for key, _ in pairs)
+        by_key = {outcome.key: outcome async for outcome in outcomes}
+    return Outcomes(by_key[key] for key, _ in pairs)

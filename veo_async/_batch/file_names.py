@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from itertools import count
 
 from .._base.slug import slug
-from ..models import Get1080p, VideoRequest
+from ..models import VideoRequest
 
 UPSCALED = "-1080p"
 """What the stem of an upscaled video is followed by. No stem ends so: else the video of one item
@@ -30,8 +30,7 @@ _OURS = re.compile(r"[0-9]{4,}(?:-[^./\\]+)?")
 def stem_of(number: int, request: VideoRequest, *, key: str | None = None) -> str:
     """What the names of an item's files begin with; with ``key``, also where the plain stem is
     another item's."""
-    text = request.video_id if isinstance(request, Get1080p) else request.prompt
-    stem = f"{number:04}-{slug(text)}"
+    stem = f"{number:04}-{slug(request.title)}"
     while stem.endswith(UPSCALED):
         stem = stem.removesuffix(UPSCALED)
     if key is None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Lock
 
 from ..models import Generation, Outcome, VideoRequest
-from . import record as batch_record
+from . import record
 from .file_names import fold, names_of, record_name, stem_in, stems_of
 from .record_files import names_in, read_some, records_in, write_new, write_whole
 
@@ -53,7 +53,7 @@ class Folder:
             OSError: the folder cannot be read or written.
         """
         with self._lock:
-            found, made = self._look(), frozenset(tasks)
+            found, made = self._scan(), frozenset(tasks)
             if key not in self._own:
                 former = self._recorded(found.get(key, []), made) or self._former(saved)
                 stem = former or self._claim(key, number, request, made)
@@ -61,24 +61,24 @@ class Folder:
                 self._own[key] = stem
             return self._own[key]
 
-    def record(
-        self, outcome: Outcome, stem: str, *, number: int, ends: Sequence[Generation], at: float
+    def write_record(
+        self, outcome: Outcome, stem: str, *, number: int, results: Sequence[Generation], at: float
     ) -> None:
         """Write down what came of an item; one that says the same already is left as it is.
 
         Args:
-            ends: the results of its stages, in their order.
+            results: the results of its stages, in their order.
             at: Unix time in seconds.
 
         Raises:
             OSError: it could not be written.
         """
         path = self._path / record_name(stem)
-        data = batch_record.write(outcome, number=number, ends=ends, at=at)
-        if not batch_record.tells_the_same(read_some(path, batch_record.LONGEST) or b"", data):
+        data = record.write(outcome, number=number, results=results, at=at)
+        if not record.same_except_time(read_some(path, record.LONGEST) or b"", data):
             write_whole(path, data)
 
-    def _look(self) -> dict[str, list[tuple[str, frozenset[str]]]]:
+    def _scan(self) -> dict[str, list[tuple[str, frozenset[str]]]]:
         """The stems by the items' keys, with their tasks, as the records have it; read once."""
         if self._found is None:
             self._path.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,7 @@ class Folder:
             for name, fields in records_in(self._path, names):
                 key, stem = (fields or {}).get("key"), stem_in(name)
                 if fields and stem and isinstance(key, str):
-                    self._found.setdefault(key, []).append((stem, batch_record.tasks_in(fields)))
+                    self._found.setdefault(key, []).append((stem, record.tasks_in(fields)))
         return self._found
 
     def _recorded(
@@ -111,10 +111,10 @@ class Folder:
         return None if fold(record_name(stem)) in self._taken else stem
 
     def _claim(self, key: str, number: int, request: VideoRequest, made: frozenset[str]) -> str:
-        claim = batch_record.claim(key, number=number, request=request, tasks=made)
+        claim = record.claim(key, number=number, request=request, tasks=made)
         for stem in stems_of(number, request, key):
             if not self._taken & set(map(fold, names_of(stem))):
-                # Another process may have taken it since we looked.
+                # Another process may have taken it since the scan.
                 with suppress(FileExistsError):
                     write_new(self._path / record_name(stem), claim)
                     return stem

@@ -32,7 +32,7 @@ class ItemRunner:
 
     Attributes:
         gate: lets the POSTs of all items pass.
-        trouble: an error of the journal, after which nothing more can be bought.
+        journal_error: an error of the journal, after which nothing more can be bought.
     """
 
     def __init__(self, deps: BatchDeps, options: Options, journal: Journal | None) -> None:
@@ -44,7 +44,7 @@ class ItemRunner:
         folder = options.folder
         self._files = ItemFiles(deps, folder, journal, self._record_failure) if folder else None
         self.gate = SpendingGate(options.max_submissions)
-        self.trouble: JournalError | None = None
+        self.journal_error: JournalError | None = None
 
     async def run(self, entry: Entry) -> Outcome:
         """The outcome of an item; every end is one."""
@@ -59,41 +59,43 @@ class ItemRunner:
         return outcome
 
     async def _outcome(self, entry: Entry) -> Outcome:
-        ends: dict[str, Generation] = {}
+        results: dict[str, Generation] = {}
         files: list[Path] = []
         error: VeoError | None = None
         for step in (self._generate, self._save):
             try:
-                await step(entry, ends, files)
+                await step(entry, results, files)
             except VeoError as exc:
                 self._record_failure(exc)
                 error = error or exc
             except Exception as exc:  # noqa: BLE001 - one item's fault must not lose the others'
                 error = error or unexpected(exc)
-        result = ends.get(SECOND) or ends.get(FIRST)
+        result = results.get(SECOND) or results.get(FIRST)
         outcome = Outcome(entry.key, entry.request, result, error, tuple(files))
-        return await self._files.record(entry, outcome, ends) if self._files else outcome
+        return await self._files.write_record(entry, outcome, results) if self._files else outcome
 
     def _record_failure(self, error: VeoError) -> None:
         """Remember an error that stops the whole batch."""
         self.gate.notice(error)
         if isinstance(error, JournalError):
-            self.trouble = self.trouble or error
+            self.journal_error = self.journal_error or error
 
-    async def _save(self, entry: Entry, ends: dict[str, Generation], files: list[Path]) -> None:
-        if self._files and ends:
-            await self._files.save(entry, ends, files)
+    async def _save(self, entry: Entry, results: dict[str, Generation], files: list[Path]) -> None:
+        if self._files and results:
+            await self._files.save(entry, results, files)
 
     # The stages that buy.
 
-    async def _generate(self, entry: Entry, ends: dict[str, Generation], files: list[Path]) -> None:
+    async def _generate(
+        self, entry: Entry, results: dict[str, Generation], files: list[Path]
+    ) -> None:
         if self._options.retry_failed and "failed" in map(entry.item.step, entry.item.stages):
             await self._try_again(entry)
-        ends[FIRST] = await self._buy(entry, FIRST, entry.request)
+        results[FIRST] = await self._buy(entry, FIRST, entry.request)
         if self._options.upscale:
-            wanted = upscaling(entry.request, ends[FIRST])
+            wanted = upscaling(entry.request, results[FIRST])
             if wanted:
-                ends[SECOND] = await self._buy(entry, SECOND, wanted)
+                results[SECOND] = await self._buy(entry, SECOND, wanted)
 
     async def _try_again(self, entry: Entry) -> None:
         assert self._journal is not None  # only its rows can stay failed
@@ -127,7 +129,7 @@ class ItemRunner:
     ) -> TrackedTask:
         if self._owned:
             # This run's own tasks are known by themselves; only what came before it is not.
-            await self._owned.since(self._deps.runtime.wall_clock())
+            await self._owned.own_since(self._deps.runtime.wall_clock())
         return await self._deps.submitter.submit(
             request,
             deadline=entry.deadline,

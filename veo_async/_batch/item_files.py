@@ -47,15 +47,17 @@ class ItemFiles:
         self._journal = journal
         self._failed = failed
 
-    async def save(self, entry: Entry, ends: Mapping[str, Generation], files: list[Path]) -> None:
+    async def save(
+        self, entry: Entry, results: Mapping[str, Generation], files: list[Path]
+    ) -> None:
         """Save the video of each stage, and add it to ``files``.
 
         Raises:
             VeoError: one of them could not be had. The others are saved.
         """
         errors: list[VeoError] = []
-        stem = await self._stem(entry, ends)
-        for stage, generation in ends.items():
+        stem = await self._stem(entry, results)
+        for stage, generation in results.items():
             path = self._path / file_name(stem, upscaled=stage == SECOND)
             try:
                 files.append(await self._save(entry, stage, generation, path))
@@ -90,28 +92,28 @@ class ItemFiles:
             subject = context.subject(task_id)
             events.emit(Downloaded(at=at, path=path, seconds=at - began, **subject))
 
-    async def record(
-        self, entry: Entry, outcome: Outcome, ends: Mapping[str, Generation]
+    async def write_record(
+        self, entry: Entry, outcome: Outcome, results: Mapping[str, Generation]
     ) -> Outcome:
         """The outcome, once its record lies in the folder."""
         write = partial(
-            self._folder.record,
+            self._folder.write_record,
             number=entry.number,
-            ends=tuple(ends.values()),
+            results=tuple(results.values()),
             at=self._deps.runtime.wall_clock(),
         )
         try:
-            await self._on_disk(write, outcome, await self._stem(entry, ends))
+            await self._on_disk(write, outcome, await self._stem(entry, results))
         except DownloadError as exc:
             return replace(outcome, error=outcome.error or exc)
         except Exception as exc:  # noqa: BLE001 - a record that cannot be had must not lose the outcome
             return replace(outcome, error=outcome.error or unexpected(exc))
         return outcome
 
-    async def _stem(self, entry: Entry, ends: Mapping[str, Generation]) -> str:
+    async def _stem(self, entry: Entry, results: Mapping[str, Generation]) -> str:
         """The beginning of the names of its files."""
         saved = _saved(entry.item, FIRST) or _saved(entry.item, SECOND)
-        tasks = [end.task_id for end in ends.values() if end.task_id]
+        tasks = [one.task_id for one in results.values() if one.task_id]
         named = partial(self._folder.stem, saved=saved[0] if saved else None, tasks=tasks)
         stem: str = await self._on_disk(named, entry.key, entry.number, entry.request)
         return stem

@@ -28,7 +28,7 @@ class OwnedTasks:
         self._since = inf
         self._lock = anyio.Lock()
 
-    async def since(self, sent_at: float) -> None:
+    async def own_since(self, sent_at: float) -> None:
         """Own all that was sent since a Unix time, and what may be taken for it.
 
         A row that seems to be sent in the future is owned too: this machine's clock may have been
@@ -89,7 +89,7 @@ class EarlierRuns:
         lost = resume.lost_in(
             row, now=deps.runtime.wall_clock(), submit_timeout=deps.policy.submit_timeout
         )
-        await self._owned.since(lost.begun)
+        await self._owned.own_since(lost.begun)
         end = await deps.submitter.reconcile(
             lost,
             lambda task_id: self.attach(row, request, task_id),

@@ -35,10 +35,9 @@ class Keys:
         came before it, for ten equal requests are ten videos."""
         name = digest(request)
         number = self._last.get(name, 0)
-        while (mark := fingerprint(key := f"{name}-{number + 1}")) in self._taken:
+        while not self._add(key := f"{name}-{number + 1}"):
             number += 1
             self._last[name] = number
-        self._taken.add(mark)
         return key
 
     def take(self, key: str) -> str:
@@ -47,9 +46,13 @@ class Keys:
         Raises:
             InvalidRequestError: it came before.
         """
-        mark = fingerprint(key)
-        if mark in self._taken:
+        if not self._add(key):
             problem = f"The key {key!r} comes twice in the input. The second one was not sent."
             raise InvalidRequestError(problem, field="key")
-        self._taken.add(mark)
         return key
+
+    def _add(self, key: str) -> bool:
+        """Whether a key is new. From now on it is taken."""
+        before = len(self._taken)
+        self._taken.add(fingerprint(key))
+        return len(self._taken) > before

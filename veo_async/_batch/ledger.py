@@ -117,8 +117,8 @@ class StageLedger:
 
     def _check(self) -> None:
         """Nothing is sent after an error of the account, or if it could not be recorded."""
-        if self._gate.trouble:
-            raise copy(self._gate.trouble)
+        if self._gate.account_error:
+            raise copy(self._gate.account_error)
         if self._journal:
             self._journal.check(self._key)
 

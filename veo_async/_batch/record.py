@@ -23,12 +23,12 @@ ERROR_FIELDS = ("type", "summary", "message", "code", "may_have_cost")
 """The fields of an error in a record, in their order."""
 
 
-def write(outcome: Outcome, *, number: int, ends: Sequence[Generation], at: float) -> bytes:
+def write(outcome: Outcome, *, number: int, results: Sequence[Generation], at: float) -> bytes:
     """The record of an item that has ended.
 
     Args:
         number: its number in the order of the input.
-        ends: the results of its stages, in their order.
+        results: the results of its stages, in their order.
         at: Unix time in seconds when it ended.
     """
     fields, result, error = outcome.to_dict(), outcome.result, outcome.error
@@ -42,7 +42,7 @@ def write(outcome: Outcome, *, number: int, ends: Sequence[Generation], at: floa
         state=fields["state"],
         task_id=getattr(result or error, "task_id", None),
         trace_id=fields["trace_id"],
-        task_ids=[end.task_id for end in ends],
+        task_ids=[one.task_id for one in results],
         result=result and result.model_dump(mode="json", exclude_unset=True),
         error=fields["error"],
         files=[path.name for path in outcome.files],
@@ -81,7 +81,7 @@ def read(data: bytes) -> dict[str, Any] | None:
     return fields if is_ours else None
 
 
-def tells_the_same(old: bytes, new: bytes) -> bool:
+def same_except_time(old: bytes, new: bytes) -> bool:
     """Whether two records differ in the time alone: then the first one has the right time."""
     before, after = read(old), read(new)
     if before is None or after is None:

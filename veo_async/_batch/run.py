@@ -48,7 +48,7 @@ class Run(AsyncIterator[Outcome]):
         self._timeout = timeout
         self._posts = posts
         self._free = anyio.Semaphore(max_in_flight)
-        self._held: deque[tuple[int, str, VideoRequest]] = deque()
+        self._deferred: deque[tuple[int, str, VideoRequest]] = deque()
         self._numbers = count(1)
         self._under_way: set[asyncio.Task[None]] = set()
         self._ready: deque[tuple[Entry, Outcome]] = deque()
@@ -87,7 +87,7 @@ class Run(AsyncIterator[Outcome]):
             while not self._reader.is_over:
                 await self._take(await self._next_portion())
             self._error = self._error or self._reader.error
-            if self._held and not self._error:
+            if self._deferred and not self._error:
                 self._error = self._reader.mismatch()
         except Exception as exc:  # noqa: BLE001 - it is raised where the outcomes are consumed
             self._error = self._error or exc
@@ -107,20 +107,20 @@ class Run(AsyncIterator[Outcome]):
         return portion
 
     async def _take(self, portion: list[tuple[str, VideoRequest, Item | None]]) -> None:
-        """Begin what is known, hold what is new, and begin it once it may be bought."""
+        """Begin what is known, defer what is new, and begin it once it may be bought."""
         for key, request, item in portion:
             number = next(self._numbers)
             if item:
                 item.check(request)
                 self._begin(number, key, request, item)
             else:
-                self._held.append((number, key, request))
+                self._deferred.append((number, key, request))
                 self._free.release()
-        if self._reader.match.verdict == "stop":
+        if self._reader.match.decision == "refuse":
             raise self._reader.mismatch()
-        while self._held and self._reader.match.verdict == "go":
+        while self._deferred and self._reader.match.decision == "submit":
             await self._free.acquire()
-            number, key, request = self._held.popleft()
+            number, key, request = self._deferred.popleft()
             self._begin(number, key, request, Item(key))
 
     def _path(self) -> str:
@@ -147,8 +147,8 @@ class Run(AsyncIterator[Outcome]):
             self._keep(entry)
             raise
         self._ready.append((entry, outcome))
-        if self._runner.trouble and not self._error:
-            self._error = self._runner.trouble
+        if self._runner.journal_error and not self._error:
+            self._error = self._runner.journal_error
             self._reading.cancel()  # nothing more can be bought, so nothing more is read
 
     def _keep(self, entry: Entry) -> None:

@@ -24,13 +24,13 @@ def may_be_billed(verdict: Verdict) -> bool:
     return isinstance(verdict, Accepted | Uncertain)
 
 
-def account_trouble(error: object) -> AccountError | None:
+def account_error_of(error: object) -> AccountError | None:
     """The error after which no further submit makes sense, without the task it was met at."""
     if not isinstance(error, AccountError):
         return None
-    trouble = copy(error)
-    trouble.task_id, trouble.may_have_cost = None, False
-    return trouble
+    without = copy(error)
+    without.task_id, without.may_have_cost = None, False
+    return without
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class SpendingGate:
     """What all items of one batch spend together.
 
     Attributes:
-        trouble: an error of the account, after which nothing more is sent.
+        account_error: an error of the account, after which nothing more is sent.
     """
 
     def __init__(self, limit: int | None) -> None:
@@ -93,7 +93,7 @@ class SpendingGate:
         # In the order in which they passed, so that a run can be repeated.
         self._open: dict[OpenPost, None] = {}
         self._changed = anyio.Event()
-        self.trouble: AccountError | None = None
+        self.account_error: AccountError | None = None
 
     @property
     def open(self) -> tuple[OpenPost, ...]:
@@ -107,8 +107,8 @@ class SpendingGate:
             VeoError: none may be sent any more.
         """
         while True:
-            if self.trouble:
-                raise copy(self.trouble)
+            if self.account_error:
+                raise copy(self.account_error)
             verdict = self._budget.verdict
             if verdict == "stop":
                 raise self._budget.error()
@@ -130,7 +130,7 @@ class SpendingGate:
     def notice(self, end: Verdict | BaseException) -> None:
         """Send nothing more, if this is an error of the account."""
         error = end.error if isinstance(end, Refused) else end
-        self.trouble = self.trouble or account_trouble(error)
+        self.account_error = self.account_error or account_error_of(error)
         self._change(self._budget)
 
     def _change(self, budget: SubmissionBudget) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from .._journal import events
-from .._journal.rows import FIRST, Item
-from .._journal.rows import Step as ItemStep
+from .._journal import events, rows
 from .._submit.retry import Step, Stop
 from .._submit.verdict import Accepted, Refused, Uncertain, Verdict
 from ..errors import (
@@ -64,9 +62,11 @@ def is_finished(event: events.StageEvent) -> bool:
     return isinstance(event, events.Succeeded)
 
 
-def step_of(item: Item, request: VideoRequest, *, upscale: bool, retry_failed: bool) -> ItemStep:
+def step_of(
+    item: rows.Item, request: VideoRequest, *, upscale: bool, retry_failed: bool
+) -> rows.Step:
     """What a run does first about an item that costs money or time; `finished` is free."""
-    stages = [FIRST, SECOND] if upscale and not isinstance(request, Get1080p) else [FIRST]
+    stages = [rows.FIRST, SECOND] if upscale and not isinstance(request, Get1080p) else [rows.FIRST]
     for stage in stages:
         step = item.step(stage)
         if step == "failed" and retry_failed:
@@ -93,9 +93,9 @@ def upscaling(request: VideoRequest, generation: Generation) -> Get1080p | None:
 
 def unexpected(error: Exception) -> VeoError:
     """A fault of our own as a value: it must not lose the others' videos."""
-    told = VeoError(f"An unexpected {type(error).__name__}: {error}", may_have_cost=True)
-    told.__cause__ = error
-    return told
+    fault = VeoError(f"An unexpected {type(error).__name__}: {error}", may_have_cost=True)
+    fault.__cause__ = error
+    return fault
 
 
 def unwritable(error: OSError, folder: object) -> DownloadError:
