@@ -16,7 +16,7 @@ from veo_async import (
     TextToVideo,
     VeoError,
 )
-from veo_async._batch import resume, spending, stages
+from veo_async._batch import resume, stages
 from veo_async._journal import events
 from veo_async._journal.rows import Row
 from veo_async._journal.serialization import write_request
@@ -64,33 +64,6 @@ def test_each_end_of_a_post_is_one_event(
 ) -> None:
     """What may have been bought stays so; what says nothing about the request is sent again."""
     assert stages.event_of("k", "s", verdict, step, ended_at=9.0) == event
-
-
-def test_an_allowance_counts_what_may_be_billed() -> None:
-    """Open POSTs count until they are over; the last place is waited for, not given up."""
-    two = spending.SubmissionBudget(2)
-    full = two.begun().begun()
-    half = full.ended(billed=True).ended(billed=False)
-
-    assert [two.verdict, full.verdict, half.verdict] == ["go", "wait", "go"]
-    assert full.ended(billed=True).verdict == "wait"
-    assert half.begun().ended(billed=True).verdict == "stop"
-    assert half.begun().ended(billed=True).given_back().verdict == "go"
-    assert spending.SubmissionBudget(None, open=10**6).verdict == "go"
-    assert spending.SubmissionBudget(0).verdict == "stop"
-    assert "max_submissions=0" in str(spending.SubmissionBudget(0).error())
-    assert spending.may_be_billed(Uncertain("cut"))
-    assert not spending.may_be_billed(Refused(BAD))
-
-
-def test_an_error_of_the_account_is_told_to_the_others_without_its_task() -> None:
-    """What is not sent because of it cost nothing."""
-    error = spending.account_error_of(BROKE)
-
-    assert error
-    assert (error.task_id, error.may_have_cost) == (None, False)
-    assert BROKE.task_id == "t"
-    assert spending.account_error_of(BAD) is None
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from copy import copy
 
-from .._journal.events import Accepted, Event, Intended, Uncertain, Withdrawn
+from .._journal.events import Accepted, Event, Intended, Succeeded, Uncertain, Withdrawn
 from .._journal.journal import Journal
 from .._reconcile.decision import Absent, Adopt
 from .._reconcile.window import EARLY
@@ -18,8 +18,8 @@ from .._submit.retry import Step
 from .._submit.verdict import Verdict
 from ..errors import JournalError
 from ..models import VideoRequest
-from .spending import SpendingGate, may_be_billed
-from .stages import event_of, is_finished
+from .spending import SpendingGate
+from .stages import event_of
 
 logger = logging.getLogger("veo_async")
 
@@ -109,14 +109,14 @@ class StageLedger:
             if self._journal:
                 await self._journal.record(event)
         except BaseException as exc:
-            self._gate.leave(self, billed=False)
+            self._gate.leave(self)
             if not isinstance(exc, JournalError):
                 self._withdraw()
             raise
         self._announced_at = self._wall_clock()
 
     def _check(self) -> None:
-        """Nothing is sent after an error of the account, or if it could not be recorded."""
+        """Nothing is sent after an error of the account or of the journal."""
         if self._gate.account_error:
             raise copy(self._gate.account_error)
         if self._journal:
@@ -126,7 +126,7 @@ class StageLedger:
         """The announced POST is not sent. Without one this does nothing."""
         if self._announced_at is not None:
             self._announced_at = None
-            self._gate.leave(self, billed=False)
+            self._gate.leave(self)
             self._withdraw()
 
     def concluded(
@@ -135,11 +135,9 @@ class StageLedger:
         """Note what the POST came to."""
         self._announced_at = None
         event = event_of(self._key, self._stage, verdict, step, ended_at=ended_at, at_once=at_once)
-        self._is_lost, self.finished = isinstance(event, Uncertain), is_finished(event)
+        self._is_lost, self.finished = isinstance(event, Uncertain), isinstance(event, Succeeded)
         self._note(event)
-        self._gate.notice(verdict)
-        self._is_billed = may_be_billed(verdict)
-        self._gate.leave(self, billed=self._is_billed)
+        self._is_billed = self._gate.conclude(self, verdict)
 
     def reconciled(self, conclusion: Adopt | Absent) -> None:
         """Note what became of a lost submit. One of an earlier run was not counted in this one."""

@@ -57,11 +57,6 @@ def event_of(
             return events.Withdrawn(key, stage)
 
 
-def is_finished(event: events.StageEvent) -> bool:
-    """Whether the event records the result of its stage."""
-    return isinstance(event, events.Succeeded)
-
-
 def step_of(
     item: rows.Item, request: VideoRequest, *, upscale: bool, retry_failed: bool
 ) -> rows.Step:
