@@ -10,12 +10,10 @@ from typing import Any, cast
 import anyio
 import pytest
 
-from veo_async._batch.item_resume import EarlierRuns, OwnedTasks
-from veo_async._batch.options import Options
+from veo_async._batch.item_resume import EarlierRuns
 from veo_async._reconcile.window import NEAR, WIDE
 
 NOW = 1_753_435_158.0
-OPTIONS = Options(None, upscale=False, retry_failed=False, timeout=60.0, max_submissions=None)
 
 
 class FakeJournal:
@@ -41,12 +39,12 @@ def deps_of(**deps: Any) -> Any:
 async def test_what_is_owned_already_is_not_read_again() -> None:
     """The journal is asked once for each stretch of time, however many submits were lost in it."""
     journal: Any = FakeJournal()
-    owned = OwnedTasks(deps_of(), journal)
+    earlier = EarlierRuns(deps_of(), journal)
 
-    await owned.own_since(NOW - 5_000)
-    await owned.own_since(NOW - 5_000)
-    await owned.own_since(NOW - 4_000)
-    await owned.own_since(NOW - 9_000)
+    await earlier.own_since(NOW - 5_000)
+    await earlier.own_since(NOW - 5_000)
+    await earlier.own_since(NOW - 4_000)
+    await earlier.own_since(NOW - 9_000)
 
     assert [until for _, until in journal.asked] == [inf, journal.asked[0][0]]
 
@@ -55,9 +53,9 @@ async def test_what_is_owned_already_is_not_read_again() -> None:
 async def test_what_is_being_read_is_not_read_again() -> None:
     """Submits that are lost together wait for one reading of the journal."""
     journal: Any = FakeJournal()
-    owned = OwnedTasks(deps_of(), journal)
+    earlier = EarlierRuns(deps_of(), journal)
 
-    await asyncio.gather(*[owned.own_since(NOW) for _ in range(3)])
+    await asyncio.gather(*[earlier.own_since(NOW) for _ in range(3)])
 
     assert len(journal.asked) == 1
 
@@ -67,9 +65,9 @@ async def test_what_seems_to_be_sent_in_the_future_is_owned_too() -> None:
     """A clock that was set back since an earlier run hides none of its tasks: each would be given
     to another item as well."""
     journal: Any = FakeJournal()
-    owned = OwnedTasks(deps_of(), journal)
+    earlier = EarlierRuns(deps_of(), journal)
 
-    await owned.own_since(NOW)
+    await earlier.own_since(NOW)
 
     assert journal.asked == [(NOW - WIDE - NEAR, inf)]
 
@@ -82,7 +80,7 @@ async def test_a_submit_left_open_that_ends_without_an_id_is_not_adopted(tracked
     post = SimpleNamespace(done=anyio.Event(), tracked=tracked)
     submitter = SimpleNamespace(unsettled=SimpleNamespace(find=lambda is_of, since: post))
     deps = deps_of(submitter=submitter)
-    earlier = EarlierRuns(deps, OwnedTasks(deps, cast("Any", FakeJournal())))
+    earlier = EarlierRuns(deps, cast("Any", FakeJournal()))
     entry: Any = SimpleNamespace(deadline=anyio.current_time() + 60.0)
     row: Any = SimpleNamespace(sent_at=None)
     ledger: Any = SimpleNamespace(is_same=lambda post: True)  # it would fail to adopt
