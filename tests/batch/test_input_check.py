@@ -44,17 +44,17 @@ def read(bought: int, line: str, *, extend: bool = False) -> InputMatch:
     ],
 )
 def test_when_new_requests_are_bought(bought: int, line: str, decision: str) -> None:
-    """A changed file with the old journal buys nothing; the same file goes on."""
+    """A changed file with the old journal buys nothing; the same file continues."""
     assert read(bought, line).decision == decision
 
 
-def test_the_user_may_mean_it() -> None:
-    """Told to extend the journal, everything is bought."""
+def test_the_user_can_confirm_another_input() -> None:
+    """With ``extend`` everything is bought."""
     assert read(10, "n" * 5000, extend=True).decision == "submit"
 
 
-def test_the_error_says_what_was_seen_and_what_to_do() -> None:
-    """The numbers, the file, and both ways out."""
+def test_the_error_has_the_numbers_and_the_advice() -> None:
+    """It names the journal and both ways to continue."""
     error = read(10, "bbnnn").error("run.db")
 
     assert error.path == "run.db"

@@ -1,4 +1,4 @@
-"""What is hard to meet through a whole batch: the parts of an item by themselves."""
+"""Cases that are hard to reach through a whole batch: the earlier runs of one item."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOW = 1_753_435_158.0
 
 
 class FakeJournal:
-    """Notes for which times it is asked what was sent."""
+    """Notes the stretches of time for which its rows are read."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[float, float]] = []
@@ -37,7 +37,7 @@ def deps_of(**deps: Any) -> Any:
 
 @pytest.mark.asyncio
 async def test_what_is_owned_already_is_not_read_again() -> None:
-    """The journal is asked once for each stretch of time, however many submits were lost in it."""
+    """The journal is read once for each stretch of time, for any number of lost submits in it."""
     journal: Any = FakeJournal()
     earlier = EarlierRuns(deps_of(), journal)
 
@@ -62,8 +62,8 @@ async def test_what_is_being_read_is_not_read_again() -> None:
 
 @pytest.mark.asyncio
 async def test_what_seems_to_be_sent_in_the_future_is_owned_too() -> None:
-    """A clock that was set back since an earlier run hides none of its tasks: each would be given
-    to another item as well."""
+    """A clock that was set back hides no task of an earlier run: else another item could adopt
+    it."""
     journal: Any = FakeJournal()
     earlier = EarlierRuns(deps_of(), journal)
 
@@ -75,8 +75,8 @@ async def test_what_seems_to_be_sent_in_the_future_is_owned_too() -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("tracked", [None, SimpleNamespace(task_id="")])
 async def test_a_submit_left_open_that_ends_without_an_id_is_not_adopted(tracked: Any) -> None:
-    """A POST that an earlier run of this client left open may end without a task id: there is
-    nothing to adopt, and its end itself was recorded."""
+    """A POST that an earlier run of this client left open may end without a task id. Then there is
+    nothing to adopt, and its end is already recorded."""
     post = SimpleNamespace(done=anyio.Event(), tracked=tracked)
     submitter = SimpleNamespace(unsettled=SimpleNamespace(find=lambda is_of, since: post))
     deps = deps_of(submitter=submitter)

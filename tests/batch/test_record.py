@@ -16,13 +16,13 @@ RESULT = Generation.model_validate(
 
 
 def fields(outcome: Outcome, results: tuple[Generation, ...] = ()) -> dict[str, object]:
-    """What the record of an item says."""
+    """The fields of the record of an item."""
     written = record.read(record.write(outcome, number=7, results=results, at=1_753_435_158))
     assert written is not None
     return written
 
 
-def test_a_record_says_what_was_asked_for_and_what_came_of_it() -> None:
+def test_a_record_has_the_request_and_the_outcome() -> None:
     """Request, result, ids, files and time, in the wire's words and in a fixed order."""
     written = fields(Outcome("k", REQUEST, RESULT, files=(Path("out/0007-a.mp4"),)), (RESULT,))
 
@@ -63,7 +63,7 @@ def test_a_record_says_what_was_asked_for_and_what_came_of_it() -> None:
     ],
 )
 def test_a_record_says_why_there_is_no_result(error: VeoError, state: str, code: object) -> None:
-    """With the ids by which the service knows it, and whether it may have cost something."""
+    """It has the service's ids, and says if money may have been spent."""
     written = fields(Outcome("k", REQUEST, error=error))
 
     assert written["state"] == state
@@ -80,7 +80,7 @@ def test_a_record_says_why_there_is_no_result(error: VeoError, state: str, code:
 
 
 def test_a_record_is_utf_8_whatever_the_service_sent() -> None:
-    """People can read their own script in it, and half of a surrogate pair stays what it was."""
+    """Every script is readable in it, and half of a surrogate pair stays unchanged."""
     result = Generation.model_validate({"success": True, "note": "\ud83d", "data": []})
     data = record.write(Outcome("k", REQUEST, result), number=1, results=(), at=0)
 
@@ -88,8 +88,8 @@ def test_a_record_is_utf_8_whatever_the_service_sent() -> None:
     assert json.loads(data)["result"]["note"] == "\ud83d"
 
 
-def test_a_claim_is_a_record_of_an_item_that_is_not_over() -> None:
-    """It has the key, so that the next run knows whose the name is."""
+def test_a_claim_is_a_record_of_an_item_that_has_not_ended() -> None:
+    """It has the key, so that the next run knows the owner of the name."""
     written = record.read(record.claim("k", number=7, request=REQUEST))
 
     assert written is not None
@@ -99,7 +99,7 @@ def test_a_claim_is_a_record_of_an_item_that_is_not_over() -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"[]", b"{}", b'{"veo_async": "1"}', b"\xff", b"[" * 100_000]
 )
-def test_what_is_no_record_is_none(data: bytes) -> None:
+def test_bytes_that_are_no_record_are_none(data: bytes) -> None:
     """Any bytes are read as a record or as nothing."""
     assert record.read(data) is None
 

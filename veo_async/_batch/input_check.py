@@ -1,4 +1,4 @@
-"""Whether an input belongs to a journal, decided while the input is still being read.
+"""Decides, while an input is being read, if it belongs to the journal.
 
 A changed file that is run with the old journal would buy a second batch. The law: with a journal
 that contains bought items, a new request is submitted only once the input has named all but a tenth
@@ -25,8 +25,8 @@ from .._journal.rows import Item
 from ..errors import JournalError
 
 MOST_DEFERRED = 1000
-"""How many new requests are deferred at most. A crash leaves far fewer before the last known one:
-as many as there were open POSTs."""
+"""The most new requests that are deferred. After a crash far fewer precede the last known one: as
+many as there were open POSTs."""
 
 Decision = Literal["submit", "defer", "refuse"]
 
@@ -55,7 +55,7 @@ class InputMatch:
 
     @property
     def decision(self) -> Decision:
-        """What happens to new requests now. ``submit`` is final."""
+        """The treatment of new requests from now on. ``submit`` is final."""
         if self.extend or self.bought - self.met <= self.bought // 10:
             return "submit"
         return "refuse" if self.new >= MOST_DEFERRED else "defer"

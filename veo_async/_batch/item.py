@@ -124,7 +124,7 @@ class ItemRunner:
     async def _submit(
         self, entry: Entry, row: Row | None, request: VideoRequest, ledger: StageLedger
     ) -> TrackedTask:
-        if self._earlier:  # the reconciler may have to tell their tasks from this submit's
+        if self._earlier:  # so that this submit cannot adopt a task of theirs
             await self._earlier.own_since(self._deps.runtime.wall_clock())
         return await self._deps.submitter.submit(
             request,

@@ -16,7 +16,7 @@ Asked = VideoRequest | tuple[str, VideoRequest]
 Source = Iterable[Asked] | AsyncIterable[Asked]
 
 PORTION = 256
-"""How many entries of a synchronous input are looked up in the journal at once."""
+"""The most entries of a synchronous input that are looked up in the journal at once."""
 
 
 class Reader:

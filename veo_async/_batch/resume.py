@@ -1,4 +1,4 @@
-"""How the journal's rows of earlier runs are understood: lost submits, and accepted ones."""
+"""Lost and accepted submits of earlier runs, as the rows of the journal describe them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def uncertain_of(row: Row, *, reason: str | None = None) -> SubmissionUncertainE
     asked = f" The task list cannot tell either: {reason}." if reason else ""
     return SubmissionUncertainError(
         f"An earlier run may have sent the item {row.key!r} (stage {row.stage}), and the journal "
-        f"does not know what came of it.{asked}",
+        f"does not know its outcome.{asked}",
         request=row.request,
         sent_at=row.sent_at,
         trace_id=row.facts.get("trace_id"),

@@ -166,8 +166,8 @@ class Run(AsyncIterator[Outcome]):
                 self._keep_posts(entry)
             if tasks and self._journal:
                 logger.warning(
-                    "the batch was left before its end: run it again with the journal %s to go on "
-                    "where it stopped",
+                    "the batch was left before its end: run it again with the journal %s to "
+                    "resume it",
                     self._journal.path,
                 )
 

@@ -54,8 +54,8 @@ class SpendingGate:
             if self._billed >= self._limit:
                 raise VeoError(
                     f"max_submissions={self._limit} is reached, so nothing more was sent for this "
-                    "request. Run the same batch again with the journal and a higher limit to go "
-                    "on."
+                    "request. Run the same batch again with the journal and a higher limit to "
+                    "continue."
                 )
             if self._billed + len(self._open) < self._limit:
                 self._open[post] = None
