@@ -21,7 +21,7 @@ WITHDRAWN = Withdrawn("k", "generate")
 
 
 class Book:
-    """A journal that keeps what is recorded, and takes its time."""
+    """A journal that keeps all events in memory, and may be slow."""
 
     path = Path("run.db")
 
@@ -31,14 +31,14 @@ class Book:
         self._seconds = seconds
 
     async def record(self, event: Event) -> None:
-        """An event is recorded once this returns."""
+        """Keep an event after ``seconds``, or raise ``error``."""
         await asyncio.sleep(self._seconds)
         if self.error:
             raise self.error
         self.events.append(event)
 
     def note(self, event: Event) -> None:
-        """The same, for what nobody waits for."""
+        """Keep an event whose write nothing waits for."""
         self.events.append(event)
 
     def check(self, key: str) -> None:
@@ -116,27 +116,27 @@ async def test_an_intent_is_withdrawn_if_it_may_not_be_sent_any_more() -> None:
     assert not gate.open
 
 
-@pytest.mark.parametrize("cut", [False, True])
-async def test_an_intent_that_cannot_be_recorded_again_stays_withdrawn(*, cut: bool) -> None:
-    """Whether the journal refuses it or its caller is cancelled meanwhile: then the intent may be
-    on its way to the disk, so it is withdrawn once more."""
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_an_intent_that_cannot_be_recorded_again_stays_withdrawn(*, cancelled: bool) -> None:
+    """The journal refuses it, or its caller is cancelled. After a cancellation the intent may still
+    reach the disk, so it is withdrawn once more."""
     book, gate = Book(seconds=0.5), SpendingGate(None)
     ledger = ledger_of(book, gate)
     await announce(ledger)
     await asyncio.sleep(EARLY + 1.0)
-    book.error = None if cut else JournalError("the disk is full")
+    book.error = None if cancelled else JournalError("the disk is full")
 
     with suppress(JournalError, TimeoutError):
-        async with asyncio.timeout(0.1 if cut else 9.0):
+        async with asyncio.timeout(0.1 if cancelled else 9.0):
             await announce(ledger)
     ledger.cancel()
 
-    assert book.events == [intended(0.0), WITHDRAWN, *([WITHDRAWN] if cut else [])]
+    assert book.events == [intended(0.0), WITHDRAWN, *([WITHDRAWN] if cancelled else [])]
     assert not gate.open
 
 
 async def test_a_post_that_outlives_its_batch_is_noted_as_uncertain() -> None:
-    """Its answer may come for as long as it is awaited, from when it may have been sent."""
+    """Its answer may come until the submit timeout, counted from the latest time of its sending."""
     book, gate = Book(), SpendingGate(None)
     await announce(ledger_of(book, gate))
 

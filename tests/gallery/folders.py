@@ -67,7 +67,7 @@ def put(folder: Path, number: int, /, *, video: Path | None = None, **fields: An
         os.link(video, folder / f"{stem}.mp4")
         files = [f"{stem}.mp4"]
     outcome = Outcome(f"k{number}", TextToVideo(prompt=f"Item {number}"))
-    record = read(write(outcome, number=number, ends=(), at=1_753_435_158.0))
+    record = read(write(outcome, number=number, results=(), at=1_753_435_158.0))
     path = folder / f"{stem}.json"
     path.write_text(json.dumps({**(record or {}), "files": files, **fields}))
     return path

@@ -95,11 +95,11 @@ MUTANTS = (
         "the task id written after the wait",
         (
             "_batch/ledger.py",
-            "        self._note(event)\n        self._gate",
+            "        self._note(event)\n        self._is_billed",
             "        self.late = event\n"
             "        if not isinstance(event, Accepted):\n"
             "            self._note(event)\n"
-            "        self._gate",
+            "        self._is_billed",
         ),
         (
             "_batch/item.py",

@@ -1,7 +1,7 @@
 """One item of a batch, from its request to its outcome: generate, upscale, download.
 
-Each stage asks the journal what is known before it does anything, so a later run continues where
-an earlier one ended, however it ended.
+Before each stage the journal is asked for its state, so a later run resumes where an earlier one
+ended, however it ended.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..events import Begun, Ended
 from ..models import Generation, Outcome, VideoRequest
 from . import resume
 from .item_files import ItemFiles
-from .item_resume import EarlierRuns, OwnedTasks
+from .item_resume import EarlierRuns
 from .ledger import StageLedger
 from .options import BatchDeps, Entry, Options
 from .spending import SpendingGate
@@ -32,73 +32,72 @@ class ItemRunner:
 
     Attributes:
         gate: lets the POSTs of all items pass.
-        trouble: an error of the journal, after which nothing more can be bought.
+        journal_error: an error of the journal, after which nothing more can be bought.
     """
 
     def __init__(self, deps: BatchDeps, options: Options, journal: Journal | None) -> None:
         self._deps = deps
         self._options = options
         self._journal = journal
-        self._owned = OwnedTasks(deps, journal) if journal else None
-        self._earlier = EarlierRuns(deps, self._owned) if self._owned else None
+        self._earlier = EarlierRuns(deps, journal) if journal else None
         folder = options.folder
-        self._files = ItemFiles(deps, folder, journal, self._record_failure) if folder else None
+        self._files = ItemFiles(deps, folder, journal, self._note_failure) if folder else None
         self.gate = SpendingGate(options.max_submissions)
-        self.trouble: JournalError | None = None
+        self.journal_error: JournalError | None = None
 
     async def run(self, entry: Entry) -> Outcome:
-        """The outcome of an item; every end is one."""
-        began, context = self._deps.runtime.wall_clock(), _context(entry)
-        if events := self._deps.events:
+        """The outcome of an item. It raises nothing: an error is an outcome, too."""
+        began, events = self._deps.runtime.wall_clock(), self._deps.events
+        context = EventContext.of(entry.request, key=entry.key)
+        if events:
             step = entry.item.step(FIRST)
             begun = Begun(at=began, request=entry.request, step=step, **context.subject())
             events.emit(begun)
         outcome = await self._outcome(entry)
         if events:
-            events.emit(_ended(context, outcome, at=events.now(), since=began))
+            end, at = outcome.result or outcome.error, events.now()
+            subject = context.subject(getattr(end, "task_id", None))
+            trace_id = getattr(end, "trace_id", None)
+            ended = Ended(at=at, seconds=at - began, trace_id=trace_id, outcome=outcome, **subject)
+            events.emit(ended)
         return outcome
 
     async def _outcome(self, entry: Entry) -> Outcome:
-        ends: dict[str, Generation] = {}
+        results: dict[str, Generation] = {}
         files: list[Path] = []
         error: VeoError | None = None
         for step in (self._generate, self._save):
             try:
-                await step(entry, ends, files)
+                await step(entry, results, files)
             except VeoError as exc:
-                self._record_failure(exc)
+                self._note_failure(exc)
                 error = error or exc
             except Exception as exc:  # noqa: BLE001 - one item's fault must not lose the others'
                 error = error or unexpected(exc)
-        result = ends.get(SECOND) or ends.get(FIRST)
+        result = results.get(SECOND) or results.get(FIRST)
         outcome = Outcome(entry.key, entry.request, result, error, tuple(files))
-        return await self._files.record(entry, outcome, ends) if self._files else outcome
+        return await self._files.write_record(entry, outcome, results) if self._files else outcome
 
-    def _record_failure(self, error: VeoError) -> None:
+    def _note_failure(self, error: VeoError) -> None:
         """Remember an error that stops the whole batch."""
         self.gate.notice(error)
         if isinstance(error, JournalError):
-            self.trouble = self.trouble or error
+            self.journal_error = self.journal_error or error
 
-    async def _save(self, entry: Entry, ends: dict[str, Generation], files: list[Path]) -> None:
-        if self._files and ends:
-            await self._files.save(entry, ends, files)
+    async def _save(self, entry: Entry, results: dict[str, Generation], files: list[Path]) -> None:
+        if self._files and results:
+            await self._files.save(entry, results, files)
 
     # The stages that buy.
 
-    async def _generate(self, entry: Entry, ends: dict[str, Generation], files: list[Path]) -> None:
+    async def _generate(self, entry: Entry, results: dict[str, Generation], _: list[Path]) -> None:
         if self._options.retry_failed and "failed" in map(entry.item.step, entry.item.stages):
-            await self._try_again(entry)
-        ends[FIRST] = await self._buy(entry, FIRST, entry.request)
-        if self._options.upscale:
-            wanted = upscaling(entry.request, ends[FIRST])
-            if wanted:
-                ends[SECOND] = await self._buy(entry, SECOND, wanted)
-
-    async def _try_again(self, entry: Entry) -> None:
-        assert self._journal is not None  # only its rows can stay failed
-        await self._journal.record(Retried(entry.key))
-        entry.item = await self._journal.get(entry.key) or entry.item
+            assert self._journal is not None  # only a journal has failed stages of an earlier run
+            await self._journal.record(Retried(entry.key))
+            entry.item = await self._journal.get(entry.key) or entry.item
+        results[FIRST] = await self._buy(entry, FIRST, entry.request)
+        if self._options.upscale and (wanted := upscaling(entry.request, results[FIRST])):
+            results[SECOND] = await self._buy(entry, SECOND, wanted)
 
     async def _buy(self, entry: Entry, stage: str, request: VideoRequest) -> Generation:
         row, step = entry.item.stages.get(stage), entry.item.step(stage)
@@ -125,9 +124,8 @@ class ItemRunner:
     async def _submit(
         self, entry: Entry, row: Row | None, request: VideoRequest, ledger: StageLedger
     ) -> TrackedTask:
-        if self._owned:
-            # This run's own tasks are known by themselves; only what came before it is not.
-            await self._owned.since(self._deps.runtime.wall_clock())
+        if self._earlier:  # so that this submit cannot adopt a task of theirs
+            await self._earlier.own_since(self._deps.runtime.wall_clock())
         return await self._deps.submitter.submit(
             request,
             deadline=entry.deadline,
@@ -150,26 +148,14 @@ class ItemRunner:
         return generation
 
     def _note(self, end: Event) -> None:
-        """Have the end of a task recorded. Nobody waits for that, since the service knows it too;
-        an error is raised at the end of the batch."""
+        """Record the end of a task. Nothing waits for the write, since the service knows the end
+        too; an error of the write is raised at the end of the batch."""
         if self._journal:
             self._journal.note(end, hurried=False)
 
 
-def _context(entry: Entry) -> EventContext:
-    return EventContext.of(entry.request, key=entry.key)
-
-
-def _ended(context: EventContext, outcome: Outcome, *, at: float, since: float) -> Ended:
-    """The event for an item that began at the Unix time ``since`` and is over."""
-    end = outcome.result or outcome.error
-    subject = context.subject(getattr(end, "task_id", None))
-    trace_id = getattr(end, "trace_id", None)
-    return Ended(at=at, seconds=at - since, trace_id=trace_id, outcome=outcome, **subject)
-
-
 def _known(row: Row) -> Generation:
-    """How a stage ended in an earlier run.
+    """The result of a stage that ended in an earlier run.
 
     Raises:
         VeoError: it was refused, or it failed.

@@ -15,13 +15,11 @@ from .._journal.rows import FIRST, Item
 from .._journal.states import download_stage
 from ..errors import DownloadError, JournalError, VeoError
 from ..events import Downloaded
-from ..models import Action, Generation, Outcome
+from ..models import Generation, Outcome
 from .file_names import file_name
 from .folder import Folder
 from .options import BatchDeps, Entry
 from .stages import SECOND, unexpected, unwritable
-
-UPSCALE: Action = "get_1080p"
 
 
 class ItemFiles:
@@ -29,9 +27,9 @@ class ItemFiles:
 
     Args:
         deps: the parts of the client.
-        folder: where the files lie.
-        journal: the file in which saved ones are recorded, if there is one.
-        failed: is called with an error that stops the batch, although the item's file is there.
+        folder: the folder of the files.
+        journal: records the saved files, if there is one.
+        failed: called with an error that stops the batch although the item's file is saved.
     """
 
     def __init__(
@@ -47,35 +45,37 @@ class ItemFiles:
         self._journal = journal
         self._failed = failed
 
-    async def save(self, entry: Entry, ends: Mapping[str, Generation], files: list[Path]) -> None:
+    async def save(
+        self, entry: Entry, results: Mapping[str, Generation], files: list[Path]
+    ) -> None:
         """Save the video of each stage, and add it to ``files``.
 
         Raises:
-            VeoError: one of them could not be had. The others are saved.
+            VeoError: one of them could not be saved. The others are saved.
         """
         errors: list[VeoError] = []
-        stem = await self._stem(entry, ends)
-        for stage, generation in ends.items():
+        stem = await self._stem(entry, results)
+        for stage, generation in results.items():
             path = self._path / file_name(stem, upscaled=stage == SECOND)
             try:
-                files.append(await self._save(entry, stage, generation, path))
+                await self._save(entry, stage, generation, path)
+                files.append(path)
             except VeoError as exc:
                 errors.append(exc)
         if errors:
             raise errors[0]
 
-    async def _save(self, entry: Entry, stage: str, generation: Generation, path: Path) -> Path:
-        if _saved(entry.item, stage) == (path.name, await self._size(path)):
-            return path
+    async def _save(self, entry: Entry, stage: str, generation: Generation, path: Path) -> None:
+        size_of = partial(self._deps.runtime.run_sync, _size_of, path)
+        if _saved(entry.item, stage) == (path.name, await size_of()):
+            return
         await self._fetch(entry, stage, generation, path)
-        size = await self._size(path)
         if self._journal:
-            saved = Saved(entry.key, download_stage(stage, 0), str(path), size or 0)
+            saved = Saved(entry.key, download_stage(stage, 0), str(path), await size_of() or 0)
             try:
                 await self._journal.record(saved)
-            except JournalError as exc:  # the file is there all the same
+            except JournalError as exc:  # the file is saved all the same
                 self._failed(exc)
-        return path
 
     async def _fetch(self, entry: Entry, stage: str, generation: Generation, path: Path) -> None:
         began, video = self._deps.runtime.wall_clock(), generation.video
@@ -86,32 +86,31 @@ class ItemFiles:
         if events := self._deps.events:
             context, at = EventContext.of(entry.request, key=entry.key), events.now()
             if stage == SECOND:
-                context = replace(context, action=UPSCALE)
+                context = replace(context, action="get_1080p")
             subject = context.subject(task_id)
             events.emit(Downloaded(at=at, path=path, seconds=at - began, **subject))
 
-    async def record(
-        self, entry: Entry, outcome: Outcome, ends: Mapping[str, Generation]
+    async def write_record(
+        self, entry: Entry, outcome: Outcome, results: Mapping[str, Generation]
     ) -> Outcome:
-        """The outcome, once its record lies in the folder."""
+        """Write the item's record. Returns the outcome, with the error if that failed."""
         write = partial(
-            self._folder.record,
+            self._folder.write_record,
             number=entry.number,
-            ends=tuple(ends.values()),
+            results=tuple(results.values()),
             at=self._deps.runtime.wall_clock(),
         )
         try:
-            await self._on_disk(write, outcome, await self._stem(entry, ends))
+            await self._on_disk(write, outcome, await self._stem(entry, results))
         except DownloadError as exc:
             return replace(outcome, error=outcome.error or exc)
-        except Exception as exc:  # noqa: BLE001 - a record that cannot be had must not lose the outcome
+        except Exception as exc:  # noqa: BLE001 - no fault of a record may lose the outcome
             return replace(outcome, error=outcome.error or unexpected(exc))
         return outcome
 
-    async def _stem(self, entry: Entry, ends: Mapping[str, Generation]) -> str:
-        """The beginning of the names of its files."""
+    async def _stem(self, entry: Entry, results: Mapping[str, Generation]) -> str:
         saved = _saved(entry.item, FIRST) or _saved(entry.item, SECOND)
-        tasks = [end.task_id for end in ends.values() if end.task_id]
+        tasks = [one.task_id for one in results.values() if one.task_id]
         named = partial(self._folder.stem, saved=saved[0] if saved else None, tasks=tasks)
         stem: str = await self._on_disk(named, entry.key, entry.number, entry.request)
         return stem
@@ -122,13 +121,9 @@ class ItemFiles:
         except OSError as exc:
             raise unwritable(exc, self._path) from exc
 
-    async def _size(self, path: Path) -> int | None:
-        size: int | None = await self._deps.runtime.run_sync(_size_of, path)
-        return size
-
 
 def _saved(item: Item, stage: str) -> tuple[str, int] | None:
-    """The name and the length of a file that an earlier run saved."""
+    """The name and the length of the file that an earlier run saved."""
     row = item.stages.get(download_stage(stage, 0))
     file = row.file if row else None
     return (Path(file[0]).name, file[1]) if file else None

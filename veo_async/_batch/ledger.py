@@ -1,7 +1,7 @@
-"""The ledger of a batch: each POST is allowed, recorded as an intent, and its end noted.
+"""The ledger of a batch: allows each POST, records its intent, and notes its outcome.
 
-The intent is durable before the POST. The end is noted in the very step in which it becomes known,
-whether or not its item still waits for it.
+The intent is durable before the POST is sent. The outcome is noted in the same step in which it
+becomes known, even if the item no longer waits for it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from copy import copy
 
-from .._journal.events import Accepted, Event, Intended, Uncertain, Withdrawn
+from .._journal.events import Accepted, Event, Intended, Succeeded, Uncertain, Withdrawn
 from .._journal.journal import Journal
 from .._reconcile.decision import Absent, Adopt
 from .._reconcile.window import EARLY
@@ -18,8 +18,8 @@ from .._submit.retry import Step
 from .._submit.verdict import Verdict
 from ..errors import JournalError
 from ..models import VideoRequest
-from .spending import SpendingGate, may_be_billed
-from .stages import event_of, is_finished
+from .spending import SpendingGate
+from .stages import event_of
 
 logger = logging.getLogger("veo_async")
 
@@ -29,15 +29,14 @@ class StageLedger:
 
     Args:
         gate: lets a POST pass, and counts it.
-        journal: the file, if there is one.
-        key: the item.
-        stage: the stage.
+        journal: the batch's journal, if there is one.
+        key, stage: the item and its stage.
         wall_clock: Unix time in seconds.
-        offset: by how many seconds the service's clock runs ahead, if that is known.
+        offset: the lead of the service's clock in seconds, if it is known.
         is_lost: whether an earlier run may have sent it.
 
     Attributes:
-        finished: whether the result is recorded already.
+        finished: whether the result is already recorded.
     """
 
     def __init__(
@@ -73,7 +72,7 @@ class StageLedger:
         return self._journal is not None
 
     def is_same(self, other: object) -> bool:
-        """Whether another ledger is of the same stage of the same item, in the same file."""
+        """Whether another ledger is for the same stage of the same item, in the same journal."""
         return isinstance(other, StageLedger) and self.name == other.name
 
     @property
@@ -83,10 +82,10 @@ class StageLedger:
         return path, self._key, self._stage
 
     async def announce(self, request: VideoRequest, action: str, callback_url: str | None) -> None:
-        """Allow the POST, and record the intent; again if that was too long ago.
+        """Wait until the POST is allowed, and record its intent; again if the intent is too old.
 
         Raises:
-            VeoError: it may not be sent, perhaps because of what became of another one.
+            VeoError: it may not be sent, perhaps because another one failed.
         """
         if self._announced_at is not None:
             try:
@@ -98,7 +97,7 @@ class StageLedger:
                 return
             self.cancel()
         await self._gate.enter(self)
-        # Not before, since that may take minutes, and a lost submit is looked for around this time.
+        # Read after the wait, which may take minutes: a lost submit is looked for around this time.
         sent_at = self._wall_clock()
         if self._is_lost:  # it is sent again at the user's risk
             self._withdraw()
@@ -109,16 +108,16 @@ class StageLedger:
             if self._journal:
                 await self._journal.record(event)
         except BaseException as exc:
-            self._gate.leave(self, billed=False)
+            self._gate.leave(self)
             if not isinstance(exc, JournalError):
                 self._withdraw()
             raise
         self._announced_at = self._wall_clock()
 
     def _check(self) -> None:
-        """Nothing is sent after an error of the account, or if it could not be recorded."""
-        if self._gate.trouble:
-            raise copy(self._gate.trouble)
+        """Nothing is sent after an error of the account or of the journal."""
+        if self._gate.account_error:
+            raise copy(self._gate.account_error)
         if self._journal:
             self._journal.check(self._key)
 
@@ -126,23 +125,21 @@ class StageLedger:
         """The announced POST is not sent. Without one this does nothing."""
         if self._announced_at is not None:
             self._announced_at = None
-            self._gate.leave(self, billed=False)
+            self._gate.leave(self)
             self._withdraw()
 
     def concluded(
         self, verdict: Verdict, step: Step | None, *, ended_at: float, at_once: bool
     ) -> None:
-        """Note what the POST came to."""
+        """Note the outcome of the POST."""
         self._announced_at = None
         event = event_of(self._key, self._stage, verdict, step, ended_at=ended_at, at_once=at_once)
-        self._is_lost, self.finished = isinstance(event, Uncertain), is_finished(event)
+        self._is_lost, self.finished = isinstance(event, Uncertain), isinstance(event, Succeeded)
         self._note(event)
-        self._gate.notice(verdict)
-        self._is_billed = may_be_billed(verdict)
-        self._gate.leave(self, billed=self._is_billed)
+        self._is_billed = self._gate.conclude(self, verdict)
 
     def reconciled(self, conclusion: Adopt | Absent) -> None:
-        """Note what became of a lost submit. One of an earlier run was not counted in this one."""
+        """Note the outcome of a lost submit. One of an earlier run was not counted in this one."""
         if isinstance(conclusion, Adopt):
             self._is_lost = False
             self._note(Accepted(self._key, self._stage, conclusion.task_id))
@@ -153,8 +150,8 @@ class StageLedger:
         self._withdraw()
 
     def left_open(self, submit_timeout: float) -> None:
-        """The batch ends while the POST is open: note until when its answer may come."""
-        assert self._announced_at is not None  # it passed the gate and is not over
+        """The batch ends while the POST is open: note how long its answer may still come."""
+        assert self._announced_at is not None  # it passed the gate and has not ended
         self._note(Uncertain(self._key, self._stage, self._announced_at + EARLY + submit_timeout))
 
     def _withdraw(self) -> None:
@@ -162,7 +159,7 @@ class StageLedger:
         self._note(Withdrawn(self._key, self._stage))
 
     def _note(self, event: Event) -> None:
-        """Nothing may be raised here: what was bought must be handed over."""
+        """Note an event. This raises nothing: the caller must get the task that was bought."""
         try:
             if self._journal:
                 self._journal.note(event)

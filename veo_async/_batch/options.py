@@ -1,4 +1,4 @@
-"""What a batch works with, and what it is to do with each item."""
+"""The dependencies, the options and the items of a batch."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class BatchDeps:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is to be done with each item."""
+    """The options of `VeoClient.batch` that apply to each item."""
 
     folder: Path | None
     upscale: bool
@@ -45,8 +45,13 @@ class Options:
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One item under way, ``number`` in the order of the input. ``posts`` are what was sent for
-    it."""
+    """One item under way.
+
+    Attributes:
+        deadline: on the event loop's clock.
+        posts: the POSTs that were sent for it.
+        number: its number in the order of the input.
+    """
 
     key: str
     request: VideoRequest

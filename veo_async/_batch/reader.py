@@ -1,4 +1,4 @@
-"""Reads the input of a batch: its entries, their keys, and what the journal knows of them."""
+"""Reads the input of a batch: its entries, their keys, and the journal's item of each key."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ Asked = VideoRequest | tuple[str, VideoRequest]
 Source = Iterable[Asked] | AsyncIterable[Asked]
 
 PORTION = 256
-"""How many entries of an input that does not wait are looked up in the journal at once."""
+"""The most entries of a synchronous input that are looked up in the journal at once."""
 
 
 class Reader:
     """The entries of an input.
 
     Attributes:
-        match: whether the input is that of the journal, by what was read.
-        error: what the input raised.
+        match: how far the input and the journal agree.
+        mismatch: the error for an input that does not belong to the journal.
+        error: the exception that the input raised.
         is_over: whether the input has ended.
     """
 
@@ -34,16 +35,21 @@ class Reader:
         self._later = aiter(source) if isinstance(source, AsyncIterable) else None
         self._now = iter(()) if isinstance(source, AsyncIterable) else iter(source)
         self._keys = Keys()
+        self.mismatch: JournalError | None = None
         self.error: Exception | None = None
         self.is_over = False
 
     async def read(self, most: int) -> list[tuple[str, VideoRequest, Item | None]]:
-        """The next entries, at most so many: key, request, and the item of the journal if it has
-        one, which may be about another request. An error of the input is kept in ``error``."""
+        """The next entries, at most ``most``: key, request, and the journal's item of this key,
+        which may have another request. Sets ``mismatch`` and ``error``."""
         portion = await self._portion(most)
         known = await self._journal.get_many([key for key, _ in portion]) if self._journal else {}
         for key, _ in portion:
             self.match = self.match.seen(known.get(key))
+        decision, is_whole = self.match.decision, self.is_over and not self.error
+        is_other = decision == "refuse" or (decision == "defer" and self.match.new and is_whole)
+        if self._journal and is_other and not self.mismatch:
+            self.mismatch = self.match.error(str(self._journal.path))
         return [(key, request, known.get(key)) for key, request in portion]
 
     async def _portion(self, most: int) -> list[tuple[str, VideoRequest]]:
@@ -63,7 +69,3 @@ class Reader:
         given, request = arguments.read_entry(entry)
         key = self._keys.key(request) if given is None else self._keys.take(given)
         return key, request
-
-    def mismatch(self) -> JournalError:
-        """The error for an input that is not the journal's."""
-        return self.match.error(str(self._journal.path) if self._journal else "")

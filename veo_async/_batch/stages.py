@@ -1,10 +1,8 @@
-"""The stages of an item, and what is recorded of a POST."""
+"""The stages of an item, and the journal's event for each outcome of a POST."""
 
 from __future__ import annotations
 
-from .._journal import events
-from .._journal.rows import FIRST, Item
-from .._journal.rows import Step as ItemStep
+from .._journal import events, rows
 from .._submit.retry import Step, Stop
 from .._submit.verdict import Accepted, Refused, Uncertain, Verdict
 from ..errors import (
@@ -22,10 +20,10 @@ SECOND = "upscale"
 """The stage that makes the 1080p version."""
 
 MANY = 1000
-"""How many items are under way at most where nothing else is said."""
+"""The most items under way at once, by default."""
 
 PASSING = (AccountError, NoAPIError, RateLimitError, ServerError)
-"""Refusals that say nothing about the request itself, so a later run sends it again."""
+"""Refusals for a reason outside of the request, so a later run sends it again."""
 
 PAID = "It stays paid for."
 """The advice of an error about a video that was made."""
@@ -40,14 +38,14 @@ def event_of(
     ended_at: float,
     at_once: bool = False,
 ) -> events.StageEvent:
-    """The event that records a POST.
+    """The event that records the outcome of a POST.
 
     Args:
         key, stage: the item and its stage.
-        verdict: what its answer proved.
-        step: what follows; ``None`` if it was accepted.
-        ended_at: when it was over, in Unix seconds.
-        at_once: whether only the id was answered, as was asked for.
+        verdict: the verdict on its answer.
+        step: the next step; ``None`` if it was accepted.
+        ended_at: Unix time in seconds when it ended.
+        at_once: whether the service answered with an id alone, as it was asked to.
     """
     match verdict:
         case Accepted(task_id, status):
@@ -62,14 +60,11 @@ def event_of(
             return events.Withdrawn(key, stage)
 
 
-def is_finished(event: events.StageEvent) -> bool:
-    """Whether the event records the result of its stage."""
-    return isinstance(event, events.Succeeded)
-
-
-def step_of(item: Item, request: VideoRequest, *, upscale: bool, retry_failed: bool) -> ItemStep:
-    """What a run does first about an item that costs money or time; `finished` is free."""
-    stages = [FIRST, SECOND] if upscale and not isinstance(request, Get1080p) else [FIRST]
+def step_of(
+    item: rows.Item, request: VideoRequest, *, upscale: bool, retry_failed: bool
+) -> rows.Step:
+    """The first step of an item that costs money or time; ``finished`` if all are free."""
+    stages = [rows.FIRST, SECOND] if upscale and not isinstance(request, Get1080p) else [rows.FIRST]
     for stage in stages:
         step = item.step(stage)
         if step == "failed" and retry_failed:
@@ -80,7 +75,7 @@ def step_of(item: Item, request: VideoRequest, *, upscale: bool, retry_failed: b
 
 
 def upscaling(request: VideoRequest, generation: Generation) -> Get1080p | None:
-    """The request for the 1080p version of a result; ``None`` if it is one.
+    """The request for the 1080p version of a result; ``None`` if the result is one.
 
     Raises:
         InvalidRequestError: the result has no video with an id.
@@ -98,16 +93,16 @@ def upscaling(request: VideoRequest, generation: Generation) -> Get1080p | None:
 
 
 def unexpected(error: Exception) -> VeoError:
-    """A fault of our own as a value: it must not lose the others' videos."""
-    told = VeoError(f"An unexpected {type(error).__name__}: {error}", may_have_cost=True)
-    told.__cause__ = error
-    return told
+    """The error for a fault of our own. As a value it cannot end the items of others."""
+    fault = VeoError(f"An unexpected {type(error).__name__}: {error}", may_have_cost=True)
+    fault.__cause__ = error
+    return fault
 
 
 def unwritable(error: OSError, folder: object) -> DownloadError:
-    """The error for a folder in which nothing can be written down."""
+    """The error for a folder that cannot be written."""
     return DownloadError(
-        f"Nothing can be saved in the folder {folder} ({error}): see to it, and run the same batch "
+        f"Nothing can be saved in the folder {folder} ({error}). Fix that, and run the same batch "
         "again.",
         path=folder,
     )
