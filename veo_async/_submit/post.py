@@ -8,7 +8,6 @@ from typing import Any
 
 from .._base.signal import Signal
 from .._events import EventContext
-from .._limits.slots import Place
 from .._reconcile.comparison import normalise
 from .._tracking.task import TrackedTask
 from ..callbacks._registry import CallbackHandle
@@ -28,11 +27,11 @@ class Post:
         verdict: what its answer proved, once it is over.
         tracked: the task that it started, if it was accepted.
         abandoned: whether its caller is gone, so that nobody else will tell what came of it.
-        place: its place in flight.
+        ticket: its number in the queue of submits, by which it is counted as in flight.
         ledger: who is told of it, if anybody is.
         context: what the events about it name.
         offset: by how many seconds the service's clock ran ahead when it was sent, if known.
-        ticket: the submit's own callback, if it has one.
+        callback: the submit's own callback, if it has one.
         over: set once it is over and its verdict is known.
         patience: when it is cut, in monotonic seconds.
         is_hurried: whether its caller was cancelled once more while it settled: the end of the
@@ -45,7 +44,7 @@ class Post:
         body: dict[str, Any],
         *,
         sent_at: float,
-        place: Place,
+        ticket: int,
         ledger: Ledger | None,
         offset: float | None,
         callback: CallbackHandle | None,
@@ -58,7 +57,7 @@ class Post:
         self.context = EventContext.of(request, key=ledger.key if ledger else None, sent_at=sent_at)
         self.sent_at = sent_at
         self.ended_at = sent_at
-        self.place = place
+        self.ticket = ticket
         self.verdict: Verdict | None = None
         self.tracked: TrackedTask | None = None
         self.abandoned = False

@@ -23,8 +23,7 @@ import anyio
 
 from .._base.runtime import Runtime
 from .._events import EventEmitter, event_of_absence, event_of_adoption
-from .._limits.limiter import Limiter
-from .._limits.slots import Place
+from .._limits.admission import Admission
 from .._reconcile.decision import Absent, CannotTell
 from .._reconcile.reconciler import Reconciler
 from .._reconcile.window import LostSubmit, Receipt
@@ -57,7 +56,7 @@ class Submitter:
 
     def __init__(
         self,
-        limiter: Limiter,
+        admission: Admission,
         tracker: Tracker,
         reconciler: Reconciler,
         callback_router: CallbackRouter,
@@ -67,7 +66,7 @@ class Submitter:
         runtime: Runtime,
         events: EventEmitter,
     ) -> None:
-        self._limiter = limiter
+        self._admission = admission
         self._tracker = tracker
         self._reconciler = reconciler
         self._callback_router = callback_router
@@ -101,19 +100,15 @@ class Submitter:
         respelled = self._spelling if request.action in OTHER_SPELLING else None
         action = respelled or request.action
         attempts = retry.Attempts(started=anyio.current_time(), action=action)
-        ticket = self._limiter.ticket()
+        ticket = self._admission.ticket()
         callback = None if request.callback_url else callback or self._callback_router.issue()
         try:
             while True:
                 intent = self._intent(request, attempts.action, ledger, callback)
-                place, waited = await self._turn(deadline, ticket, intent)
+                waited = await self._turn(deadline, ticket, intent)
                 # A wait for others' ends is no retry of this one.
                 attempts = replace(attempts, started=attempts.started + waited)
-                try:
-                    post = self._begin(request, attempts.action, place, ledger, callback)
-                except BaseException:
-                    place.release()
-                    raise
+                post = self._begin(request, attempts.action, ticket, ledger, callback)
                 begun.append(post)
                 step = await self._outcome(post, attempts, deadline)
                 if isinstance(step, TrackedTask):
@@ -137,36 +132,31 @@ class Submitter:
         callback_url = callback.url if callback else request.callback_url
         return Intent(ledger, request, action, callback_url, self._runtime.wall_clock)
 
-    async def _turn(
-        self, deadline: float, ticket: int, intent: Intent | None
-    ) -> tuple[Place, float]:
-        """Wait until a POST may be sent that is announced; see `Limiter.enter_submit`."""
+    async def _turn(self, deadline: float, ticket: int, intent: Intent | None) -> float:
+        """Wait until a POST may be sent that is announced; see `Admission.enter`."""
         if intent is None:
-            return await _before(deadline, self._limiter.enter_submit, ticket)
-        enter = partial(self._limiter.enter_submit, prepare=intent.declare, is_slow=intent.is_slow)
+            return await _before(deadline, self._admission.enter, ticket)
+        enter = partial(self._admission.enter, prepare=intent.declare, is_slow=intent.is_slow)
         try:
-            place, waited = await _before(deadline, enter, ticket)
+            waited = await _before(deadline, enter, ticket)
         except BaseException:
             intent.withdraw()
             raise
         try:
             await intent.renew()
         except BaseException:
-            self._limiter.leave("submit")
-            place.release()
+            self._admission.leave(ticket)
             raise
-        return place, waited
+        return waited
 
     async def _outcome(
         self, post: Post, attempts: retry.Attempts, deadline: float
     ) -> TrackedTask | retry.Again:
-        """What follows a POST. One that started a task gave it its place; one that was abandoned
-        keeps it until it is over; all others give it back."""
+        """What follows a POST."""
         try:
             return await self._step(post, attempts, deadline)
         finally:
-            if not post.abandoned and not post.tracked:
-                post.place.release()
+            self._admission.resolved(post.ticket)
 
     async def _step(
         self, post: Post, attempts: retry.Attempts, deadline: float
@@ -255,7 +245,7 @@ class Submitter:
         self,
         request: VideoRequest,
         action: str,
-        place: Place,
+        ticket: int,
         ledger: Ledger | None,
         callback: CallbackHandle | None,
     ) -> Post:
@@ -263,7 +253,7 @@ class Submitter:
         try:
             self._check_open()
         except ClientClosedError:
-            self._limiter.leave("submit")
+            self._admission.leave(ticket)
             if ledger:
                 ledger.not_posted()
             raise
@@ -277,7 +267,7 @@ class Submitter:
             request,
             body,
             sent_at=self._runtime.wall_clock(),
-            place=place,
+            ticket=ticket,
             ledger=ledger,
             offset=self._reconciler.offset,
             callback=callback,
@@ -297,7 +287,7 @@ class Submitter:
 
     async def _post(self, post: Post, body: dict[str, Any]) -> None:
         timeout = self._policy.submit_timeout
-        answer = await self._limiter.post("submit", body, timeout=timeout)
+        answer = await self._admission.post(body, timeout=timeout)
         if post.callback:
             answer = without_token(answer, post.callback)
         post.verdict = judge(answer)
@@ -305,12 +295,13 @@ class Submitter:
     def _conclude(self, post: Post, action: str, task: asyncio.Task[None]) -> None:
         """The POST is over, whoever is still there to hear of it."""
         post.task = None  # its caller may wait for the video for minutes, and keeps the rest
-        self._limiter.leave("submit")
         self._guard.done(post)
         post.ended_at = self._runtime.wall_clock()
         if post.verdict is None:
             failed = None if task.cancelled() else task.exception()
             post.verdict = Uncertain("it was cut before its answer came", cause=failed)
+        is_looked_for = isinstance(post.verdict, Uncertain) and not post.abandoned
+        self._admission.leave(post.ticket, is_lost=is_looked_for)
         if self._events:
             at = self._events.now()
             self._events.emit(event_of_verdict(post.context, post.verdict, at=at))
@@ -346,8 +337,8 @@ class Submitter:
         kind = (post.request.action, post.request.model)
         post.tracked = self._tracker.follow(task_id, status, context=post.context, kind=kind)
         self._callback_router.bind(post.callback, post.tracked)
-        self._tracker.hold_place(post.tracked, post.place)
-        post.place.keep()
+        if self._tracker.count(post.tracked):
+            self._admission.accepted(post.ticket)
         return post.tracked
 
     # The caller.
