@@ -208,7 +208,7 @@ class VeoClient:
             transport=transport,
             proxy=proxy,
             verify=verify,
-            loopback_ok=address.place == "loopback",
+            loopback_ok=address.scope == "loopback",
             random=runtime.rng,
             run_sync=runtime.run_sync,
             look_up=queries.many,

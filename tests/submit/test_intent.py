@@ -29,7 +29,7 @@ from veo_async import WaitTimeoutError as Late
 from veo_async._base.runtime import Runtime
 from veo_async._journal.journal import GROUP
 from veo_async._journal.rows import FIRST, Row
-from veo_async._journal.sqlite import JournalFile
+from veo_async._journal.sqlite import JournalDatabase
 from veo_async._limits.adaptive import MOST_AHEAD
 from veo_async._reconcile.window import EARLY
 from veo_async._submit.ledger import Intent
@@ -60,7 +60,7 @@ def prompts(count: int) -> list[TextToVideo]:
 # An intent by itself.
 
 
-class Book:
+class ItemCache:
     """A ledger that keeps what it is told, and takes its time."""
 
     key = "k"
@@ -112,7 +112,7 @@ class Book:
         """Nothing is lost here."""
 
 
-def intent_in(book: Book) -> Intent:
+def intent_in(book: ItemCache) -> Intent:
     """An intent on the clock of the event loop."""
     return Intent(book, MUG, "text2video", "https://app.example/1", now)
 
@@ -125,7 +125,7 @@ def declared(at: float) -> tuple[TextToVideo, str, float, str]:
 @pytest.mark.parametrize("age, renewed", [(0.0, False), (EARLY, False), (EARLY + 0.01, True)])
 async def test_an_intent_is_renewed_once_it_is_too_old(age: float, *, renewed: bool) -> None:
     """It is withdrawn first, so that at any time one POST at most is announced."""
-    book = Book()
+    book = ItemCache()
     intent = intent_in(book)
     await asyncio.sleep(5.0)
     await intent.declare()
@@ -139,7 +139,7 @@ async def test_an_intent_is_renewed_once_it_is_too_old(age: float, *, renewed: b
 
 async def test_an_intent_is_withdrawn_once_and_only_if_it_was_declared() -> None:
     """Whoever failed to declare it has seen to that already."""
-    book = Book()
+    book = ItemCache()
     intent = intent_in(book)
 
     intent.withdraw()
@@ -153,7 +153,7 @@ async def test_an_intent_is_withdrawn_once_and_only_if_it_was_declared() -> None
 
 async def test_an_intent_is_withdrawn_if_it_may_not_be_sent_any_more() -> None:
     """What happened to others since it was declared counts, however young it is."""
-    book = Book()
+    book = ItemCache()
     intent = intent_in(book)
     await intent.declare()
     book.trouble = InsufficientBalanceError("used up")
@@ -167,7 +167,7 @@ async def test_an_intent_is_withdrawn_if_it_may_not_be_sent_any_more() -> None:
 @pytest.mark.parametrize("cut", [False, True])
 async def test_an_intent_that_cannot_be_renewed_stays_withdrawn(*, cut: bool) -> None:
     """Whether the ledger refuses it or its caller is gone meanwhile."""
-    book = Book(seconds=0.5)
+    book = ItemCache(seconds=0.5)
     intent = intent_in(book)
     await intent.declare()
     await asyncio.sleep(EARLY + 1.0)
@@ -238,7 +238,7 @@ async def outcomes_of(veo: VeoClient, requests: Any, **options: Any) -> list[Out
 
 def rows_of(path: Path) -> dict[str, Row]:
     """The rows of the first stage by prompt."""
-    file = JournalFile(path)
+    file = JournalDatabase(path)
     file.open()
     items = file.items().values()
     file.close()
@@ -456,15 +456,15 @@ async def test_nothing_is_sent_once_a_write_failed(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was announced by then may be durable; what comes of it could not be recorded."""
-    service, write, failed_at = Exhausted(), JournalFile.write, [inf]
+    service, write, failed_at = Exhausted(), JournalDatabase.write, [inf]
 
-    def fail(file: JournalFile, rows: Sequence[Row]) -> None:
+    def fail(file: JournalDatabase, rows: Sequence[Row]) -> None:
         if len(service.sent) > 200:
             failed_at[0] = min(failed_at[0], now())
             raise JournalError("The disk is full.")
         write(file, rows)
 
-    monkeypatch.setattr(JournalFile, "write", fail)
+    monkeypatch.setattr(JournalDatabase, "write", fail)
     async with with_clock(service) as veo:
         with pytest.raises(JournalError, match="disk is full"):
             await outcomes_of(veo, prompts(600), journal=path)

@@ -18,13 +18,13 @@ class Fingerprints:
     """Names that are added often and asked for rarely."""
 
     def __init__(self) -> None:
-        self._marks = array("Q")
+        self._fingerprints = array("Q")
 
     def add(self, name: str) -> None:
         """Know this name again."""
-        self._marks.append(fingerprint(name))
+        self._fingerprints.append(fingerprint(name))
 
     def among(self, names: Collection[str]) -> frozenset[str]:
         """Which of these names were added. It takes as long as there are any."""
-        marked = {fingerprint(name): name for name in names}
-        return frozenset(marked[mark] for mark in self._marks if mark in marked)
+        wanted = {fingerprint(name): name for name in names}
+        return frozenset(wanted[one] for one in self._fingerprints if one in wanted)

@@ -23,7 +23,7 @@ from ..errors import InvalidRequestError
 MAX_LENGTH = 8192
 """Characters in an address; the longest signed URLs of the large CDNs stay under 4096."""
 
-Place = Literal["public", "loopback", "inside"]
+Scope = Literal["public", "loopback", "inside"]
 """Where an address leads: to the internet, to this machine, or into a network (or nowhere)."""
 
 IPAddress = IPv4Address | IPv6Address
@@ -62,9 +62,9 @@ class Address:
     query: str
 
     @property
-    def place(self) -> Place:
+    def scope(self) -> Scope:
         """Where it leads, as far as its text tells: a name may still resolve to anything."""
-        return _place_of_host(self.host)
+        return _scope_of_host(self.host)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -81,7 +81,7 @@ def read_base_url(text: object) -> Address:
     """
     try:
         address = _read(text.strip() if isinstance(text, str) else text)
-        if address.scheme != "https" and address.place != "loopback":
+        if address.scheme != "https" and address.scope != "loopback":
             _refuse("must start with https://, except on this machine itself")
         if address.query or "#" in str(text):
             _refuse("must have neither a query nor a fragment")
@@ -123,10 +123,10 @@ def read_file_address(text: object, *, loopback_ok: bool) -> Address:
         AddressError: it may not be fetched.
     """
     address = _read(text)
-    place = address.place
-    if place == "inside" or (place == "loopback" and not loopback_ok):
+    scope = address.scope
+    if scope == "inside" or (scope == "loopback" and not loopback_ok):
         _refuse("leads to a private or reserved address instead of the internet")
-    if address.scheme != "https" and place != "loopback":
+    if address.scheme != "https" and scope != "loopback":
         _refuse("must start with https://")
     return address
 
@@ -157,10 +157,10 @@ def _joined(current: Address, location: str) -> str:
 def may_connect(ip: str, *, loopback_ok: bool) -> bool:
     """Whether a file may be fetched from this address that a name was resolved to."""
     try:
-        place = _place_of_ip(ipaddress.ip_address(ip))
+        scope = _scope_of_ip(ipaddress.ip_address(ip))
     except ValueError:
         return False
-    return place == "public" or (place == "loopback" and loopback_ok)
+    return scope == "public" or (scope == "loopback" and loopback_ok)
 
 
 def shown(url: object) -> str:
@@ -247,30 +247,30 @@ def _encoded(text: str) -> str:
         _refuse("holds half of a surrogate pair")
 
 
-def _place_of_host(host: str) -> Place:
+def _scope_of_host(host: str) -> Scope:
     if host == "localhost" or host.endswith(".localhost"):  # RFC 6761, section 6.3
         return "loopback"
     try:
-        return _place_of_ip(ipaddress.ip_address(host))
+        return _scope_of_ip(ipaddress.ip_address(host))
     except ValueError:
         return "public"
 
 
-def _place_of_ip(ip: IPAddress) -> Place:
+def _scope_of_ip(ip: IPAddress) -> Scope:
     if isinstance(ip, IPv6Address):
-        return _place_of_ipv6(ip)
+        return _scope_of_ipv6(ip)
     if ip.is_loopback:
         return "loopback"
     special = ip.is_multicast or any(ip in net for net in _SPECIAL_IPV4)
     return "public" if ip.is_global and not special else "inside"
 
 
-def _place_of_ipv6(ip: IPv6Address) -> Place:
+def _scope_of_ipv6(ip: IPv6Address) -> Scope:
     if ip.ipv4_mapped:
-        return _place_of_ip(ip.ipv4_mapped)
+        return _scope_of_ip(ip.ipv4_mapped)
     if ip.is_loopback:
         return "loopback"
     if inner := ip.sixtofour or (IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None):
-        return "public" if _place_of_ip(inner) == "public" else "inside"
+        return "public" if _scope_of_ip(inner) == "public" else "inside"
     special = any(ip in net for net in _SPECIAL_IPV6)
     return "public" if ip in _GLOBAL_IPV6 and not special else "inside"

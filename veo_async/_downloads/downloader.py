@@ -31,7 +31,7 @@ from .response import (
     failure_message,
     fresh_url,
 )
-from .resume import FileIdentity, PartialFile, notes_on, read_held
+from .resume import FileIdentity, PartialFile, notes_for, resumable
 
 __all__ = ["DownloadTimes", "Downloads"]
 
@@ -54,13 +54,13 @@ class _Fetch:
 
     url: str
     part: PartFile
-    mark: FileIdentity | None
-    held: PartialFile = field(default_factory=PartialFile)
+    identity: FileIdentity | None
+    partial: PartialFile = field(default_factory=PartialFile)
     saved: int = 0
 
     def notes(self) -> Notes:
         """What a later run is told of the bytes that are there."""
-        return partial(notes_on, self.mark, self.held)
+        return partial(notes_for, self.identity, self.partial)
 
 
 class Downloads:
@@ -106,7 +106,7 @@ class Downloads:
         self._run_sync = run_sync
         self._look_up = look_up
         self._max_bytes = max_bytes
-        self._places = anyio.Semaphore(parallel)
+        self._slots = anyio.Semaphore(parallel)
         self._tries = tries
 
     async def fetch(
@@ -136,11 +136,11 @@ class Downloads:
             DownloadError: it could not be fetched, was not an MP4, or could not be written.
             ClientClosedError: `aclose` was called.
         """
-        mark = FileIdentity(task_id, stage) if task_id and stage else None
-        fetch = _Fetch(url, PartFile(path), mark)
+        identity = FileIdentity(task_id, stage) if task_id and stage else None
+        fetch = _Fetch(url, PartFile(path), identity)
         try:
             self._hosts.check(url)
-            async with self._places:
+            async with self._slots:
                 await self._in_time(fetch, partial(self._renewed, fetch, task_id, video_id))
         except (NotRetryable, Retryable, AddressError) as exc:
             message = failure_message(exc, url=fetch.url, path=path, task_id=task_id)
@@ -162,8 +162,10 @@ class Downloads:
 
     async def _whole(self, fetch: _Fetch, renewed: Callable[[], Awaitable[bool]]) -> None:
         try:
-            fetch.held = await self._on_disk(fetch.part.begin, partial(read_held, mark=fetch.mark))
-            fetch.saved = fetch.held.count
+            fetch.partial = await self._on_disk(
+                fetch.part.begin, partial(resumable, identity=fetch.identity)
+            )
+            fetch.saved = fetch.partial.count
             await self._repeatedly(fetch, renewed)
             await self._on_disk(fetch.part.commit)
         except NotRetryable:
@@ -175,7 +177,7 @@ class Downloads:
 
     async def _repeatedly(self, fetch: _Fetch, renewed: Callable[[], Awaitable[bool]]) -> None:
         failures = renewals = 0
-        before = fetch.held
+        before = fetch.partial
         while True:
             try:
                 return await self._once(fetch)
@@ -184,13 +186,13 @@ class Downloads:
                 if renewals > RENEWALS or not await renewed():
                     raise
             except Retryable as exc:
-                if fetch.held.made_progress(before):
-                    failures, before = 0, fetch.held
+                if fetch.partial.made_progress(before):
+                    failures, before = 0, fetch.partial
                 failures += 1
                 if failures >= self._tries:
                     raise
                 if isinstance(exc, Restart):
-                    fetch.held = fetch.held.without_validator()
+                    fetch.partial = fetch.partial.without_validator()
                 await self._pause(failures)
 
     async def _pause(self, failures: int) -> None:
@@ -209,24 +211,22 @@ class Downloads:
         return fetch.url != stale
 
     async def _once(self, fetch: _Fetch) -> None:
-        async with self._hosts.ask(fetch.url, fetch.held) as (body, pieces):
-            if body.start < fetch.held.count:
-                fetch.held, fetch.saved = PartialFile(), 0
-                await self._on_disk(fetch.part.cut, 0)
-            fetch.held = PartialFile(body.start, body.validator, body.length)
+        async with self._hosts.ask(fetch.url, fetch.partial) as (body, pieces):
+            if body.start < fetch.partial.count:
+                fetch.partial, fetch.saved = PartialFile(), 0
+                await self._on_disk(fetch.part.truncate, 0)
+            fetch.partial = PartialFile(body.start, body.validator, body.length)
             await self._receive(fetch, BodyCheck(body, max_bytes=self._max_bytes), pieces)
 
-    async def _receive(
-        self, fetch: _Fetch, reception: BodyCheck, pieces: AsyncIterable[bytes]
-    ) -> None:
+    async def _receive(self, fetch: _Fetch, check: BodyCheck, pieces: AsyncIterable[bytes]) -> None:
         waiting = bytearray()
         try:
             async for piece in pieces:
-                reception.take(piece)
+                check.take(piece)
                 waiting += piece
                 if len(waiting) >= WRITE_SIZE:
                     await self._write(fetch, waiting)
-            reception.end()
+            check.end()
         except Restart:
             raise
         except Retryable:
@@ -236,11 +236,15 @@ class Downloads:
 
     async def _write(self, fetch: _Fetch, waiting: bytearray) -> None:
         await self._on_disk(fetch.part.write, bytes(waiting))
-        fetch.held = replace(fetch.held, count=fetch.held.count + len(waiting))
+        fetch.partial = replace(fetch.partial, count=fetch.partial.count + len(waiting))
         waiting.clear()
-        if fetch.mark and fetch.part.is_lasting and fetch.held.count >= fetch.saved + SAVE_SIZE:
+        if (
+            fetch.identity
+            and fetch.part.is_lasting
+            and fetch.partial.count >= fetch.saved + SAVE_SIZE
+        ):
             await self._on_disk(fetch.part.save, fetch.notes())
-            fetch.saved = fetch.held.count
+            fetch.saved = fetch.partial.count
 
     async def _on_disk(self, call: Callable[..., T], *args: Any) -> T:
         try:

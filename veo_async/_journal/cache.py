@@ -13,41 +13,41 @@ from . import states
 from .events import Event, Retried
 from .rows import ENDS, Item, Row
 
-MOST_KNOWN = 10_000
+MOST_KEPT = 10_000
 """How many items are kept; of the others the rows are read again when something happens to them."""
 
 
-class Book:
+class ItemCache:
     """The last attempt at each stage of some items."""
 
     def __init__(self) -> None:
-        self._known: dict[str, dict[str, Row]] = {}
+        self._stages: dict[str, dict[str, Row]] = {}
 
-    def unknown(self, events: Iterable[Event]) -> list[str]:
+    def missing(self, events: Iterable[Event]) -> list[str]:
         """The keys of items that have to be read before these events can be entered."""
-        keys = {event.key: None for event in events if event.key not in self._known}
+        keys = {event.key: None for event in events if event.key not in self._stages}
         return [key for key in keys if states.is_storable(key)]
 
-    def learn(self, keys: Iterable[str], items: Mapping[str, Item]) -> None:
+    def load(self, keys: Iterable[str], items: Mapping[str, Item]) -> None:
         """Keep what was read of the items with these keys; there is nothing of the others."""
         for key in keys:
-            if key not in self._known:
+            if key not in self._stages:
                 item = items.get(key)
-                self._known[key] = dict(item.stages) if item else {}
+                self._stages[key] = dict(item.stages) if item else {}
 
-    def offer(self, keys: Iterable[str], items: Mapping[str, Item]) -> None:
+    def preload(self, keys: Iterable[str], items: Mapping[str, Item]) -> None:
         """The same of items to which something may happen soon, while there is room."""
-        if len(self._known) < MOST_KNOWN:
-            self.learn(keys, items)
+        if len(self._stages) < MOST_KEPT:
+            self.load(keys, items)
 
-    def enter(self, event: Event, *, at: float) -> list[Row]:
+    def apply(self, event: Event, *, at: float) -> list[Row]:
         """The rows that an event changes, recorded ``at`` (Unix seconds).
 
         Raises:
             JournalError: it is illegal, and changes nothing.
         """
         states.checked_key(event.key)
-        stages = self._known[event.key]
+        stages = self._stages[event.key]
         if isinstance(event, Retried):
             rows = states.retry(stages.values(), event.key, at=at)
         else:
@@ -55,23 +55,23 @@ class Book:
         stages.update((row.stage, row) for row in rows)
         return rows
 
-    def close(self, keys: Iterable[str]) -> None:
+    def committed(self, keys: Iterable[str]) -> None:
         """A transaction is over: forget those of its items that are over too, and the oldest beyond
-        `MOST_KNOWN`. No sooner, since its own may be among the oldest."""
+        `MOST_KEPT`. No sooner, since its own may be among the oldest."""
         for key in keys:
-            stages = self._known.get(key)
+            stages = self._stages.get(key)
             if stages and all(row.step in ENDS for row in stages.values()):
-                del self._known[key]
-        while len(self._known) > MOST_KNOWN:
-            del self._known[next(iter(self._known))]
+                del self._stages[key]
+        while len(self._stages) > MOST_KEPT:
+            del self._stages[next(iter(self._stages))]
 
     def clear(self) -> None:
         """Forget everything: nobody knows whether it is recorded."""
-        self._known.clear()
+        self._stages.clear()
 
 
-def entered(
-    book: Book, events: Iterable[tuple[Event, float]]
+def apply_all(
+    cache: ItemCache, events: Iterable[tuple[Event, float]]
 ) -> tuple[list[Row], list[JournalError | None]]:
     """Enter events, each with its time.
 
@@ -83,7 +83,7 @@ def entered(
     errors: list[JournalError | None] = []
     for event, at in events:
         try:
-            rows = book.enter(event, at=at)
+            rows = cache.apply(event, at=at)
         except JournalError as exc:
             errors.append(exc)
         else:

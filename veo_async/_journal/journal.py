@@ -26,10 +26,10 @@ import anyio
 from .._base.runtime import RunSync
 from .._base.signal import Signal
 from ..errors import JournalError
-from .cache import Book, entered
+from .cache import ItemCache, apply_all
 from .events import Accepted, Event, Intended
 from .rows import ENDS, Item, Row
-from .sqlite import JournalFile
+from .sqlite import JournalDatabase
 
 logger = logging.getLogger("veo_async")
 
@@ -43,18 +43,18 @@ PACE = 0.5
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """One queued event. ``heard`` tells whether somebody waits to be told of an error."""
+    """One queued event. ``awaited`` tells whether somebody waits to be told of an error."""
 
     event: Event
     at: float
-    heard: bool
+    awaited: bool
     error: JournalError | None = None
 
 
 @dataclass(slots=True, eq=False)
 class _Transaction:
     entries: list[_Entry] = field(default_factory=list)
-    over: Signal = field(default_factory=Signal)
+    done: Signal = field(default_factory=Signal)
 
 
 class Journal:
@@ -68,20 +68,25 @@ class Journal:
     """
 
     def __init__(
-        self, file: JournalFile, bought: int, *, run_sync: RunSync, wall_clock: Callable[[], float]
+        self,
+        file: JournalDatabase,
+        bought: int,
+        *,
+        run_sync: RunSync,
+        wall_clock: Callable[[], float],
     ) -> None:
-        self._file = file
+        self._database = file
         self._bought = bought
         self._run_sync = run_sync
         self._wall = wall_clock
         self._next = _Transaction()
         self._current: _Transaction | None = None
         self._writer: asyncio.Task[None] | None = None
-        self._book = Book()
+        self._cache = ItemCache()
         self._began = -inf  # when the last commit began, by the event loop's time
         self._hurry = Signal()
         self._broken: str | None = None
-        self._unheard: JournalError | None = None
+        self._unreported: JournalError | None = None
         self._closed = False
 
     @classmethod
@@ -98,7 +103,7 @@ class Journal:
         Raises:
             JournalError: it is no journal of this version, is in use, or cannot be written.
         """
-        file = JournalFile(path)
+        file = JournalDatabase(path)
         try:
             bought = await run_sync(file.open)
         except BaseException:
@@ -110,7 +115,7 @@ class Journal:
     @property
     def path(self) -> Path:
         """The file."""
-        return self._file.path
+        return self._database.path
 
     @property
     def bought(self) -> int:
@@ -125,13 +130,13 @@ class Journal:
         Raises:
             JournalError: it is not recorded: illegal, or it could not be written.
         """
-        transaction, entry = self._enter(event, heard=True, hurried=True)
+        transaction, entry = self._enter(event, awaited=True, hurried=True)
         try:
-            await transaction.over.wait()
+            await transaction.done.wait()
         except BaseException:
-            entry.heard = False
-            if transaction.over.is_set():
-                self._overhear(entry)
+            entry.awaited = False
+            if transaction.done.is_set():
+                self._keep_error(entry)
             raise
         if entry.error:
             raise entry.error
@@ -146,7 +151,7 @@ class Journal:
         Raises:
             JournalError: the journal is closed, or takes no intents any more.
         """
-        self._enter(event, heard=False, hurried=hurried)
+        self._enter(event, awaited=False, hurried=hurried)
 
     def check(self, key: str) -> None:
         """Make sure that what happens to this item can still be recorded, as far as is known.
@@ -166,13 +171,13 @@ class Journal:
         queued = [t for t in (self._current, self._next) if t and t.entries]
         self._hurry.set()
         for transaction in queued:
-            await transaction.over.wait()
-        error, self._unheard = self._unheard, None
+            await transaction.done.wait()
+        error, self._unreported = self._unreported, None
         if error:
             raise error
 
-    def _enter(self, event: Event, *, heard: bool, hurried: bool) -> tuple[_Transaction, _Entry]:
-        entry = _Entry(event, self._wall(), heard)
+    def _enter(self, event: Event, *, awaited: bool, hurried: bool) -> tuple[_Transaction, _Entry]:
+        entry = _Entry(event, self._wall(), awaited)
         if self._closed:
             raise self._explain(entry, f"The journal {self.path} is closed.")
         if refusal := self._refusal(entry):
@@ -222,20 +227,20 @@ class Journal:
 
     async def _write_down(self, admitted: Sequence[_Entry]) -> None:
         events = [(entry.event, entry.at) for entry in admitted]
-        if unknown := self._book.unknown(event for event, _ in events):
-            self._book.learn(unknown, await self._run_sync(self._file.items, unknown))
-        rows, errors = entered(self._book, events)
+        if unknown := self._cache.missing(event for event, _ in events):
+            self._cache.load(unknown, await self._run_sync(self._database.items, unknown))
+        rows, errors = apply_all(self._cache, events)
         for entry, error in zip(admitted, errors, strict=True):
             entry.error = error and self._explain(entry, error.message)
         if rows:
-            await self._run_sync(self._file.write, rows)
-            self._book.close(row.key for row in rows)
+            await self._run_sync(self._database.write, rows)
+            self._cache.committed(row.key for row in rows)
 
     def _fail(self, entries: Iterable[_Entry], cause: BaseException) -> None:
         """A write failed, or nobody knows whether it did."""
         problem = f"The journal {self.path} could not be written ({cause!r})."
         self._broken = cause.message if isinstance(cause, JournalError) else problem
-        self._book.clear()
+        self._cache.clear()
         for entry in entries:
             entry.error = self._explain(entry, self._broken)
             entry.error.__cause__ = cause
@@ -256,17 +261,17 @@ class Journal:
 
     def _finish(self, transaction: _Transaction) -> None:
         for entry in transaction.entries:
-            if not entry.heard:
-                self._overhear(entry)
-        transaction.over.set()
+            if not entry.awaited:
+                self._keep_error(entry)
+        transaction.done.set()
 
-    def _overhear(self, entry: _Entry) -> None:
+    def _keep_error(self, entry: _Entry) -> None:
         """Keep an error that nobody was told of."""
         if entry.error:
             logger.warning(
                 "not recorded: %s of %r: %s", entry.event.name, entry.event.key, entry.error
             )
-            self._unheard = self._unheard or entry.error
+            self._unreported = self._unreported or entry.error
 
     # Reading: what was committed.
 
@@ -282,17 +287,17 @@ class Journal:
         """The items with these keys, in one go; unknown keys are left out."""
         named = list(keys)
         found = await self._items(named)
-        self._book.offer([key for key in named if _goes_on(found.get(key))], found)
+        self._cache.preload([key for key in named if _goes_on(found.get(key))], found)
         return found
 
     async def _items(self, keys: list[str] | None) -> dict[str, Item]:
-        found: dict[str, Item] = await self._run_sync(self._file.items, keys)
+        found: dict[str, Item] = await self._run_sync(self._database.items, keys)
         return found
 
     async def sent_between(self, since: float, until: float) -> tuple[Row, ...]:
         """All attempts, former ones included, whose POST was sent between two Unix times on this
         machine's clock; those with a ``task_id`` are the tasks of this journal."""
-        rows: tuple[Row, ...] = await self._run_sync(self._file.sent_between, since, until)
+        rows: tuple[Row, ...] = await self._run_sync(self._database.sent_between, since, until)
         return rows
 
     # The end.
@@ -310,7 +315,7 @@ class Journal:
             with anyio.CancelScope(shield=True):
                 if self._writer:
                     await asyncio.wait([self._writer])
-                await self._run_sync(self._file.close)
+                await self._run_sync(self._database.close)
 
     async def __aenter__(self) -> Self:
         return self

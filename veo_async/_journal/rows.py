@@ -64,14 +64,14 @@ class Row:
     @property
     def request(self) -> VideoRequest | None:
         """What was asked for; ``None`` for a download."""
-        return serialization.read_request(self.request_json) if self.request_json else None
+        return serialization.load_request(self.request_json) if self.request_json else None
 
     @property
     def facts(self) -> dict[str, Any]:
         """What is known about the POST: ``offset``, ``action`` and ``callback_url`` as `Intended`
         has them, ``at_once`` as `Accepted` has it, ``ended_at``, ``trace_id`` and ``task_id``;
         unknown ones are left out."""
-        return serialization.loads_object(self.facts_json)
+        return serialization.load_object(self.facts_json)
 
     @property
     def task_id(self) -> str | None:
@@ -81,18 +81,18 @@ class Row:
     @property
     def generation(self) -> Generation | None:
         """The result, once it succeeded."""
-        return serialization.read_generation(self._outcome("succeeded"))
+        return serialization.load_generation(self._outcome("succeeded"))
 
     @property
     def error(self) -> VeoError | None:
         """Why there is no result, once it was refused or failed."""
-        return serialization.read_error(self._outcome("refused", "failed"))
+        return serialization.load_error(self._outcome("refused", "failed"))
 
     @property
     def file(self) -> tuple[str, int] | None:
         """The path of the file that was saved, and its length in bytes."""
         saved = self._outcome("saved")
-        fields = serialization.loads_object(saved) if saved else {}
+        fields = serialization.load_object(saved) if saved else {}
         return (fields["path"], fields["bytes"]) if saved else None
 
     def check(self, request: VideoRequest) -> None:
@@ -102,7 +102,7 @@ class Row:
             JournalError: it asks for something else; the error names both.
         """
         if self.request_json is not None:
-            self._check(request, self.request_json, serialization.write_request(request))
+            self._check(request, self.request_json, serialization.dump_request(request))
 
     def _check(self, request: VideoRequest, known: str, given: str) -> None:
         # As texts first: equal texts are equal requests, and most are equal. A later version of
@@ -110,7 +110,7 @@ class Row:
         if known == given:
             return
         # Where the result is posted may change from run to run; the videos are the same.
-        recorded = serialization.read_request(known)
+        recorded = serialization.load_request(known)
         if recorded.model_copy(update={"callback_url": request.callback_url}) == request:
             return
         here = serialization.differing(known, given)

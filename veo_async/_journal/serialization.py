@@ -45,7 +45,7 @@ def _plain(value: object) -> object:
 _ENCODER = json.JSONEncoder(separators=(",", ":"), sort_keys=True, default=_plain)
 
 
-def loads_object(text: str) -> dict[str, Any]:
+def load_object(text: str) -> dict[str, Any]:
     """The JSON object in a stored text.
 
     Raises:
@@ -65,7 +65,7 @@ def _damaged(text: str) -> JournalError:
     return JournalError(f"The journal holds something that this version cannot read: {shown!r}.")
 
 
-def write_request(request: VideoRequest) -> str:
+def dump_request(request: VideoRequest) -> str:
     """A request, canonically: equal requests give equal texts."""
     fields = request.model_dump(mode="json", exclude_none=True, exclude={"extra_body"})
     if request.extra_body:
@@ -73,21 +73,21 @@ def write_request(request: VideoRequest) -> str:
     return dumps(fields)
 
 
-def read_request(text: str) -> VideoRequest:
+def load_request(text: str) -> VideoRequest:
     """The request in a stored text.
 
     Raises:
         JournalError: this version knows no such request.
     """
     try:
-        return _REQUEST.validate_python(loads_object(text))
+        return _REQUEST.validate_python(load_object(text))
     except ValueError as exc:
         raise _damaged(text) from exc
 
 
 def differing(recorded: str, given: str) -> str:
     """In which fields two stored requests differ, for a person."""
-    old, new = loads_object(recorded), loads_object(given)
+    old, new = load_object(recorded), load_object(given)
     names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
     shown = [f"{name}: recorded {_clip(old, name)}, given {_clip(new, name)}" for name in names]
     return "; ".join(shown)
@@ -98,26 +98,26 @@ def _clip(fields: dict[str, Any], name: str) -> str:
     return text if len(text) <= CLIP else f"{text[:CLIP]}... ({len(text)} characters)"
 
 
-def write_generation(generation: Generation) -> str:
+def dump_generation(generation: Generation) -> str:
     """A result with the wire's own field names, the unknown ones included."""
     return dumps(generation)
 
 
-def read_generation(text: str | None) -> Generation | None:
+def load_generation(text: str | None) -> Generation | None:
     """The result in a stored text, if there is one."""
-    return Generation.model_validate(loads_object(text)) if text else None
+    return Generation.model_validate(load_object(text)) if text else None
 
 
-def write_error(error: VeoError) -> str:
+def dump_error(error: VeoError) -> str:
     """An error: the name of its class and its attributes. What it was raised from is left out."""
     return dumps({"class": type(error).__name__, "facts": vars(error)})
 
 
-def read_error(text: str | None) -> VeoError | None:
+def load_error(text: str | None) -> VeoError | None:
     """The error in a stored text, if there is one. An unknown class is read as `VeoError`."""
     if not text:
         return None
-    fields = loads_object(text)
+    fields = load_object(text)
     name, facts = fields.get("class"), fields.get("facts")
     if not isinstance(name, str) or not isinstance(facts, dict):
         raise _damaged(text)

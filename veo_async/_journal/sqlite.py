@@ -69,11 +69,11 @@ _AGAIN = """
 _VALUES = attrgetter(*(field.name for field in fields(Row)))
 """The values of a row, in the order of `_COLUMNS`."""
 
-MOST_PUT = 100
+ROWS_A_STATEMENT = 100
 """How many rows one statement writes; each has nine values, and every SQLite takes 999. Around each
 statement the threads take turns with the interpreter, which costs more than a row."""
 
-MOST_NAMED = 500
+KEYS_A_QUERY = 500
 """How many keys one query names; every SQLite takes twice as many values."""
 
 _REASONS: Mapping[int, str] = {
@@ -90,7 +90,7 @@ _REASONS: Mapping[int, str] = {
 """By SQLite's primary error code: what is the matter, and what to do."""
 
 
-class JournalFile:
+class JournalDatabase:
     """Every method blocks, so call them in a worker thread.
 
     A cancelled caller may leave a call running in its thread. The lock lets one call in at a
@@ -143,12 +143,12 @@ class JournalFile:
             JournalError: nothing was written.
         """
         with self._lock, self._explained("be written"):
-            if len(rows) <= MOST_PUT:
+            if len(rows) <= ROWS_A_STATEMENT:
                 _put(self._opened(), rows)  # a statement alone is a transaction
                 return
             with self._transaction() as db:
-                for start in range(0, len(rows), MOST_PUT):
-                    _put(db, rows[start : start + MOST_PUT])
+                for start in range(0, len(rows), ROWS_A_STATEMENT):
+                    _put(db, rows[start : start + ROWS_A_STATEMENT])
 
     def items(self, keys: Iterable[str] | None = None) -> dict[str, Item]:
         """The items with these keys, in their order, or all, in that in which they were begun."""
@@ -251,8 +251,8 @@ def _select(db: sqlite3.Connection, query: str, *values: Any) -> list[Row]:
 
 def _rows_of(db: sqlite3.Connection, keys: Sequence[str]) -> list[Row]:
     rows: list[Row] = []
-    for start in range(0, len(keys), MOST_NAMED):
-        named = [checked_key(key) for key in keys[start : start + MOST_NAMED]]
+    for start in range(0, len(keys), KEYS_A_QUERY):
+        named = [checked_key(key) for key in keys[start : start + KEYS_A_QUERY]]
         places = ",".join("?" * len(named))
         rows += _select(db, f"{_ROWS} WHERE key IN ({places}) ORDER BY rowid", *named)
     return rows

@@ -106,7 +106,7 @@ def advance(row: Row | None, event: StageEvent, *, at: float) -> Row:
     sent_at, request_json = row.sent_at, row.request_json
     if isinstance(event, Intended):
         row.check(event.request)
-        sent_at, request_json = event.sent_at, serialization.write_request(event.request)
+        sent_at, request_json = event.sent_at, serialization.dump_request(event.request)
     facts, outcome = _facts(row, event, at), _outcome(event)
     place = (row.key, row.stage, row.attempt)
     return Row(*place, state, at, sent_at, request_json, facts, outcome)
@@ -167,9 +167,9 @@ def _facts(row: Row, event: StageEvent, at: float) -> str:
 def _outcome(event: StageEvent) -> str | None:
     match event:
         case Succeeded():
-            return serialization.write_generation(event.generation)
+            return serialization.dump_generation(event.generation)
         case Refused() | Failed():
-            return serialization.write_error(event.error)
+            return serialization.dump_error(event.error)
         case Saved():
             return serialization.dumps({"path": event.path, "bytes": event.bytes})
         case _:

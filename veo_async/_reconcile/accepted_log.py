@@ -9,22 +9,22 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from .window import Receipt
+from .window import AcceptedSubmit
 
 
 class AcceptedLog:
     """Accepted submits in the order in which their answers came."""
 
     def __init__(self) -> None:
-        self._submits: deque[Receipt] = deque()
+        self._submits: deque[AcceptedSubmit] = deque()
 
-    def __iter__(self) -> Iterator[Receipt]:
+    def __iter__(self) -> Iterator[AcceptedSubmit]:
         return iter(self._submits)
 
     def __len__(self) -> int:
         return len(self._submits)
 
-    def add(self, submit: Receipt) -> None:
+    def add(self, submit: AcceptedSubmit) -> None:
         """Keep one more."""
         self._submits.append(submit)
 

@@ -20,7 +20,7 @@ Fields = Mapping[str, Any]
 """A request in the form in which requests are compared: see `normalise`."""
 
 
-def chosen(request: VideoRequest) -> dict[str, Any]:
+def canonical(request: VideoRequest) -> dict[str, Any]:
     """What the caller chose, in the form in which requests are compared."""
     fields = request.model_dump(mode="json", exclude_none=True, exclude={"extra_body"})
     return normalise(fields | request.extra_body)

@@ -23,18 +23,18 @@ from ..models import TaskRecord
 from .accepted_log import AcceptedLog
 from .comparison import normalise
 from .decision import (
-    FIRST_LOOK,
+    FIRST_SEARCH,
     Adopt,
     CannotTell,
     Case,
     Conclusion,
-    LookAgain,
+    SearchAgain,
     decide,
     inherit,
     search,
 )
-from .snapshot import ListingSnapshot, is_called, legacy, read_snapshot, with_adopted
-from .window import NEAR, WIDE, LostSubmit, Receipt, precedence, window_of_all
+from .snapshot import ListingSnapshot, has_mark, legacy, read_snapshot, with_adopted
+from .window import NEAR, WIDE, AcceptedSubmit, LostSubmit, precedence, window_of_all
 
 MAX_PAGES = 400
 """How many pages of the list one look reads: 20,000 tasks within the window."""
@@ -51,7 +51,7 @@ CLOSED = "the client was closed"
 @dataclass(slots=True, eq=False)
 class _Open:
     case: Case
-    next_look: float
+    next_search: float
     adopted: Callable[[str], None] | None
     callback: CallbackHandle | None
     decision: Conclusion | None = None
@@ -76,9 +76,9 @@ class Reconciler:
         self._under_way = under_way
         # Whether a submit was answered with an id at once: with a callback (True), without (False).
         self._at_once: set[bool] = set()
-        self._receipts = AcceptedLog()
+        self._accepted = AcceptedLog()
         self._older = Fingerprints()
-        self._earlier: dict[str, Receipt] = {}
+        self._earlier: dict[str, AcceptedSubmit] = {}
         self._attached: dict[str, float] = {}
         self._open: list[_Open] = []
         self._wake = Signal()
@@ -90,14 +90,14 @@ class Reconciler:
         """By how many seconds the service's clock runs ahead, if it was seen."""
         return self._api.clock_offset
 
-    def accepted(self, receipt: Receipt, *, at_once: bool, called_back: bool = False) -> None:
+    def accepted(self, submit: AcceptedSubmit, *, at_once: bool, called_back: bool = False) -> None:
         """A submit of ours was accepted; ``at_once`` if only its id was answered, as was asked for,
         by a callback address of ours if it is ``called_back``."""
         if at_once:
             self._at_once.add(called_back)
-        self._receipts.add(receipt)
-        if self._receipts.reaches_before(self._runtime.wall_clock() - KEEP):
-            for task_id in self._receipts.forget_before(self._oldest()):
+        self._accepted.add(submit)
+        if self._accepted.reaches_before(self._runtime.wall_clock() - KEEP):
+            for task_id in self._accepted.forget_before(self._oldest()):
                 self._older.add(task_id)
 
     def attached(self, task_id: str) -> None:
@@ -115,10 +115,10 @@ class Reconciler:
         # Never of now: a clock that was set back since puts an earlier run's submit in the future.
         return min((self._runtime.wall_clock(), *times)) - KEEP
 
-    def own(self, receipts: Iterable[Receipt]) -> None:
+    def own(self, submits: Iterable[AcceptedSubmit]) -> None:
         """Tasks that earlier runs bought: none is given to a lost submit. They are kept for good,
         since the window of an earlier run's submit may lie far back."""
-        self._earlier |= {receipt.task_id: receipt for receipt in receipts}
+        self._earlier |= {submit.task_id: submit for submit in submits}
 
     def answered_at_once(self, ways: Iterable[bool | None]) -> None:
         """Earlier runs were answered with an id at once, in these ways: see `accepted`."""
@@ -143,7 +143,7 @@ class Reconciler:
         ended = min(
             lost.ended, self._runtime.wall_clock()
         )  # this clock may have been set back since
-        entry = _Open(Case(lost), ended + FIRST_LOOK, adopted, callback)
+        entry = _Open(Case(lost), ended + FIRST_SEARCH, adopted, callback)
         self._open.append(entry)
         self._start()
         try:
@@ -156,7 +156,7 @@ class Reconciler:
         """A delivery came for a submit that is perhaps lost: look now."""
         for entry in self._open:
             if entry.callback is callback:
-                entry.next_look = self._runtime.wall_clock()
+                entry.next_search = self._runtime.wall_clock()
                 self._wake.set()
 
     def _start(self) -> None:
@@ -171,7 +171,7 @@ class Reconciler:
     async def _look_while_lost(self) -> None:
         while pending := [entry for entry in self._open if entry.decision is None]:
             self._wake.clear()
-            pause = min(entry.next_look for entry in pending) - self._runtime.wall_clock()
+            pause = min(entry.next_search for entry in pending) - self._runtime.wall_clock()
             if pause > 0:
                 await self._wake.wait(until=asyncio.get_running_loop().time() + pause)
                 continue
@@ -188,7 +188,7 @@ class Reconciler:
         records = [*traced, *called, *listed]
         stored = [(record, normalise(record.request or {})) for record in records]
         # From here to the end nothing is awaited: what is given away is ours for the next entry.
-        look = read_snapshot(
+        snapshot = read_snapshot(
             stored,
             self._ours(),
             at=at,
@@ -200,44 +200,44 @@ class Reconciler:
         )
         for entry in sorted(entries, key=lambda entry: precedence(entry.case.lost)):
             if entry in self._open:  # else its caller is gone, so nothing is given to it
-                look = self._judge(entry, look)
+                snapshot = self._judge(entry, snapshot)
 
-    def _judge(self, entry: _Open, look: ListingSnapshot) -> ListingSnapshot:
+    def _judge(self, entry: _Open, snapshot: ListingSnapshot) -> ListingSnapshot:
         """Decide about one entry; returns what the others are to see."""
         lost = entry.case.lost
-        sight = search(lost, look)
+        sight = search(lost, snapshot)
         entry.case, decision = decide(
             entry.case,
             sight,
-            at=look.at,
+            at=snapshot.at,
             honours_async=bool(lost.callback_url) in self._at_once,
-            offset=look.offset,
+            offset=snapshot.offset,
         )
-        if isinstance(decision, LookAgain):
-            entry.next_look = decision.at
-            return look
+        if isinstance(decision, SearchAgain):
+            entry.next_search = decision.at
+            return snapshot
         if isinstance(decision, Adopt):
-            if left := legacy(lost, decision.task_id, look):
+            if left := legacy(lost, decision.task_id, snapshot):
                 for other in self._open:
                     if other is not entry:
-                        other.case = inherit(other.case, left, look)
-            receipt = Receipt(
+                        other.case = inherit(other.case, left, snapshot)
+            found = AcceptedSubmit(
                 decision.task_id, lost.chosen, lost.begun, lost.ended, lost.offset, answered=False
             )
-            self.accepted(receipt, at_once=False)
-            look = with_adopted(look, decision.task_id)
+            self.accepted(found, at_once=False)
+            snapshot = with_adopted(snapshot, decision.task_id)
             if entry.adopted:
                 entry.adopted(decision.task_id)
         entry.decision = decision
         entry.over.set()
-        return look
+        return snapshot
 
     def _owned(self, ids: set[str]) -> frozenset[str]:
         """Which of these tasks are ours, although nothing but their id is known any more."""
         return self._older.among(ids) | ids.intersection(self._attached)
 
-    def _ours(self) -> tuple[Receipt, ...]:
-        return *self._earlier.values(), *self._receipts
+    def _ours(self) -> tuple[AcceptedSubmit, ...]:
+        return *self._earlier.values(), *self._accepted
 
     async def _read_traces(self, traces: list[str], by: By = "trace_ids") -> list[TaskRecord]:
         """The records with these trace ids. That there is none proves nothing."""
@@ -265,7 +265,7 @@ class Reconciler:
         }
         records = await self._read_traces(list(said), "ids")
         return [
-            record for record in records if record.id in said and is_called(record, said[record.id])
+            record for record in records if record.id in said and has_mark(record, said[record.id])
         ]
 
     async def _read_list(self, span: tuple[float, float]) -> tuple[list[TaskRecord], bool]:

@@ -31,7 +31,7 @@ EARLY = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class AcceptedSubmit:
     """A submit of ours that was accepted.
 
     Attributes:
@@ -54,7 +54,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class LostSubmit:
-    """A submit of ours whose answer proved nothing; the attributes are those of a `Receipt`.
+    """A submit of ours whose answer proved nothing; most attributes are an `AcceptedSubmit`'s.
 
     ``asked`` is when somebody first asked for it, where that is later: in a later run;
     ``callback_url`` is its own, which no other submit has.
@@ -84,7 +84,7 @@ class LostSubmit:
         only by one that came before it."""
         return not self.is_earlier or self.offset is not None
 
-    def over(self, offset: float | None) -> float:
+    def ended_at(self, offset: float | None) -> float:
         """When it was over, on this machine's clock as it goes now; ``offset`` as for `window`."""
         if not self.is_earlier:
             return self.ended
@@ -94,7 +94,7 @@ class LostSubmit:
 
 
 def window(
-    sent: LostSubmit | Receipt, offset: float, *, slack: float = SLACK
+    sent: LostSubmit | AcceptedSubmit, offset: float, *, slack: float = SLACK
 ) -> tuple[float, float]:
     """Between which Unix times, on the service's clock, the record of a submit must lie.
 
@@ -108,10 +108,10 @@ def window(
 
 
 def window_of_all(
-    lost: Iterable[LostSubmit], receipts: Sequence[Receipt], offset: float | None
+    lost: Iterable[LostSubmit], accepted: Sequence[AcceptedSubmit], offset: float | None
 ) -> tuple[float, float]:
     """Between which Unix times, on the service's clock, a look must read the list."""
-    answered = [receipt for receipt in receipts if receipt.answered]
+    answered = [submit for submit in accepted if submit.answered]
     everybody = _InTime(answered)
     by_action: dict[object, _InTime] = {}
     times = []
@@ -132,23 +132,23 @@ def window_of_all(
 class _InTime:
     """Receipts in the order of time: thousands are asked for what is near a thousand lost ones."""
 
-    def __init__(self, receipts: Iterable[Receipt]) -> None:
-        self._receipts = sorted(receipts, key=_begun)
-        self.times = [receipt.begun for receipt in self._receipts]
+    def __init__(self, accepted: Iterable[AcceptedSubmit]) -> None:
+        self._submits = sorted(accepted, key=_begun)
+        self.times = [submit.begun for submit in self._submits]
 
-    def beside(self, lost: LostSubmit) -> tuple[Receipt | None, Receipt | None]:
+    def beside(self, lost: LostSubmit) -> tuple[AcceptedSubmit | None, AcceptedSubmit | None]:
         """The nearest ones that were sent before the end of the lost submit, and after it."""
         first, last = _near(lost, self.times)
         middle = bisect_left(self.times, lost.ended, first, last)
         place = bisect_left(self.times, lost.begun, first, middle)
-        before = self._receipts[max(place - 1, first) : min(place + 1, middle)]
-        after = self._receipts[middle:last][:1]
-        nearest = min(before, key=lambda receipt: abs(receipt.begun - lost.begun), default=None)
+        before = self._submits[max(place - 1, first) : min(place + 1, middle)]
+        after = self._submits[middle:last][:1]
+        nearest = min(before, key=lambda submit: abs(submit.begun - lost.begun), default=None)
         return nearest, after[0] if after else None
 
 
-def _begun(receipt: Receipt) -> float:
-    return receipt.begun
+def _begun(submit: AcceptedSubmit) -> float:
+    return submit.begun
 
 
 def _near(lost: LostSubmit, times: Sequence[float]) -> tuple[int, int]:
@@ -164,23 +164,23 @@ def is_one_near(lost: LostSubmit, times: Sequence[float]) -> bool:
 
 
 def slack_of(lost: LostSubmit, times: Sequence[float]) -> float:
-    """By how much its window is wider; ``times`` are those of our receipts, in ascending order."""
+    """By how much its window is wider; ``times`` are our accepted submits', ascending."""
     return SLACK if lost.is_tied and is_one_near(lost, times) else WIDE
 
 
-def is_near(receipt: Receipt, lost: LostSubmit) -> bool:
+def is_near(submit: AcceptedSubmit, lost: LostSubmit) -> bool:
     """Whether it was sent so near in time that it may be a control."""
-    return abs(receipt.begun - lost.begun) <= NEAR
+    return abs(submit.begun - lost.begun) <= NEAR
 
 
-def is_alike(receipt: Receipt, lost: LostSubmit) -> bool:
+def is_alike(submit: AcceptedSubmit, lost: LostSubmit) -> bool:
     """Whether a list that shows the one would show the other: they are of one action. The service
     may store another action as another type of task, which the list leaves out."""
-    return bool(receipt.chosen["action"] == lost.chosen["action"])
+    return bool(submit.chosen["action"] == lost.chosen["action"])
 
 
 def precedence(lost: LostSubmit) -> tuple[bool, bool, float]:
-    """In which order lost submits take their records from one look.
+    """In which order lost submits take their records from one snapshot.
 
     First who may know its own by its trace id, then whose window is where it says, then whose
     window ends first; each takes the oldest that it finds. So equal ones leave each other what lies

@@ -27,7 +27,7 @@ from .._limits.limiter import Limiter
 from .._limits.slots import Place
 from .._reconcile.decision import Absent, CannotTell
 from .._reconcile.reconciler import Reconciler
-from .._reconcile.window import LostSubmit, Receipt
+from .._reconcile.window import AcceptedSubmit, LostSubmit
 from .._tracking.task import TrackedTask
 from .._tracking.tracker import Tracker
 from .._wire.dialect import OTHER_SPELLING
@@ -329,7 +329,7 @@ class Submitter:
         """Follow the task; returns whether only its id was answered, as was asked for."""
         if post.request.action in OTHER_SPELLING:
             self._spelling = action
-        receipt = Receipt(
+        receipt = AcceptedSubmit(
             accepted.task_id or "", post.chosen, post.sent_at, post.ended_at, post.offset
         )
         # With a callback every deployment answers at once, so that shows nothing about others; the

@@ -141,7 +141,7 @@ def excerpt(body: bytes) -> str:
 
 def gist(reply: Reply) -> str:
     """What an answer that settles nothing says, for an error of ours to quote."""
-    said = read_error(parse_object(reply) or {})
+    said = parse_error(parse_object(reply) or {})
     return f"HTTP {reply.status}: {said.message or excerpt(reply.body)}"
 
 
@@ -190,10 +190,10 @@ def error_body(fields: Mapping[str, Any] | None) -> ErrorBody | None:
     """The error in an object, or ``None`` if the object holds none."""
     if fields is None or not ("error" in fields or fields.get("success") is False):
         return None
-    return read_error(fields)
+    return parse_error(fields)
 
 
-def read_error(fields: Mapping[str, Any]) -> ErrorBody:
+def parse_error(fields: Mapping[str, Any]) -> ErrorBody:
     """The error in an object that is one, in any of its forms."""
     error = fields.get("error")
     if isinstance(error, str):
@@ -221,7 +221,7 @@ def api_error(reply: Reply, *, task_id: str | None = None, may_have_cost: bool =
     the status.
     """
     fields = parse_object(reply)
-    said = read_error(fields or {})
+    said = parse_error(fields or {})
     known = BY_CODE.get(said.code or "", BY_STATUS.get(reply.status, APIError))
     cls = ServerError if reply.status >= 500 else known
     facts: dict[str, Any] = {

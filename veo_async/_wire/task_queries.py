@@ -23,7 +23,7 @@ ATTEMPTS = 4
 """How often a question is asked before its failure is told."""
 
 
-def is_passing(answer: Answer) -> bool:
+def is_transient(answer: Answer) -> bool:
     """Whether asking again may help: no answer, a 429 or a 5xx."""
     return isinstance(answer, Failure) or answer.status == 429 or answer.status >= 500
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from ..errors import GenerationFailedError
 from ..models import Generation, State, TaskRecord, read_entries, read_text
-from .replies import read_error
+from .replies import parse_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def _is_failed(response: Mapping[str, Any]) -> bool:
 
 
 def _failed(response: Mapping[str, Any], generation: Generation) -> TaskStatus:
-    said = read_error(response)
+    said = parse_error(response)
     error = GenerationFailedError(
         said.message or "the service gave no reason",
         task_id=generation.task_id,
