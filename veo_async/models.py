@@ -166,6 +166,11 @@ VideoRequest = Annotated[
 """Any request that starts a generation, told apart by ``action``."""
 
 
+def chosen_fields(request: VideoRequest) -> dict[str, Any]:
+    """The fields that the caller chose, as JSON has them, without those of ``extra_body``."""
+    return request.model_dump(mode="json", exclude_none=True, exclude={"extra_body"})
+
+
 def read_text(value: object) -> str | None:
     """A text, or an id that was written as a number; ``None`` if it is neither."""
     if isinstance(value, str):

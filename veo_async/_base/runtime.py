@@ -11,20 +11,22 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import anyio.to_thread
+
+T = TypeVar("T")
 
 
 class RunSync(Protocol):
     """Runs a blocking function where it does not hold up the event loop."""
 
-    def __call__(self, function: Callable[..., Any], /, *args: Any) -> Awaitable[Any]:
+    def __call__(self, function: Callable[..., T], /, *args: Any) -> Awaitable[T]:
         """Call ``function`` with ``args``, and return what it returns."""
         ...
 
 
-async def in_thread(function: Callable[..., Any], /, *args: Any) -> Any:
+async def in_thread(function: Callable[..., T], /, *args: Any) -> T:
     """Run a blocking function in a worker thread."""
     return await anyio.to_thread.run_sync(function, *args)
 

@@ -80,18 +80,10 @@ def read_base_url(text: object) -> Address:
             holds a password, a query or a fragment. The message does not repeat it.
     """
     try:
-        address = _read(text.strip() if isinstance(text, str) else text)
-        if address.scheme != "https" and address.scope != "loopback":
-            _refuse("must start with https://, except on this machine itself")
-        if address.query or "#" in str(text):
-            _refuse("must have neither a query nor a fragment")
+        return _read_root(text, is_api=True)
     except AddressError as exc:
-        raise InvalidRequestError(
-            f"base_url (or ACEDATACLOUD_API_BASE_URL) {exc}. Nothing was sent.", field="base_url"
-        ) from None
-    return Address(
-        address.scheme, address.host, address.port, address.path.rstrip("/"), address.query
-    )
+        problem = f"base_url (or ACEDATACLOUD_API_BASE_URL) {exc}. Nothing was sent."
+        raise InvalidRequestError(problem, field="base_url") from None
 
 
 def read_public_url(text: object) -> Address:
@@ -102,12 +94,18 @@ def read_public_url(text: object) -> Address:
             message does not repeat it.
     """
     try:
-        address = _read(text.strip() if isinstance(text, str) else text)
-        if address.query or "#" in str(text):
-            _refuse("must have neither a query nor a fragment")
+        return _read_root(text, is_api=False)
     except AddressError as exc:
         problem = f"public_url {exc}. Nothing was sent."
         raise InvalidRequestError(problem, field="public_url") from None
+
+
+def _read_root(text: object, *, is_api: bool) -> Address:
+    address = _read(text.strip() if isinstance(text, str) else text)
+    if is_api and address.scheme != "https" and address.scope != "loopback":
+        _refuse("must start with https://, except on this machine itself")
+    if address.query or "#" in str(text):
+        _refuse("must have neither a query nor a fragment")
     return replace(address, path=address.path.rstrip("/"))
 
 

@@ -33,8 +33,6 @@ from .response import (
 )
 from .resume import FileIdentity, PartialFile, notes_for, resumable
 
-__all__ = ["DownloadTimes", "Downloads"]
-
 T = TypeVar("T")
 
 WRITE_SIZE = 256 * 1024  # bytes; a hop to a thread costs about what writing these does
@@ -54,6 +52,8 @@ class _Fetch:
 
     url: str
     part: PartFile
+    task_id: str | None
+    video_id: str | None
     identity: FileIdentity | None
     partial: PartialFile = field(default_factory=PartialFile)
     saved: int = 0
@@ -137,11 +137,11 @@ class Downloads:
             ClientClosedError: `aclose` was called.
         """
         identity = FileIdentity(task_id, stage) if task_id and stage else None
-        fetch = _Fetch(url, PartFile(path), identity)
+        fetch = _Fetch(url, PartFile(path), task_id, video_id, identity)
         try:
             self._hosts.check(url)
             async with self._slots:
-                await self._in_time(fetch, partial(self._renewed, fetch, task_id, video_id))
+                await self._in_time(fetch)
         except (NotRetryable, Retryable, AddressError) as exc:
             message = failure_message(exc, url=fetch.url, path=path, task_id=task_id)
             raise DownloadError(
@@ -153,20 +153,20 @@ class Downloads:
         """Fetch nothing more, and close what is ours."""
         await self._hosts.aclose()
 
-    async def _in_time(self, fetch: _Fetch, renewed: Callable[[], Awaitable[bool]]) -> None:
+    async def _in_time(self, fetch: _Fetch) -> None:
         try:
             with anyio.fail_after(self._times.total):
-                await self._whole(fetch, renewed)
+                await self._whole(fetch)
         except TimeoutError:
             raise Retryable(f"It took longer than {self._times.total:g} seconds.") from None
 
-    async def _whole(self, fetch: _Fetch, renewed: Callable[[], Awaitable[bool]]) -> None:
+    async def _whole(self, fetch: _Fetch) -> None:
         try:
             fetch.partial = await self._on_disk(
                 fetch.part.begin, partial(resumable, identity=fetch.identity)
             )
             fetch.saved = fetch.partial.count
-            await self._repeatedly(fetch, renewed)
+            await self._with_retries(fetch)
             await self._on_disk(fetch.part.commit)
         except NotRetryable:
             await self._leave(fetch, None)
@@ -175,15 +175,15 @@ class Downloads:
             await self._leave(fetch, fetch.notes())
             raise
 
-    async def _repeatedly(self, fetch: _Fetch, renewed: Callable[[], Awaitable[bool]]) -> None:
+    async def _with_retries(self, fetch: _Fetch) -> None:
         failures = renewals = 0
         before = fetch.partial
         while True:
             try:
-                return await self._once(fetch)
+                return await self._attempt(fetch)
             except UrlExpired:
                 renewals += 1
-                if renewals > RENEWALS or not await renewed():
+                if renewals > RENEWALS or not await self._renew_url(fetch):
                     raise
             except Retryable as exc:
                 if fetch.partial.made_progress(before):
@@ -199,18 +199,18 @@ class Downloads:
         first, cap = self._times.backoff, self._times.max_backoff
         await anyio.sleep(backoff(failures, first=first, cap=cap, u=self._random.random()))
 
-    async def _renewed(self, fetch: _Fetch, task_id: str | None, video_id: str | None) -> bool:
+    async def _renew_url(self, fetch: _Fetch) -> bool:
         """Ask the service where the file lies by now: an address may be good for a while only."""
-        if self._look_up is None or task_id is None:
+        if self._look_up is None or fetch.task_id is None:
             return False
         try:
-            url = fresh_url(await self._look_up([task_id]), video_id)
+            url = fresh_url(await self._look_up([fetch.task_id]), fetch.video_id)
         except VeoError:
             return False
         stale, fetch.url = fetch.url, url or fetch.url
         return fetch.url != stale
 
-    async def _once(self, fetch: _Fetch) -> None:
+    async def _attempt(self, fetch: _Fetch) -> None:
         async with self._hosts.ask(fetch.url, fetch.partial) as (body, pieces):
             if body.start < fetch.partial.count:
                 fetch.partial, fetch.saved = PartialFile(), 0
@@ -248,11 +248,10 @@ class Downloads:
 
     async def _on_disk(self, call: Callable[..., T], *args: Any) -> T:
         try:
-            result: T = await self._run_sync(call, *args)
+            return await self._run_sync(call, *args)
         except (OSError, ValueError) as exc:  # ValueError: a path with a null character
             reason = getattr(exc, "strerror", None) or exc
             raise NotRetryable(f"Writing failed: {reason}.", CHECK_DISK) from exc
-        return result
 
     async def _leave(self, fetch: _Fetch, notes: Notes | None) -> None:
         try:

@@ -10,7 +10,15 @@ from ..models import Generation, VideoRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Intended:
+class _OfStage:
+    """What happened at one stage of the item with this key."""
+
+    key: str
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Intended(_OfStage):
     """A POST is about to be sent. Record it before.
 
     Attributes:
@@ -22,8 +30,6 @@ class Intended:
     """
 
     name: ClassVar[str] = "intended"
-    key: str
-    stage: str
     request: VideoRequest
     sent_at: float
     offset: float | None = None
@@ -32,77 +38,63 @@ class Intended:
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(_OfStage):
     """The service has the task: it said so, or the task list shows it.
 
     ``at_once`` tells that it answered with the id alone, as it was asked to.
     """
 
     name: ClassVar[str] = "accepted"
-    key: str
-    stage: str
     task_id: str
     at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Withdrawn:
+class Withdrawn(_OfStage):
     """The intended POST bought nothing and may be sent again: it was provably not sent, or was
     refused for now, or is provably absent from the task list."""
 
     name: ClassVar[str] = "withdrawn"
-    key: str
-    stage: str
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(_OfStage):
     """The service said no."""
 
     name: ClassVar[str] = "refused"
-    key: str
-    stage: str
     error: VeoError
 
 
 @dataclass(frozen=True, slots=True)
-class Uncertain:
+class Uncertain(_OfStage):
     """The POST is over (at ``ended_at``, in Unix seconds), and its answer proves nothing."""
 
     name: ClassVar[str] = "uncertain"
-    key: str
-    stage: str
     ended_at: float
     trace_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Succeeded:
+class Succeeded(_OfStage):
     """The result is here."""
 
     name: ClassVar[str] = "succeeded"
-    key: str
-    stage: str
     generation: Generation
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(_OfStage):
     """There will be no result."""
 
     name: ClassVar[str] = "failed"
-    key: str
-    stage: str
     error: VeoError
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(_OfStage):
     """The file is whole and has its name."""
 
     name: ClassVar[str] = "saved"
-    key: str
-    stage: str
     path: str
     bytes: int
 

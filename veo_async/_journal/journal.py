@@ -277,28 +277,23 @@ class Journal:
 
     async def rows(self) -> dict[str, Item]:
         """All items by key, in the order in which they were begun."""
-        return await self._items(None)
+        return await self._run_sync(self._database.items, None)
 
     async def get(self, key: str) -> Item | None:
         """One item; ``None`` if the journal does not know its key."""
-        return (await self._items([key])).get(key)
+        return (await self._run_sync(self._database.items, [key])).get(key)
 
     async def get_many(self, keys: Iterable[str]) -> dict[str, Item]:
         """The items with these keys, in one go; unknown keys are left out."""
         named = list(keys)
-        found = await self._items(named)
+        found = await self._run_sync(self._database.items, named)
         self._cache.preload([key for key in named if _goes_on(found.get(key))], found)
-        return found
-
-    async def _items(self, keys: list[str] | None) -> dict[str, Item]:
-        found: dict[str, Item] = await self._run_sync(self._database.items, keys)
         return found
 
     async def sent_between(self, since: float, until: float) -> tuple[Row, ...]:
         """All attempts, former ones included, whose POST was sent between two Unix times on this
         machine's clock; those with a ``task_id`` are the tasks of this journal."""
-        rows: tuple[Row, ...] = await self._run_sync(self._database.sent_between, since, until)
-        return rows
+        return await self._run_sync(self._database.sent_between, since, until)
 
     # The end.
 

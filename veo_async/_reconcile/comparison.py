@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from .._wire.dialect import OTHER_SPELLING
-from ..models import VideoRequest
+from ..models import VideoRequest, chosen_fields
 
 _IGNORED = frozenset({"async", "callback_url"})
 _CANONICAL = {"get1080p": OTHER_SPELLING["get1080p"]}
@@ -22,8 +22,7 @@ Fields = Mapping[str, Any]
 
 def canonical(request: VideoRequest) -> dict[str, Any]:
     """What the caller chose, in the form in which requests are compared."""
-    fields = request.model_dump(mode="json", exclude_none=True, exclude={"extra_body"})
-    return normalise(fields | request.extra_body)
+    return normalise(chosen_fields(request) | request.extra_body)
 
 
 def normalise(fields: Fields) -> dict[str, Any]:

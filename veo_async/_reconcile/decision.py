@@ -138,8 +138,8 @@ def _made_at(record: TaskRecord) -> float:
 
 
 def _with_trace(trace_id: str, snapshot: ListingSnapshot) -> tuple[str, ...]:
-    traced = [record.id for record, _ in snapshot.unowned if record.trace_id == trace_id]
-    return tuple(task_id for task_id in traced if task_id)
+    records = (record for record, _ in snapshot.unowned if record.trace_id == trace_id)
+    return tuple(record.id for record in records if record.id)
 
 
 def _defaults(

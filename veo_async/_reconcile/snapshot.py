@@ -85,7 +85,7 @@ def read_snapshot(
         span,
         sorted(submit.begun for submit in ours.values() if submit.answered),
         claimants,
-        sorted(controls, key=_begun_of),
+        sorted(controls, key=lambda control: control[0].begun),
         unowned,
         own_missing_since=min(
             (
@@ -103,10 +103,6 @@ def _added(submit: AcceptedSubmit, stored: Fields) -> Fields:
     if any(stored.get(name) != value for name, value in submit.chosen.items()):
         return {}
     return {name: value for name, value in stored.items() if name not in submit.chosen}
-
-
-def _begun_of(control: tuple[AcceptedSubmit, Fields]) -> float:
-    return control[0].begun
 
 
 def _is_in(submit: AcceptedSubmit, span: tuple[float, float], offset: float | None) -> bool:

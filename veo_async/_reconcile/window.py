@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from .comparison import Fields
 
@@ -133,7 +134,7 @@ class _InTime:
     """Receipts in the order of time: thousands are asked for what is near a thousand lost ones."""
 
     def __init__(self, accepted: Iterable[AcceptedSubmit]) -> None:
-        self._submits = sorted(accepted, key=_begun)
+        self._submits = sorted(accepted, key=attrgetter("begun"))
         self.times = [submit.begun for submit in self._submits]
 
     def beside(self, lost: LostSubmit) -> tuple[AcceptedSubmit | None, AcceptedSubmit | None]:
@@ -145,10 +146,6 @@ class _InTime:
         after = self._submits[middle:last][:1]
         nearest = min(before, key=lambda submit: abs(submit.begun - lost.begun), default=None)
         return nearest, after[0] if after else None
-
-
-def _begun(submit: AcceptedSubmit) -> float:
-    return submit.begun
 
 
 def _near(lost: LostSubmit, times: Sequence[float]) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from ..models import VideoRequest
+from ..models import VideoRequest, chosen_fields
 
 Lane = Literal["submit", "poll"]
 """What a call is about: it starts a generation and costs money, or it reads tasks and is free."""
@@ -27,7 +27,7 @@ def submit_body(
     Nothing is sent that was not asked for, and ``async`` only where no callback already makes
     the service answer at once (the API guide: with ``callback_url`` it answers immediately).
     """
-    body = request.model_dump(mode="json", exclude_none=True, exclude={"extra_body"})
+    body = chosen_fields(request)
     body["action"] = action
     if callback_url is not None:
         body["callback_url"] = callback_url
