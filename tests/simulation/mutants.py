@@ -197,7 +197,7 @@ MUTANTS = (
         "the service's clock taken for ours",
         (
             "_wire/http.py",
-            "            self.clock_offset = told + 0.5 - self._wall()",
+            "            self.clock_offset = date + 0.5 - self._wall()",
             "            self.clock_offset = 0.0",
         ),
     ),

@@ -1,7 +1,7 @@
-"""The clock, the random numbers and the worker threads, handed over so that a run can be repeated.
+"""The clock, the random numbers and the worker threads, passed in so that a run can be repeated.
 
-Monotonic time is the event loop's (``anyio.current_time``), so a loop with virtual time needs
-nothing from here.
+Monotonic time is the event loop's (``anyio.current_time``), so a loop with virtual time needs no
+clock of this module.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ T = TypeVar("T")
 
 
 class RunSync(Protocol):
-    """Runs a blocking function where it does not hold up the event loop."""
+    """Runs a blocking function without blocking the event loop."""
 
     def __call__(self, function: Callable[..., T], /, *args: Any) -> Awaitable[T]:
-        """Call ``function`` with ``args``, and return what it returns."""
+        """Call ``function`` with ``args``, and return its result."""
         ...
 
 
@@ -33,13 +33,13 @@ async def in_thread(function: Callable[..., T], /, *args: Any) -> T:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What a `VeoClient` takes from the machine besides the network and the disk.
+    """The parts of the machine that a `VeoClient` uses, besides the network and the disk.
 
     Args:
         wall_clock: returns Unix time in seconds.
         rng: the source of all random numbers: the jitter of delays and backoffs.
         run_sync: awaits a blocking function with its arguments, in a worker thread by default.
-            On a loop with virtual time it may call the function where it stands.
+            On a loop with virtual time it may call the function directly.
     """
 
     wall_clock: Callable[[], float] = time.time
@@ -49,14 +49,14 @@ class Runtime:
     def with_steady_clock(self) -> Runtime:
         """The same, with a wall clock that runs as steadily as the event loop's.
 
-        If somebody set the wall clock while a submit is open, a lost one would be looked for at
+        A wall clock that is set while a submit is open would make the search for a lost one read
         the wrong time.
         """
         return replace(self, wall_clock=_Steady(self.wall_clock))
 
 
 class _Steady:
-    """Reads a wall clock once, and goes on from there by the event loop's time."""
+    """Reads a wall clock once, and then counts by the event loop's time."""
 
     def __init__(self, wall_clock: Callable[[], float]) -> None:
         self._wall = wall_clock

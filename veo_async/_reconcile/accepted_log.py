@@ -1,4 +1,4 @@
-"""The accepted submits of the last while, so that none of their records is given to a lost submit.
+"""The latest accepted submits, so that none of their records is given to a lost submit.
 
 Each takes about half a kilobyte besides the texts of its request. At ten videos a second the 15,000
 of the last 25 minutes take 8 MB, at a hundred a second 80 MB.
@@ -25,14 +25,14 @@ class AcceptedLog:
         return len(self._submits)
 
     def add(self, submit: AcceptedSubmit) -> None:
-        """Keep one more."""
+        """Add an accepted submit."""
         self._submits.append(submit)
 
     def reaches_before(self, time: float) -> bool:
-        """Whether the oldest one ended before this time."""
+        """Whether the oldest submit ended before this time."""
         return bool(self._submits) and self._submits[0].ended < time
 
     def forget_before(self, time: float) -> Iterator[str]:
-        """Remove the oldest ones, as long as they ended before this time, and yield their ids."""
+        """Remove the oldest submits that ended before this time, and yield their task ids."""
         while self.reaches_before(time):
             yield self._submits.popleft().task_id

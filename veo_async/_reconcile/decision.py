@@ -1,21 +1,22 @@
-"""Finding a lost submit in the account's task list.
+"""The search for a lost submit in a snapshot of the listing, and the decision about it.
 
-A submit whose answer proves nothing may have been accepted and billed. The list can prove that it
-was (its record is there) and, under all of the conditions below, that it was not. Each condition
-is there because leaving it out buys something twice:
+A submit whose answer proves nothing may have been accepted and billed. The listing can prove that
+it was (its record is there) and, under all of the conditions below, that it was not. Each condition
+is needed, since without it something is bought twice:
 
-- the list was read to the end of the window in which the service can have accepted it, and each of
-  its entries is a record;
+- the listing was read to the end of the window in which the service can have accepted the submit,
+  and each of its entries is a record;
 - a task of ours of the same action, whose submit the service answered near in time, is in this very
-  list at its time: a **control** that this list shows such tasks;
-- no record in the window is without an owner. Comparison only *finds*: a service may store a
-  request in another form (cut, translated, with other words for its action, with images at other
-  addresses), and that form may depend on its content, so what looks different may be ours;
-- two looks agree, a grace period apart, and so much time has passed that the list must have caught
-  up. That it shows later tasks of ours proves nothing: a single one may be listed late.
+  listing at its time: a **control** that this listing shows such tasks;
+- no record in the window is unowned. Comparison only *finds*: a service may store a request in
+  another form (shortened, translated, with other words for its action, with images at other
+  addresses), and that form may depend on its content, so a record that seems different may be ours;
+- two snapshots agree, a grace period apart, and so much time has passed that the listing must have
+  caught up. Later tasks of ours in it prove nothing: a single one may be listed late.
 
-Otherwise nobody can tell, and nothing is sent again. Equal requests are interchangeable, but no
-record is ever given to two of them, nor one that a submit of ours may have a better claim to.
+In all other cases nothing is proven, and nothing is sent again. Equal requests are interchangeable,
+but no record is ever given to two of them, nor to one of them if it may belong to another submit of
+ours.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from .window import (
 )
 
 CATCH_UP = 120.0
-"""Seconds after which a list must have caught up: twice the longest lag that is reckoned with."""
+"""Seconds after which a listing must have caught up: twice the longest lag that is expected."""
 
 LONGEST_GENERATION = 900.0
 """Seconds after which a service that answers only when a video is ready must have stored it; the
@@ -50,19 +51,19 @@ API guide speaks of one to three minutes."""
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """These records are the lost submit's, or equal to it; the oldest one comes first."""
+    """These records are the lost submit's, or equal to it; the oldest comes first."""
 
     task_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """It is not there."""
+    """No record of the snapshot can be the lost submit's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """This look proves nothing."""
+    """This snapshot proves nothing."""
 
     reason: str
 
@@ -71,7 +72,7 @@ Sight = Found | Missing | Unclear
 
 
 def search(lost: LostSubmit, snapshot: ListingSnapshot) -> Sight:
-    """What one look says about one lost submit."""
+    """The evidence of one snapshot about one lost submit."""
     if lost.trace_id and (traced := _with_trace(lost.trace_id, snapshot)):
         return Found(traced)
     if called := [record for record, _ in snapshot.unowned if has_mark(record, lost)]:
@@ -106,14 +107,14 @@ def _doubt(
     unowned: Sequence[tuple[TaskRecord, Fields]],
     controls: Sequence[tuple[AcceptedSubmit, Fields]],
 ) -> str | None:
-    """Why a list without the lost submit does not prove that it was never accepted."""
+    """The reason why the lost submit may have been accepted although no record shows it."""
     if not snapshot.complete:
         return "the task list could not be read to its end"
     if unowned:
         return "a task in the list may or may not be this one"
     if not any(is_alike(submit, lost) for submit, _ in controls):
         return "no task of ours that was accepted near in time shows that the list would show it"
-    if snapshot.own_missing_since <= lost.ended:  # then others may be lacking too
+    if snapshot.own_missing_since <= lost.ended:  # then others may be missing too
         return "earlier tasks of ours are not in the list"
     return None
 
@@ -121,7 +122,7 @@ def _doubt(
 def _is_claimed(
     record: TaskRecord, stored: Fields, snapshot: ListingSnapshot, defaults: Fields, slack: float
 ) -> bool:
-    """Whether the record may be that of another submit of ours."""
+    """Whether the record may belong to another submit of ours."""
     return any(
         compare(claim.chosen, stored, defaults) != "different"
         and is_within(record, window(claim, snapshot.offset or 0.0, slack=slack))
@@ -145,8 +146,8 @@ def _with_trace(trace_id: str, snapshot: ListingSnapshot) -> tuple[str, ...]:
 def _defaults(
     controls: Iterable[tuple[AcceptedSubmit, Fields]], lost: LostSubmit
 ) -> dict[str, Any]:
-    """The fields that the service adds to a request of this action by itself. What it adds with
-    different values is none."""
+    """The fields that the service itself adds to a request of this action, always with the same
+    value."""
     defaults: dict[str, Any] = {}
     differing: set[str] = set()
     for submit, added in controls:
@@ -160,8 +161,8 @@ def _defaults(
 def _unowned(
     lost: LostSubmit, snapshot: ListingSnapshot, offset: float
 ) -> list[tuple[TaskRecord, Fields]]:
-    """The records in the lost submit's window that are not known to be of another one. A record
-    that does not say when it was made may be of any time."""
+    """The unowned records in the lost submit's window. A record without a time may be of any
+    time."""
     times = window(lost, offset, slack=slack_of(lost, snapshot.accepted))
     return [
         (record, stored)
@@ -172,14 +173,14 @@ def _unowned(
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """It was accepted, as this task."""
+    """The submit was accepted, as this task."""
 
     task_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """It was never accepted: it may be sent again."""
+    """The submit was never accepted: it may be sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,7 @@ class CannotTell:
 
 @dataclass(frozen=True, slots=True)
 class SearchAgain:
-    """Look again, no earlier than ``at`` (Unix seconds on this machine's clock)."""
+    """Search again, no earlier than ``at`` (Unix seconds on this machine's clock)."""
 
     at: float
 
@@ -202,11 +203,11 @@ Decision = Conclusion | SearchAgain
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What the looks for one lost submit have shown so far.
+    """A lost submit, and the evidence of the snapshots so far.
 
     Attributes:
         lost: the submit.
-        missing_since: when the first look began from which on every look has missed it.
+        missing_since: when the first of the latest snapshots began that have all missed it.
     """
 
     lost: LostSubmit
@@ -215,16 +216,16 @@ class Case:
 
 FIRST_SEARCH = 1.0
 BETWEEN_SEARCHES = 5.0
-"""Seconds from the end of the POST to the first snapshot, and from one look to the next."""
+"""Seconds from the end of the POST to the first search, and between searches at the least."""
 
 
 def decide(
     case: Case, sight: Sight, *, at: float, honours_async: bool, offset: float | None = None
 ) -> tuple[Case, Decision]:
-    """What follows from one more snapshot, which began ``at`` this time.
+    """Decide after one more snapshot, which began ``at`` this time.
 
     ``honours_async`` tells whether the service was seen to answer with an id at once, so that a
-    request is stored when it is accepted; ``offset`` is that of the snapshot.
+    request is stored when it is accepted; ``offset`` is the snapshot's.
     """
     if isinstance(sight, Found):
         return case, Adopt(sight.task_ids[0])
@@ -244,13 +245,13 @@ def decide(
 
 
 def inherit(case: Case, left: Legacy, snapshot: ListingSnapshot) -> Case:
-    """The case of another submit, for which there is a legacy.
+    """The case of another submit after the taker has adopted a record.
 
-    The task that was given away may have been this one's. Then its own is the taker's, which may be
-    too old for its own window: so it is looked for from where the taker's begins.
+    That record may have been this submit's. Then the taker's own record is left for this submit,
+    and may be too old for its window: so this window is extended to begin with the taker's.
     """
     lost, offset = case.lost, snapshot.offset or 0.0
-    # In this order since a thousand may be lost at once, and each leaves something to all others.
+    # In this order since a thousand may be lost at once, and each has a legacy for all others.
     begun = left.since + SLACK - min(offset, offset if lost.offset is None else lost.offset)
     if begun >= lost.begun or compare(lost.chosen, left.stored, {}) == "different":
         return case
