@@ -1,7 +1,8 @@
-"""The items under way, as the journal's next transaction finds them.
+"""The items under way, in the state in which the journal's next transaction finds them.
 
-What an event changes is decided here, next to the event loop. The thread that writes has nothing
-left to compute: each time two threads want the interpreter, both lose more than a row costs.
+The effect of each event is computed here, on the event loop's thread, so the writing thread has
+nothing left to compute: whenever two threads compete for the interpreter, both lose more time than
+a row costs.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from .events import Event, Retried
 from .rows import ENDS, Item, Row
 
 MOST_KEPT = 10_000
-"""How many items are kept; of the others the rows are read again when something happens to them."""
+"""Items that are kept; the rows of the others are read again at their next event."""
 
 
 class ItemCache:
@@ -24,24 +25,24 @@ class ItemCache:
         self._stages: dict[str, dict[str, Row]] = {}
 
     def missing(self, events: Iterable[Event]) -> list[str]:
-        """The keys of items that have to be read before these events can be entered."""
+        """The keys of items that must be loaded before these events can be applied."""
         keys = {event.key: None for event in events if event.key not in self._stages}
         return [key for key in keys if states.is_storable(key)]
 
     def load(self, keys: Iterable[str], items: Mapping[str, Item]) -> None:
-        """Keep what was read of the items with these keys; there is nothing of the others."""
+        """Keep the items that were read for these keys; a key without an item has no rows yet."""
         for key in keys:
             if key not in self._stages:
                 item = items.get(key)
                 self._stages[key] = dict(item.stages) if item else {}
 
     def preload(self, keys: Iterable[str], items: Mapping[str, Item]) -> None:
-        """The same of items to which something may happen soon, while there is room."""
+        """Load items that may have an event soon, while there is room."""
         if len(self._stages) < MOST_KEPT:
             self.load(keys, items)
 
     def apply(self, event: Event, *, at: float) -> list[Row]:
-        """The rows that an event changes, recorded ``at`` (Unix seconds).
+        """Apply an event, recorded ``at`` (Unix seconds), and return the rows that it changes.
 
         Raises:
             JournalError: it is illegal, and changes nothing.
@@ -56,8 +57,8 @@ class ItemCache:
         return rows
 
     def committed(self, keys: Iterable[str]) -> None:
-        """A transaction is over: forget those of its items that are over too, and the oldest beyond
-        `MOST_KEPT`. No sooner, since its own may be among the oldest."""
+        """After a commit, forget its finished items, then the oldest ones above `MOST_KEPT`. Not
+        earlier: the items of the running transaction may be among the oldest."""
         for key in keys:
             stages = self._stages.get(key)
             if stages and all(row.step in ENDS for row in stages.values()):
@@ -66,18 +67,18 @@ class ItemCache:
             del self._stages[next(iter(self._stages))]
 
     def clear(self) -> None:
-        """Forget everything: nobody knows whether it is recorded."""
+        """Forget all items: it is unknown whether their last events are recorded."""
         self._stages.clear()
 
 
 def apply_all(
     cache: ItemCache, events: Iterable[tuple[Event, float]]
 ) -> tuple[list[Row], list[JournalError | None]]:
-    """Enter events, each with its time.
+    """Apply events, each with its time.
 
     Returns:
-        the rows that they change, each as its last event left it, in the order of the first; and
-        for each event why it is not entered: it is illegal, and changes nothing.
+        The rows that they change, each as its last event left it, in the order of the first; and
+        for each event its error, if it is illegal and changes nothing.
     """
     changed: dict[tuple[str, str, int], Row] = {}
     errors: list[JournalError | None] = []

@@ -1,4 +1,4 @@
-"""What a journal records about an item. `journal` says which event is legal when."""
+"""The events that a journal records about an item. `states` says which is legal when."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..models import Generation, VideoRequest
 
 @dataclass(frozen=True, slots=True)
 class _OfStage:
-    """What happened at one stage of the item with this key."""
+    """An event at one stage of the item with this key."""
 
     key: str
     stage: str
@@ -22,11 +22,11 @@ class Intended(_OfStage):
     """A POST is about to be sent. Record it before.
 
     Attributes:
-        request: what is asked for.
+        request: the request of the item's stage.
         sent_at: when it will be sent, in Unix seconds on this machine's clock.
-        offset: by how many seconds the service's clock runs ahead, if that is known.
+        offset: seconds by which the service's clock runs ahead, if that is known.
         action: the spelling of the action that is sent.
-        callback_url: the callback address of this very submit, if it has one of its own.
+        callback_url: the callback address of this submit alone, if it has one.
     """
 
     name: ClassVar[str] = "intended"
@@ -39,9 +39,9 @@ class Intended(_OfStage):
 
 @dataclass(frozen=True, slots=True)
 class Accepted(_OfStage):
-    """The service has the task: it said so, or the task list shows it.
+    """The service has the task: its answer said so, or the listing shows it.
 
-    ``at_once`` tells that it answered with the id alone, as it was asked to.
+    ``at_once`` tells that it answered with the id alone, as requested.
     """
 
     name: ClassVar[str] = "accepted"
@@ -52,14 +52,14 @@ class Accepted(_OfStage):
 @dataclass(frozen=True, slots=True)
 class Withdrawn(_OfStage):
     """The intended POST bought nothing and may be sent again: it was provably not sent, or was
-    refused for now, or is provably absent from the task list."""
+    refused for now, or is provably absent from the listing."""
 
     name: ClassVar[str] = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
 class Refused(_OfStage):
-    """The service said no."""
+    """The service refused the request."""
 
     name: ClassVar[str] = "refused"
     error: VeoError
@@ -67,7 +67,7 @@ class Refused(_OfStage):
 
 @dataclass(frozen=True, slots=True)
 class Uncertain(_OfStage):
-    """The POST is over (at ``ended_at``, in Unix seconds), and its answer proves nothing."""
+    """The POST ended (at ``ended_at``, in Unix seconds), and its answer proves nothing."""
 
     name: ClassVar[str] = "uncertain"
     ended_at: float
@@ -76,7 +76,7 @@ class Uncertain(_OfStage):
 
 @dataclass(frozen=True, slots=True)
 class Succeeded(_OfStage):
-    """The result is here."""
+    """The result is known."""
 
     name: ClassVar[str] = "succeeded"
     generation: Generation
@@ -84,7 +84,7 @@ class Succeeded(_OfStage):
 
 @dataclass(frozen=True, slots=True)
 class Failed(_OfStage):
-    """There will be no result."""
+    """The stage ended without a result."""
 
     name: ClassVar[str] = "failed"
     error: VeoError
@@ -92,7 +92,7 @@ class Failed(_OfStage):
 
 @dataclass(frozen=True, slots=True)
 class Saved(_OfStage):
-    """The file is whole and has its name."""
+    """The file is complete, under its final name."""
 
     name: ClassVar[str] = "saved"
     path: str
@@ -101,7 +101,7 @@ class Saved(_OfStage):
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """The user asks again for what was refused or failed."""
+    """The user wants the refused and failed stages of the item to be tried again."""
 
     name: ClassVar[str] = "retried"
     key: str

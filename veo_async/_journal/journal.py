@@ -1,11 +1,11 @@
-"""The journal: what a batch did, durable before anybody relies on it.
+"""The journal: records each event of a batch before anybody relies on it.
 
 All events that are queued while one transaction is written go into the next one: a thousand
-waiting callers share a few commits. What concerns a POST is written within `GROUP`. How a task
-ended the service knows too, so that may wait for `PACE`, or goes with what may not.
-An event that was queued is recorded whether or not its caller stays to hear of it. The writer is a
-task of its own, which exists exactly while something is queued, since a cancelled caller must not
-cut a commit.
+waiting callers share a few commits. An event about a POST is written within `GROUP` seconds. A
+task's result can be retrieved again, so it may wait up to `PACE` seconds, or until the next urgent
+commit. A queued event is recorded even if its caller is cancelled meanwhile. The writer is a task
+of its own, which exists exactly while events are queued, since a cancelled caller must not cancel
+a commit.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ from .sqlite import JournalDatabase
 logger = logging.getLogger("veo_async")
 
 GROUP = 0.01
-"""Seconds from the beginning of a commit to that of the next one, so that those who are at work at
-the same time share one. A commit costs as much CPU as much of a video's other work."""
+"""Seconds from the start of a commit to the start of the next one, so that concurrent callers share
+one. A commit costs about as much CPU as the rest of a video's work."""
 
 PACE = 0.5
-"""The same while only events are queued that are in no hurry."""
+"""The same while no queued event is urgent."""
 
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """One queued event. ``awaited`` tells whether somebody waits to be told of an error."""
+    """One queued event. ``awaited`` tells whether a caller waits for its error."""
 
     event: Event
     at: float
@@ -63,8 +63,8 @@ class Journal:
     A commit survives the death of the process and a power cut (``synchronous=FULL``: one fsync
     for each commit, which all events in it share).
 
-    After a failed write no intent is taken any more, so that nothing is submitted that could not
-    be recorded. What was bought is still recorded, if that is possible at all.
+    After a failed write no further intent is taken, so that nothing is submitted that could not be
+    recorded. The events of purchases are still recorded, if that is possible at all.
     """
 
     def __init__(
@@ -97,11 +97,11 @@ class Journal:
 
         Args:
             path: the file, in a folder that exists.
-            run_sync: how blocking work is run.
-            wall: Unix time in seconds.
+            run_sync: runs the blocking calls.
+            wall_clock: returns Unix time in seconds.
 
         Raises:
-            JournalError: it is no journal of this version, is in use, or cannot be written.
+            JournalError: the file is no journal of this version, is in use, or is not writable.
         """
         file = JournalDatabase(path)
         try:
@@ -119,7 +119,7 @@ class Journal:
 
     @property
     def bought(self) -> int:
-        """How many items may have been bought when it was opened."""
+        """The number of items that may have been bought when the journal was opened."""
         return self._bought
 
     # Writing.
@@ -128,7 +128,7 @@ class Journal:
         """Record an event; once this returns, it is durable.
 
         Raises:
-            JournalError: it is not recorded: illegal, or it could not be written.
+            JournalError: it is not recorded: it is illegal, or could not be written.
         """
         transaction, entry = self._enter(event, awaited=True, hurried=True)
         try:
@@ -142,19 +142,20 @@ class Journal:
             raise entry.error
 
     def note(self, event: Event, *, hurried: bool = True) -> None:
-        """Queue an event without waiting; `flush` and `aclose` tell what went wrong with it.
+        """Queue an event without waiting; `flush` and `aclose` raise its error.
 
         Args:
-            hurried: whether it must be durable at once. How a task ended the service knows too, and
-                is asked for it again if it was not recorded.
+            event: the event.
+            hurried: whether it must be durable at once. A task's result need not: the service is
+                queried again if it was not recorded.
 
         Raises:
-            JournalError: the journal is closed, or takes no intents any more.
+            JournalError: the journal is closed, or takes no further intents.
         """
         self._enter(event, awaited=False, hurried=hurried)
 
     def check(self, key: str) -> None:
-        """Make sure that what happens to this item can still be recorded, as far as is known.
+        """Make sure that events of this item can still be recorded, as far as is known.
 
         Raises:
             JournalError: a write failed.
@@ -163,10 +164,10 @@ class Journal:
             raise self._unrecordable(key)
 
     async def flush(self) -> None:
-        """Wait until all that is queued now is durable.
+        """Wait until all events that are queued now are durable.
 
         Raises:
-            JournalError: an event could not be recorded, and nobody has been told yet.
+            JournalError: an event could not be recorded, and no caller has got the error yet.
         """
         queued = [t for t in (self._current, self._next) if t and t.entries]
         self._hurry.set()
@@ -187,7 +188,7 @@ class Journal:
             self._hurry.set()
         if self._writer is None:
             loop = asyncio.get_running_loop()
-            # An empty context: what the caller's context holds must not live on in our task.
+            # An empty context: the variables of the caller's must not live on in our task.
             self._writer = loop.create_task(self._write(), context=Context())
             self._writer.add_done_callback(self._cut)
         return self._next, entry
@@ -221,7 +222,7 @@ class Journal:
         admitted = [entry for entry in transaction.entries if entry.error is None]
         try:
             await self._write_down(admitted)
-        except Exception as exc:  # noqa: BLE001 - whatever it is, nobody may think it is recorded
+        except Exception as exc:  # noqa: BLE001 - after any error nobody may believe that it is recorded
             self._fail(admitted, exc)
         self._finish(transaction)
 
@@ -237,7 +238,7 @@ class Journal:
             self._cache.committed(row.key for row in rows)
 
     def _fail(self, entries: Iterable[_Entry], cause: BaseException) -> None:
-        """A write failed, or nobody knows whether it did."""
+        """A write failed, or may have failed."""
         problem = f"The journal {self.path} could not be written ({cause!r})."
         self._broken = cause.message if isinstance(cause, JournalError) else problem
         self._cache.clear()
@@ -246,7 +247,7 @@ class Journal:
             entry.error.__cause__ = cause
 
     def _refusal(self, entry: _Entry) -> JournalError | None:
-        """Why an intent is not taken any more."""
+        """The error for an intent after a failed write."""
         if self._broken is None or not isinstance(entry.event, Intended):
             return None
         return self._unrecordable(entry.event.key)
@@ -266,14 +267,14 @@ class Journal:
         transaction.done.set()
 
     def _keep_error(self, entry: _Entry) -> None:
-        """Keep an error that nobody was told of."""
+        """Keep an error that no caller got, for `flush`."""
         if entry.error:
             logger.warning(
                 "not recorded: %s of %r: %s", entry.event.name, entry.event.key, entry.error
             )
             self._unreported = self._unreported or entry.error
 
-    # Reading: what was committed.
+    # Reading: committed rows only.
 
     async def rows(self) -> dict[str, Item]:
         """All items by key, in the order in which they were begun."""
@@ -284,7 +285,7 @@ class Journal:
         return (await self._run_sync(self._database.items, [key])).get(key)
 
     async def get_many(self, keys: Iterable[str]) -> dict[str, Item]:
-        """The items with these keys, in one go; unknown keys are left out."""
+        """The items with these keys, in one query; unknown keys are left out."""
         named = list(keys)
         found = await self._run_sync(self._database.items, named)
         self._cache.preload([key for key in named if _goes_on(found.get(key))], found)
@@ -298,10 +299,10 @@ class Journal:
     # The end.
 
     async def aclose(self) -> None:
-        """Write what is queued, fold the log into the file and close it. It may be repeated.
+        """Write the queued events, fold the log into the file and close it. It may be repeated.
 
         Raises:
-            JournalError: an event could not be recorded, and nobody has been told yet.
+            JournalError: an event could not be recorded, and no caller has got the error yet.
         """
         self._closed = True
         try:

@@ -140,7 +140,7 @@ class _InTime:
         self.times = [submit.begun for submit in self._submits]
 
     def beside(self, lost: LostSubmit) -> tuple[AcceptedSubmit | None, AcceptedSubmit | None]:
-        """The nearest submit that was sent before the end of the lost one, and the next after it."""
+        """The nearest submit sent before the end of the lost one, and the next one after it."""
         first, last = _near(lost, self.times)
         middle = bisect_left(self.times, lost.ended, first, last)
         place = bisect_left(self.times, lost.begun, first, middle)
