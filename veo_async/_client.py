@@ -293,7 +293,7 @@ class VeoClient:
             events=events,
         )
         self._downloads = Downloads(
-            loopback_ok=options.address.place == "loopback",
+            loopback_ok=options.address.scope == "loopback",
             random=runtime.rng,
             run_sync=runtime.run_sync,
             look_up=queries.many,

@@ -83,8 +83,11 @@ class _Request(Value):
     def wire_fields(self) -> dict[str, Any]:
         """The request as the fields of the wire, those of ``extra_body`` among them. What was not
         chosen is left out."""
-        chosen = self.model_dump(mode="json", exclude_none=True, exclude={"extra_body"})
-        return chosen | self.extra_body
+        return self.chosen_fields() | self.extra_body
+
+    def chosen_fields(self) -> dict[str, Any]:
+        """The same without those of ``extra_body``."""
+        return self.model_dump(mode="json", exclude_none=True, exclude={"extra_body"})
 
     def __hash__(self) -> int:
         # Without extra_body: a dictionary has no hash, and its order makes no difference.

@@ -143,7 +143,7 @@ def test_this_machine_is_recognised_in_every_spelling(host: str) -> None:
         with pytest.raises(AddressError, match="private or reserved"):
             read_file_address(url, loopback_ok=False)
 
-        assert read_file_address(url, loopback_ok=True).place == "loopback"
+        assert read_file_address(url, loopback_ok=True).scope == "loopback"
 
 
 @pytest.mark.parametrize("host", INSIDE_HOSTS)
@@ -197,7 +197,7 @@ def test_public_https_addresses_are_written_in_one_form(text: str, canonical: st
     """What was understood is what is written, and reading that changes nothing more."""
     address = read_file_address(text, loopback_ok=False)
 
-    assert address.place == "public"
+    assert address.scope == "public"
     assert read_file_address(canonical, loopback_ok=False) == address
     assert str(address).replace("::ffff:8.8.8.8", "::ffff:808:808") == canonical
 
@@ -379,4 +379,4 @@ def test_any_text_gives_an_answer_or_our_error(text: str, loopback_ok: bool) -> 
 
     assert read_file_address(str(address), loopback_ok=loopback_ok) == address
     assert str(address).isascii()
-    assert address.place == "public" or (loopback_ok and address.place == "loopback")
+    assert address.scope == "public" or (loopback_ok and address.scope == "loopback")

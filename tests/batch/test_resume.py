@@ -34,7 +34,7 @@ from veo_async._base.runtime import Runtime
 from veo_async._journal.journal import GROUP
 from veo_async._journal.journal import PACE as JOURNAL_PACE
 from veo_async._journal.rows import FIRST, Row
-from veo_async._journal.sqlite import JournalFile
+from veo_async._journal.sqlite import JournalDatabase
 from veo_async.emulator import (
     Answer,
     Drop,
@@ -512,14 +512,14 @@ async def test_a_file_that_cannot_be_recorded_is_saved_all_the_same(
 ) -> None:
     """Its outcome is complete, and the error is raised at the end of the batch."""
     service = emulator(pace=PACE, video=VideoFormat(seconds=1, fps=2, short_side=64))
-    write, ends = JournalFile.write, list[Outcome]()
+    write, ends = JournalDatabase.write, list[Outcome]()
 
-    def fail(file: JournalFile, rows: Sequence[Row]) -> None:
+    def fail(file: JournalDatabase, rows: Sequence[Row]) -> None:
         if any(row.state == "saved" for row in rows):
             raise JournalError("The disk is full.")
         write(file, rows)
 
-    monkeypatch.setattr(JournalFile, "write", fail)
+    monkeypatch.setattr(JournalDatabase, "write", fail)
 
     async def run(veo: VeoClient) -> None:
         async with veo.batch(prompts("a"), journal=path, download_to=path.parent) as outcomes:
@@ -539,16 +539,16 @@ async def test_a_journal_that_cannot_be_written_ends_the_batch(
 ) -> None:
     """Nothing is submitted without a recorded intent. Bought videos are outcomes all the same, and
     the error is raised after them."""
-    service, writes, write = emulator(pace=PACE), [0], JournalFile.write
+    service, writes, write = emulator(pace=PACE), [0], JournalDatabase.write
     limit = RateLimit(in_flight=1)
 
-    def failing(self: JournalFile, rows: Sequence[Row]) -> None:
+    def failing(self: JournalDatabase, rows: Sequence[Row]) -> None:
         writes[0] += 1
         if writes[0] >= from_write:
             raise JournalError("the disk is full")
         write(self, rows)
 
-    monkeypatch.setattr(JournalFile, "write", failing)
+    monkeypatch.setattr(JournalDatabase, "write", failing)
     ends: list[Outcome] = []
 
     async def consume(veo: VeoClient) -> None:

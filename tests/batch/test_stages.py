@@ -19,7 +19,7 @@ from veo_async import (
 from veo_async._batch import resume, stages
 from veo_async._journal import events
 from veo_async._journal.rows import Row
-from veo_async._journal.serialization import write_request
+from veo_async._journal.serialization import dump_request
 from veo_async._reconcile.window import EARLY
 from veo_async._submit.retry import Again, Attempts, Step, Stop
 from veo_async._submit.verdict import Accepted, NotSent, Refused, Uncertain, Verdict
@@ -36,7 +36,7 @@ BROKE = InsufficientBalanceError("no money", task_id="t", may_have_cost=True)
 
 def row(**fields: Any) -> Row:
     """A row of a stage that buys, sent at 100."""
-    given = {"sent_at": 100.0, "request_json": write_request(REQUEST), **fields}
+    given = {"sent_at": 100.0, "request_json": dump_request(REQUEST), **fields}
     return Row("k", "generate", 1, given.pop("state", "intended"), 100.0, **given)
 
 

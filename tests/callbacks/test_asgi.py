@@ -16,8 +16,8 @@ import pytest
 from tests.support.deliveries import PUBLIC, Pieces, callbacks, of, send
 from veo_async import InvalidRequestError
 from veo_async.callbacks import Callbacks, parse
-from veo_async.callbacks._asgi import DEADLINE, MOST_OPEN
-from veo_async.callbacks._deliveries import BODY
+from veo_async.callbacks._asgi import DEADLINE, MAX_OPEN
+from veo_async.callbacks._deliveries import MAX_BODY
 from veo_async.callbacks._registry import CallbackHandle, PollTimes
 from veo_async.callbacks._tokens import token_in
 
@@ -80,7 +80,7 @@ BAD: list[tuple[int, str, bytes | Pieces, dict[str, Any]]] = [
     (413, "", b"{}", {"headers": {"content-length": "70000"}}),
     (413, "", b" " * 70_000, {}),
     (413, "", [b" " * 30_000] * 10, {}),
-    (413, "", [b"["] * 10 + [b"[" * BODY], {}),
+    (413, "", [b"["] * 10 + [b"[" * MAX_BODY], {}),
     (400, "", b"", {}),
     (400, "", b"task_id=t1", {}),
     (400, "", b"[1, 2]", {}),
@@ -122,7 +122,7 @@ async def test_a_long_body_is_read_up_to_the_limit() -> None:
 
     answer = await send(held.receiver, held.urls[0], [b" " * 10_000] * 1000)
 
-    assert (answer.status, answer.read) == (413, BODY // 10_000 + 1)
+    assert (answer.status, answer.read) == (413, MAX_BODY // 10_000 + 1)
 
 
 @pytest.mark.asyncio
@@ -152,7 +152,7 @@ async def test_one_token_holds_few_bodies() -> None:
     """Whoever knows one address can have a few bodies read at once; all others are not concerned,
     and once one of those is over, there is room again."""
     held = PartialFile(2)
-    pauses = [DEADLINE / 2] + [DEADLINE * 2] * (MOST_OPEN - 1)
+    pauses = [DEADLINE / 2] + [DEADLINE * 2] * (MAX_OPEN - 1)
     holding = [
         asyncio.ensure_future(send(held.receiver, held.urls[0], [b"{", pause, b"}"]))
         for pause in pauses
@@ -166,7 +166,7 @@ async def test_one_token_holds_few_bodies() -> None:
     ends = await asyncio.gather(*holding[1:])
 
     assert [answer.status for answer in (refused, other, first, again)] == [429, 204, 204, 204]
-    assert [answer.status for answer in ends] == [408] * (MOST_OPEN - 1)
+    assert [answer.status for answer in ends] == [408] * (MAX_OPEN - 1)
     assert not held.receiver._open
 
 
@@ -318,7 +318,8 @@ def test_parse_reads_a_delivery() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>", b"[]", b"[" * 60_000, b" " * BODY + b"{}", json.dumps("t").encode()]
+    "body",
+    [b"", b"<html>", b"[]", b"[" * 60_000, b" " * MAX_BODY + b"{}", json.dumps("t").encode()],
 )
 def test_parse_refuses_what_is_no_delivery(body: bytes) -> None:
     """A ``ValueError`` of ours, whatever came."""

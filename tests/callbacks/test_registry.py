@@ -330,10 +330,10 @@ def test_what_is_refused_unread(
 ) -> None:
     """A wrong method, a forged token, a body that is said to be too long."""
     if isinstance(expected, bytes):
-        assert _deliveries.read_head(SIGNER, method, path, length) == expected
+        assert _deliveries.check_head(SIGNER, method, path, length) == expected
         return
     with pytest.raises(Refusal) as caught:
-        _deliveries.read_head(SIGNER, method, path, length)
+        _deliveries.check_head(SIGNER, method, path, length)
 
     assert caught.value.status == expected
     assert TOKEN not in str(caught.value)
@@ -349,7 +349,7 @@ def test_what_is_refused_unread(
         (b'{"task_id": "' + b"t" * 201 + b'"}', None),
         (b'{"success": false, "error": "fetch failed"}', None),
         (b"{}", None),
-        (b" " * (_deliveries.BODY - 2) + b"{}", None),
+        (b" " * (_deliveries.MAX_BODY - 2) + b"{}", None),
     ],
 )
 def test_of_which_task_a_delivery_speaks(body: bytes, said: str | None) -> None:
@@ -371,13 +371,13 @@ def test_of_which_task_a_delivery_speaks(body: bytes, said: str | None) -> None:
         (b"[" * 60_000, 400),
         (b'{"a":' * 12_000 + b"1" + b"}" * 5_000, 400),
         (b"[" * 100_000, 413),
-        (b" " * (_deliveries.BODY - 1) + b"{}", 413),
+        (b" " * (_deliveries.MAX_BODY - 1) + b"{}", 413),
     ],
 )
 def test_what_is_no_delivery(body: bytes, status: int) -> None:
     """Not JSON, JSON of another shape, brackets without end, too long."""
     with pytest.raises(Refusal) as caught:
-        _deliveries.read_body(body)
+        _deliveries.parse_body(body)
 
     assert caught.value.status == status
 
@@ -387,7 +387,7 @@ def test_what_is_no_delivery(body: bytes, status: int) -> None:
 def test_any_body_is_read_or_refused(body: bytes) -> None:
     """Decoding is total, and its result can be shown."""
     try:
-        generation = _deliveries.read_body(body)
+        generation = _deliveries.parse_body(body)
     except Refusal:
         return
 
@@ -416,7 +416,7 @@ def test_any_body_is_read_or_refused(body: bytes) -> None:
 def test_whether_a_stored_address_is_ours(theirs: object, expected: bool | None) -> None:
     """Only another token of the same address proves another submit; one that is stored in another
     form, or not at all, proves nothing."""
-    assert _tokens.is_of(SIGNER.url(NONCE), theirs) is expected
+    assert _tokens.is_same_submit(SIGNER.url(NONCE), theirs) is expected
 
 
 @pytest.mark.parametrize("quote", [lambda url: url, _tokens.token_in])

@@ -10,15 +10,15 @@ import pytest
 
 from veo_async._base import file_lock as claims
 from veo_async._downloads.part_file import MOST, PartFile
-from veo_async._downloads.resume import Found, PartialFile
+from veo_async._downloads.resume import Leftover, PartialFile
 
 
-def nothing(found: Found) -> PartialFile:
+def nothing(found: Leftover) -> PartialFile:
     """Trust nothing that lies there."""
     return PartialFile()
 
 
-def all_of(found: Found) -> PartialFile:
+def all_of(found: Leftover) -> PartialFile:
     """Trust all that lies there."""
     return PartialFile(found.size)
 
@@ -72,12 +72,12 @@ def test_a_file_that_was_left_for_nobody_is_gone_and_stays_gone(tmp_path: Path) 
 
 def test_what_is_left_is_gone_on_with(tmp_path: Path) -> None:
     """A later run finds the bytes, their head and the notes; what it does not trust is cut off."""
-    part, seen = begun(tmp_path), list[Found]()
+    part, seen = begun(tmp_path), list[Leftover]()
     part.write(b"0123456789")
     part.leave(noted)
     left = files(tmp_path)
 
-    def read(found: Found) -> PartialFile:
+    def read(found: Leftover) -> PartialFile:
         seen.append(found)
         return PartialFile(8)
 
@@ -87,7 +87,7 @@ def test_what_is_left_is_gone_on_with(tmp_path: Path) -> None:
     later.commit()
 
     assert left == {"x.mp4.part": b"0123456789", "x.mp4.part.notes": b"10 bytes"}
-    assert seen == [Found(10, b"01234567", b"10 bytes")]
+    assert seen == [Leftover(10, b"01234567", b"10 bytes")]
     assert files(tmp_path) == {"x.mp4": b"01234567x"}
 
 
@@ -98,7 +98,7 @@ def test_notes_speak_of_what_is_durable(tmp_path: Path) -> None:
     part.save(noted)
     part.write(b"more")
     saved = files(tmp_path)
-    part.cut(0)
+    part.truncate(0)
     cut = files(tmp_path)
     part.write(b"other")
     part.leave(lambda count: None)
@@ -212,7 +212,7 @@ def test_what_are_no_notes_is_neither_read_nor_written_to(tmp_path: Path, kind: 
     other.write_bytes(b"precious")
     seen: list[bytes] = []
 
-    def read(found: Found) -> PartialFile:
+    def read(found: Leftover) -> PartialFile:
         seen.append(found.notes)
         return PartialFile(found.size)
 

@@ -16,7 +16,7 @@ from veo_async._downloads.response import (
     UrlExpired,
     failure_message,
     fresh_url,
-    judge_answer,
+    judge_response,
 )
 from veo_async._downloads.resume import PartialFile
 from veo_async.models import Generation, TaskRecord
@@ -46,7 +46,7 @@ def test_an_answer_leads_on_or_bears_the_file(
     status: int, headers: dict[str, str], verdict: Redirect | Body
 ) -> None:
     """A plain 200 bears the file; a redirect with a Location leads on."""
-    assert judge_answer(status, headers, max_bytes=100) == verdict
+    assert judge_response(status, headers, max_bytes=100) == verdict
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_an_answer_that_repeating_cannot_mend_is_final(
 ) -> None:
     """The reason and the next step are said, and nobody tries again."""
     with pytest.raises(NotRetryable, match=reason) as caught:
-        judge_answer(status, headers, max_bytes=100)
+        judge_response(status, headers, max_bytes=100)
 
     assert next_step in caught.value.next_step
 
@@ -94,7 +94,7 @@ def test_an_answer_that_repeating_cannot_mend_is_final(
 def test_an_answer_that_may_pass_is_worth_another_try(status: int, headers: dict[str, str]) -> None:
     """A host that is ill, and an answer that is garbled."""
     with pytest.raises(Retryable):
-        judge_answer(status, headers, max_bytes=100)
+        judge_response(status, headers, max_bytes=100)
 
 
 HELD = PartialFile(10, '"a"', 50)
@@ -115,7 +115,7 @@ def test_the_rest_or_the_whole_may_follow(
     status: int, headers: dict[str, str], verdict: Redirect | Body
 ) -> None:
     """Whoever asks for the rest gets it, or the whole file where it has changed."""
-    assert judge_answer(status, headers, max_bytes=100, held=HELD) == verdict
+    assert judge_response(status, headers, max_bytes=100, partial=HELD) == verdict
 
 
 @pytest.mark.parametrize(
@@ -135,13 +135,13 @@ def test_a_rest_that_does_not_fit_starts_the_file_anew(
 ) -> None:
     """Nothing is ever put behind bytes where it does not belong."""
     with pytest.raises(error, match=reason):
-        judge_answer(status, headers, max_bytes=100, held=HELD)
+        judge_response(status, headers, max_bytes=100, partial=HELD)
 
 
 def test_the_cap_counts_the_whole_file() -> None:
     """Not just the rest of it."""
     with pytest.raises(NotRetryable, match="larger than the limit of 49"):
-        judge_answer(206, REST, max_bytes=49, held=HELD)
+        judge_response(206, REST, max_bytes=49, partial=HELD)
 
     part = BodyCheck(Body(10, None, None), max_bytes=49)
     part.take(b"x" * 39)

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from veo_async._downloads.resume import (
     NAME_MAX,
     PROGRESS,
+    ContentRange,
     FileIdentity,
-    Found,
-    Part,
+    Leftover,
     PartialFile,
+    content_range,
     mismatch,
-    notes_on,
+    notes_for,
     part_name,
-    read_held,
-    read_part,
     request_headers,
+    resumable,
     strong_validator,
 )
 
@@ -98,9 +98,12 @@ def test_a_fetch_gets_on_by_what_it_can_keep(
 @pytest.mark.parametrize(
     "headers, part",
     [
-        ({"content-range": "bytes 100-199/200"}, Part(100, 200, 200)),
-        ({"content-range": "bytes 100-199/*"}, Part(100, 200, None)),
-        ({"content-range": "bytes 100-149/200", "content-length": "50"}, Part(100, 150, 200)),
+        ({"content-range": "bytes 100-199/200"}, ContentRange(100, 200, 200)),
+        ({"content-range": "bytes 100-199/*"}, ContentRange(100, 200, None)),
+        (
+            {"content-range": "bytes 100-149/200", "content-length": "50"},
+            ContentRange(100, 150, 200),
+        ),
         ({}, None),
         ({"content-range": "bytes */200"}, None),
         ({"content-range": "bytes 100-99/200"}, None),
@@ -112,36 +115,56 @@ def test_a_fetch_gets_on_by_what_it_can_keep(
         ({"content-type": "multipart/byteranges; boundary=x"}, None),
     ],
 )
-def test_a_part_says_where_it_belongs(headers: dict[str, str], part: Part | None) -> None:
+def test_a_part_says_where_it_belongs(headers: dict[str, str], part: ContentRange | None) -> None:
     """Anything that does not, or that contradicts itself, is no part."""
-    assert read_part(headers) == part
+    assert content_range(headers) == part
 
 
 @pytest.mark.parametrize(
     "held, part, headers, problem",
     [
-        (PartialFile(100, ETAG, 200), Part(100, 200, 200), {"etag": ETAG}, None),
-        (PartialFile(100, ETAG, 200), Part(100, 200, 200), {}, None),
-        (PartialFile(100, ETAG, 200), Part(100, 200, None), {}, None),
-        (PartialFile(100, ETAG), Part(100, 200, 200), {}, None),
-        (PartialFile(100, ETAG, 200), Part(100, 150, 200), {}, None),
-        (PartialFile(100, MODIFIED, 200), Part(100, 200, 200), {"last-modified": MODIFIED}, None),
+        (PartialFile(100, ETAG, 200), ContentRange(100, 200, 200), {"etag": ETAG}, None),
+        (PartialFile(100, ETAG, 200), ContentRange(100, 200, 200), {}, None),
+        (PartialFile(100, ETAG, 200), ContentRange(100, 200, None), {}, None),
+        (PartialFile(100, ETAG), ContentRange(100, 200, 200), {}, None),
+        (PartialFile(100, ETAG, 200), ContentRange(100, 150, 200), {}, None),
         (
             PartialFile(100, MODIFIED, 200),
-            Part(100, 200, 200),
+            ContentRange(100, 200, 200),
+            {"last-modified": MODIFIED},
+            None,
+        ),
+        (
+            PartialFile(100, MODIFIED, 200),
+            ContentRange(100, 200, 200),
             {"last-modified": MODIFIED, "etag": ETAG},
             None,
         ),
-        (PartialFile(100, ETAG, 200), Part(99, 200, 200), {}, "begins at byte 99 instead of 100"),
-        (PartialFile(100, ETAG, 200), Part(0, 200, 200), {}, "begins at byte 0"),
-        (PartialFile(100, ETAG), Part(100, 200, None), {}, "how long"),
-        (PartialFile(100, ETAG, 200), Part(100, 300, 300), {}, "300 bytes now instead of 200"),
-        (PartialFile(100, ETAG, 200), Part(100, 200, 200), {"etag": '"other"'}, "changed"),
-        (PartialFile(100, ETAG, 200), Part(100, 200, 200), {"etag": "W/" + ETAG}, "changed"),
+        (
+            PartialFile(100, ETAG, 200),
+            ContentRange(99, 200, 200),
+            {},
+            "begins at byte 99 instead of 100",
+        ),
+        (PartialFile(100, ETAG, 200), ContentRange(0, 200, 200), {}, "begins at byte 0"),
+        (PartialFile(100, ETAG), ContentRange(100, 200, None), {}, "how long"),
+        (
+            PartialFile(100, ETAG, 200),
+            ContentRange(100, 300, 300),
+            {},
+            "300 bytes now instead of 200",
+        ),
+        (PartialFile(100, ETAG, 200), ContentRange(100, 200, 200), {"etag": '"other"'}, "changed"),
+        (
+            PartialFile(100, ETAG, 200),
+            ContentRange(100, 200, 200),
+            {"etag": "W/" + ETAG},
+            "changed",
+        ),
     ],
 )
 def test_only_what_fits_goes_behind_what_is_held(
-    held: PartialFile, part: Part, headers: dict[str, str], problem: str | None
+    held: PartialFile, part: ContentRange, headers: dict[str, str], problem: str | None
 ) -> None:
     """The same file, at the right place, of a known and unchanged length."""
     said = mismatch(held, part, headers)
@@ -149,18 +172,18 @@ def test_only_what_fits_goes_behind_what_is_held(
     assert said is None if problem is None else problem in (said or "")
 
 
-def found(size: int = 100, head: bytes = HEAD, **facts: Any) -> Found:
+def found(size: int = 100, head: bytes = HEAD, **facts: Any) -> Leftover:
     """Bytes on the disk, and notes."""
     known = {"task_id": "task-1", "stage": "generate", "validator": ETAG, "length": 200}
-    return Found(size, head, json.dumps({**known, "count": 100, **facts}).encode())
+    return Leftover(size, head, json.dumps({**known, "count": 100, **facts}).encode())
 
 
 def test_notes_are_read_as_they_were_written() -> None:
     """What one run writes down, the next one goes on with: no more bytes than were noted."""
-    notes = notes_on(MARK, PartialFile(3, ETAG, 200), 100)
+    notes = notes_for(MARK, PartialFile(3, ETAG, 200), 100)
 
     assert notes is not None
-    assert read_held(Found(120, HEAD, notes), MARK) == PartialFile(100, ETAG, 200)
+    assert resumable(Leftover(120, HEAD, notes), MARK) == PartialFile(100, ETAG, 200)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +199,7 @@ def test_what_no_run_could_go_on_with_is_not_noted(
     mark: FileIdentity | None, held: PartialFile, count: int
 ) -> None:
     """Nobody's file, one without a validator, and next to nothing."""
-    assert notes_on(mark, held, count) is None
+    assert notes_for(mark, held, count) is None
 
 
 @pytest.mark.parametrize(
@@ -200,32 +223,32 @@ def test_what_no_run_could_go_on_with_is_not_noted(
         found(length=100),
         found(length="200"),
         found(length=-1),
-        Found(100, HEAD, b""),
-        Found(100, HEAD, b"{}"),
-        Found(100, HEAD, b"[1]"),
-        Found(100, HEAD, b"7"),
-        Found(100, HEAD, b"null"),
-        Found(100, HEAD, b"\xff\xfe"),
-        Found(100, HEAD, b"[" * 100_000),
+        Leftover(100, HEAD, b""),
+        Leftover(100, HEAD, b"{}"),
+        Leftover(100, HEAD, b"[1]"),
+        Leftover(100, HEAD, b"7"),
+        Leftover(100, HEAD, b"null"),
+        Leftover(100, HEAD, b"\xff\xfe"),
+        Leftover(100, HEAD, b"[" * 100_000),
     ],
 )
-def test_notes_that_do_not_fit_mean_that_there_is_nothing(of: Found) -> None:
+def test_notes_that_do_not_fit_mean_that_there_is_nothing(of: Leftover) -> None:
     """Another task's or stage's, another state of the disk, or made by anybody."""
-    assert read_held(of, MARK) == PartialFile()
-    assert read_held(of, None) == PartialFile()
+    assert resumable(of, MARK) == PartialFile()
+    assert resumable(of, None) == PartialFile()
 
 
 @pytest.mark.parametrize("length", [None, 101, 200])
 def test_notes_that_fit_are_trusted(length: int | None) -> None:
     """Also where the length was never said."""
-    assert read_held(found(length=length), MARK) == PartialFile(100, ETAG, length)
-    assert read_held(found(validator=MODIFIED), MARK) == PartialFile(100, MODIFIED, 200)
+    assert resumable(found(length=length), MARK) == PartialFile(100, ETAG, length)
+    assert resumable(found(validator=MODIFIED), MARK) == PartialFile(100, MODIFIED, 200)
 
 
 @given(st.binary())
 def test_any_notes_have_a_meaning(notes: bytes) -> None:
     """Whatever lies there, nothing is raised."""
-    assert read_held(Found(100, HEAD, notes), MARK) == PartialFile()
+    assert resumable(Leftover(100, HEAD, notes), MARK) == PartialFile()
 
 
 @pytest.mark.parametrize(

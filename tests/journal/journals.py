@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from veo_async import Generation, TextToVideo
-from veo_async._journal.cache import Book, entered
+from veo_async._journal.cache import ItemCache, apply_all
 from veo_async._journal.events import Accepted, Event, Failed, Intended, Succeeded, Withdrawn
 from veo_async._journal.journal import Journal
 from veo_async._journal.rows import FIRST
-from veo_async._journal.sqlite import JournalFile
+from veo_async._journal.sqlite import JournalDatabase
 from veo_async.errors import GenerationFailedError, JournalError
 
 REQUEST = TextToVideo(prompt="a mug")
@@ -46,19 +46,19 @@ def failed(key: str, task_id: str = "t") -> Failed:
     return Failed(key, FIRST, GenerationFailedError("no", task_id=task_id))
 
 
-def apply(file: JournalFile, *events: Event, at: float = 1.0) -> list[JournalError | None]:
+def apply(file: JournalDatabase, *events: Event, at: float = 1.0) -> list[JournalError | None]:
     """Record events in one transaction, as a journal does that knows nothing of their items; for
     each why it was not recorded."""
-    book = Book()
-    unknown = book.unknown(events)
-    book.learn(unknown, file.items(unknown))
-    rows, errors = entered(book, [(event, at) for event in events])
+    cache = ItemCache()
+    unknown = cache.missing(events)
+    cache.load(unknown, file.items(unknown))
+    rows, errors = apply_all(cache, [(event, at) for event in events])
     if rows:
         file.write(rows)
     return errors
 
 
-def finish(file: JournalFile, *keys: str) -> None:
+def finish(file: JournalDatabase, *keys: str) -> None:
     """Take items through their first stage in one transaction."""
     steps: tuple[Callable[[str], Event], ...] = (intended, accepted, succeeded)
     assert not any(apply(file, *(step(key) for key in keys for step in steps)))
@@ -84,7 +84,7 @@ def wreck(path: Path, folder: Path) -> Path:
 
 def states(path: Path) -> dict[tuple[str, str], str]:
     """What a journal says, read by a new owner."""
-    file = JournalFile(path)
+    file = JournalDatabase(path)
     file.open()
     try:
         return {

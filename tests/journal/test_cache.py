@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from veo_async import Generation, TextToVideo
-from veo_async._journal import cache as journal_book
-from veo_async._journal.cache import Book, entered
+from veo_async._journal import cache as cache_module
+from veo_async._journal.cache import ItemCache, apply_all
 from veo_async._journal.events import (
     Accepted,
     Event,
@@ -51,12 +51,12 @@ def saved(key: str) -> Saved:
     return Saved(key, f"download:{FIRST}:0", "a.mp4", 7)
 
 
-def knowing(*events: Event) -> Book:
-    """A book that knows the items of these events, with nothing else done about them."""
-    book = Book()
-    book.learn(book.unknown(events), {})
-    entered(book, [(event, 1.0) for event in events])
-    return book
+def knowing(*events: Event) -> ItemCache:
+    """A cache that knows the items of these events, with nothing else done about them."""
+    cache = ItemCache()
+    cache.load(cache.missing(events), {})
+    apply_all(cache, [(event, 1.0) for event in events])
+    return cache
 
 
 def shown(rows: Sequence[Row]) -> list[str]:
@@ -81,18 +81,18 @@ def shown(rows: Sequence[Row]) -> list[str]:
 )
 def test_what_is_not_known_has_to_be_read(events: list[Event], unknown: list[str]) -> None:
     """Each key once. One that cannot be stored cannot be read either; its events are illegal."""
-    assert knowing(intended("known")).unknown(events) == unknown
+    assert knowing(intended("known")).missing(events) == unknown
 
 
 def test_what_was_read_is_what_events_are_judged_by() -> None:
     """Of an item that was not found there is nothing, so all there is to do is to begin it."""
     row = Row("a", FIRST, 3, "accepted", 1.0, 10.0, "{}", '{"task_id": "t7"}')
-    book = Book()
-    book.learn(["a", "b"], items([row]))
+    cache = ItemCache()
+    cache.load(["a", "b"], items([row]))
 
-    [ended] = book.enter(succeeded("a"), at=5.0)
+    [ended] = cache.apply(succeeded("a"), at=5.0)
     with pytest.raises(JournalError):
-        book.enter(succeeded("b"), at=5.0)
+        cache.apply(succeeded("b"), at=5.0)
 
     assert (ended.attempt, ended.state, ended.at) == (3, "succeeded", 5.0)
     assert (ended.task_id, ended.sent_at, ended.request_json) == ("t7", 10.0, "{}")
@@ -102,11 +102,11 @@ def test_what_is_known_is_newer_than_what_was_read() -> None:
     """A reader that comes late must not turn the clock back; nor may what it read be changed."""
     stages: dict[str, Row] = {}
     item = Item("b", stages)
-    book = knowing(intended("a"))
+    cache = knowing(intended("a"))
 
-    book.learn(["a", "b"], {"a": Item("a"), "b": item})
-    [row] = book.enter(accepted("a"), at=2.0)
-    book.enter(intended("b"), at=2.0)
+    cache.load(["a", "b"], {"a": Item("a"), "b": item})
+    [row] = cache.apply(accepted("a"), at=2.0)
+    cache.apply(intended("b"), at=2.0)
 
     assert row.state == "accepted"
     assert stages == {}
@@ -158,10 +158,10 @@ def test_the_events_of_a_transaction_leave_one_row_of_each_attempt(
 ) -> None:
     """As its last event left it, in the order in which they were begun: one statement writes them
     all, and a failed attempt stays beside the one that follows it."""
-    book = Book()
-    book.learn(book.unknown(events), {})
+    cache = ItemCache()
+    cache.load(cache.missing(events), {})
 
-    changed, errors = entered(book, [(event, 1.0) for event in events])
+    changed, errors = apply_all(cache, [(event, 1.0) for event in events])
 
     assert shown(changed) == rows
     assert errors == [None] * len(events)
@@ -169,10 +169,12 @@ def test_the_events_of_a_transaction_leave_one_row_of_each_attempt(
 
 def test_a_row_bears_the_time_of_its_last_event() -> None:
     """Not that of the transaction."""
-    book = knowing()
-    book.learn(["a", "b"], {})
+    cache = knowing()
+    cache.load(["a", "b"], {})
 
-    changed, _ = entered(book, [(intended("a"), 3.0), (intended("b"), 4.0), (accepted("a"), 5.0)])
+    changed, _ = apply_all(
+        cache, [(intended("a"), 3.0), (intended("b"), 4.0), (accepted("a"), 5.0)]
+    )
 
     assert [(row.key, row.at) for row in changed] == [("a", 5.0), ("b", 4.0)]
 
@@ -191,10 +193,10 @@ def test_a_row_bears_the_time_of_its_last_event() -> None:
 )
 def test_an_illegal_event_changes_nothing(wrong: Event) -> None:
     """Those before it and after it in its transaction are judged as if it were not there."""
-    book = knowing(intended("a"), intended("b"), Withdrawn("b", FIRST))
+    cache = knowing(intended("a"), intended("b"), Withdrawn("b", FIRST))
 
-    changed, errors = entered(book, [(accepted("a"), 2.0), (wrong, 3.0), (succeeded("a"), 4.0)])
-    alone, [error] = entered(book, [(wrong, 5.0)])
+    changed, errors = apply_all(cache, [(accepted("a"), 2.0), (wrong, 3.0), (succeeded("a"), 4.0)])
+    alone, [error] = apply_all(cache, [(wrong, 5.0)])
 
     assert shown(changed) == ["a generate 1 succeeded"]
     assert [type(error) for error in errors] == [type(None), JournalError, type(None)]
@@ -220,63 +222,63 @@ def test_an_illegal_event_changes_nothing(wrong: Event) -> None:
 )
 def test_what_is_over_is_forgotten(events: list[Event], is_over: bool) -> None:
     """All stages of it. What is forgotten is read again when something happens to it."""
-    book = knowing(*events)
+    cache = knowing(*events)
 
-    book.close(["a", "a", "nobody"])
+    cache.committed(["a", "a", "nobody"])
 
-    assert book.unknown([intended("a")]) == (["a"] if is_over else [])
+    assert cache.missing([intended("a")]) == (["a"] if is_over else [])
 
 
 def test_only_what_a_transaction_was_about_is_looked_at_for_its_end() -> None:
     """Others wait for theirs, and where nothing was done yet nothing is over."""
-    book = knowing(intended("a"), accepted("a"), succeeded("a"))
-    book.learn(["b"], {})
+    cache = knowing(intended("a"), accepted("a"), succeeded("a"))
+    cache.load(["b"], {})
 
-    book.close(["b"])
+    cache.committed(["b"])
 
-    assert book.unknown([intended("a"), intended("b")]) == []
+    assert cache.missing([intended("a"), intended("b")]) == []
 
 
 def test_after_a_failed_write_nothing_is_known() -> None:
     """Nobody knows whether it is recorded."""
-    book = knowing(intended("a"), intended("b"))
+    cache = knowing(intended("a"), intended("b"))
 
-    book.clear()
+    cache.clear()
 
-    assert book.unknown([accepted("b"), accepted("a")]) == ["b", "a"]
+    assert cache.missing([accepted("b"), accepted("a")]) == ["b", "a"]
 
 
 def test_only_so_many_items_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond them the oldest are forgotten once a transaction is over."""
-    monkeypatch.setattr(journal_book, "MOST_KNOWN", 2)
-    book = knowing(intended("a"), intended("b"))
-    book.learn(["c"], {})
+    monkeypatch.setattr(cache_module, "MOST_KEPT", 2)
+    cache = knowing(intended("a"), intended("b"))
+    cache.load(["c"], {})
 
-    book.close([])
+    cache.committed([])
 
-    assert book.unknown([accepted("a"), accepted("b"), accepted("c")]) == ["a"]
+    assert cache.missing([accepted("a"), accepted("b"), accepted("c")]) == ["a"]
 
 
 def test_what_is_only_offered_displaces_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader may come between the reading of a transaction's items and its events."""
-    monkeypatch.setattr(journal_book, "MOST_KNOWN", 2)
-    book = knowing(intended("a"))
+    monkeypatch.setattr(cache_module, "MOST_KEPT", 2)
+    cache = knowing(intended("a"))
 
-    book.offer(["b", "a"], {})
-    book.offer(["c"], {})
+    cache.preload(["b", "a"], {})
+    cache.preload(["c"], {})
 
-    assert book.unknown([accepted("a"), accepted("b"), accepted("c")]) == ["c"]
+    assert cache.missing([accepted("a"), accepted("b"), accepted("c")]) == ["c"]
 
 
 @pytest.mark.parametrize("crowd", ["abc", "cba"])
 def test_a_transaction_may_be_about_more_items(monkeypatch: pytest.MonkeyPatch, crowd: str) -> None:
     """None of its items may be forgotten before it is entered, be it the oldest that is known."""
-    monkeypatch.setattr(journal_book, "MOST_KNOWN", 2)
-    book = knowing(intended("a"))
+    monkeypatch.setattr(cache_module, "MOST_KEPT", 2)
+    cache = knowing(intended("a"))
     begun: list[Event] = [intended(key) if key != "a" else accepted(key) for key in crowd]
 
-    book.learn(book.unknown(begun), {})
-    changed, errors = entered(book, [(event, 1.0) for event in begun])
+    cache.load(cache.missing(begun), {})
+    changed, errors = apply_all(cache, [(event, 1.0) for event in begun])
 
     assert errors == [None, None, None]
     assert [row.key for row in changed] == list(crowd)

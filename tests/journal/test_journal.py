@@ -28,7 +28,7 @@ from tests.journal.journals import (
     wreck,
 )
 from veo_async._base.runtime import in_thread
-from veo_async._journal import cache as journal_book
+from veo_async._journal import cache as cache_module
 from veo_async._journal.events import Event, Retried, Saved
 from veo_async._journal.journal import GROUP, PACE, Journal
 from veo_async._journal.rows import FIRST
@@ -346,7 +346,7 @@ async def test_a_crowd_of_items_is_more_than_the_book_keeps(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is forgotten meanwhile, each event is judged by what was recorded before it."""
-    monkeypatch.setattr(journal_book, "MOST_KNOWN", 3)
+    monkeypatch.setattr(cache_module, "MOST_KEPT", 3)
     async with await opened(path) as journal:
         for step in (intended, accepted, succeeded):
             for first in range(0, 10, 5):
@@ -594,7 +594,7 @@ async def test_a_close_that_is_cancelled_closes_after_the_last_commit(path: Path
 
 def fill(journal: Journal) -> Callable[[], object]:
     """Let the disk be full; returns what frees it."""
-    db = journal._file._db
+    db = journal._database._db
     assert db is not None
     (pages,) = db.execute("PRAGMA page_count").fetchone()
     db.execute(f"PRAGMA max_page_count = {pages}")

@@ -45,9 +45,9 @@ REQUESTS: list[AnyRequest] = [
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: request.action)
 def test_a_request_comes_back_equal(request_: AnyRequest) -> None:
     """Also nulls that the caller sends on purpose. The text is ASCII and on one line."""
-    text = serialization.write_request(request_)
+    text = serialization.dump_request(request_)
 
-    assert serialization.read_request(text) == request_
+    assert serialization.load_request(text) == request_
     assert text.isascii()
     assert text.isprintable()
 
@@ -57,7 +57,7 @@ def test_equal_requests_have_equal_texts() -> None:
     one = TextToVideo(prompt="a", extra_body={"x": 1, "y": 2})
     two = TextToVideo(extra_body={"y": 2, "x": 1}, model="veo3-fast", prompt="a", resolution=None)
 
-    assert serialization.write_request(one) == serialization.write_request(two)
+    assert serialization.dump_request(one) == serialization.dump_request(two)
 
 
 DAMAGED = ["", "{", "[]", "null", '{"action":"fly"}', '{"action":"text2video"}', "[" * 10**5]
@@ -67,7 +67,7 @@ DAMAGED = ["", "{", "[]", "null", '{"action":"fly"}', '{"action":"text2video"}',
 def test_a_damaged_request_is_an_error_of_ours(text: str) -> None:
     """Whatever stands there; a request that this version refuses is damaged too."""
     with pytest.raises(JournalError, match="cannot read"):
-        serialization.read_request(text)
+        serialization.load_request(text)
 
 
 def test_a_result_keeps_the_wires_names_and_what_is_unknown() -> None:
@@ -79,12 +79,12 @@ def test_a_result_keeps_the_wires_names_and_what_is_unknown() -> None:
         "data": [{"id": "v", "video_url": URL, "created_at": "2025-07-25 17:19:20", "new": [1]}],
     }
     generation = Generation.model_validate(wire)
-    text = serialization.write_generation(generation)
+    text = serialization.dump_generation(generation)
 
-    assert serialization.read_generation(text) == generation
+    assert serialization.load_generation(text) == generation
     assert json.loads(text).keys() == wire.keys()
     assert json.loads(text)["data"][0].keys() == {"id", "video_url", "created_at", "new"}
-    assert serialization.read_generation(None) is None
+    assert serialization.load_generation(None) is None
 
 
 def api_error(cls: type[APIError]) -> APIError:
@@ -123,8 +123,8 @@ ERRORS: list[VeoError] = [
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_an_error_comes_back_as_itself(error: VeoError) -> None:
     """The same class, the same attributes, the same text."""
-    text = serialization.write_error(error)
-    back = serialization.read_error(text)
+    text = serialization.dump_error(error)
+    back = serialization.load_error(text)
 
     assert back is not None
     assert type(back) is type(error)
@@ -136,7 +136,7 @@ def test_an_error_comes_back_as_itself(error: VeoError) -> None:
 def test_what_json_has_not_becomes_text() -> None:
     """A path, or bytes."""
     error = APIError("no", body={"1": b"x", "path": Path("out") / "a.mp4", "many": (1, 2)})
-    back = serialization.read_error(serialization.write_error(error))
+    back = serialization.load_error(serialization.dump_error(error))
 
     assert isinstance(back, APIError)
     assert back.body == {"1": "b'x'", "path": str(Path("out/a.mp4")), "many": [1, 2]}
@@ -147,14 +147,14 @@ def test_what_an_error_came_from_is_not_stored() -> None:
     error = VeoError("outer")
     error.__cause__ = ValueError("Bearer of secrets")
 
-    assert "secrets" not in serialization.write_error(error)
+    assert "secrets" not in serialization.dump_error(error)
 
 
 @pytest.mark.parametrize("name", ["TomorrowsError", "annotations", "Any", "_Resumable", "__doc__"])
 def test_an_unknown_class_is_read_as_the_root(name: str) -> None:
     """Nothing but the public tree is ever made from a name; the facts stay."""
     text = json.dumps({"class": name, "facts": {"message": "new", "task_id": "t", "more": 1}})
-    back = serialization.read_error(text)
+    back = serialization.load_error(text)
 
     assert type(back) is VeoError
     assert (str(back), back.task_id, back.may_have_cost) == ("new", "t", False)
@@ -163,7 +163,7 @@ def test_an_unknown_class_is_read_as_the_root(name: str) -> None:
 @pytest.mark.parametrize("cls", sorted(errors.__all__))
 def test_an_error_without_its_facts_can_be_shown(cls: str) -> None:
     """An earlier version may have stored fewer attributes than the class has now."""
-    back = serialization.read_error(json.dumps({"class": cls, "facts": {}}))
+    back = serialization.load_error(json.dumps({"class": cls, "facts": {}}))
 
     assert type(back).__name__ == cls
     assert str(back)
@@ -183,7 +183,7 @@ def test_an_error_without_its_facts_can_be_shown(cls: str) -> None:
 def test_a_damaged_error_is_an_error_of_ours(text: str) -> None:
     """Also where the parts are damaged."""
     with pytest.raises(JournalError, match="cannot read"):
-        serialization.read_error(text)
+        serialization.load_error(text)
 
 
 def test_what_cannot_be_written_is_an_error_of_ours() -> None:
@@ -194,7 +194,7 @@ def test_what_cannot_be_written_is_an_error_of_ours() -> None:
     with pytest.raises(JournalError, match="cannot be written"):
         serialization.dumps(endless)
     with pytest.raises(JournalError, match="cannot be written"):
-        serialization.write_error(APIError("no", body=endless))
+        serialization.dump_error(APIError("no", body=endless))
 
 
 JSON = st.recursive(
@@ -208,7 +208,7 @@ JSON = st.recursive(
 def test_any_json_in_an_error_comes_back(body: Any, message: str, seconds: float) -> None:
     """Whatever the service sent, half a surrogate pair included."""
     error = RateLimitError(message, body=body, retry_after=seconds)
-    back = serialization.read_error(serialization.write_error(error))
+    back = serialization.load_error(serialization.dump_error(error))
 
     assert back is not None
     assert vars(back) == vars(error)

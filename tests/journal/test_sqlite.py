@@ -33,7 +33,7 @@ from tests.journal.journals import (
     wreck,
 )
 from veo_async._journal import serialization as stored
-from veo_async._journal import sqlite as journal_file
+from veo_async._journal import sqlite as sqlite_module
 from veo_async._journal.events import (
     Accepted,
     Event,
@@ -47,7 +47,7 @@ from veo_async._journal.events import (
     Withdrawn,
 )
 from veo_async._journal.rows import FIRST, Row
-from veo_async._journal.sqlite import MOST_PUT, JournalFile
+from veo_async._journal.sqlite import ROWS_A_STATEMENT, JournalDatabase
 from veo_async._journal.states import TRANSITIONS, download_stage
 from veo_async.errors import BadRequestError, GenerationFailedError, JournalError
 
@@ -61,15 +61,15 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def file(path: Path) -> Iterator[JournalFile]:
+def file(path: Path) -> Iterator[JournalDatabase]:
     """An open journal."""
-    file = JournalFile(path)
+    file = JournalDatabase(path)
     file.open()
     yield file
     file.close()
 
 
-def statements(file: JournalFile, act: Callable[[], object]) -> list[str]:
+def statements(file: JournalDatabase, act: Callable[[], object]) -> list[str]:
     """The SQL that an act runs."""
     seen: list[str] = []
     assert file._db is not None
@@ -90,7 +90,7 @@ def test_a_journal_is_made_where_there_is_nothing(path: Path, former: str) -> No
     if former == "half made":
         with closing(sqlite3.connect(path)) as db:
             db.execute("PRAGMA journal_mode = WAL")
-    file = JournalFile(path)
+    file = JournalDatabase(path)
 
     assert file.open() == 0
     finish(file, "k")
@@ -99,7 +99,7 @@ def test_a_journal_is_made_where_there_is_nothing(path: Path, former: str) -> No
     assert states(path) == {("k", "generate"): "succeeded 1"}
 
 
-def test_it_survives_a_power_cut(file: JournalFile) -> None:
+def test_it_survives_a_power_cut(file: JournalDatabase) -> None:
     """WAL with ``synchronous=FULL`` (2), and nobody else in the file."""
     assert file._db is not None
     for pragma, value in {"journal_mode": "wal", "synchronous": 2, "fullfsync": 1}.items():
@@ -115,7 +115,7 @@ def another_database(path: Path) -> None:
 
 def another_version(path: Path) -> None:
     """A later one."""
-    file = JournalFile(path)
+    file = JournalDatabase(path)
     file.open()
     assert file._db is not None
     file._db.execute("PRAGMA user_version = 2")
@@ -139,7 +139,7 @@ def test_what_is_no_journal_of_this_version_stays_as_it_is(
     before = path.read_bytes() if path.is_file() else b""
 
     with pytest.raises(JournalError, match=said) as caught:
-        JournalFile(path).open()
+        JournalDatabase(path).open()
 
     assert caught.value.path == str(path)
     assert str(path) in str(caught.value)
@@ -155,18 +155,18 @@ def test_the_folder_must_exist(tmp_path: Path, parent: str) -> None:
         folder.touch()
 
     with pytest.raises(JournalError, match="Create the folder"):
-        JournalFile(folder / "run.db").open()
+        JournalDatabase(folder / "run.db").open()
 
 
 def test_a_path_that_cannot_be_looked_at_is_an_error_of_ours(tmp_path: Path) -> None:
     """Such as a name that is too long for the file system."""
     with pytest.raises(JournalError, match="cannot be opened"):
-        JournalFile(tmp_path / ("x" * 5000)).open()
+        JournalDatabase(tmp_path / ("x" * 5000)).open()
 
 
 def test_a_damaged_journal_is_an_error_of_ours(path: Path) -> None:
     """It opens or it says that it is damaged; it never answers nonsense."""
-    file = JournalFile(path)
+    file = JournalDatabase(path)
     file.open()
     finish(file, *map(str, range(50)))
     file.close()
@@ -174,7 +174,7 @@ def test_a_damaged_journal_is_an_error_of_ours(path: Path) -> None:
     data[4096:] = b"\xff" * (len(data) - 4096)
     path.write_bytes(data)
 
-    broken = JournalFile(path)
+    broken = JournalDatabase(path)
     with pytest.raises(JournalError, match="it is damaged"):
         broken.open()
     broken.close()
@@ -185,7 +185,7 @@ def test_a_name_that_sqlite_has_a_meaning_for_is_a_file(
 ) -> None:
     """A journal in memory would be lost."""
     monkeypatch.chdir(tmp_path)
-    file = JournalFile(":memory:")
+    file = JournalDatabase(":memory:")
     file.open()
     finish(file, "k")
     file.close()
@@ -196,13 +196,13 @@ def test_a_name_that_sqlite_has_a_meaning_for_is_a_file(
 READ_ONLY = """
 import os, sys
 from pathlib import Path
-from veo_async._journal.sqlite import MOST_PUT, JournalFile
+from veo_async._journal.sqlite import ROWS_A_STATEMENT, JournalDatabase
 from veo_async.errors import JournalError
 if os.geteuid() == 0:
     os.setgid(65534)
     os.setuid(65534)  # permissions do not bind the superuser
 try:
-    JournalFile(sys.argv[1]).open()
+    JournalDatabase(sys.argv[1]).open()
 except JournalError as exc:
     print(exc)
 """
@@ -217,7 +217,7 @@ def test_what_may_not_be_written_is_refused_at_once(what: str) -> None:
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         folder = Path(name)
         path = folder / "run.db"
-        file = JournalFile(path)
+        file = JournalDatabase(path)
         file.open()
         finish(file, "k")
         file.close()
@@ -241,7 +241,7 @@ def test_a_place_that_may_not_be_written_is_told_before_the_disk_is_blamed(
     monkeypatch.setattr(os, "access", lambda asked, mode: asked != place)
 
     with pytest.raises(JournalError, match="Make the file and its folder writable"):
-        JournalFile(path).open()
+        JournalDatabase(path).open()
 
 
 # The lock.
@@ -255,10 +255,10 @@ def python(program: str, *args: object) -> str:
     return done.stdout
 
 
-def test_a_second_owner_in_this_process_is_refused(path: Path, file: JournalFile) -> None:
+def test_a_second_owner_in_this_process_is_refused(path: Path, file: JournalDatabase) -> None:
     """Also again and again, and the first is not disturbed."""
     for _ in range(3):
-        second = JournalFile(path)
+        second = JournalDatabase(path)
         with pytest.raises(JournalError, match="it is in use"):
             second.open()
         second.close()
@@ -269,10 +269,10 @@ def test_a_second_owner_in_this_process_is_refused(path: Path, file: JournalFile
 
 OWNER = """
 import sys
-from veo_async._journal.sqlite import JournalFile
+from veo_async._journal.sqlite import JournalDatabase
 from veo_async.errors import JournalError
 from tests.journal.journals import accepted, apply, intended
-file = JournalFile(sys.argv[1])
+file = JournalDatabase(sys.argv[1])
 try:
     file.open()
 except JournalError as exc:
@@ -296,13 +296,13 @@ def test_a_second_process_is_refused_and_a_dead_one_is_not_waited_for(path: Path
         assert owner.stdout.readline() == "open\n"
 
         with pytest.raises(JournalError, match="it is in use"):
-            JournalFile(path).open()
+            JournalDatabase(path).open()
         second = python(OWNER, path)
         owner.send_signal(signal.SIGKILL)
         owner.wait()
 
     assert "it is in use: one journal serves one batch" in second
-    heir = JournalFile(path)
+    heir = JournalDatabase(path)
     assert heir.open() == 1
     row = heir.items()["killed"].stages["generate"]
     heir.close()
@@ -310,9 +310,9 @@ def test_a_second_process_is_refused_and_a_dead_one_is_not_waited_for(path: Path
 
 
 @pytest.mark.slow
-def test_a_refused_owner_takes_no_lock_away(path: Path, file: JournalFile) -> None:
+def test_a_refused_owner_takes_no_lock_away(path: Path, file: JournalDatabase) -> None:
     """POSIX drops a process's locks when any handle on the file is closed; SQLite knows that."""
-    second = JournalFile(path)
+    second = JournalDatabase(path)
     with pytest.raises(JournalError):
         second.open()
     second.close()
@@ -322,7 +322,7 @@ def test_a_refused_owner_takes_no_lock_away(path: Path, file: JournalFile) -> No
 
 def test_closed_is_closed(path: Path) -> None:
     """Also for an `open` that comes late, as one of a cancelled caller may."""
-    file = JournalFile(path)
+    file = JournalDatabase(path)
     file.close()
     file.close()
 
@@ -335,7 +335,7 @@ def test_closed_is_closed(path: Path) -> None:
     assert not path.exists()
 
 
-def test_closing_leaves_one_file(path: Path, file: JournalFile) -> None:
+def test_closing_leaves_one_file(path: Path, file: JournalDatabase) -> None:
     """The log is folded into it."""
     finish(file, "k")
     file.close()
@@ -346,7 +346,7 @@ def test_closing_leaves_one_file(path: Path, file: JournalFile) -> None:
 # Events.
 
 
-def test_an_illegal_event_disturbs_no_other(file: JournalFile) -> None:
+def test_an_illegal_event_disturbs_no_other(file: JournalDatabase) -> None:
     """Each event of a transaction is judged by itself, after those before it."""
     events: list[Event] = [
         intended("a"),
@@ -366,8 +366,8 @@ def test_an_illegal_event_disturbs_no_other(file: JournalFile) -> None:
     assert file.items(["a"])["a"].stages["generate"].task_id == "t1"
 
 
-@pytest.mark.parametrize("others", [1, MOST_PUT])
-def test_a_failed_write_changes_nothing(file: JournalFile, others: int) -> None:
+@pytest.mark.parametrize("others", [1, ROWS_A_STATEMENT])
+def test_a_failed_write_changes_nothing(file: JournalDatabase, others: int) -> None:
     """A full disk in the midst of a transaction, of one statement or of several, takes all of it
     back, and what comes after is written once there is room."""
     finish(file, "before")
@@ -389,13 +389,13 @@ def test_a_failed_write_changes_nothing(file: JournalFile, others: int) -> None:
     "rows, statements_run",
     [
         (1, ["INSERT"]),
-        (MOST_PUT, ["INSERT"]),
-        (MOST_PUT + 1, ["BEGIN", "INSERT", "INSERT", "COMMIT"]),
-        (3 * MOST_PUT, ["BEGIN", "INSERT", "INSERT", "INSERT", "COMMIT"]),
+        (ROWS_A_STATEMENT, ["INSERT"]),
+        (ROWS_A_STATEMENT + 1, ["BEGIN", "INSERT", "INSERT", "COMMIT"]),
+        (3 * ROWS_A_STATEMENT, ["BEGIN", "INSERT", "INSERT", "INSERT", "COMMIT"]),
     ],
 )
 def test_rows_share_statements_and_one_commit(
-    file: JournalFile, rows: int, statements_run: list[str]
+    file: JournalDatabase, rows: int, statements_run: list[str]
 ) -> None:
     """As many rows as every SQLite takes go into one statement, which is a transaction by itself;
     several statements are one transaction."""
@@ -407,7 +407,7 @@ def test_rows_share_statements_and_one_commit(
     assert [row for item in file.items().values() for row in item.stages.values()] == written
 
 
-def test_a_row_takes_the_place_of_the_same_attempt(file: JournalFile) -> None:
+def test_a_row_takes_the_place_of_the_same_attempt(file: JournalDatabase) -> None:
     """Every column of it; another attempt, another stage and another item stay."""
     first = Row("a", FIRST, 1, "intended", 1.0, 2.0, '{"a": 1}', '{"b": 2}')
     beside = [
@@ -424,7 +424,7 @@ def test_a_row_takes_the_place_of_the_same_attempt(file: JournalFile) -> None:
     assert list(file.items()) == ["a", "b"]
 
 
-def test_a_retry_keeps_what_the_failed_attempt_bought(path: Path, file: JournalFile) -> None:
+def test_a_retry_keeps_what_the_failed_attempt_bought(path: Path, file: JournalDatabase) -> None:
     """Its task stays ours, or it could be taken for a later submit that was lost."""
     events: list[Event] = [
         *(intended("a", sent_at=10.0), accepted("a", "t1"), failed("a", "t1")),
@@ -446,12 +446,12 @@ def test_a_retry_keeps_what_the_failed_attempt_bought(path: Path, file: JournalF
     assert (row.attempt, row.state, row.task_id) == (2, "accepted", "t2")
     assert file.sent_between(31.0, 99.0) == ()
     file.close()
-    heir = JournalFile(path)
+    heir = JournalDatabase(path)
     assert heir.open() == 2  # a and c; nothing was bought for b
     heir.close()
 
 
-def test_items_come_in_the_order_in_which_they_were_begun(file: JournalFile) -> None:
+def test_items_come_in_the_order_in_which_they_were_begun(file: JournalDatabase) -> None:
     """Whatever happened to them later."""
     apply(file, *map(intended, "cab"))
     apply(file, *map(accepted, "abc"))
@@ -462,18 +462,18 @@ def test_items_come_in_the_order_in_which_they_were_begun(file: JournalFile) -> 
 
 @pytest.mark.parametrize("rows", [10, 1000])
 def test_a_resume_reads_everything_at_once_and_decodes_nothing(
-    file: JournalFile, monkeypatch: pytest.MonkeyPatch, rows: int
+    file: JournalDatabase, monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
     """One statement, however many rows there are; JSON is decoded where it is asked for."""
     finish(file, *map(str, range(rows)))
     decoded: list[str] = []
-    loads = stored.loads_object
+    loads = stored.load_object
 
     def decode(text: str) -> dict[str, Any]:
         decoded.append(text)
         return loads(text)
 
-    monkeypatch.setattr(stored, "loads_object", decode)
+    monkeypatch.setattr(stored, "load_object", decode)
 
     run = statements(file, file.items)
     items = file.items()
@@ -484,7 +484,7 @@ def test_a_resume_reads_everything_at_once_and_decodes_nothing(
     assert (generation, len(decoded)) == (GENERATION, 1)
 
 
-def test_the_window_of_a_search_is_found_by_an_index(file: JournalFile) -> None:
+def test_the_window_of_a_search_is_found_by_an_index(file: JournalDatabase) -> None:
     """A look at the task list comes every few seconds, with ten thousand rows."""
     assert file._db is not None
     query = "EXPLAIN QUERY PLAN SELECT * FROM attempt WHERE sent_at BETWEEN 1 AND 2"
@@ -551,7 +551,7 @@ class Crashes(RuleBasedStateMachine):
         self.path = self.folder / "run.db"
         self.model: Model = {}
         self.history = [shown(self.model)]
-        self.file = JournalFile(self.path)
+        self.file = JournalDatabase(self.path)
         self.file.open()
 
     def crash(self) -> Path:
@@ -559,7 +559,7 @@ class Crashes(RuleBasedStateMachine):
 
     @rule(
         batch=st.lists(st.sampled_from(EVENTS), min_size=1, max_size=6),
-        most=st.sampled_from([1, 2, MOST_PUT]),
+        most=st.sampled_from([1, 2, ROWS_A_STATEMENT]),
     )
     def commit(self, batch: list[Event], most: int) -> None:
         wrecks: list[Path] = []
@@ -572,7 +572,7 @@ class Crashes(RuleBasedStateMachine):
         assert self.file._db is not None
         self.file._db.set_trace_callback(on_statement)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(journal_file, "MOST_PUT", most)
+            patch.setattr(sqlite_module, "ROWS_A_STATEMENT", most)
             errors = apply(self.file, *batch)
         self.file._db.set_trace_callback(None)
 
@@ -588,7 +588,7 @@ class Crashes(RuleBasedStateMachine):
         path = self.crash()
         self.file.close()
         self.path = path
-        self.file = JournalFile(path)
+        self.file = JournalDatabase(path)
         self.file.open()
 
     @rule(rng=st.randoms(use_true_random=False))

@@ -6,15 +6,15 @@ import tracemalloc
 
 from veo_async import TextToVideo
 from veo_async._reconcile.accepted_log import AcceptedLog
-from veo_async._reconcile.comparison import chosen
-from veo_async._reconcile.window import Receipt
+from veo_async._reconcile.comparison import canonical
+from veo_async._reconcile.window import AcceptedSubmit
 
 
-def accepted(number: int) -> Receipt:
+def accepted(number: int) -> AcceptedSubmit:
     """An accepted submit that ended at that second."""
     request = TextToVideo(prompt=f"video {number}", model="veo3-fast", aspect_ratio="16:9")
-    fields = {**chosen(request), "action": "text2video"}
-    return Receipt(f"{number:036}", fields, number - 0.1, float(number), number / 7)
+    fields = {**canonical(request), "action": "text2video"}
+    return AcceptedSubmit(f"{number:036}", fields, number - 0.1, float(number), number / 7)
 
 
 def test_all_are_given_in_the_order_in_which_they_came() -> None:

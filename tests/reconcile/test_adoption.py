@@ -32,7 +32,7 @@ from veo_async._reconcile.decision import (
     search,
 )
 from veo_async._reconcile.snapshot import ListingSnapshot, read_snapshot
-from veo_async._reconcile.window import GRACE, LostSubmit, Receipt, precedence, window_of_all
+from veo_async._reconcile.window import GRACE, AcceptedSubmit, LostSubmit, precedence, window_of_all
 from veo_async.models import TaskRecord
 
 T0 = 1_753_435_158.0
@@ -199,9 +199,9 @@ class Adoption(RuleBasedStateMachine):
         self.tasks.append(Task(record, stored, self.now + self.lag, sent))
         return task_id
 
-    def receipts(self) -> list[Receipt]:
+    def receipts(self) -> list[AcceptedSubmit]:
         return [
-            Receipt(
+            AcceptedSubmit(
                 task_id,
                 sent.chosen,
                 sent.begun,

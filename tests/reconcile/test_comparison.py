@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from veo_async import Get1080p, ImageToVideo, TextToVideo, VideoRequest
-from veo_async._reconcile.comparison import Match, chosen, compare, normalise
+from veo_async._reconcile.comparison import Match, canonical, compare, normalise
 
 MUG = {"action": "text2video", "model": "veo3-fast", "prompt": "a mug"}
 
@@ -40,7 +40,7 @@ def test_what_was_chosen_is_what_is_stored(request_: VideoRequest) -> None:
     """A request that the service stores as it was sent is comparable with itself."""
     wire = request_.model_dump(mode="json", exclude_none=True, exclude={"extra_body"})
 
-    assert chosen(request_) == normalise({**wire, **request_.extra_body, "async": True})
+    assert canonical(request_) == normalise({**wire, **request_.extra_body, "async": True})
 
 
 DEFAULTS = {"aspect_ratio": "16:9", "translation": False}
@@ -69,7 +69,7 @@ def test_compare(theirs: dict[str, Any], defaults: dict[str, Any], likeness: Mat
 
 def test_the_order_of_images_counts() -> None:
     """A first and a last frame are not the same film backwards."""
-    forth = chosen(ImageToVideo(prompt="x", image_urls=["https://a.b/1", "https://a.b/2"]))
-    back = chosen(ImageToVideo(prompt="x", image_urls=["https://a.b/2", "https://a.b/1"]))
+    forth = canonical(ImageToVideo(prompt="x", image_urls=["https://a.b/1", "https://a.b/2"]))
+    back = canonical(ImageToVideo(prompt="x", image_urls=["https://a.b/2", "https://a.b/1"]))
 
     assert compare(forth, back, {}) == "different"

@@ -17,8 +17,8 @@ from veo_async._reconcile.decision import (
     Case,
     Decision,
     Found,
-    LookAgain,
     Missing,
+    SearchAgain,
     Sight,
     Unclear,
     decide,
@@ -26,7 +26,7 @@ from veo_async._reconcile.decision import (
     search,
 )
 from veo_async._reconcile.snapshot import ListingSnapshot, legacy, read_snapshot, with_adopted
-from veo_async._reconcile.window import WIDE, LostSubmit, Receipt, window, window_of_all
+from veo_async._reconcile.window import WIDE, AcceptedSubmit, LostSubmit, window, window_of_all
 
 T0 = 1_753_435_158.0
 MUG = {"action": "text2video", "model": "veo3-fast", "prompt": "a mug"}
@@ -34,8 +34,8 @@ CUP = {**MUG, "prompt": "a cup"}
 RAIN = {**MUG, "prompt": "rain"}
 IMAGE = {**MUG, "action": "image2video"}
 LOST = LostSubmit(MUG, begun=T0, ended=T0 + 10)
-EARLIER = Receipt("earlier", CUP, begun=T0 - 60, ended=T0 - 59)
-LATER = Receipt("later", RAIN, begun=T0 + 11, ended=T0 + 12)
+EARLIER = AcceptedSubmit("earlier", CUP, begun=T0 - 60, ended=T0 - 59)
+LATER = AcceptedSubmit("later", RAIN, begun=T0 + 11, ended=T0 + 12)
 
 
 def record(
@@ -48,7 +48,7 @@ def record(
 
 def look(
     *records: TaskRecord,
-    receipts: Sequence[Receipt] = (),
+    receipts: Sequence[AcceptedSubmit] = (),
     offset: float | None = 0.0,
     complete: bool = True,
     at: float = T0 + 20,
@@ -76,7 +76,7 @@ CAUGHT_UP = record("later", RAIN, T0 + 11.5)
         ),
         pytest.param(
             Missing(),
-            look(record("mine", MUG, T0 + 1), receipts=[Receipt("mine", MUG, T0, T0 + 1)]),
+            look(record("mine", MUG, T0 + 1), receipts=[AcceptedSubmit("mine", MUG, T0, T0 + 1)]),
             id="an equal one that is ours already",
         ),
         pytest.param(
@@ -116,12 +116,13 @@ def test_what_can_be_told(sight: Sight, seen: ListingSnapshot) -> None:
         ),
         pytest.param(look(), id="an empty list, and nothing shows that it would show ours"),
         pytest.param(
-            look(record("image", IMAGE, T0), receipts=[Receipt("image", IMAGE, T0, T0 + 1)]),
+            look(record("image", IMAGE, T0), receipts=[AcceptedSubmit("image", IMAGE, T0, T0 + 1)]),
             id="a task of ours of another action only",
         ),
         pytest.param(
             look(
-                record("old", CUP, T0 - 1200), receipts=[Receipt("old", CUP, T0 - 1200, T0 - 1199)]
+                record("old", CUP, T0 - 1200),
+                receipts=[AcceptedSubmit("old", CUP, T0 - 1200, T0 - 1199)],
             ),
             id="a task of ours of twenty minutes before only",
         ),
@@ -186,7 +187,7 @@ def called(task_id: str, url: object, at: float | None = T0 + 1, **more: Any) ->
         ),
         pytest.param(
             Missing(),
-            look(called("t", OURS), receipts=[Receipt("t", MUG, T0, T0 + 1)]),
+            look(called("t", OURS), receipts=[AcceptedSubmit("t", MUG, T0, T0 + 1)]),
             id="it is ours already",
         ),
         pytest.param(Found(("t",)), look(called("t", None)), id="the service stores none"),
@@ -238,7 +239,7 @@ def test_added_defaults_are_learned_from_a_control() -> None:
 
 def test_the_nearest_control_is_one_of_the_same_action() -> None:
     """Only a control of the same action shows that such tasks are listed, so it is read too."""
-    image = Receipt("image", {"action": "image2video", "prompt": "x"}, T0 - 2, T0 - 1)
+    image = AcceptedSubmit("image", {"action": "image2video", "prompt": "x"}, T0 - 2, T0 - 1)
 
     assert window_of_all([LOST], [EARLIER, image], 0.0) == (T0 - 65, T0 + 45)
 
@@ -268,7 +269,7 @@ def test_an_unknown_word_may_be_any_action() -> None:
     ],
 )
 def test_no_record_is_taken_from_a_submit_under_way(
-    chosen: dict[str, Any], begun: float, ours: list[Receipt], free: bool
+    chosen: dict[str, Any], begun: float, ours: list[AcceptedSubmit], free: bool
 ) -> None:
     """A record that may belong to a submit whose answer is awaited is not given to a lost one;
     but a trace id proves whose it is."""
@@ -293,7 +294,7 @@ def test_a_submit_under_way_is_no_reason_to_doubt_an_absence() -> None:
 
 def test_a_result_without_an_id_claims_its_record() -> None:
     """A finished result without an id has a record too; it is not given to a lost equal."""
-    nameless = Receipt("", MUG, T0, T0 + 5)
+    nameless = AcceptedSubmit("", MUG, T0, T0 + 5)
 
     assert isinstance(search(LOST, look(record("t", MUG, T0), receipts=[nameless])), Unclear)
     assert search(LOST, look(CONTROL, receipts=[EARLIER, nameless])) == Missing()
@@ -306,16 +307,16 @@ def test_a_record_without_an_id_is_given_to_nobody() -> None:
 
 def test_a_list_that_lacks_an_earlier_task_of_ours_may_lack_others() -> None:
     """Where one that was sent before is lacking, another control proves nothing."""
-    between = Receipt("between", RAIN, T0 + 2, T0 + 3)
+    between = AcceptedSubmit("between", RAIN, T0 + 2, T0 + 3)
     receipts = [EARLIER, between, LATER]
 
-    own_missing_since = look(CONTROL, CAUGHT_UP, receipts=receipts)
+    lacking = look(CONTROL, CAUGHT_UP, receipts=receipts)
     lagging = look(CONTROL, record("between", RAIN, T0 + 2), receipts=receipts)
     unread = read_snapshot(
         [(CONTROL, CUP)], receipts, at=T0, offset=0.0, complete=True, span=(T0 - 99, T0)
     )
 
-    assert isinstance(search(LOST, own_missing_since), Unclear)
+    assert isinstance(search(LOST, lacking), Unclear)
     assert search(LOST, lagging) == Missing()
     assert search(LOST, unread) == Missing()
 
@@ -340,7 +341,7 @@ def test_windows_span_a_sleep_of_this_machine() -> None:
 def test_what_is_added_with_different_values_is_no_default(*, newest_first: bool) -> None:
     """It may be anything in a record, whichever of the controls has the same value."""
     added = [{"seed": 1}, {"seed": 2}][:: -1 if newest_first else 1]
-    receipts = [Receipt(f"c{n}", CUP, T0 - 60 + n, T0 - 59 + n) for n in range(2)]
+    receipts = [AcceptedSubmit(f"c{n}", CUP, T0 - 60 + n, T0 - 59 + n) for n in range(2)]
     controls = [record(f"c{n}", {**CUP, **added[n]}, T0 - 59.5 + n) for n in range(2)]
 
     for seed in (1, 2, 3):
@@ -351,7 +352,7 @@ def test_what_is_added_with_different_values_is_no_default(*, newest_first: bool
 def test_defaults_of_another_action_say_nothing() -> None:
     """A control of another action shows no defaults of this one."""
     image = {"action": "image2video", "prompt": "x"}
-    receipt = Receipt("earlier", image, T0 - 60, T0 - 59)
+    receipt = AcceptedSubmit("earlier", image, T0 - 60, T0 - 59)
     control = record("earlier", {**image, "aspect_ratio": "16:9"}, T0 - 59)
     stranger = record("t", {**MUG, "aspect_ratio": "16:9"}, T0)
 
@@ -384,7 +385,7 @@ def test_whose_record_was_given_away_is_looked_for_in_the_takers_window() -> Non
     assert search(HIDDEN, first) == Found(("t",))
 
     case = bequeathed(Case(LOST, missing_since=T0 + 15), HIDDEN, "t", first)
-    taken = Receipt("t", MUG, HIDDEN.begun, HIDDEN.ended)
+    taken = AcceptedSubmit("t", MUG, HIDDEN.begun, HIDDEN.ended)
     records = CONTROL, record("t", MUG, T0 + 1), record("own", MUG, T0 - 19)
     then = look(*records, receipts=[EARLIER, taken])
 
@@ -441,7 +442,7 @@ def test_a_wide_windows_legacy_is_wide() -> None:
     heir, taker = LostSubmit(MUG, T0 + 3, T0 + 4), LostSubmit(MUG, T0, T0 + 1)
     seen = look(record("t", MUG, T0 + 61))
     case = bequeathed(Case(heir), taker, "t", seen)
-    taken = Receipt("t", MUG, taker.begun, taker.ended)
+    taken = AcceptedSubmit("t", MUG, taker.begun, taker.ended)
     then = look(record("t", MUG, T0 + 61), record("own", MUG, T0 - 500), receipts=[taken])
 
     assert window(case.lost, 0.0)[0] == window(taker, 0.0, slack=WIDE)[0]
@@ -451,11 +452,11 @@ def test_a_wide_windows_legacy_is_wide() -> None:
 def test_a_legacy_counts_where_the_heirs_window_is_wide_for_now() -> None:
     """Its window may be narrow at the next look: a task of ours is near it since the taker's is
     known."""
-    cup = Receipt("cup", CUP, T0 - 590, T0 - 589)
+    cup = AcceptedSubmit("cup", CUP, T0 - 590, T0 - 589)
     taker, heir = LostSubmit(MUG, T0 - 85, T0 + 80), LostSubmit(MUG, T0 + 77, T0 + 85)
     seen = look(record("cup", CUP, T0 - 589.5), record("t", MUG, T0 + 78), receipts=[cup])
     case = bequeathed(Case(heir), taker, "t", seen)
-    taken = Receipt("t", MUG, taker.begun, taker.ended)
+    taken = AcceptedSubmit("t", MUG, taker.begun, taker.ended)
     then = look(
         record("cup", CUP, T0 - 589.5),
         record("t", MUG, T0 + 78),
@@ -470,13 +471,13 @@ def test_tasks_of_ours_are_in_the_order_of_time() -> None:
     """However the list and the receipts come: what is near is found by that order."""
     seen = look(CAUGHT_UP, record("t", MUG, T0 + 1), CONTROL, receipts=[LATER, EARLIER])
 
-    assert seen.receipts == [EARLIER.begun, LATER.begun]
+    assert seen.accepted == [EARLIER.begun, LATER.begun]
     assert [receipt.task_id for receipt, _ in seen.controls] == ["earlier", "later"]
 
 
 def test_a_task_that_was_sent_at_the_end_may_be_lacking_too() -> None:
     """Up to the very moment in which the lost submit was over."""
-    at_the_end, after = (Receipt("x", RAIN, at, T0 + 12) for at in (T0 + 10, T0 + 10.5))
+    at_the_end, after = (AcceptedSubmit("x", RAIN, at, T0 + 12) for at in (T0 + 10, T0 + 10.5))
 
     assert isinstance(search(LOST, look(CONTROL, receipts=[EARLIER, at_the_end])), Unclear)
     assert search(LOST, look(CONTROL, receipts=[EARLIER, after])) == Missing()
@@ -509,7 +510,7 @@ def test_a_found_record_is_adopted_at_once() -> None:
 
 def test_one_look_never_proves_absence() -> None:
     """Two looks a grace period apart must agree, however late the first one is."""
-    assert run((1000, MISSED)) == [LookAgain(LOST.ended + 1030)]
+    assert run((1000, MISSED)) == [SearchAgain(LOST.ended + 1030)]
     assert run((1000, MISSED), (1030, MISSED))[-1] == Absent()
 
 
@@ -517,8 +518,8 @@ def test_a_list_needs_time_to_catch_up() -> None:
     """Until two minutes after the end any single task may still be listed late."""
     first, early, late = run((1, MISSED), (119, MISSED), (120, MISSED))
 
-    assert first == LookAgain(LOST.ended + 6)
-    assert early == LookAgain(LOST.ended + 124)
+    assert first == SearchAgain(LOST.ended + 6)
+    assert early == SearchAgain(LOST.ended + 124)
     assert late == Absent()
 
 
@@ -539,14 +540,14 @@ def test_patience_with_an_earlier_run_outlives_a_clock_that_is_set(
     the time since this run asks; within one run the clock is steady."""
     lost = LostSubmit(MUG, T0, T0 + 1.0, offset=then, asked=T0 + 700.0)
 
-    assert lost.over(now) == over
-    assert replace(lost, asked=-inf).over(now) == T0 + 1.0
+    assert lost.ended_at(now) == over
+    assert replace(lost, asked=-inf).ended_at(now) == T0 + 1.0
 
 
 def test_an_earlier_submit_of_no_known_offset_is_looked_for_in_a_wide_window() -> None:
     """Tasks of this run that are near in time say nothing about the clock of that one."""
     lost = LostSubmit(MUG, T0, T0 + 1.0, asked=T0 + 60.0)
-    receipts = [Receipt("mine", CUP, T0 + 61.0, T0 + 62.0, 0.0)]
+    receipts = [AcceptedSubmit("mine", CUP, T0 + 61.0, T0 + 62.0, 0.0)]
     seen = look(record("mine", CUP, T0 + 61.5), record("t", MUG, T0 + 600.0), receipts=receipts)
 
     assert isinstance(search(lost, seen), Unclear)
@@ -558,7 +559,7 @@ def test_a_look_that_proves_nothing_begins_anew() -> None:
     """The two looks that agree have no doubtful one between them."""
     *_, last, end = run((1, MISSED), (110, UNCLEAR), (125, MISSED), (155, MISSED))
 
-    assert last == LookAgain(LOST.ended + 155)
+    assert last == SearchAgain(LOST.ended + 155)
     assert end == Absent()
 
 
@@ -566,7 +567,7 @@ def test_a_service_that_was_not_seen_to_answer_at_once_needs_longest() -> None:
     """It may store a request only when its video is ready."""
     *early, late = run((1, MISSED), (120, MISSED), (900, MISSED), honours_async=False)
 
-    assert early == [LookAgain(LOST.ended + 6), LookAgain(LOST.ended + 150)]
+    assert early == [SearchAgain(LOST.ended + 6), SearchAgain(LOST.ended + 150)]
     assert late == Absent()
 
 
@@ -574,13 +575,13 @@ def test_doubt_ends_in_cannot_tell() -> None:
     """What stays doubtful for as long as the list may need is given up, and not sent again."""
     first, last = run((1, UNCLEAR), (120, UNCLEAR))
 
-    assert first == LookAgain(LOST.ended + 6)
+    assert first == SearchAgain(LOST.ended + 6)
     assert last == CannotTell("why")
 
 
 def test_looks_come_more_rarely_with_time() -> None:
     """The delay between doubtful looks grows with the age of the loss."""
-    assert run((100, UNCLEAR)) == [LookAgain(LOST.ended + 125)]
+    assert run((100, UNCLEAR)) == [SearchAgain(LOST.ended + 125)]
 
 
 @pytest.mark.parametrize("asked", [-inf, T0 + 60])
@@ -590,7 +591,7 @@ def test_looks_for_a_post_that_outlived_its_batch_come_more_rarely_too(asked: fl
 
     _, decision = decide(Case(lost), UNCLEAR, at=T0 + 260, honours_async=True)
 
-    assert decision == LookAgain(T0 + 260 + (260 if asked < T0 else 200) / 4)
+    assert decision == SearchAgain(T0 + 260 + (260 if asked < T0 else 200) / 4)
 
 
 def test_times_of_records_are_read_as_unix_seconds() -> None:
@@ -604,7 +605,7 @@ def test_times_of_records_are_read_as_unix_seconds() -> None:
 def test_what_is_given_away_is_ours_as_if_the_look_were_read_anew(offset: float | None) -> None:
     """Whether the record is recognised or not, nobody else sees it as a stranger's."""
     records = [CONTROL, record("t", MUG, T0 + 1), record("u", MUG, T0 + 2), record("", RAIN, T0)]
-    mine = Receipt("t", MUG, T0, T0 + 10, answered=False)
+    mine = AcceptedSubmit("t", MUG, T0, T0 + 10, answered=False)
     before = look(*records, receipts=[EARLIER], offset=offset)
 
     after = with_adopted(before, "t")

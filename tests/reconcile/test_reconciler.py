@@ -14,7 +14,7 @@ from tests.support.service import NOW, Body, Service, accepted, client, other_ta
 from veo_async import PollPolicy, RetryPolicy, SubmissionUncertainError, TextToVideo, VeoClient
 from veo_async._reconcile import reconciler
 from veo_async._reconcile.decision import Adopt, CannotTell, Conclusion
-from veo_async._reconcile.window import LostSubmit, Receipt
+from veo_async._reconcile.window import AcceptedSubmit, LostSubmit
 
 MUG = TextToVideo(prompt="a mug")
 CHOSEN = {"action": "text2video", "model": "veo3-fast", "prompt": "a mug"}
@@ -147,7 +147,7 @@ async def test_what_an_earlier_run_bought_is_not_given_away_and_adoption_is_told
     """The tasks of earlier runs are ours; and who gets a record hears of it in the same step."""
     service, told = Account(row("t"), row("u")), list[str]()
     async with client(service) as veo:
-        veo._reconciler.own([Receipt("t", CHOSEN, NOW, NOW)])
+        veo._reconciler.own([AcceptedSubmit("t", CHOSEN, NOW, NOW)])
         lost = LostSubmit(CHOSEN, NOW, NOW)
         decision = await veo._reconciler.resolve(lost, deadline=1e9, adopted=told.append)
 
@@ -226,8 +226,8 @@ async def test_what_is_old_is_forgotten() -> None:
             veo._reconciler.attached(f"id-{now()}")
             await asyncio.sleep(1000.0)
 
-        assert round(next(iter(veo._reconciler._receipts)).begun - NOW) == 18000
-        assert len(veo._reconciler._attached) == len(veo._reconciler._receipts) == 2
+        assert round(next(iter(veo._reconciler._accepted)).begun - NOW) == 18000
+        assert len(veo._reconciler._attached) == len(veo._reconciler._accepted) == 2
 
 
 @pytest.mark.asyncio
@@ -268,7 +268,7 @@ async def test_what_was_bought_long_ago_is_still_not_given_away() -> None:
         for _ in range(4):
             await veo.submit(MUG)
             await asyncio.sleep(2000.0)
-        assert len(veo._reconciler._receipts) == 1
+        assert len(veo._reconciler._accepted) == 1
 
         conclusion = await resolved(veo, LostSubmit(CHOSEN, NOW, NOW + 1, asked=NOW + now()))
 
@@ -281,10 +281,10 @@ async def test_a_long_post_that_is_lost_still_knows_what_was_accepted_meanwhile(
     long = 7200.0
     service = Account(row("t", 1.0))
     async with client(service, retry=RetryPolicy(submit_timeout=long)) as veo:
-        mine = Receipt("t", CHOSEN, NOW + 1, NOW + 2)
+        mine = AcceptedSubmit("t", CHOSEN, NOW + 1, NOW + 2)
         veo._reconciler.accepted(mine, at_once=True)
         await asyncio.sleep(long)
-        later = Receipt("u", {**CHOSEN, "prompt": "x"}, NOW + now(), NOW + now())
+        later = AcceptedSubmit("u", {**CHOSEN, "prompt": "x"}, NOW + now(), NOW + now())
         veo._reconciler.accepted(later, at_once=True)
         lost = asyncio.create_task(resolved(veo, LostSubmit(CHOSEN, NOW, NOW + long)))
         await asyncio.sleep(100.0)
@@ -351,7 +351,7 @@ async def test_a_sleep_of_the_machine_hides_no_record() -> None:
     service = Account(row("t", 10.5))
     async with client(service) as veo:
         await asyncio.sleep(10.0)
-        veo._reconciler.accepted(Receipt("c", CHOSEN, NOW + 9, NOW + 9, 0.0), at_once=True)
+        veo._reconciler.accepted(AcceptedSubmit("c", CHOSEN, NOW + 9, NOW + 9, 0.0), at_once=True)
         lost = LostSubmit(CHOSEN, NOW + 10, NOW + 11, offset=0.0)
         service.ahead = 5000.0
         service.records.append(row("c", 9.0))

@@ -11,8 +11,8 @@ from veo_async._reconcile.window import (
     NEAR,
     SLACK,
     WIDE,
+    AcceptedSubmit,
     LostSubmit,
-    Receipt,
     is_near,
     is_one_near,
     precedence,
@@ -26,8 +26,8 @@ MUG = {"action": "text2video", "model": "veo3-fast", "prompt": "a mug"}
 CUP = {**MUG, "prompt": "a cup"}
 RAIN = {**MUG, "prompt": "rain"}
 LOST = LostSubmit(MUG, begun=T0, ended=T0 + 10)
-EARLIER = Receipt("earlier", CUP, begun=T0 - 60, ended=T0 - 59)
-LATER = Receipt("later", RAIN, begun=T0 + 11, ended=T0 + 12)
+EARLIER = AcceptedSubmit("earlier", CUP, begun=T0 - 60, ended=T0 - 59)
+LATER = AcceptedSubmit("later", RAIN, begun=T0 + 11, ended=T0 + 12)
 
 
 def test_windows_are_in_the_services_time() -> None:
@@ -40,8 +40,8 @@ def test_a_look_reaches_over_all_windows_and_further_without_a_task_of_ours() ->
     """Without any task of ours near in time the clocks may disagree, so more is read; with some,
     the controls next to it are read too, and no others."""
     late = LostSubmit(MUG, T0 + 50, T0 + 60)
-    before = Receipt("before", CUP, begun=T0 - 120, ended=T0 - 119)
-    after = Receipt("after", RAIN, begun=T0 + 80, ended=T0 + 81)
+    before = AcceptedSubmit("before", CUP, begun=T0 - 120, ended=T0 - 119)
+    after = AcceptedSubmit("after", RAIN, begun=T0 + 80, ended=T0 + 81)
 
     assert window_of_all([LOST, late], [before, EARLIER], 0.0) == (T0 - 65, T0 + 95)
     assert window_of_all([LOST], [EARLIER, LATER, after], 0.0) == (T0 - 65, T0 + 47)
@@ -75,7 +75,7 @@ def test_a_look_reaches_to_the_nearest_tasks_of_ours(
     each side the nearest one of the same action, else the nearest one."""
     image = {**CUP, "action": "image2video"}
     receipts = [
-        Receipt(str(at), CUP if same else image, T0 + at + 0.25, T0 + at + 0.25 + took)
+        AcceptedSubmit(str(at), CUP if same else image, T0 + at + 0.25, T0 + at + 0.25 + took)
         for at, (took, same) in ours.items()
     ]
     lost = [LostSubmit(MUG, T0 + at, T0 + at + took) for at, took in theirs]
@@ -103,7 +103,7 @@ def test_a_look_reaches_to_the_nearest_tasks_of_ours(
 )
 def test_what_is_near(at: float, near: bool) -> None:
     """Ten minutes before and after, the last moments included."""
-    receipt = Receipt("r", CUP, T0 + at, T0 + at + 1)
+    receipt = AcceptedSubmit("r", CUP, T0 + at, T0 + at + 1)
 
     assert is_near(receipt, LOST) is is_one_near(LOST, [receipt.begun]) is near
     assert slack_of(LOST, [receipt.begun]) == (SLACK if near else WIDE)

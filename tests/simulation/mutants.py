@@ -58,19 +58,19 @@ MUTANTS = (
         "no ownership check before adopting",
         (
             "_reconcile/snapshot.py",
-            "        if receipt is None:\n            if not (record.id and record.id in owned):",
+            "        if submit is None:\n            if not (record.id and record.id in owned):",
             "        if record.id:\n            if True:",
         ),
         (
             "_reconcile/snapshot.py",
-            "        elif receipt.answered and offset is not None and _is_timely(receipt, record, offset):",
-            "        if receipt and receipt.answered and offset is not None "
-            "and _is_timely(receipt, record, offset):",
+            "        elif submit.answered and offset is not None and _is_timely(submit, record, offset):",
+            "        if submit and submit.answered and offset is not None "
+            "and _is_timely(submit, record, offset):",
         ),
         (
             "_reconcile/snapshot.py",
-            "[entry for entry in look.unowned if entry[0].id != task_id]",
-            "list(look.unowned)",
+            "[entry for entry in snapshot.unowned if entry[0].id != task_id]",
+            "list(snapshot.unowned)",
         ),
     ),
     _mutant(
@@ -110,7 +110,7 @@ MUTANTS = (
         ),
     ),
     _mutant(
-        "one look instead of two",
+        "one snapshot instead of two",
         (
             "_reconcile/decision.py",
             "    if at >= needed and case.missing_since is not None:",
@@ -126,8 +126,8 @@ MUTANTS = (
         ),
     ),
     _mutant(
-        "two looks at once, although the list lags",
-        ("_reconcile/decision.py", "GRACE, lost.over(offset) + patience)", "GRACE, 0.0)"),
+        "two snapshots at once, although the list lags",
+        ("_reconcile/decision.py", "GRACE, lost.ended_at(offset) + patience)", "GRACE, 0.0)"),
     ),
     _mutant(
         "a lost submit sent again",
@@ -157,12 +157,12 @@ MUTANTS = (
         "no control is asked for",
         (
             "_reconcile/decision.py",
-            "    if not controls and is_one_near(lost, look.receipts):",
+            "    if not controls and is_one_near(lost, snapshot.accepted):",
             "    if False:",
         ),
         (
             "_reconcile/decision.py",
-            "    if not any(is_alike(receipt, lost) for receipt, _ in controls):",
+            "    if not any(is_alike(submit, lost) for submit, _ in controls):",
             "    if False:",
         ),
     ),
@@ -176,10 +176,10 @@ MUTANTS = (
         ),
     ),
     _mutant(
-        "a record that an open POST may have open_exclusive is given away",
+        "a record that an open POST may own is given away",
         (
             "_reconcile/decision.py",
-            "        and not _is_claimed(record, stored, look, defaults, slack=slack_of(lost, look.receipts))",
+            "        and not _is_claimed(record, stored, snapshot, defaults, slack)",
             "        and True",
         ),
     ),
@@ -187,13 +187,17 @@ MUTANTS = (
         "the service's clock taken for ours",
         (
             "_wire/http.py",
-            "            self.clock_offset = told + 0.5 - self._wall()",
+            "            self.clock_offset = date + 0.5 - self._wall()",
             "            self.clock_offset = 0.0",
         ),
     ),
     _mutant(
         "a list that could not be read to its end counted as whole, whatever of ours it lacks",
-        ("_reconcile/decision.py", "    if look.own_missing_since <= lost.ended:", "    if False:"),
+        (
+            "_reconcile/decision.py",
+            "    if snapshot.own_missing_since <= lost.ended:",
+            "    if False:",
+        ),
         (
             "_reconcile/reconciler.py",
             "        except VeoError:\n            return records, False",

@@ -24,7 +24,7 @@ from veo_async._base.runtime import Runtime
 from veo_async._batch.batch import Batch
 from veo_async._journal.journal import GROUP
 from veo_async._journal.rows import Row
-from veo_async._journal.sqlite import JournalFile
+from veo_async._journal.sqlite import JournalDatabase
 from veo_async._reconcile.window import EARLY
 from veo_async.callbacks import Callbacks
 
@@ -259,7 +259,7 @@ class Simulation:
         if not self._journal.exists():
             return {}
         self._reads += 1
-        file = JournalFile(wreck(self._journal, self._folder / f"read-{self._reads}"))
+        file = JournalDatabase(wreck(self._journal, self._folder / f"read-{self._reads}"))
         file.open()
         items = file.items()
         file.close()

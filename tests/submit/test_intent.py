@@ -28,7 +28,7 @@ from veo_async import WaitTimeoutError as Late
 from veo_async._base.runtime import Runtime
 from veo_async._journal.journal import GROUP
 from veo_async._journal.rows import FIRST, Row
-from veo_async._journal.sqlite import JournalFile
+from veo_async._journal.sqlite import JournalDatabase
 from veo_async._limits.adaptive import MOST_AHEAD
 from veo_async._reconcile.window import EARLY
 from veo_async.errors import JournalError
@@ -108,7 +108,7 @@ async def outcomes_of(veo: VeoClient, requests: Any, **options: Any) -> list[Out
 
 def rows_of(path: Path) -> dict[str, Row]:
     """The rows of the first stage by prompt."""
-    file = JournalFile(path)
+    file = JournalDatabase(path)
     file.open()
     items = file.items().values()
     file.close()
@@ -326,15 +326,15 @@ async def test_nothing_is_sent_once_a_write_failed(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was announced by then may be durable; what comes of it could not be recorded."""
-    service, write, failed_at = Exhausted(), JournalFile.write, [inf]
+    service, write, failed_at = Exhausted(), JournalDatabase.write, [inf]
 
-    def fail(file: JournalFile, rows: Sequence[Row]) -> None:
+    def fail(file: JournalDatabase, rows: Sequence[Row]) -> None:
         if len(service.sent) > 200:
             failed_at[0] = min(failed_at[0], now())
             raise JournalError("The disk is full.")
         write(file, rows)
 
-    monkeypatch.setattr(JournalFile, "write", fail)
+    monkeypatch.setattr(JournalDatabase, "write", fail)
     async with with_clock(service) as veo:
         with pytest.raises(JournalError, match="disk is full"):
             await outcomes_of(veo, prompts(600), journal=path)

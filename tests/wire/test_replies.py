@@ -30,8 +30,8 @@ from veo_async._wire.replies import (
     excerpt,
     gist,
     parse,
+    parse_error,
     parse_object,
-    read_error,
     received,
     service_time,
     undecodable,
@@ -207,7 +207,7 @@ def test_error_body_is_read_in_every_form(
 
 def test_read_error_takes_an_object_for_an_error() -> None:
     """Where the status already says that it is one, nothing has to be there."""
-    assert read_error({}) == ErrorBody(None, None, None)
+    assert parse_error({}) == ErrorBody(None, None, None)
 
 
 # The class of an error.

@@ -18,7 +18,7 @@ from tests.support.wire import (
 )
 from veo_async._wire.replies import Answer, Reply
 from veo_async._wire.requests import PAGE, batch_body, chunks, list_body
-from veo_async._wire.task_queries import is_passing, read_one, read_page
+from veo_async._wire.task_queries import is_transient, read_one, read_page
 from veo_async.errors import (
     APIError,
     BadRequestError,
@@ -92,7 +92,7 @@ def test_ids_are_asked_for_in_portions(count: int, sizes: list[int]) -> None:
 )
 def test_only_what_may_pass_is_asked_again(answer: Answer, passing: bool) -> None:
     """No answer, a 429 and a 5xx may be over next time; the rest stays as it is."""
-    assert is_passing(answer) is passing
+    assert is_transient(answer) is passing
 
 
 @pytest.mark.parametrize(

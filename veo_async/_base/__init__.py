@@ -1,1 +1,1 @@
-"""What knows nothing of videos."""
+"""Helpers that know nothing of videos."""

@@ -1,6 +1,7 @@
-"""Files that one process has for itself, until it closes them or dies.
+"""Files that belong to one process until it closes them or dies.
 
-Where there are no locks (Windows, some network file systems), a file belongs to whoever created it.
+Without locks (on Windows, on some network file systems) a file belongs to the process that created
+it.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 LOCKS = sys.platform != "win32"
-"""Whether a file that a dead process left can be claimed again."""
+"""Whether a file that a dead process left can be opened by another one."""
 
 _PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-"""The names are predictable: whatever else lies there is neither followed nor waited for."""
+"""The names are predictable, so a link of that name is not followed, and a pipe not waited for."""
 
 _FLAGS = os.O_RDWR | os.O_CREAT | _PLAIN
 
 
 def open_exclusive(path: Path) -> BinaryIO | None:
-    """The file of that name, or a new one, for us alone and as it is; ``None`` if it is somebody
-    else's, or no file."""
+    """Open the file, or create it, for this process alone; its content stays. ``None`` if another
+    process has it, or if it is no regular file."""
     try:
         number, is_new = _opened(path)
     except OSError as exc:
@@ -37,7 +38,7 @@ def open_exclusive(path: Path) -> BinaryIO | None:
 
 
 def _opened(path: Path) -> tuple[int, bool]:
-    """The open file, and whether it is new."""
+    """The file's descriptor, and whether the file is new."""
     try:
         return os.open(path, _FLAGS | os.O_EXCL, 0o666), True
     except FileExistsError:
@@ -47,7 +48,7 @@ def _opened(path: Path) -> tuple[int, bool]:
 
 
 def is_locked(file: BinaryIO) -> bool:
-    """Whether the lock on a claimed file is held: its file system may have none."""
+    """Whether an exclusive file is locked: its file system may have no locks."""
     try:
         _lock(file.fileno())
     except OSError:
@@ -63,11 +64,12 @@ def _lock(number: int) -> None:
 
 
 def _is_ours(number: int, path: Path, *, is_new: bool) -> bool:
-    """Whether the open file could be locked, and is still the one of that name: whoever had it
-    may have renamed or removed it meanwhile. With a second name it may be anybody's."""
+    """Lock the open file. Returns whether it is ours: locked, and still the file of that name. Its
+    former owner may have renamed or removed it meanwhile, and a file with a second name may
+    belong to anybody."""
     try:
         _lock(number)
-    except OSError as exc:  # anything else than "it is held" says that there are no locks here
+    except OSError as exc:  # other errors than "it is locked" mean that there are no locks here
         return is_new and exc.errno not in (EACCES, EAGAIN)
     try:
         here, there = os.fstat(number), path.lstat()
@@ -77,7 +79,7 @@ def _is_ours(number: int, path: Path, *, is_new: bool) -> bool:
 
 
 def read_plain(path: Path, most: int) -> bytes:
-    """The first bytes of a file; none if it is no file, or cannot be read."""
+    """The first bytes of a file; none if it is no regular file, or cannot be read."""
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | _PLAIN), "rb") as file:
             return file.read(most) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
@@ -86,7 +88,7 @@ def read_plain(path: Path, most: int) -> bytes:
 
 
 def write_plain(path: Path, data: bytes) -> None:
-    """Write a new file in place of what is there."""
+    """Write a new file in place of the one of that name."""
     path.unlink(missing_ok=True)
     with path.open("xb") as file:
         file.write(data)

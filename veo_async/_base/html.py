@@ -1,4 +1,4 @@
-"""What a notebook shows of a result: a player or a table, in markup that no text can become."""
+"""Results in a notebook: a player or a table, in markup that no text of theirs can become."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 SHOWN = 50
-"""Rows of a table that are shown: each may hold a player."""
+"""Rows of a table that are shown: each may contain a player."""
 
 
 def text(value: object) -> str:
-    """A text as text, also where the service sent half of a surrogate pair."""
+    """A text, escaped, also if the service sent half of a surrogate pair."""
     return html.escape(str(value).encode(errors="replace").decode())
 
 
 def player(
     url: str | None, *, width: int = 480, preload: Literal["metadata", "none"] = "metadata"
 ) -> str | None:
-    """A player of a video; ``None`` if the address is none that may be played."""
+    """A player of a video; ``None`` if its address is not http(s)."""
     if not (url or "").lower().startswith(("https://", "http://")):
         return None
     source = text(url)
@@ -26,10 +26,10 @@ def player(
 
 
 def table(names: Sequence[str], rows: Iterable[Sequence[str]], *, count: int) -> str:
-    """A table of cells that are markup already, as far as it is worth looking at.
+    """A table of the first `SHOWN` rows; the cells are markup already.
 
     Args:
-        count: how many rows there are in all.
+        count: the number of all rows.
     """
     head = "".join(f"<th>{text(name)}</th>" for name in names)
     body = "".join(

@@ -1,4 +1,4 @@
-"""Remembering the latest, and forgetting the rest."""
+"""A dictionary that keeps the latest entries and forgets the rest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ V = TypeVar("V")
 
 
 def put(memory: dict[K, V], key: K, value: V, most: int) -> None:
-    """Keep the latest ``most`` entries."""
+    """Set an entry as the latest, and keep the latest ``most`` entries."""
     memory.pop(key, None)
     memory[key] = value
     if len(memory) > most:

@@ -1,4 +1,4 @@
-"""Keeping the token out of all that is shown: texts, bodies, headers and exceptions."""
+"""Removes the token from texts, bodies, headers and exceptions before anybody sees them."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from collections.abc import Iterator
 REPLACEMENT = "[secret]"
 
 SHORTEST = 8
-"""Characters of a token that is struck. A shorter one is nobody's secret (the vendor's have 32),
-and striking it would tear words that must be read, such as ``task_id``."""
+"""Characters of a token that is removed. A shorter one is no secret (the vendor's have 32), and
+removing it would tear words that must stay readable, such as ``task_id``."""
 
 
 _CALLBACK = re.compile(r"""(callback_url[\\"'\s]*[:=][\\"'\s]*)(?!null\b)[^"'\s,}]+""")
 
 
 def without_callbacks(text: str) -> str:
-    """The text without callback addresses: stored requests bear them, and whoever knows one can
-    post to it."""
+    """The text without callback addresses: stored requests contain them, and an address is all that
+    a sender needs to post to it."""
     return _CALLBACK.sub(rf"\1{REPLACEMENT}", text)
 
 
 class Redactor:
-    """Strikes one token, in every spelling that JSON and URLs have for it."""
+    """Removes one token, in every spelling that JSON and URLs have for it."""
 
     def __init__(self, token: str) -> None:
         is_secret = len(token) >= SHORTEST
@@ -40,8 +40,8 @@ class Redactor:
 
     def body(self, body: bytes) -> bytes:
         """The bytes without the token."""
-        # Every answer goes through here, and a plain search takes a tenth of the pattern's time.
-        # What has neither a backslash nor a percent sign spells the token in no other way.
+        # Every answer passes here, and a plain search takes a tenth of the pattern's time. Without
+        # a backslash or a percent sign the token has no other spelling.
         lower = None if self._lower is None else self._lower.encode()
         if lower is None or not (b"\\" in body or b"%" in body or lower in body.lower()):
             return body
@@ -50,28 +50,28 @@ class Redactor:
     def exception(
         self, exc: BaseException, *, outer: BaseException | None = None
     ) -> BaseException | None:
-        """The exception, to raise another one from, or ``None`` if it tells the token.
+        """The exception, to raise another one from, or ``None`` if it contains the token.
 
-        Its frames forget their variables: some reporters print these, and those of a transport
-        hold the headers of the request. aiohttp keeps the headers in errors themselves.
+        The variables of its frames are cleared: some reporters print these, and a transport's
+        frames contain the headers of the request. aiohttp keeps the headers in errors themselves.
 
         Args:
-            exc: what a transport raised.
-            outer: what the caller was handling already; it is left alone.
+            exc: the exception that a transport raised.
+            outer: an exception that the caller was handling already; it is left alone.
         """
         links = list(_chain(exc, outer))
         for link in links:
             traceback.clear_frames(link.__traceback__)
-        told = any(self._text.search(f"{link} {link!r} {vars(link)}") for link in links)
-        return None if told else exc
+        leaks = any(self._text.search(f"{link} {link!r} {vars(link)}") for link in links)
+        return None if leaks else exc
 
 
 def _spellings(character: str) -> str:
     # JSON may escape any character by its number, and some with a backslash; an answer that
-    # quotes another one escapes the backslashes again. The bound keeps the search linear. In
-    # either case, since names of headers and encodings are made lower; each alternative begins
-    # with one plain character, and no flag ignores the case, since only then the search skips
-    # what can be no beginning, which makes it four times as fast.
+    # quotes another one escapes the backslashes again. The bound keeps the search linear. Both
+    # cases are matched, since names of headers and encodings are lowered. Each alternative begins
+    # with one plain character, and no flag ignores the case: only then does the search skip all
+    # positions that cannot begin a match, which makes it four times as fast.
     plain = "|".join(map(re.escape, sorted({character.lower(), character.upper()})))
     number = "".join(map(_either_case, f"{ord(character):02x}"))
     escaped = rf"\\\\{{0,3}}[uU]00{number}"
@@ -86,7 +86,7 @@ def _either_case(digit: str) -> str:
 
 
 def _chain(exc: BaseException, outer: BaseException | None) -> Iterator[BaseException]:
-    """The exception and all that it came from, each once."""
+    """The exception and all its causes and contexts, each once."""
     seen = [outer]
     rest: list[BaseException | None] = [exc]
     while rest:

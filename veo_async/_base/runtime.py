@@ -1,7 +1,7 @@
-"""The clock, the random numbers and the worker threads, handed over so that a run can be repeated.
+"""The clock, the random numbers and the worker threads, passed in so that a run can be repeated.
 
-Monotonic time is the event loop's (``anyio.current_time``), so a loop with virtual time needs
-nothing from here.
+Monotonic time is the event loop's (``anyio.current_time``), so a loop with virtual time needs no
+clock of this module.
 """
 
 from __future__ import annotations
@@ -11,27 +11,29 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import anyio.to_thread
 
+T = TypeVar("T")
+
 
 class RunSync(Protocol):
-    """Runs a blocking function where it does not hold up the event loop."""
+    """Runs a blocking function without blocking the event loop."""
 
-    def __call__(self, function: Callable[..., Any], /, *args: Any) -> Awaitable[Any]:
-        """Call ``function`` with ``args``, and return what it returns."""
+    def __call__(self, function: Callable[..., T], /, *args: Any) -> Awaitable[T]:
+        """Call ``function`` with ``args``, and return its result."""
         ...
 
 
-async def in_thread(function: Callable[..., Any], /, *args: Any) -> Any:
+async def in_thread(function: Callable[..., T], /, *args: Any) -> T:
     """Run a blocking function in a worker thread."""
     return await anyio.to_thread.run_sync(function, *args)
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """The things besides the network and the disk that a `VeoClient` takes from the machine.
+    """The parts of the machine that a `VeoClient` uses, besides the network and the disk.
 
     Args:
         wall_clock: returns Unix time in seconds.
@@ -47,14 +49,14 @@ class Runtime:
     def with_steady_clock(self) -> Runtime:
         """The same, with a wall clock that runs as steadily as the event loop's.
 
-        If the machine's clock were set while a submit is open, a lost submit would be looked for at
+        A wall clock that is set while a submit is open would make the search for a lost one read
         the wrong time.
         """
         return replace(self, wall_clock=_Steady(self.wall_clock))
 
 
 class _Steady:
-    """A wall clock that is read once and then continues by the event loop's time."""
+    """Reads a wall clock once, and then counts by the event loop's time."""
 
     def __init__(self, wall_clock: Callable[[], float]) -> None:
         self._wall = wall_clock

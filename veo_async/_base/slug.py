@@ -1,4 +1,4 @@
-"""How a text becomes a part of a file's name: one rule for all who save files."""
+"""A text as a part of a file's name: one rule for all files that are saved."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SLUG_BYTES = 48
 
 
 def slug(text: str, fallback: str = "video") -> str:
-    """A part of a file name that says what the text says: letters, digits and hyphens only."""
+    """The first words of a text as a part of a file name: letters, digits and hyphens only."""
     folded = unicodedata.normalize("NFKC", text).lower()
     words = "".join(char if _of_a_word(char) else " " for char in folded).split()
     name = words[0].encode()[:SLUG_BYTES].decode(errors="ignore") if words else ""

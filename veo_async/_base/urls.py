@@ -1,12 +1,12 @@
-"""Which addresses may be spoken to: the API's own, and those that files are fetched from.
+"""The addresses that may be connected to: the API's own, and those of files.
 
 The law: ``base_url`` is the user's choice, so it must only keep the token secret: https, unless
 it is this machine itself. A file's address was chosen by somebody on the network, so it must be
 https and lead to the public internet, in every spelling and after every redirect; only when
 ``base_url`` is this machine itself may files come from this machine as well.
 
-The text is read by the strict rules here and written anew from what was understood, so that the
-library that connects cannot understand it differently.
+An address is parsed by strict rules and written again from its parts, so that the library that
+connects cannot understand it differently.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from ..errors import InvalidRequestError
 MAX_LENGTH = 8192
 """Characters in an address; the longest signed URLs of the large CDNs stay under 4096."""
 
-Place = Literal["public", "loopback", "inside"]
-"""Where an address leads: to the internet, to this machine, or into a network (or nowhere)."""
+Scope = Literal["public", "loopback", "inside"]
+"""The network of an address: the internet, this machine, or a private or reserved one."""
 
 IPAddress = IPv4Address | IPv6Address
 
@@ -39,21 +39,21 @@ _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 # IANA's registries of special-purpose addresses, as far as `ipaddress` (which differs between
 # versions of Python) does not know them: protocol assignments, the 6to4 relay.
 _SPECIAL_IPV4 = [ipaddress.IPv4Network(net) for net in ("192.0.0.0/24", "192.88.99.0/24")]
-# 2000::/3 is all that IANA has given out as global unicast; within it protocol assignments
-# (Teredo among them) and documentation are none.
+# 2000::/3 is all that IANA has assigned as global unicast; within it protocol assignments
+# (Teredo among them) and documentation are not global.
 _GLOBAL_IPV6 = ipaddress.IPv6Network("2000::/3")
 _SPECIAL_IPV6 = [ipaddress.IPv6Network(net) for net in ("2001::/23", "2001:db8::/32", "3fff::/20")]
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
 
 
 class AddressError(ValueError):
-    """An address that is not spoken to. It never crosses the face, and never echoes the address,
-    which may hold a password."""
+    """An address that is refused. The error never reaches the user as it is, and never repeats the
+    address, which may contain a password."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An address as it was understood; ``str()`` writes it in its one canonical form."""
+    """A parsed address; ``str()`` writes it in its one canonical form."""
 
     scheme: str
     host: str
@@ -62,9 +62,9 @@ class Address:
     query: str
 
     @property
-    def place(self) -> Place:
-        """Where it leads, as far as its text tells: a name may still resolve to anything."""
-        return _place_of_host(self.host)
+    def scope(self) -> Scope:
+        """The network of its host, by the text alone: a name may still resolve to any address."""
+        return _scope_of_host(self.host)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -77,36 +77,35 @@ def read_base_url(text: object) -> Address:
 
     Raises:
         InvalidRequestError: it is no URL, is not https although it leads to another machine, or
-            holds a password, a query or a fragment. The message does not repeat it.
+            contains a password, a query or a fragment. The message does not repeat it.
     """
     try:
-        address = _read(text.strip() if isinstance(text, str) else text)
-        if address.scheme != "https" and address.place != "loopback":
-            _refuse("must start with https://, except on this machine itself")
-        if address.query or "#" in str(text):
-            _refuse("must have neither a query nor a fragment")
+        return _read_root(text, is_api=True)
     except AddressError as exc:
         problem = f"base_url (or ACEDATACLOUD_API_BASE_URL) {exc}."
         raise InvalidRequestError(problem, field="base_url") from None
-    return Address(
-        address.scheme, address.host, address.port, address.path.rstrip("/"), address.query
-    )
 
 
 def read_public_url(text: object) -> Address:
     """The address under which the service reaches a callback receiver, without a trailing slash.
 
     Raises:
-        InvalidRequestError: it is no http(s) URL, or holds a password, a query or a fragment. The
-            message does not repeat it.
+        InvalidRequestError: it is no http(s) URL, or contains a password, a query or a fragment.
+            The message does not repeat it.
     """
     try:
-        address = _read(text.strip() if isinstance(text, str) else text)
-        if address.query or "#" in str(text):
-            _refuse("must have neither a query nor a fragment")
+        return _read_root(text, is_api=False)
     except AddressError as exc:
         problem = f"public_url {exc}."
         raise InvalidRequestError(problem, field="public_url") from None
+
+
+def _read_root(text: object, *, is_api: bool) -> Address:
+    address = _read(text.strip() if isinstance(text, str) else text)
+    if is_api and address.scheme != "https" and address.scope != "loopback":
+        _refuse("must start with https://, except on this machine itself")
+    if address.query or "#" in str(text):
+        _refuse("must have neither a query nor a fragment")
     return replace(address, path=address.path.rstrip("/"))
 
 
@@ -114,7 +113,7 @@ def read_file_address(text: object, *, loopback_ok: bool) -> Address:
     """The address of a file, if it may be fetched.
 
     Args:
-        text: what the service, a caller or a redirect said.
+        text: the address from the service, from a caller or from a redirect.
         loopback_ok: whether the API itself is on this machine, so that files may be there too,
             also without TLS.
 
@@ -122,16 +121,16 @@ def read_file_address(text: object, *, loopback_ok: bool) -> Address:
         AddressError: it may not be fetched.
     """
     address = _read(text)
-    place = address.place
-    if place == "inside" or (place == "loopback" and not loopback_ok):
+    scope = address.scope
+    if scope == "inside" or (scope == "loopback" and not loopback_ok):
         _refuse("leads to a private or reserved address instead of the internet")
-    if address.scheme != "https" and place != "loopback":
+    if address.scheme != "https" and scope != "loopback":
         _refuse("must start with https://")
     return address
 
 
 def next_hop(current: Address, location: str, *, loopback_ok: bool) -> Address:
-    """Where a redirect leads from ``current``, under the same rules and never back to http.
+    """The target of a redirect from ``current``, under the same rules and never back to http.
 
     Raises:
         AddressError: the redirect must not be followed.
@@ -154,16 +153,16 @@ def _joined(current: Address, location: str) -> str:
 
 
 def may_connect(ip: str, *, loopback_ok: bool) -> bool:
-    """Whether a file may be fetched from this address that a name was resolved to."""
+    """Whether a file may be fetched from this IP address, to which its host was resolved."""
     try:
-        place = _place_of_ip(ipaddress.ip_address(ip))
+        scope = _scope_of_ip(ipaddress.ip_address(ip))
     except ValueError:
         return False
-    return place == "public" or (place == "loopback" and loopback_ok)
+    return scope == "public" or (scope == "loopback" and loopback_ok)
 
 
 def shown(url: object) -> str:
-    """The address for a message: without what may be a key to the file, and short."""
+    """The address for a message: short, and without the query, which may be a key to the file."""
     parts = _PARTS.fullmatch(str(url))
     if parts is None:
         return "(no URL)"
@@ -177,7 +176,7 @@ def _refuse(reason: str) -> NoReturn:
 
 
 def _refuse_odd_characters(text: str) -> None:
-    # These are what URL parsers disagree about: some drop them, some take "\" for "/".
+    # URL parsers disagree about these: some drop them, some take "\" for "/".
     if any(c <= " " or c in "\\\x7f" for c in text):
         _refuse("holds white space, a control character or a backslash")
 
@@ -217,8 +216,8 @@ def _read_host(text: str) -> str:
     labels = host.split(".")
     if len(host) > 253 or not all(map(_LABEL.fullmatch, labels)):
         _refuse("has no valid host name")
-    # The URL standard (https://url.spec.whatwg.org/#ends-in-a-number-checker): whatever ends in a
-    # number is an IPv4 address, as every resolver reads "127.1" and "0x7f000001".
+    # The URL standard (https://url.spec.whatwg.org/#ends-in-a-number-checker): a host that ends in
+    # a number is an IPv4 address, as every resolver reads "127.1" and "0x7f000001".
     return str(_read_ipv4(labels)) if _NUMBER.fullmatch(labels[-1]) else host
 
 
@@ -246,30 +245,30 @@ def _encoded(text: str) -> str:
         _refuse("holds half of a surrogate pair")
 
 
-def _place_of_host(host: str) -> Place:
+def _scope_of_host(host: str) -> Scope:
     if host == "localhost" or host.endswith(".localhost"):  # RFC 6761, section 6.3
         return "loopback"
     try:
-        return _place_of_ip(ipaddress.ip_address(host))
+        return _scope_of_ip(ipaddress.ip_address(host))
     except ValueError:
         return "public"
 
 
-def _place_of_ip(ip: IPAddress) -> Place:
+def _scope_of_ip(ip: IPAddress) -> Scope:
     if isinstance(ip, IPv6Address):
-        return _place_of_ipv6(ip)
+        return _scope_of_ipv6(ip)
     if ip.is_loopback:
         return "loopback"
     special = ip.is_multicast or any(ip in net for net in _SPECIAL_IPV4)
     return "public" if ip.is_global and not special else "inside"
 
 
-def _place_of_ipv6(ip: IPv6Address) -> Place:
+def _scope_of_ipv6(ip: IPv6Address) -> Scope:
     if ip.ipv4_mapped:
-        return _place_of_ip(ip.ipv4_mapped)
+        return _scope_of_ip(ip.ipv4_mapped)
     if ip.is_loopback:
         return "loopback"
     if inner := ip.sixtofour or (IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None):
-        return "public" if _place_of_ip(inner) == "public" else "inside"
+        return "public" if _scope_of_ip(inner) == "public" else "inside"
     special = any(ip in net for net in _SPECIAL_IPV6)
     return "public" if ip in _GLOBAL_IPV6 and not special else "inside"

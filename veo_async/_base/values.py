@@ -1,4 +1,4 @@
-"""What every value that a caller makes shares: frozen, closed, and refused in our own words."""
+"""The base of all values that a caller makes: frozen, closed, refused by errors of our own."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _spoken(text: str) -> str:
 
 
 RequiredText = Annotated[Text, AfterValidator(_spoken)]
-"""Text that says something."""
+"""Text that is not blank."""
 
 
 def _web_address(url: str) -> str:
@@ -108,7 +108,7 @@ WebAddress = Annotated[Text, AfterValidator(_web_address)]
 
 
 def _jsonable(fields: dict[str, Any]) -> Any:
-    """What the service will read: a copy, so that the caller's later changes stay outside."""
+    """The JSON that will be sent: a copy, so that the caller's later changes do not reach it."""
     try:
         return from_json(json.dumps(fields, allow_nan=False, ensure_ascii=False).encode())
     except (TypeError, ValueError, RecursionError) as exc:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .._journal.rows import Row
-from .._reconcile.comparison import chosen
-from .._reconcile.window import EARLY, LostSubmit, Receipt
+from .._reconcile.comparison import canonical
+from .._reconcile.window import EARLY, AcceptedSubmit, LostSubmit
 from ..errors import SubmissionUncertainError
 
 
@@ -20,7 +20,7 @@ def lost_in(row: Row, *, now: float, submit_timeout: float) -> LostSubmit:
     begun = row.at if row.sent_at is None else row.sent_at
     ended = facts.get("ended_at", min(now, begun + EARLY + submit_timeout))
     return LostSubmit(
-        chosen(request),
+        canonical(request),
         begun,
         max(begun, ended),
         facts.get("trace_id"),
@@ -37,7 +37,7 @@ def own_callback(row: Row) -> str | None:
     return None if chosen_url else row.facts.get("callback_url")
 
 
-def receipt_of(row: Row) -> Receipt | None:
+def receipt_of(row: Row) -> AcceptedSubmit | None:
     """The task that an attempt bought, if it is known."""
     request, facts = row.request, row.facts
     task_id = facts.get("task_id")
@@ -45,8 +45,8 @@ def receipt_of(row: Row) -> Receipt | None:
         return None
     ended = facts.get("ended_at", row.at)
     answered = bool(facts.get("at_once"))
-    return Receipt(
-        task_id, chosen(request), row.sent_at, ended, facts.get("offset"), answered=answered
+    return AcceptedSubmit(
+        task_id, canonical(request), row.sent_at, ended, facts.get("offset"), answered=answered
     )
 
 

@@ -31,9 +31,7 @@ from .response import (
     failure_message,
     fresh_url,
 )
-from .resume import FileIdentity, PartialFile, notes_on, read_held
-
-__all__ = ["DownloadTimes", "Downloads"]
+from .resume import FileIdentity, PartialFile, notes_for, resumable
 
 T = TypeVar("T")
 
@@ -54,13 +52,15 @@ class _Fetch:
 
     url: str
     part: PartFile
-    mark: FileIdentity | None
-    held: PartialFile = field(default_factory=PartialFile)
+    task_id: str | None
+    video_id: str | None
+    identity: FileIdentity | None
+    partial: PartialFile = field(default_factory=PartialFile)
     saved: int = 0
 
     def notes(self) -> Notes:
         """What a later run is told of the bytes that are there."""
-        return partial(notes_on, self.mark, self.held)
+        return partial(notes_for, self.identity, self.partial)
 
 
 class Downloads:
@@ -106,7 +106,7 @@ class Downloads:
         self._run_sync = run_sync
         self._look_up = look_up
         self._max_bytes = max_bytes
-        self._places = anyio.Semaphore(parallel)
+        self._slots = anyio.Semaphore(parallel)
         self._tries = tries
 
     async def fetch(
@@ -136,12 +136,12 @@ class Downloads:
             DownloadError: it could not be fetched, was not an MP4, or could not be written.
             ClientClosedError: `aclose` was called.
         """
-        mark = FileIdentity(task_id, stage) if task_id and stage else None
-        fetch = _Fetch(url, PartFile(path), mark)
+        identity = FileIdentity(task_id, stage) if task_id and stage else None
+        fetch = _Fetch(url, PartFile(path), task_id, video_id, identity)
         try:
             self._hosts.check(url)
-            async with self._places:
-                await self._in_time(fetch, partial(self._renewed, fetch, task_id, video_id))
+            async with self._slots:
+                await self._in_time(fetch)
         except (NotRetryable, Retryable, AddressError) as exc:
             message = failure_message(exc, url=fetch.url, path=path, task_id=task_id)
             raise DownloadError(
@@ -153,18 +153,20 @@ class Downloads:
         """Fetch nothing more, and close what is ours."""
         await self._hosts.aclose()
 
-    async def _in_time(self, fetch: _Fetch, renewed: Callable[[], Awaitable[bool]]) -> None:
+    async def _in_time(self, fetch: _Fetch) -> None:
         try:
             with anyio.fail_after(self._times.total):
-                await self._whole(fetch, renewed)
+                await self._whole(fetch)
         except TimeoutError:
             raise Retryable(f"It took longer than {self._times.total:g} seconds.") from None
 
-    async def _whole(self, fetch: _Fetch, renewed: Callable[[], Awaitable[bool]]) -> None:
+    async def _whole(self, fetch: _Fetch) -> None:
         try:
-            fetch.held = await self._on_disk(fetch.part.begin, partial(read_held, mark=fetch.mark))
-            fetch.saved = fetch.held.count
-            await self._repeatedly(fetch, renewed)
+            fetch.partial = await self._on_disk(
+                fetch.part.begin, partial(resumable, identity=fetch.identity)
+            )
+            fetch.saved = fetch.partial.count
+            await self._with_retries(fetch)
             await self._on_disk(fetch.part.commit)
         except NotRetryable:
             await self._leave(fetch, None)
@@ -173,60 +175,58 @@ class Downloads:
             await self._leave(fetch, fetch.notes())
             raise
 
-    async def _repeatedly(self, fetch: _Fetch, renewed: Callable[[], Awaitable[bool]]) -> None:
+    async def _with_retries(self, fetch: _Fetch) -> None:
         failures = renewals = 0
-        before = fetch.held
+        before = fetch.partial
         while True:
             try:
-                return await self._once(fetch)
+                return await self._attempt(fetch)
             except UrlExpired:
                 renewals += 1
-                if renewals > RENEWALS or not await renewed():
+                if renewals > RENEWALS or not await self._renew_url(fetch):
                     raise
             except Retryable as exc:
-                if fetch.held.made_progress(before):
-                    failures, before = 0, fetch.held
+                if fetch.partial.made_progress(before):
+                    failures, before = 0, fetch.partial
                 failures += 1
                 if failures >= self._tries:
                     raise
                 if isinstance(exc, Restart):
-                    fetch.held = fetch.held.without_validator()
+                    fetch.partial = fetch.partial.without_validator()
                 await self._pause(failures)
 
     async def _pause(self, failures: int) -> None:
         first, cap = self._times.backoff, self._times.max_backoff
         await anyio.sleep(backoff(failures, first=first, cap=cap, u=self._random.random()))
 
-    async def _renewed(self, fetch: _Fetch, task_id: str | None, video_id: str | None) -> bool:
+    async def _renew_url(self, fetch: _Fetch) -> bool:
         """Ask the service where the file lies by now: an address may be good for a while only."""
-        if self._look_up is None or task_id is None:
+        if self._look_up is None or fetch.task_id is None:
             return False
         try:
-            url = fresh_url(await self._look_up([task_id]), video_id)
+            url = fresh_url(await self._look_up([fetch.task_id]), fetch.video_id)
         except VeoError:
             return False
         stale, fetch.url = fetch.url, url or fetch.url
         return fetch.url != stale
 
-    async def _once(self, fetch: _Fetch) -> None:
-        async with self._hosts.ask(fetch.url, fetch.held) as (body, pieces):
-            if body.start < fetch.held.count:
-                fetch.held, fetch.saved = PartialFile(), 0
-                await self._on_disk(fetch.part.cut, 0)
-            fetch.held = PartialFile(body.start, body.validator, body.length)
+    async def _attempt(self, fetch: _Fetch) -> None:
+        async with self._hosts.ask(fetch.url, fetch.partial) as (body, pieces):
+            if body.start < fetch.partial.count:
+                fetch.partial, fetch.saved = PartialFile(), 0
+                await self._on_disk(fetch.part.truncate, 0)
+            fetch.partial = PartialFile(body.start, body.validator, body.length)
             await self._receive(fetch, BodyCheck(body, max_bytes=self._max_bytes), pieces)
 
-    async def _receive(
-        self, fetch: _Fetch, reception: BodyCheck, pieces: AsyncIterable[bytes]
-    ) -> None:
+    async def _receive(self, fetch: _Fetch, check: BodyCheck, pieces: AsyncIterable[bytes]) -> None:
         waiting = bytearray()
         try:
             async for piece in pieces:
-                reception.take(piece)
+                check.take(piece)
                 waiting += piece
                 if len(waiting) >= WRITE_SIZE:
                     await self._write(fetch, waiting)
-            reception.end()
+            check.end()
         except Restart:
             raise
         except Retryable:
@@ -236,19 +236,22 @@ class Downloads:
 
     async def _write(self, fetch: _Fetch, waiting: bytearray) -> None:
         await self._on_disk(fetch.part.write, bytes(waiting))
-        fetch.held = replace(fetch.held, count=fetch.held.count + len(waiting))
+        fetch.partial = replace(fetch.partial, count=fetch.partial.count + len(waiting))
         waiting.clear()
-        if fetch.mark and fetch.part.is_lasting and fetch.held.count >= fetch.saved + SAVE_SIZE:
+        if (
+            fetch.identity
+            and fetch.part.is_lasting
+            and fetch.partial.count >= fetch.saved + SAVE_SIZE
+        ):
             await self._on_disk(fetch.part.save, fetch.notes())
-            fetch.saved = fetch.held.count
+            fetch.saved = fetch.partial.count
 
     async def _on_disk(self, call: Callable[..., T], *args: Any) -> T:
         try:
-            result: T = await self._run_sync(call, *args)
+            return await self._run_sync(call, *args)
         except (OSError, ValueError) as exc:  # ValueError: a path with a null character
             reason = getattr(exc, "strerror", None) or exc
             raise NotRetryable(f"Writing failed: {reason}.", CHECK_DISK) from exc
-        return result
 
     async def _leave(self, fetch: _Fetch, notes: Notes | None) -> None:
         try:

@@ -14,7 +14,7 @@ import httpx
 from .._base.urls import Address, AddressError, next_hop, read_file_address
 from ..errors import ClientClosedError
 from .egress import Egress, Proxy
-from .response import Body, NotRetryable, Redirect, Retryable, judge_answer
+from .response import Body, NotRetryable, Redirect, Retryable, judge_response
 from .resume import PartialFile, request_headers
 
 T = TypeVar("T")
@@ -86,19 +86,22 @@ class Hosts:
 
     @asynccontextmanager
     async def ask(
-        self, url: str, held: PartialFile
+        self, url: str, partial: PartialFile
     ) -> AsyncGenerator[tuple[Body, AsyncGenerator[bytes]]]:
         """Ask for a file, or for the rest of it: what follows, and that, piece by piece.
 
         Raises:
-            FileRefused, TryAgain, AddressError: see `judge_answer`.
+            FileRefused, TryAgain, AddressError: see `judge_response`.
             ClientClosedError: `aclose` was called.
         """
         address = self.check(url)
         for _ in range(MAX_REDIRECTS + 1):
-            async with self._answer(address, request_headers(held)) as response:
-                answer = judge_answer(
-                    response.status_code, response.headers, max_bytes=self._max_bytes, held=held
+            async with self._answer(address, request_headers(partial)) as response:
+                answer = judge_response(
+                    response.status_code,
+                    response.headers,
+                    max_bytes=self._max_bytes,
+                    partial=partial,
                 )
                 if not isinstance(answer, Redirect):
                     async with aclosing(self._pieces(response)) as pieces:

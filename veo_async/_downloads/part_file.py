@@ -18,7 +18,7 @@ from threading import Lock
 from typing import BinaryIO
 
 from .._base import file_lock
-from .resume import FTYP, NOTES_MAX, Found, PartialFile, part_name
+from .resume import FTYP, NOTES_MAX, Leftover, PartialFile, part_name
 
 MOST = 100
 """How many unfinished files one target may have: that many work on it at a time."""
@@ -51,7 +51,7 @@ class PartFile:
         """Whether a later run could go on with it."""
         return self._number == 0 and self._is_locked
 
-    def begin(self, read: Callable[[Found], PartialFile]) -> PartialFile:
+    def begin(self, read: Callable[[Leftover], PartialFile]) -> PartialFile:
         """Create the folders above, and claim the unfinished file, or a new one; ``read`` says
         what of it counts, and all else is cut off."""
         with self._lock:
@@ -62,15 +62,15 @@ class PartFile:
             self._target.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._claim()
             self._is_locked = file_lock.is_locked(self._file)
-            held = read(self._found(self._file)) if self.is_lasting else PartialFile()
-            self._cut(self._file, held.count)
-            self._is_as_found = held.count > 0
-            return held
+            kept = read(self._found(self._file)) if self.is_lasting else PartialFile()
+            self._truncate(self._file, kept.count)
+            self._is_as_found = kept.count > 0
+            return kept
 
-    def cut(self, count: int) -> None:
+    def truncate(self, count: int) -> None:
         """Keep the first ``count`` bytes only. What the notes count must stay, or all must go."""
         with self._lock:
-            self._cut(self._open_file(), count)
+            self._truncate(self._open_file(), count)
 
     def write(self, data: bytes) -> None:
         """Append."""
@@ -136,11 +136,11 @@ class PartFile:
                 return file
         raise FileExistsError(EEXIST, "too many unfinished files of that name")
 
-    def _found(self, file: BinaryIO) -> Found:
+    def _found(self, file: BinaryIO) -> Leftover:
         notes = file_lock.read_plain(self._part(notes=True), NOTES_MAX)
-        return Found(os.fstat(file.fileno()).st_size, file.read(FTYP.stop), notes)
+        return Leftover(os.fstat(file.fileno()).st_size, file.read(FTYP.stop), notes)
 
-    def _cut(self, file: BinaryIO, count: int) -> None:
+    def _truncate(self, file: BinaryIO, count: int) -> None:
         self._is_as_found = False
         if count == 0 and os.path.lexists(self._part(notes=True)):
             # They must not outlive what they speak of, not even in a power cut.
@@ -179,7 +179,7 @@ class PartFile:
 
 
 def _close_unlocked(file: BinaryIO) -> None:
-    """Close a file that is held by no lock: Windows neither renames nor removes open files."""
+    """Close a file that is kept by no lock: Windows neither renames nor removes open files."""
     if not file_lock.LOCKS:
         file.close()
 

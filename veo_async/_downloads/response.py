@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 from .._base.urls import AddressError, shown
 from ..models import TaskRecord
-from .resume import FTYP, PartialFile, mismatch, read_part, strong_validator
+from .resume import FTYP, PartialFile, content_range, mismatch, strong_validator
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})  # RFC 9110, section 15.4: those with a Location
-STALE = frozenset({400, 401, 403, 404, 410})
+EXPIRED = frozenset({400, 401, 403, 404, 410})
 """What CDNs answer when a signed URL or the file has expired (Google's storage says 400)."""
 
-PASSING = frozenset({408, 425, 429})  # RFC 9110 and 6585: "repeat it later"
+TRANSIENT = frozenset({408, 425, 429})  # RFC 9110 and 6585: "repeat it later"
 
 TRY_LATER = "Try again later."
 CHECK_DISK = "See to the disk and the path, then download it again."
@@ -48,7 +48,7 @@ class Retryable(Exception):
 
 
 class Restart(Retryable):
-    """The same, and nothing may be put behind the bytes that are held."""
+    """The same, and nothing may be put behind the bytes that are partial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +75,12 @@ class Body:
     validator: str | None = None
 
 
-def judge_answer(
-    status: int, headers: Mapping[str, str], *, max_bytes: int, held: PartialFile | None = None
+def judge_response(
+    status: int, headers: Mapping[str, str], *, max_bytes: int, partial: PartialFile | None = None
 ) -> Redirect | Body:
     """What the status and the headers (by names in lower case) of an answer mean.
 
-    ``held`` is what `request_headers` asked the rest of.
+    ``partial`` is what `request_headers` asked the rest of.
 
     Raises:
         FileRefused: the file is not there, or not to be had like this.
@@ -89,11 +89,11 @@ def judge_answer(
     """
     if status in REDIRECTS and (location := headers.get("location")):
         return Redirect(location)
-    if status in STALE:
+    if status in EXPIRED:
         raise UrlExpired(f"HTTP {status}: this URL gives no file (any more).")
-    if status >= 500 or status in PASSING:
+    if status >= 500 or status in TRANSIENT:
         raise Retryable(f"HTTP {status}.")
-    rest_of = held if held and held.may_go_on else None
+    rest_of = partial if partial and partial.can_resume else None
     if rest_of and status == 416:  # RFC 9110, section 15.5.17: there is nothing behind that byte
         raise Restart("HTTP 416: there is no rest of the file.")
     if rest_of and status == 206:
@@ -121,15 +121,15 @@ def _whole(headers: Mapping[str, str], max_bytes: int) -> Body:
     return Body(0, length, length, validator)
 
 
-def _rest(headers: Mapping[str, str], max_bytes: int, held: PartialFile) -> Body:
+def _rest(headers: Mapping[str, str], max_bytes: int, partial: PartialFile) -> Body:
     _check_coding(headers)
-    part = read_part(headers)
-    problem = mismatch(held, part, headers) if part else "its Content-Range makes no sense"
+    part = content_range(headers)
+    problem = mismatch(partial, part, headers) if part else "its Content-Range makes no sense"
     if part is None or problem:
         raise Restart(f"HTTP 206, but {problem}.")
-    length = part.length or held.length
+    length = part.length or partial.length
     _check_cap(length or 0, max_bytes)
-    return Body(part.start, part.end, length, held.validator)
+    return Body(part.start, part.end, length, partial.validator)
 
 
 def _check_cap(length: int, max_bytes: int) -> None:

@@ -1,6 +1,6 @@
-"""What is held of a file that is not whole yet, and when a fetch may go on behind it.
+"""What is partial of a file that is not whole yet, and when a fetch may go on behind it.
 
-The law: bytes are put behind those that are held only if the host says, by a strong validator,
+The law: bytes are put behind those that are partial only if the host says, by a strong validator,
 that they are of the very same file, and exactly where they belong. Everything else starts anew.
 What a later run may trust is written down beside the file: which file it is, its validator, and
 up to which byte it is known to be on the disk. Bytes beyond that may be lost in a power cut.
@@ -61,14 +61,14 @@ class PartialFile:
     length: int | None = None
 
     @property
-    def may_go_on(self) -> bool:
-        """Whether the rest alone may be asked for. The signature must be among what is held."""
+    def can_resume(self) -> bool:
+        """Whether the rest alone may be asked for. The signature must be among what is partial."""
         return self.validator is not None and self.count >= FTYP.stop
 
     def made_progress(self, since: PartialFile) -> bool:
         """Whether so much has come ``since`` then that failing again is no sign of standing
         still. The size of a file bounds how often that is so."""
-        return self.may_go_on and self.count >= since.count + PROGRESS
+        return self.can_resume and self.count >= since.count + PROGRESS
 
     def without_validator(self) -> PartialFile:
         """The same, after something showed that nothing may be put behind it."""
@@ -76,7 +76,7 @@ class PartialFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Leftover:
     """What lies on the disk of a file: its size, its first bytes, and the notes beside it."""
 
     size: int
@@ -85,7 +85,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ContentRange:
     """Which bytes an answer with a part of a file bears: ``start``, up to but without ``end``.
     ``length`` is that of the whole, if it was said."""
 
@@ -110,76 +110,76 @@ def strong_validator(headers: Mapping[str, str]) -> str | None:
     return modified if age.total_seconds() >= STRONG else None
 
 
-def request_headers(held: PartialFile) -> dict[str, str]:
+def request_headers(partial: PartialFile) -> dict[str, str]:
     """The headers that ask for the rest alone, if it is still the same file; else for all."""
-    if not held.may_go_on:
+    if not partial.can_resume:
         return {}
-    return {"range": f"bytes={held.count}-", "if-range": held.validator or ""}
+    return {"range": f"bytes={partial.count}-", "if-range": partial.validator or ""}
 
 
-def read_part(headers: Mapping[str, str]) -> Part | None:
+def content_range(headers: Mapping[str, str]) -> ContentRange | None:
     """Which bytes a 206 says that it bears; ``None`` if it says nothing that makes sense."""
     match = _CONTENT_RANGE.fullmatch(headers.get("content-range", ""))
     if match is None:
         return None
     first, last, whole = match.groups()
-    part = Part(int(first), int(last) + 1, None if whole == "*" else int(whole))
+    part = ContentRange(int(first), int(last) + 1, None if whole == "*" else int(whole))
     said = headers.get("content-length")
     fits = said is None or said == str(part.end - part.start)
     inside = part.length is None or part.end <= part.length
     return part if part.start < part.end and fits and inside else None
 
 
-def mismatch(held: PartialFile, part: Part, headers: Mapping[str, str]) -> str | None:
-    """Why a part does not go behind what is held; ``None`` if it does."""
-    if part.start != held.count:
-        return f"the part begins at byte {part.start} instead of {held.count}"
-    if (part.length or held.length) is None:
+def mismatch(partial: PartialFile, part: ContentRange, headers: Mapping[str, str]) -> str | None:
+    """Why a part does not go behind what is partial; ``None`` if it does."""
+    if part.start != partial.count:
+        return f"the part begins at byte {part.start} instead of {partial.count}"
+    if (part.length or partial.length) is None:
         return "nothing says how long the file is"
-    if None not in (part.length, held.length) and part.length != held.length:
-        return f"the file has {part.length} bytes now instead of {held.length}"
+    if None not in (part.length, partial.length) and part.length != partial.length:
+        return f"the file has {part.length} bytes now instead of {partial.length}"
     said = (headers.get("etag"), headers.get("last-modified"))
-    if any(said) and held.validator not in said:
+    if any(said) and partial.validator not in said:
         return "the file has changed"
     return None
 
 
-def notes_on(mark: FileIdentity | None, held: PartialFile, count: int) -> bytes | None:
+def notes_for(identity: FileIdentity | None, partial: PartialFile, count: int) -> bytes | None:
     """What is written beside the first ``count`` bytes of a file, for a later run; ``None`` if no
     later run could go on with them."""
-    if mark is None or not replace(held, count=count).may_go_on:
+    if identity is None or not replace(partial, count=count).can_resume:
         return None
     facts = {
-        "task_id": mark.task_id,
-        "stage": mark.stage,
-        "validator": held.validator,
-        "length": held.length,
+        "task_id": identity.task_id,
+        "stage": identity.stage,
+        "validator": partial.validator,
+        "length": partial.length,
         "count": count,
     }
     return json.dumps(facts).encode()
 
 
-def read_held(found: Found, mark: FileIdentity | None) -> PartialFile:
+def resumable(found: Leftover, identity: FileIdentity | None) -> PartialFile:
     """What of the bytes on the disk may be gone on with. Any notes have a meaning: at worst, that
     there is nothing."""
     try:
         facts = json.loads(found.notes)
-        held = PartialFile(facts["count"], facts["validator"], facts["length"])
+        partial = PartialFile(facts["count"], facts["validator"], facts["length"])
         of = FileIdentity(facts["task_id"], facts["stage"])
-        fits = of == mark and _is_sound(held) and held.count <= found.size
+        fits = of == identity and _is_sound(partial) and partial.count <= found.size
     except (ValueError, LookupError, TypeError, RecursionError):
         return PartialFile()
-    return held if fits and found.head[FTYP] == b"ftyp" else PartialFile()
+    return partial if fits and found.head[FTYP] == b"ftyp" else PartialFile()
 
 
-def _is_sound(held: PartialFile) -> bool:
-    validator, length = held.validator, held.length
-    if not isinstance(validator, str) or not _is_count(held.count):
+def _is_sound(partial: PartialFile) -> bool:
+    validator, length = partial.validator, partial.length
+    if not isinstance(validator, str) or not _is_count(partial.count):
         return False
     known = _ETAG.fullmatch(validator) or _DATE.fullmatch(validator)
     # Of a whole file there is no rest that a host could answer with.
-    unfinished = length is None or (_is_count(length) and held.count < length)
-    return bool(known) and held.count >= FTYP.stop and unfinished
+    unfinished = length is None or (_is_count(length) and partial.count < length)
+    return bool(known) and partial.count >= FTYP.stop and unfinished
 
 
 def _is_count(value: object) -> bool:

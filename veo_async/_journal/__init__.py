@@ -1,1 +1,1 @@
-"""The journal of a batch: what was bought, durable."""
+"""The journal of a batch: a durable record of all that was bought."""

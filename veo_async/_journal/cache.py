@@ -1,7 +1,8 @@
-"""The items under way, as the journal's next transaction finds them.
+"""The items under way, in the state in which the journal's next transaction finds them.
 
-What an event changes is decided here, next to the event loop. The thread that writes has nothing
-left to compute: each time two threads want the interpreter, both lose more than a row costs.
+The effect of each event is computed here, on the event loop's thread, so the writing thread has
+nothing left to compute: whenever two threads compete for the interpreter, both lose more time than
+a row costs.
 """
 
 from __future__ import annotations
@@ -13,41 +14,41 @@ from . import states
 from .events import Event, Retried
 from .rows import ENDS, Item, Row
 
-MOST_KNOWN = 10_000
-"""How many items are kept; of the others the rows are read again when something happens to them."""
+MOST_KEPT = 10_000
+"""Items that are kept; the rows of the others are read again at their next event."""
 
 
-class Book:
+class ItemCache:
     """The last attempt at each stage of some items."""
 
     def __init__(self) -> None:
-        self._known: dict[str, dict[str, Row]] = {}
+        self._stages: dict[str, dict[str, Row]] = {}
 
-    def unknown(self, events: Iterable[Event]) -> list[str]:
-        """The keys of items that have to be read before these events can be entered."""
-        keys = {event.key: None for event in events if event.key not in self._known}
+    def missing(self, events: Iterable[Event]) -> list[str]:
+        """The keys of items that must be loaded before these events can be applied."""
+        keys = {event.key: None for event in events if event.key not in self._stages}
         return [key for key in keys if states.is_storable(key)]
 
-    def learn(self, keys: Iterable[str], items: Mapping[str, Item]) -> None:
-        """Keep what was read of the items with these keys; there is nothing of the others."""
+    def load(self, keys: Iterable[str], items: Mapping[str, Item]) -> None:
+        """Keep the items that were read for these keys; a key without an item has no rows yet."""
         for key in keys:
-            if key not in self._known:
+            if key not in self._stages:
                 item = items.get(key)
-                self._known[key] = dict(item.stages) if item else {}
+                self._stages[key] = dict(item.stages) if item else {}
 
-    def offer(self, keys: Iterable[str], items: Mapping[str, Item]) -> None:
-        """The same of items to which something may happen soon, while there is room."""
-        if len(self._known) < MOST_KNOWN:
-            self.learn(keys, items)
+    def preload(self, keys: Iterable[str], items: Mapping[str, Item]) -> None:
+        """Load items that may have an event soon, while there is room."""
+        if len(self._stages) < MOST_KEPT:
+            self.load(keys, items)
 
-    def enter(self, event: Event, *, at: float) -> list[Row]:
-        """The rows that an event changes, recorded ``at`` (Unix seconds).
+    def apply(self, event: Event, *, at: float) -> list[Row]:
+        """Apply an event, recorded ``at`` (Unix seconds), and return the rows that it changes.
 
         Raises:
             JournalError: it is illegal, and changes nothing.
         """
         states.checked_key(event.key)
-        stages = self._known[event.key]
+        stages = self._stages[event.key]
         if isinstance(event, Retried):
             rows = states.retry(stages.values(), event.key, at=at)
         else:
@@ -55,35 +56,35 @@ class Book:
         stages.update((row.stage, row) for row in rows)
         return rows
 
-    def close(self, keys: Iterable[str]) -> None:
-        """A transaction is over: forget those of its items that are over too, and the oldest beyond
-        `MOST_KNOWN`. No sooner, since its own may be among the oldest."""
+    def committed(self, keys: Iterable[str]) -> None:
+        """After a commit, forget its finished items, then the oldest ones above `MOST_KEPT`. Not
+        earlier: the items of the running transaction may be among the oldest."""
         for key in keys:
-            stages = self._known.get(key)
+            stages = self._stages.get(key)
             if stages and all(row.step in ENDS for row in stages.values()):
-                del self._known[key]
-        while len(self._known) > MOST_KNOWN:
-            del self._known[next(iter(self._known))]
+                del self._stages[key]
+        while len(self._stages) > MOST_KEPT:
+            del self._stages[next(iter(self._stages))]
 
     def clear(self) -> None:
-        """Forget everything: nobody knows whether it is recorded."""
-        self._known.clear()
+        """Forget all items: it is unknown whether their last events are recorded."""
+        self._stages.clear()
 
 
-def entered(
-    book: Book, events: Iterable[tuple[Event, float]]
+def apply_all(
+    cache: ItemCache, events: Iterable[tuple[Event, float]]
 ) -> tuple[list[Row], list[JournalError | None]]:
-    """Enter events, each with its time.
+    """Apply events, each with its time.
 
     Returns:
-        the rows that they change, each as its last event left it, in the order of the first; and
-        for each event why it is not entered: it is illegal, and changes nothing.
+        The rows that they change, each as its last event left it, in the order of the first; and
+        for each event its error, if it is illegal and changes nothing.
     """
     changed: dict[tuple[str, str, int], Row] = {}
     errors: list[JournalError | None] = []
     for event, at in events:
         try:
-            rows = book.enter(event, at=at)
+            rows = cache.apply(event, at=at)
         except JournalError as exc:
             errors.append(exc)
         else:

@@ -1,4 +1,4 @@
-"""What a journal records about an item. `journal` says which event is legal when."""
+"""The events that a journal records about an item. `states` says which is legal when."""
 
 from __future__ import annotations
 
@@ -10,20 +10,26 @@ from ..models import Generation, VideoRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Intended:
+class _OfStage:
+    """An event at one stage of the item with this key."""
+
+    key: str
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Intended(_OfStage):
     """A POST is about to be sent. Record it before.
 
     Attributes:
-        request: what is asked for.
+        request: the request of the item's stage.
         sent_at: when it will be sent, in Unix seconds on this machine's clock.
-        offset: by how many seconds the service's clock runs ahead, if that is known.
+        offset: seconds by which the service's clock runs ahead, if that is known.
         action: the spelling of the action that is sent.
-        callback_url: the callback address of this very submit, if it has one of its own.
+        callback_url: the callback address of this submit alone, if it has one.
     """
 
     name: ClassVar[str] = "intended"
-    key: str
-    stage: str
     request: VideoRequest
     sent_at: float
     offset: float | None = None
@@ -32,84 +38,70 @@ class Intended:
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
-    """The service has the task: it said so, or the task list shows it.
+class Accepted(_OfStage):
+    """The service has the task: its answer said so, or the listing shows it.
 
-    ``at_once`` tells that it answered with the id alone, as it was asked to.
+    ``at_once`` tells that it answered with the id alone, as requested.
     """
 
     name: ClassVar[str] = "accepted"
-    key: str
-    stage: str
     task_id: str
     at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Withdrawn:
+class Withdrawn(_OfStage):
     """The intended POST bought nothing and may be sent again: it was provably not sent, or was
-    refused for now, or is provably absent from the task list."""
+    refused for now, or is provably absent from the listing."""
 
     name: ClassVar[str] = "withdrawn"
-    key: str
-    stage: str
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """The service said no."""
+class Refused(_OfStage):
+    """The service refused the request."""
 
     name: ClassVar[str] = "refused"
-    key: str
-    stage: str
     error: VeoError
 
 
 @dataclass(frozen=True, slots=True)
-class Uncertain:
-    """The POST is over (at ``ended_at``, in Unix seconds), and its answer proves nothing."""
+class Uncertain(_OfStage):
+    """The POST ended (at ``ended_at``, in Unix seconds), and its answer proves nothing."""
 
     name: ClassVar[str] = "uncertain"
-    key: str
-    stage: str
     ended_at: float
     trace_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Succeeded:
-    """The result is here."""
+class Succeeded(_OfStage):
+    """The result is known."""
 
     name: ClassVar[str] = "succeeded"
-    key: str
-    stage: str
     generation: Generation
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
-    """There will be no result."""
+class Failed(_OfStage):
+    """The stage ended without a result."""
 
     name: ClassVar[str] = "failed"
-    key: str
-    stage: str
     error: VeoError
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
-    """The file is whole and has its name."""
+class Saved(_OfStage):
+    """The file is complete, under its final name."""
 
     name: ClassVar[str] = "saved"
-    key: str
-    stage: str
     path: str
     bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """The user asks again for what was refused or failed."""
+    """The user wants the refused and failed stages of the item to be tried again."""
 
     name: ClassVar[str] = "retried"
     key: str

@@ -1,11 +1,11 @@
-"""The journal: what a batch did, durable before anybody relies on it.
+"""The journal: records each event of a batch before anybody relies on it.
 
 All events that are queued while one transaction is written go into the next one: a thousand
-waiting callers share a few commits. What concerns a POST is written within `GROUP`. How a task
-ended the service knows too, so that may wait for `PACE`, or goes with what may not.
-An event that was queued is recorded whether or not its caller stays to hear of it. The writer is a
-task of its own, which exists exactly while something is queued, since a cancelled caller must not
-cut a commit.
+waiting callers share a few commits. An event about a POST is written within `GROUP` seconds. A
+task's result can be retrieved again, so it may wait up to `PACE` seconds, or until the next urgent
+commit. A queued event is recorded even if its caller is cancelled meanwhile. The writer is a task
+of its own, which exists exactly while events are queued, since a cancelled caller must not cancel
+a commit.
 """
 
 from __future__ import annotations
@@ -26,35 +26,35 @@ from .._base.runtime import RunSync
 from .._base.signal import Signal
 from .._base.worker import Worker
 from ..errors import JournalError
-from .cache import Book, entered
+from .cache import ItemCache, apply_all
 from .events import Accepted, Event, Intended
 from .rows import ENDS, Item, Row
-from .sqlite import JournalFile
+from .sqlite import JournalDatabase
 
 logger = logging.getLogger("veo_async")
 
 GROUP = 0.01
-"""Seconds from the beginning of a commit to that of the next one, so that those who are at work at
-the same time share one. A commit costs as much CPU as much of a video's other work."""
+"""Seconds from the start of a commit to the start of the next one, so that concurrent callers share
+one. A commit costs about as much CPU as the rest of a video's work."""
 
 PACE = 0.5
-"""The same while only events are queued that are in no hurry."""
+"""The same while no queued event is urgent."""
 
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """One queued event. ``heard`` tells whether somebody waits to be told of an error."""
+    """One queued event. ``awaited`` tells whether a caller waits for its error."""
 
     event: Event
     at: float
-    heard: bool
+    awaited: bool
     error: JournalError | None = None
 
 
 @dataclass(slots=True, eq=False)
 class _Transaction:
     entries: list[_Entry] = field(default_factory=list)
-    over: Signal = field(default_factory=Signal)
+    done: Signal = field(default_factory=Signal)
 
 
 class Journal:
@@ -63,25 +63,30 @@ class Journal:
     A commit survives the death of the process and a power cut (``synchronous=FULL``: one fsync
     for each commit, which all events in it share).
 
-    After a failed write no intent is taken any more, so that nothing is submitted that could not
-    be recorded. What was bought is still recorded, if that is possible at all.
+    After a failed write no further intent is taken, so that nothing is submitted that could not be
+    recorded. The events of purchases are still recorded, if that is possible at all.
     """
 
     def __init__(
-        self, file: JournalFile, bought: int, *, run_sync: RunSync, wall_clock: Callable[[], float]
+        self,
+        file: JournalDatabase,
+        bought: int,
+        *,
+        run_sync: RunSync,
+        wall_clock: Callable[[], float],
     ) -> None:
-        self._file = file
+        self._database = file
         self._bought = bought
         self._run_sync = run_sync
         self._wall = wall_clock
         self._next = _Transaction()
         self._current: _Transaction | None = None
         self._writer = Worker(self._write, "veo_async journal", on_failure=self._cut)
-        self._book = Book()
+        self._cache = ItemCache()
         self._began = -inf  # when the last commit began, by the event loop's time
         self._hurry = Signal()
         self._broken: str | None = None
-        self._unheard: JournalError | None = None
+        self._unreported: JournalError | None = None
         self._closed = False
 
     @classmethod
@@ -92,13 +97,13 @@ class Journal:
 
         Args:
             path: the file, in a folder that exists.
-            run_sync: how blocking work is run.
-            wall: Unix time in seconds.
+            run_sync: runs the blocking calls.
+            wall_clock: returns Unix time in seconds.
 
         Raises:
-            JournalError: it is no journal of this version, is in use, or cannot be written.
+            JournalError: the file is no journal of this version, is in use, or is not writable.
         """
-        file = JournalFile(path)
+        file = JournalDatabase(path)
         try:
             bought = await run_sync(file.open)
         except BaseException:
@@ -110,11 +115,11 @@ class Journal:
     @property
     def path(self) -> Path:
         """The file."""
-        return self._file.path
+        return self._database.path
 
     @property
     def bought(self) -> int:
-        """How many items may have been bought when it was opened."""
+        """The number of items that may have been bought when the journal was opened."""
         return self._bought
 
     # Writing.
@@ -123,33 +128,34 @@ class Journal:
         """Record an event; once this returns, it is durable.
 
         Raises:
-            JournalError: it is not recorded: illegal, or it could not be written.
+            JournalError: it is not recorded: it is illegal, or could not be written.
         """
-        transaction, entry = self._enter(event, heard=True, hurried=True)
+        transaction, entry = self._enter(event, awaited=True, hurried=True)
         try:
-            await transaction.over.wait()
+            await transaction.done.wait()
         except BaseException:
-            entry.heard = False
-            if transaction.over.is_set():
-                self._overhear(entry)
+            entry.awaited = False
+            if transaction.done.is_set():
+                self._keep_error(entry)
             raise
         if entry.error:
             raise entry.error
 
     def note(self, event: Event, *, hurried: bool = True) -> None:
-        """Queue an event without waiting; `flush` and `aclose` tell what went wrong with it.
+        """Queue an event without waiting; `flush` and `aclose` raise its error.
 
         Args:
-            hurried: whether it must be durable at once. How a task ended the service knows too, and
-                is asked for it again if it was not recorded.
+            event: the event.
+            hurried: whether it must be durable at once. A task's result need not: the service is
+                queried again if it was not recorded.
 
         Raises:
-            JournalError: the journal is closed, or takes no intents any more.
+            JournalError: the journal is closed, or takes no further intents.
         """
-        self._enter(event, heard=False, hurried=hurried)
+        self._enter(event, awaited=False, hurried=hurried)
 
     def check(self, key: str) -> None:
-        """Make sure that what happens to this item can still be recorded, as far as is known.
+        """Make sure that events of this item can still be recorded, as far as is known.
 
         Raises:
             JournalError: a write failed.
@@ -158,21 +164,21 @@ class Journal:
             raise self._unrecordable(key)
 
     async def flush(self) -> None:
-        """Wait until all that is queued now is durable.
+        """Wait until all events that are queued now are durable.
 
         Raises:
-            JournalError: an event could not be recorded, and nobody has been told yet.
+            JournalError: an event could not be recorded, and no caller has got the error yet.
         """
         queued = [t for t in (self._current, self._next) if t and t.entries]
         self._hurry.set()
         for transaction in queued:
-            await transaction.over.wait()
-        error, self._unheard = self._unheard, None
+            await transaction.done.wait()
+        error, self._unreported = self._unreported, None
         if error:
             raise error
 
-    def _enter(self, event: Event, *, heard: bool, hurried: bool) -> tuple[_Transaction, _Entry]:
-        entry = _Entry(event, self._wall(), heard)
+    def _enter(self, event: Event, *, awaited: bool, hurried: bool) -> tuple[_Transaction, _Entry]:
+        entry = _Entry(event, self._wall(), awaited)
         if self._closed:
             raise self._explain(entry, f"The journal {self.path} is closed.")
         if refusal := self._refusal(entry):
@@ -209,32 +215,32 @@ class Journal:
         admitted = [entry for entry in transaction.entries if entry.error is None]
         try:
             await self._write_down(admitted)
-        except Exception as exc:  # noqa: BLE001 - whatever it is, nobody may think it is recorded
+        except Exception as exc:  # noqa: BLE001 - after any error nobody may believe that it is recorded
             self._fail(admitted, exc)
         self._finish(transaction)
 
     async def _write_down(self, admitted: Sequence[_Entry]) -> None:
         events = [(entry.event, entry.at) for entry in admitted]
-        if unknown := self._book.unknown(event for event, _ in events):
-            self._book.learn(unknown, await self._run_sync(self._file.items, unknown))
-        rows, errors = entered(self._book, events)
+        if unknown := self._cache.missing(event for event, _ in events):
+            self._cache.load(unknown, await self._run_sync(self._database.items, unknown))
+        rows, errors = apply_all(self._cache, events)
         for entry, error in zip(admitted, errors, strict=True):
             entry.error = error and self._explain(entry, error.message)
         if rows:
-            await self._run_sync(self._file.write, rows)
-            self._book.close(row.key for row in rows)
+            await self._run_sync(self._database.write, rows)
+            self._cache.committed(row.key for row in rows)
 
     def _fail(self, entries: Iterable[_Entry], cause: BaseException) -> None:
-        """A write failed, or nobody knows whether it did."""
+        """A write failed, or may have failed."""
         problem = f"The journal {self.path} could not be written ({cause!r})."
         self._broken = cause.message if isinstance(cause, JournalError) else problem
-        self._book.clear()
+        self._cache.clear()
         for entry in entries:
             entry.error = self._explain(entry, self._broken)
             entry.error.__cause__ = cause
 
     def _refusal(self, entry: _Entry) -> JournalError | None:
-        """Why an intent is not taken any more."""
+        """The error for an intent after a failed write."""
         if self._broken is None or not isinstance(entry.event, Intended):
             return None
         return self._unrecordable(entry.event.key)
@@ -249,52 +255,47 @@ class Journal:
 
     def _finish(self, transaction: _Transaction) -> None:
         for entry in transaction.entries:
-            if not entry.heard:
-                self._overhear(entry)
-        transaction.over.set()
+            if not entry.awaited:
+                self._keep_error(entry)
+        transaction.done.set()
 
-    def _overhear(self, entry: _Entry) -> None:
-        """Keep an error that nobody was told of."""
+    def _keep_error(self, entry: _Entry) -> None:
+        """Keep an error that no caller got, for `flush`."""
         if entry.error:
             logger.warning(
                 "not recorded: %s of %r: %s", entry.event.name, entry.event.key, entry.error
             )
-            self._unheard = self._unheard or entry.error
+            self._unreported = self._unreported or entry.error
 
-    # Reading: what was committed.
+    # Reading: committed rows only.
 
     async def rows(self) -> dict[str, Item]:
         """All items by key, in the order in which they were begun."""
-        return await self._items(None)
+        return await self._run_sync(self._database.items, None)
 
     async def get(self, key: str) -> Item | None:
         """One item; ``None`` if the journal does not know its key."""
-        return (await self._items([key])).get(key)
+        return (await self._run_sync(self._database.items, [key])).get(key)
 
     async def get_many(self, keys: Iterable[str]) -> dict[str, Item]:
-        """The items with these keys, in one go; unknown keys are left out."""
+        """The items with these keys, in one query; unknown keys are left out."""
         named = list(keys)
-        found = await self._items(named)
-        self._book.offer([key for key in named if _goes_on(found.get(key))], found)
-        return found
-
-    async def _items(self, keys: list[str] | None) -> dict[str, Item]:
-        found: dict[str, Item] = await self._run_sync(self._file.items, keys)
+        found = await self._run_sync(self._database.items, named)
+        self._cache.preload([key for key in named if _goes_on(found.get(key))], found)
         return found
 
     async def sent_between(self, since: float, until: float) -> tuple[Row, ...]:
         """All attempts, former ones included, whose POST was sent between two Unix times on this
         machine's clock; those with a ``task_id`` are the tasks of this journal."""
-        rows: tuple[Row, ...] = await self._run_sync(self._file.sent_between, since, until)
-        return rows
+        return await self._run_sync(self._database.sent_between, since, until)
 
     # The end.
 
     async def aclose(self) -> None:
-        """Write what is queued, fold the log into the file and close it. It may be repeated.
+        """Write the queued events, fold the log into the file and close it. It may be repeated.
 
         Raises:
-            JournalError: an event could not be recorded, and nobody has been told yet.
+            JournalError: an event could not be recorded, and no caller has got the error yet.
         """
         self._closed = True
         try:
@@ -302,7 +303,7 @@ class Journal:
         finally:
             with anyio.CancelScope(shield=True):
                 await self._writer.join()
-                await self._run_sync(self._file.close)
+                await self._run_sync(self._database.close)
 
     async def __aenter__(self) -> Self:
         return self

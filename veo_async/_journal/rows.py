@@ -1,4 +1,4 @@
-"""The journal's rows as a later run reads them. `journal` says how they come about."""
+"""The journal's rows, as a later run reads them. `states` says how events change them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ STEPS: Mapping[str, Step] = {
     "refused": "failed",
     "failed": "failed",
 }
-"""What a later run does about a stage, by its state. ``new`` is a stage without a row."""
+"""The next step of a later run, by the state of a stage. ``new`` is a stage without a row."""
 
 ENDS: frozenset[Step] = frozenset({"finished", "failed"})
-"""What a later run does about a stage that is over: nothing."""
+"""The steps of a stage that has ended: a later run does nothing about it."""
 
 FIRST = "generate"
 """The stage that every item begins with; its request is the item's."""
@@ -37,7 +37,7 @@ NOTHING_BOUGHT = frozenset({"refused", "withdrawn"})
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One attempt at one stage of one item. Texts of JSON are decoded when they are asked for.
+    """One attempt at one stage of one item. JSON texts are decoded when their values are read.
 
     Attributes:
         attempt: 1, and one more with each `Retried`.
@@ -58,20 +58,20 @@ class Row:
 
     @property
     def step(self) -> Step:
-        """What a later run does about this stage."""
+        """The next step of a later run at this stage."""
         return STEPS[self.state]
 
     @property
     def request(self) -> VideoRequest | None:
-        """What was asked for; ``None`` for a download."""
-        return serialization.read_request(self.request_json) if self.request_json else None
+        """The request; ``None`` for a download."""
+        return serialization.load_request(self.request_json) if self.request_json else None
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What is known about the POST: ``offset``, ``action`` and ``callback_url`` as `Intended`
+        """The known facts about the POST: ``offset``, ``action`` and ``callback_url`` as `Intended`
         has them, ``at_once`` as `Accepted` has it, ``ended_at``, ``trace_id`` and ``task_id``;
         unknown ones are left out."""
-        return serialization.loads_object(self.facts_json)
+        return serialization.load_object(self.facts_json)
 
     @property
     def task_id(self) -> str | None:
@@ -81,36 +81,33 @@ class Row:
     @property
     def generation(self) -> Generation | None:
         """The result, once it succeeded."""
-        return serialization.read_generation(self._outcome("succeeded"))
+        return serialization.load_generation(self._outcome("succeeded"))
 
     @property
     def error(self) -> VeoError | None:
-        """Why there is no result, once it was refused or failed."""
-        return serialization.read_error(self._outcome("refused", "failed"))
+        """The error, once the stage was refused or failed."""
+        return serialization.load_error(self._outcome("refused", "failed"))
 
     @property
     def file(self) -> tuple[str, int] | None:
-        """The path of the file that was saved, and its length in bytes."""
+        """The path of the saved file, and its length in bytes."""
         saved = self._outcome("saved")
-        fields = serialization.loads_object(saved) if saved else {}
+        fields = serialization.load_object(saved) if saved else {}
         return (fields["path"], fields["bytes"]) if saved else None
 
     def check(self, request: VideoRequest) -> None:
-        """Make sure that this row asks for ``request``, if it asks for anything yet.
+        """Make sure that this row has ``request``, if it has any request yet.
 
         Raises:
-            JournalError: it asks for something else; the error names both.
+            JournalError: it has another one; the error names both.
         """
-        if self.request_json is not None:
-            self._check(request, self.request_json, serialization.write_request(request))
-
-    def _check(self, request: VideoRequest, known: str, given: str) -> None:
-        # As texts first: equal texts are equal requests, and most are equal. A later version of
-        # the library may write the same request in another way.
-        if known == given:
+        known, given = self.request_json, serialization.dump_request(request)
+        # As texts first: equal texts are equal requests, and most are equal. Another version of
+        # the library may have written the same request in another way.
+        if known is None or known == given:
             return
-        # Where the result is posted may change from run to run; the videos are the same.
-        recorded = serialization.read_request(known)
+        # The callback address may change from run to run; the videos are the same.
+        recorded = serialization.load_request(known)
         if recorded.model_copy(update={"callback_url": request.callback_url}) == request:
             return
         here = serialization.differing(known, given)
@@ -133,12 +130,12 @@ class Item:
 
     @property
     def request(self) -> VideoRequest | None:
-        """What the item asks for."""
+        """The item's request."""
         first = self.stages.get(FIRST)
         return first.request if first else None
 
     def step(self, stage: str) -> Step:
-        """What a later run does about a stage."""
+        """The next step of a later run at a stage."""
         row = self.stages.get(stage)
         return row.step if row else STEPS["new"]
 
@@ -149,10 +146,10 @@ class Item:
         return first is not None and first.state not in NOTHING_BOUGHT
 
     def check(self, request: VideoRequest) -> None:
-        """Make sure that this item asks for ``request``.
+        """Make sure that this item has ``request``.
 
         Raises:
-            JournalError: it asks for something else; the error names both.
+            JournalError: it has another one; the error names both.
         """
         first = self.stages.get(FIRST)
         if first:

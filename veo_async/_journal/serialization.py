@@ -1,6 +1,6 @@
-"""Requests, results and errors as JSON that is stored for a later run, never as a pickle.
+"""Requests, results and errors as JSON for a later run, never as a pickle.
 
-The texts are ASCII, so they hold whatever a service may send, and compact.
+The texts are compact, and ASCII, so they can store any text that a service may send.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from ..errors import JournalError, VeoError, _revive
 from ..models import Generation, Video, VideoRequest
 
 CLIP = 200
-"""How many characters of a value an error shows."""
+"""Characters of a value that an error shows."""
 
 _REQUEST: TypeAdapter[VideoRequest] = TypeAdapter(VideoRequest)
 
 
 def dumps(value: Any) -> str:
-    """The one way in which a value is written as JSON.
+    """A value as JSON, in the one form that is stored.
 
     Raises:
         JournalError: it cannot be written.
@@ -34,18 +34,18 @@ def dumps(value: Any) -> str:
 
 
 def _plain(value: object) -> object:
-    """What JSON has no form for: our models; of the rest, such as a path, the text is kept."""
+    """A JSON form of values that have none: our models; the text of all others, such as a path."""
     if not isinstance(value, BaseModel):
         return str(value)
     received = isinstance(value, Generation | Video)  # a request needs its defaults
     return value.model_dump(mode="json", exclude_unset=received)
 
 
-# Made once: `json.dumps` makes a new one whenever it is given options.
+# Made once: `json.dumps` makes a new one in each call with options.
 _ENCODER = json.JSONEncoder(separators=(",", ":"), sort_keys=True, default=_plain)
 
 
-def loads_object(text: str) -> dict[str, Any]:
+def load_object(text: str) -> dict[str, Any]:
     """The JSON object in a stored text.
 
     Raises:
@@ -65,29 +65,29 @@ def _damaged(text: str) -> JournalError:
     return JournalError(f"The journal holds something that this version cannot read: {shown!r}.")
 
 
-def write_request(request: VideoRequest) -> str:
+def dump_request(request: VideoRequest) -> str:
     """A request, canonically: equal requests give equal texts."""
-    fields = request.model_dump(mode="json", exclude_none=True, exclude={"extra_body"})
+    fields = request.chosen_fields()
     if request.extra_body:
         fields["extra_body"] = request.extra_body  # here a null is sent, so it is kept
     return dumps(fields)
 
 
-def read_request(text: str) -> VideoRequest:
+def load_request(text: str) -> VideoRequest:
     """The request in a stored text.
 
     Raises:
-        JournalError: this version knows no such request.
+        JournalError: this version has no such request.
     """
     try:
-        return _REQUEST.validate_python(loads_object(text))
+        return _REQUEST.validate_python(load_object(text))
     except ValueError as exc:
         raise _damaged(text) from exc
 
 
 def differing(recorded: str, given: str) -> str:
-    """In which fields two stored requests differ, for a person."""
-    old, new = loads_object(recorded), loads_object(given)
+    """The fields in which two stored requests differ, for a person."""
+    old, new = load_object(recorded), load_object(given)
     names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
     shown = [f"{name}: recorded {_clip(old, name)}, given {_clip(new, name)}" for name in names]
     return "; ".join(shown)
@@ -98,26 +98,26 @@ def _clip(fields: dict[str, Any], name: str) -> str:
     return text if len(text) <= CLIP else f"{text[:CLIP]}... ({len(text)} characters)"
 
 
-def write_generation(generation: Generation) -> str:
-    """A result with the wire's own field names, the unknown ones included."""
+def dump_generation(generation: Generation) -> str:
+    """A result with the wire's own field names, including unknown ones."""
     return dumps(generation)
 
 
-def read_generation(text: str | None) -> Generation | None:
+def load_generation(text: str | None) -> Generation | None:
     """The result in a stored text, if there is one."""
-    return Generation.model_validate(loads_object(text)) if text else None
+    return Generation.model_validate(load_object(text)) if text else None
 
 
-def write_error(error: VeoError) -> str:
-    """An error: the name of its class and its attributes. What it was raised from is left out."""
+def dump_error(error: VeoError) -> str:
+    """An error: the name of its class and its attributes, without its cause."""
     return dumps({"class": type(error).__name__, "facts": vars(error)})
 
 
-def read_error(text: str | None) -> VeoError | None:
+def load_error(text: str | None) -> VeoError | None:
     """The error in a stored text, if there is one. An unknown class is read as `VeoError`."""
     if not text:
         return None
-    fields = loads_object(text)
+    fields = load_object(text)
     name, facts = fields.get("class"), fields.get("facts")
     if not isinstance(name, str) or not isinstance(facts, dict):
         raise _damaged(text)
@@ -129,7 +129,7 @@ def read_error(text: str | None) -> VeoError | None:
 
 
 def _defaults(cls: type[VeoError]) -> dict[str, Any]:
-    """What the class has for the attributes that an earlier version did not store."""
+    """The class's defaults, for attributes that an earlier version did not store."""
     defaults: dict[str, Any] = {"message": "an error of an unknown kind"}
     for base in cls.__mro__:
         own = getattr(vars(base).get("__init__"), "__kwdefaults__", None)
@@ -138,7 +138,7 @@ def _defaults(cls: type[VeoError]) -> dict[str, Any]:
 
 
 def _give_types_back(error: VeoError, text: str) -> None:
-    """JSON has no requests and no videos."""
+    """Make models again of an error's request and videos, which JSON stores as objects."""
     try:
         if isinstance(error, errors.SubmissionUncertainError) and error.request is not None:
             error.request = _REQUEST.validate_python(error.request)

@@ -1,9 +1,9 @@
 """The journal's file: one SQLite database, and every call that blocks on it.
 
 One process owns it: in ``locking_mode=EXCLUSIVE`` SQLite keeps its lock on the file from the
-first look until it is closed, and the operating system drops the lock of a process that died,
+first read until it is closed, and the operating system drops the lock of a process that died,
 however it died. Do not open a journal that is in use by other means than SQLite: on POSIX systems
-a process loses its locks on a file when it closes that file once more.
+a process loses all its locks on a file when it closes any descriptor of it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .rows import FIRST, NOTHING_BOUGHT, Item, Row, items
 from .states import checked_key
 
 APPLICATION_ID = int.from_bytes(b"veoj", "big")
-"""What tells a journal from other SQLite databases."""
+"""The mark of a journal among SQLite databases."""
 
 VERSION = 1
 """The version of the schema."""
@@ -49,8 +49,8 @@ _SCHEMA = f"""
 
 _SETTINGS = (
     "PRAGMA journal_mode = WAL",
-    # FULL syncs the log in every commit, so that a commit survives a power cut; NORMAL would
-    # not. It costs one fsync for each commit, and all who wait for a commit share it.
+    # FULL syncs the log in every commit, so that a commit survives a power cut; NORMAL does not.
+    # It costs one fsync for each commit, which all waiting callers share.
     "PRAGMA synchronous = FULL",
     # On macOS a plain fsync stops at the drive's cache. Elsewhere these two do nothing.
     "PRAGMA fullfsync = ON",
@@ -69,12 +69,12 @@ _AGAIN = """
 _VALUES = attrgetter(*(field.name for field in fields(Row)))
 """The values of a row, in the order of `_COLUMNS`."""
 
-MOST_PUT = 100
-"""How many rows one statement writes; each has nine values, and every SQLite takes 999. Around each
-statement the threads take turns with the interpreter, which costs more than a row."""
+ROWS_A_STATEMENT = 100
+"""Rows that one statement writes; each has nine values, and every SQLite takes 999. Around each
+statement the threads compete for the interpreter, which costs more than a row."""
 
-MOST_NAMED = 500
-"""How many keys one query names; every SQLite takes twice as many values."""
+KEYS_A_QUERY = 500
+"""Keys that one query names; every SQLite takes twice as many values."""
 
 _REASONS: Mapping[int, str] = {
     sqlite3.SQLITE_BUSY: "it is in use: one journal serves one batch of one process at a time. "
@@ -87,14 +87,14 @@ _REASONS: Mapping[int, str] = {
     sqlite3.SQLITE_CORRUPT: "it is damaged. Keep it, look your tasks up with veo.tasks.list(), "
     "and begin a new journal",
 }
-"""By SQLite's primary error code: what is the matter, and what to do."""
+"""By SQLite's primary error code: the cause, and the next step of the user."""
 
 
-class JournalFile:
-    """Every method blocks, so call them in a worker thread.
+class JournalDatabase:
+    """The database of one journal. Every method blocks, so call them in a worker thread.
 
-    A cancelled caller may leave a call running in its thread. The lock lets one call in at a
-    time, and `close` has the last word also over an `open` that comes later.
+    A cancelled caller may leave a call running in its thread. The lock admits one call at a time,
+    and after `close` an `open` that comes later fails.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -104,10 +104,10 @@ class JournalFile:
         self._closed = False
 
     def open(self) -> int:
-        """Open or create it; returns how many of its items may have been bought.
+        """Open or create the file; returns the number of items that may have been bought.
 
         Raises:
-            JournalError: it is no journal of this version, is in use, or cannot be written.
+            JournalError: the file is no journal of this version, is in use, or is not writable.
         """
         with self._lock, self._explained("be opened"):
             self._check_place()
@@ -124,34 +124,34 @@ class JournalFile:
                 raise
 
     def close(self) -> None:
-        """Write the log into the database and close it. It may be repeated."""
+        """Fold the log into the database and close it. It may be repeated."""
         with self._lock:
             self._closed = True
             self._close()
 
     def _close(self) -> None:
         if self._db:
-            # With the last connection SQLite removes the log. Where it cannot, the log stays,
-            # and the next owner reads it.
+            # With the last connection SQLite removes the log. If it cannot, the log stays, and the
+            # next owner reads it.
             self._db.close()
             self._db = None
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Write rows in one durable transaction, in place of what is there of the same attempts.
+        """Write rows in one durable transaction; each replaces the row of the same attempt.
 
         Raises:
             JournalError: nothing was written.
         """
         with self._lock, self._explained("be written"):
-            if len(rows) <= MOST_PUT:
+            if len(rows) <= ROWS_A_STATEMENT:
                 _put(self._opened(), rows)  # a statement alone is a transaction
                 return
             with self._transaction() as db:
-                for start in range(0, len(rows), MOST_PUT):
-                    _put(db, rows[start : start + MOST_PUT])
+                for start in range(0, len(rows), ROWS_A_STATEMENT):
+                    _put(db, rows[start : start + ROWS_A_STATEMENT])
 
     def items(self, keys: Iterable[str] | None = None) -> dict[str, Item]:
-        """The items with these keys, in their order, or all, in that in which they were begun."""
+        """The items with these keys, in their order, or all items, in the order of their begin."""
         if keys is None:
             return items(self._read(lambda db: _select(db, f"{_ROWS} ORDER BY rowid")))
         named = list(keys)
@@ -159,7 +159,7 @@ class JournalFile:
         return {key: found[key] for key in named if key in found}
 
     def sent_between(self, since: float, until: float) -> tuple[Row, ...]:
-        """All attempts, former ones too, whose POST was sent between two Unix times."""
+        """All attempts, including former ones, whose POST was sent between two Unix times."""
         query = f"{_ROWS} WHERE sent_at BETWEEN ? AND ? ORDER BY sent_at"
         return tuple(self._read(lambda db: _select(db, query, since, until)))
 
@@ -177,14 +177,14 @@ class JournalFile:
             raise self._error("is a folder. Name a file in it.")
         if not self.path.parent.is_dir():
             raise self._error("lies in a folder that does not exist. Create the folder first.")
-        # The log lies beside the file. SQLite would speak of a disk that failed.
+        # The log lies beside the file. SQLite's own error would speak of a disk that failed.
         for place in (self.path.parent, self.path):
             if place.exists() and not os.access(place, os.W_OK):
                 raise self._error("cannot be opened. Make the file and its folder writable.")
 
     def _prepare(self, db: sqlite3.Connection) -> None:
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
-        is_new = self._is_new(db)  # before anything is changed, since it may be somebody else's
+        is_new = self._is_new(db)  # before any change: it may be another application's file
         for setting in _SETTINGS:
             db.execute(setting)
         # Takes the lock and proves that the file can be written.
@@ -193,8 +193,8 @@ class JournalFile:
                 db.execute(statement)
 
     def _is_new(self, db: sqlite3.Connection) -> bool:
-        """Whether there is nothing in it: a new file, an empty one, or one in whose making its
-        owner died."""
+        """Whether the database is empty: a new file, an empty one, or one whose owner died while it
+        was created."""
         application, version, tables = (
             db.execute(query).fetchone()[0]
             for query in (
@@ -228,7 +228,7 @@ class JournalFile:
 
     @contextmanager
     def _explained(self, what: str) -> Iterator[None]:
-        """SQLite's errors in our words."""
+        """Raise SQLite's errors as `JournalError`, with the next step of the user."""
         try:
             yield
         except (sqlite3.Error, OSError) as exc:
@@ -251,8 +251,8 @@ def _select(db: sqlite3.Connection, query: str, *values: Any) -> list[Row]:
 
 def _rows_of(db: sqlite3.Connection, keys: Sequence[str]) -> list[Row]:
     rows: list[Row] = []
-    for start in range(0, len(keys), MOST_NAMED):
-        named = [checked_key(key) for key in keys[start : start + MOST_NAMED]]
+    for start in range(0, len(keys), KEYS_A_QUERY):
+        named = [checked_key(key) for key in keys[start : start + KEYS_A_QUERY]]
         places = ",".join("?" * len(named))
         rows += _select(db, f"{_ROWS} WHERE key IN ({places}) ORDER BY rowid", *named)
     return rows

@@ -1,25 +1,25 @@
-"""The journal's states: what was done about each item, and what a later run may do.
+"""The journal's states: the evidence about each item, and the next step of a later run.
 
 An item is a request with its key. It passes through stages, each with a row of its own:
 ``generate``, then perhaps ``upscale``, and perhaps ``download:...`` for each file. The law:
 
 - an intent is recorded before its POST, so a row that stays ``intended`` may have been bought;
-- what was bought, or may have been, changes only by evidence: the events of `journal_events`;
+- the row of a purchase, certain or possible, changes only by evidence: the events of `events`;
 - an end is final. `Retried` opens a new attempt beside a failed one, whose task id stays known,
   so that it is never taken for the id of a lost submit.
 
 =============  =================================================  ==========================
-state          what is known                                      what a later run does
+state          evidence                                           next step of a later run
 =============  =================================================  ==========================
 (no row)       nothing was sent                                   ``start``
 ``intended``   a POST was about to be sent                        ``reconcile``
 ``uncertain``  a POST was sent, and its answer proves nothing     ``reconcile``
 ``withdrawn``  that POST bought nothing, and may be sent again    ``start``
 ``accepted``   the service has the task                           ``wait``
-``succeeded``  the result is here                                 nothing: ``finished``
-``saved``      the file is there                                  nothing: ``finished``
-``refused``    the service said no                                nothing: ``failed``
-``failed``     the service gave up, or the file cannot be had     nothing: ``failed``
+``succeeded``  the result is known                                nothing: ``finished``
+``saved``      the file is on the disk                            nothing: ``finished``
+``refused``    the service refused the request                    nothing: ``failed``
+``failed``     the task failed, or the file is not available      nothing: ``failed``
 =============  =================================================  ==========================
 """
 
@@ -40,9 +40,9 @@ TRANSITIONS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
             "withdrawn": "withdrawn",
             "refused": "refused",
             "uncertain": "uncertain",
-            "succeeded": "succeeded",  # a synchronous answer may bear the result and no task id
+            "succeeded": "succeeded",  # a synchronous answer may contain the result and no task id
         },
-        # The answer may come after its caller gave it up, and the task list may tell.
+        # The answer may come after its caller gave it up, and the listing may prove it.
         "uncertain": {
             "accepted": "accepted",
             "withdrawn": "withdrawn",
@@ -98,7 +98,7 @@ def advance(row: Row | None, event: StageEvent, *, at: float) -> Row:
     """The row after an event, recorded ``at`` (Unix seconds); ``row`` is the last attempt.
 
     Raises:
-        JournalError: the event is illegal in that state, or asks for something else.
+        JournalError: the event is illegal in that state, or has another request.
     """
     if row is None:
         row = Row(event.key, event.stage, 1, "new", at)
@@ -106,7 +106,7 @@ def advance(row: Row | None, event: StageEvent, *, at: float) -> Row:
     sent_at, request_json = row.sent_at, row.request_json
     if isinstance(event, Intended):
         row.check(event.request)
-        sent_at, request_json = event.sent_at, serialization.write_request(event.request)
+        sent_at, request_json = event.sent_at, serialization.dump_request(event.request)
     facts, outcome = _facts(row, event, at), _outcome(event)
     place = (row.key, row.stage, row.attempt)
     return Row(*place, state, at, sent_at, request_json, facts, outcome)
@@ -144,7 +144,7 @@ def _next(row: Row, event: str) -> str:
 
 
 def _facts(row: Row, event: StageEvent, at: float) -> str:
-    """What is known about the POST after the event. A new intent begins anew."""
+    """The known facts about the POST after the event. A new intent starts without any."""
     known = {} if isinstance(event, Intended) else row.facts
     match event:
         case Intended():
@@ -167,9 +167,9 @@ def _facts(row: Row, event: StageEvent, at: float) -> str:
 def _outcome(event: StageEvent) -> str | None:
     match event:
         case Succeeded():
-            return serialization.write_generation(event.generation)
+            return serialization.dump_generation(event.generation)
         case Refused() | Failed():
-            return serialization.write_error(event.error)
+            return serialization.dump_error(event.error)
         case Saved():
             return serialization.dumps({"path": event.path, "bytes": event.bytes})
         case _:

@@ -1,1 +1,1 @@
-"""Finding which record is a lost submit's."""
+"""Reconciliation: the search for the record of a lost submit."""

@@ -1,7 +1,7 @@
-"""Whether a stored request is one of ours: the comparison, with its written normalisation.
+"""The comparison of a stored request with one of ours, and the normal form of both.
 
-Left out are nulls, how the result is delivered (``async``, ``callback_url``), the order of the
-fields, the spelling of the action, and runs of white space. The order of images counts: a first
+The normal form has no nulls, no fields about delivery (``async``, ``callback_url``), no order of
+fields, one spelling of the action, and no runs of white space. The order of images counts: a first
 and a last frame are not the same film backwards.
 """
 
@@ -10,23 +10,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from .._wire.dialect import canonical
+from .._wire.dialect import canonical_action
 from ..models import VideoRequest
 
 _IGNORED = frozenset({"async", "callback_url"})
 
 Fields = Mapping[str, Any]
-"""A request in the form in which requests are compared: see `normalise`."""
+"""A request in the normal form in which requests are compared: see `normalise`."""
 
 
-def chosen(request: VideoRequest) -> dict[str, Any]:
-    """What the caller chose, in the form in which requests are compared."""
+def canonical(request: VideoRequest) -> dict[str, Any]:
+    """The caller's request in the normal form."""
     return normalise(request.wire_fields())
 
 
 def normalise(fields: Fields) -> dict[str, Any]:
-    """A request without what does not tell requests apart: nulls, white space, the spelling of
-    the action, and how the result is delivered."""
+    """A request without all that does not distinguish requests: nulls, runs of white space, the
+    spelling of the action, and the fields about delivery."""
     kept = {
         name: _normal(value)
         for name, value in fields.items()
@@ -34,7 +34,7 @@ def normalise(fields: Fields) -> dict[str, Any]:
     }
     action = kept.get("action")
     if isinstance(action, str):
-        kept["action"] = canonical(action)
+        kept["action"] = canonical_action(action)
     return kept
 
 
@@ -54,11 +54,11 @@ Match = Literal["same", "different", "unclear"]
 def compare(ours: Fields, theirs: Fields, defaults: Fields) -> Match:
     """Whether a stored request is ours.
 
-    A field that we did not choose may have been added by the service: it is ``same`` if it is
-    one of the ``defaults`` that the service was seen to add, and ``unclear`` otherwise, since
-    what it adds may differ from request to request.
+    A field that we did not choose may have been added by the service. It leaves the requests
+    ``same`` if it is one of the ``defaults`` that the service was seen to add; otherwise they are
+    ``unclear``, since the service may add other values to other requests.
     """
-    for name, value in ours.items():  # a loop, since a thousand lost ones ask for a million
+    for name, value in ours.items():  # a loop: a thousand lost submits compare a million times
         if name in theirs and theirs[name] != value:
             return "different"
     is_whole = ours.keys() <= theirs.keys()

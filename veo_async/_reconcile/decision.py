@@ -1,21 +1,22 @@
-"""Finding a lost submit in the account's task list.
+"""The search for a lost submit in a snapshot of the listing, and the decision about it.
 
-A submit whose answer proves nothing may have been accepted and billed. The list can prove that it
-was (its record is there) and, under all of the conditions below, that it was not. Each condition
-is there because leaving it out buys something twice:
+A submit whose answer proves nothing may have been accepted and billed. The listing can prove that
+it was (its record is there) and, under all of the conditions below, that it was not. Each condition
+is needed, since without it something is bought twice:
 
-- the list was read to the end of the window in which the service can have accepted it, and each of
-  its entries is a record;
+- the listing was read to the end of the window in which the service can have accepted the submit,
+  and each of its entries is a record;
 - a task of ours of the same action, whose submit the service answered near in time, is in this very
-  list at its time: a **control** that this list shows such tasks;
-- no record in the window is without an owner. Comparison only *finds*: a service may store a
-  request in another form (cut, translated, with other words for its action, with images at other
-  addresses), and that form may depend on its content, so what looks different may be ours;
-- two looks agree, a grace period apart, and so much time has passed that the list must have caught
-  up. That it shows later tasks of ours proves nothing: a single one may be listed late.
+  listing at its time: a **control** that this listing shows such tasks;
+- no record in the window is unowned. Comparison only *finds*: a service may store a request in
+  another form (shortened, translated, with other words for its action, with images at other
+  addresses), and that form may depend on its content, so a record that seems different may be ours;
+- two snapshots agree, a grace period apart, and so much time has passed that the listing must have
+  caught up. Later tasks of ours in it prove nothing: a single one may be listed late.
 
-Otherwise nobody can tell, and nothing is sent again. Equal requests are interchangeable, but no
-record is ever given to two of them, nor one that a submit of ours may have a better claim to.
+In all other cases nothing is proven, and nothing is sent again. Equal requests are interchangeable,
+but no record is ever given to two of them, nor to one of them if it may belong to another submit of
+ours.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ from typing import Any
 
 from ..models import TaskRecord
 from .comparison import Fields, compare
-from .snapshot import Legacy, ListingSnapshot, is_called, is_within
+from .snapshot import Legacy, ListingSnapshot, has_mark, is_within
 from .window import (
     GRACE,
     SLACK,
+    AcceptedSubmit,
     LostSubmit,
-    Receipt,
     is_alike,
     is_near,
     is_one_near,
@@ -41,7 +42,7 @@ from .window import (
 )
 
 CATCH_UP = 120.0
-"""Seconds after which a list must have caught up: twice the longest lag that is reckoned with."""
+"""Seconds after which a listing must have caught up: twice the longest lag that is expected."""
 
 LONGEST_GENERATION = 900.0
 """Seconds after which a service that answers only when a video is ready must have stored it; the
@@ -50,19 +51,19 @@ API guide speaks of one to three minutes."""
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """These records are the lost submit's, or equal to it; the oldest one comes first."""
+    """These records are the lost submit's, or equal to it; the oldest comes first."""
 
     task_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """It is not there."""
+    """No record of the snapshot can be the lost submit's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """This look proves nothing."""
+    """This snapshot proves nothing."""
 
     reason: str
 
@@ -70,61 +71,62 @@ class Unclear:
 Sight = Found | Missing | Unclear
 
 
-def search(lost: LostSubmit, look: ListingSnapshot) -> Sight:
-    """What one look says about one lost submit."""
-    if lost.trace_id and (traced := _with_trace(lost.trace_id, look)):
+def search(lost: LostSubmit, snapshot: ListingSnapshot) -> Sight:
+    """The evidence of one snapshot about one lost submit."""
+    if lost.trace_id and (traced := _with_trace(lost.trace_id, snapshot)):
         return Found(traced)
-    if called := [record for record, _ in look.unowned if is_called(record, lost)]:
+    if called := [record for record, _ in snapshot.unowned if has_mark(record, lost)]:
         return Found(_oldest_first(called))
-    if look.offset is None:
+    if snapshot.offset is None:
         return Unclear("the service's clock was never seen")
-    controls = [control for control in look.controls if is_near(control[0], lost)]
-    if not controls and is_one_near(lost, look.receipts):
+    controls = [control for control in snapshot.controls if is_near(control[0], lost)]
+    if not controls and is_one_near(lost, snapshot.accepted):
         return Unclear("tasks of ours are not in the list at their times")
     defaults = _defaults(controls, lost)
-    unowned = _unowned(lost, look, look.offset)
+    unowned = _unowned(lost, snapshot, snapshot.offset)
+    slack = slack_of(lost, snapshot.accepted)
     free = [
         record
         for record, stored in unowned
         if record.id
-        and is_called(record, lost) is not False
+        and has_mark(record, lost) is not False
         and compare(lost.chosen, stored, defaults) == "same"
-        and is_within(record, window(lost, look.offset))
-        and not _is_claimed(record, stored, look, defaults, slack=slack_of(lost, look.receipts))
+        and is_within(record, window(lost, snapshot.offset))
+        and not _is_claimed(record, stored, snapshot, defaults, slack)
     ]
     if free:
         return Found(_oldest_first(free))
-    if doubt := _doubt(lost, look, unowned, controls):
+    if doubt := _doubt(lost, snapshot, unowned, controls):
         return Unclear(doubt)
     return Missing()
 
 
 def _doubt(
     lost: LostSubmit,
-    look: ListingSnapshot,
+    snapshot: ListingSnapshot,
     unowned: Sequence[tuple[TaskRecord, Fields]],
-    controls: Sequence[tuple[Receipt, Fields]],
+    controls: Sequence[tuple[AcceptedSubmit, Fields]],
 ) -> str | None:
-    """Why a list without the lost submit does not prove that it was never accepted."""
-    if not look.complete:
+    """The reason why the lost submit may have been accepted although no record shows it."""
+    if not snapshot.complete:
         return "the task list could not be read to its end"
     if unowned:
         return "a task in the list may or may not be this one"
-    if not any(is_alike(receipt, lost) for receipt, _ in controls):
+    if not any(is_alike(submit, lost) for submit, _ in controls):
         return "no task of ours that was accepted near in time shows that the list would show it"
-    if look.own_missing_since <= lost.ended:  # then others may be lacking too
+    if snapshot.own_missing_since <= lost.ended:  # then others may be missing too
         return "earlier tasks of ours are not in the list"
     return None
 
 
 def _is_claimed(
-    record: TaskRecord, stored: Fields, look: ListingSnapshot, defaults: Fields, *, slack: float
+    record: TaskRecord, stored: Fields, snapshot: ListingSnapshot, defaults: Fields, slack: float
 ) -> bool:
-    """Whether the record may be that of another submit of ours."""
+    """Whether the record may belong to another submit of ours."""
     return any(
         compare(claim.chosen, stored, defaults) != "different"
-        and is_within(record, window(claim, look.offset or 0.0, slack=slack))
-        for claim in look.claims
+        and is_within(record, window(claim, snapshot.offset or 0.0, slack=slack))
+        for claim in snapshot.claimants
     )
 
 
@@ -136,18 +138,20 @@ def _made_at(record: TaskRecord) -> float:
     return record.created_at.timestamp() if record.created_at else -inf
 
 
-def _with_trace(trace_id: str, look: ListingSnapshot) -> tuple[str, ...]:
-    traced = [record.id for record, _ in look.unowned if record.trace_id == trace_id]
-    return tuple(task_id for task_id in traced if task_id)
+def _with_trace(trace_id: str, snapshot: ListingSnapshot) -> tuple[str, ...]:
+    records = (record for record, _ in snapshot.unowned if record.trace_id == trace_id)
+    return tuple(record.id for record in records if record.id)
 
 
-def _defaults(controls: Iterable[tuple[Receipt, Fields]], lost: LostSubmit) -> dict[str, Any]:
-    """The fields that the service adds to a request of this action by itself. What it adds with
-    different values is none."""
+def _defaults(
+    controls: Iterable[tuple[AcceptedSubmit, Fields]], lost: LostSubmit
+) -> dict[str, Any]:
+    """The fields that the service itself adds to a request of this action, always with the same
+    value."""
     defaults: dict[str, Any] = {}
     differing: set[str] = set()
-    for receipt, added in controls:
-        if added and receipt.chosen["action"] == lost.chosen["action"]:
+    for submit, added in controls:
+        if added and submit.chosen["action"] == lost.chosen["action"]:
             for name, value in added.items():
                 if defaults.setdefault(name, value) != value:
                     differing.add(name)
@@ -155,28 +159,28 @@ def _defaults(controls: Iterable[tuple[Receipt, Fields]], lost: LostSubmit) -> d
 
 
 def _unowned(
-    lost: LostSubmit, look: ListingSnapshot, offset: float
+    lost: LostSubmit, snapshot: ListingSnapshot, offset: float
 ) -> list[tuple[TaskRecord, Fields]]:
-    """The records in the lost submit's window that are not known to be of another one. A record
-    that does not say when it was made may be of any time."""
-    times = window(lost, offset, slack=slack_of(lost, look.receipts))
+    """The unowned records in the lost submit's window. A record without a time may be of any
+    time."""
+    times = window(lost, offset, slack=slack_of(lost, snapshot.accepted))
     return [
         (record, stored)
-        for record, stored in look.unowned
+        for record, stored in snapshot.unowned
         if record.created_at is None or is_within(record, times)
     ]
 
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """It was accepted, as this task."""
+    """The submit was accepted, as this task."""
 
     task_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """It was never accepted: it may be sent again."""
+    """The submit was never accepted: it may be sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,41 +191,41 @@ class CannotTell:
 
 
 @dataclass(frozen=True, slots=True)
-class LookAgain:
-    """Look again, no earlier than ``at`` (Unix seconds on this machine's clock)."""
+class SearchAgain:
+    """Search again, no earlier than ``at`` (Unix seconds on this machine's clock)."""
 
     at: float
 
 
 Conclusion = Adopt | Absent | CannotTell
-Decision = Conclusion | LookAgain
+Decision = Conclusion | SearchAgain
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What the looks for one lost submit have shown so far.
+    """A lost submit, and the evidence of the snapshots so far.
 
     Attributes:
         lost: the submit.
-        missing_since: when the first look began from which on every look has missed it.
+        missing_since: when the first of the latest snapshots began that have all missed it.
     """
 
     lost: LostSubmit
     missing_since: float | None = None
 
 
-FIRST_LOOK = 1.0
-BETWEEN_LOOKS = 5.0
-"""Seconds from the end of the POST to the first look, and from one look to the next."""
+FIRST_SEARCH = 1.0
+BETWEEN_SEARCHES = 5.0
+"""Seconds from the end of the POST to the first search, and between searches at the least."""
 
 
 def decide(
     case: Case, sight: Sight, *, at: float, honours_async: bool, offset: float | None = None
 ) -> tuple[Case, Decision]:
-    """What follows from one more look, which began ``at`` this time.
+    """Decide after one more snapshot, which began ``at`` this time.
 
     ``honours_async`` tells whether the service was seen to answer with an id at once, so that a
-    request is stored when it is accepted; ``offset`` is that of the look.
+    request is stored when it is accepted; ``offset`` is the snapshot's.
     """
     if isinstance(sight, Found):
         return case, Adopt(sight.task_ids[0])
@@ -229,28 +233,28 @@ def decide(
     patience = CATCH_UP if honours_async else LONGEST_GENERATION
     # The end of a POST that outlived its batch may lie ahead.
     waited = at - (lost.sought if lost.sought <= at else max(lost.begun, lost.asked))
-    later = at + max(BETWEEN_LOOKS, waited / 4)
+    later = at + max(BETWEEN_SEARCHES, waited / 4)
     if isinstance(sight, Unclear):
         hopeless = at >= lost.sought + patience
-        return Case(lost), CannotTell(sight.reason) if hopeless else LookAgain(later)
+        return Case(lost), CannotTell(sight.reason) if hopeless else SearchAgain(later)
     since = at if case.missing_since is None else case.missing_since
-    needed = max(since + GRACE, lost.over(offset) + patience)
+    needed = max(since + GRACE, lost.ended_at(offset) + patience)
     if at >= needed and case.missing_since is not None:
         return case, Absent()
-    return Case(lost, since), LookAgain(min(later, max(needed, at + BETWEEN_LOOKS)))
+    return Case(lost, since), SearchAgain(min(later, max(needed, at + BETWEEN_SEARCHES)))
 
 
-def inherit(case: Case, left: Legacy, look: ListingSnapshot) -> Case:
-    """The case of another submit, for which there is a legacy.
+def inherit(case: Case, left: Legacy, snapshot: ListingSnapshot) -> Case:
+    """The case of another submit after the taker has adopted a record.
 
-    The task that was given away may have been this one's. Then its own is the taker's, which may be
-    too old for its own window: so it is looked for from where the taker's begins.
+    That record may have been this submit's. Then the taker's own record is left for this submit,
+    and may be too old for its window: so this window is extended to begin with the taker's.
     """
-    lost, offset = case.lost, look.offset or 0.0
-    # In this order since a thousand may be lost at once, and each leaves something to all others.
+    lost, offset = case.lost, snapshot.offset or 0.0
+    # In this order since a thousand may be lost at once, and each has a legacy for all others.
     begun = left.since + SLACK - min(offset, offset if lost.offset is None else lost.offset)
     if begun >= lost.begun or compare(lost.chosen, left.stored, {}) == "different":
         return case
-    if not is_within(left.record, window(lost, offset, slack=slack_of(lost, look.receipts))):
+    if not is_within(left.record, window(lost, offset, slack=slack_of(lost, snapshot.accepted))):
         return case
     return Case(replace(lost, begun=begun))

@@ -1,7 +1,7 @@
-"""The reconciler: looks for lost submits in the account's task list.
+"""The reconciler: searches the account's listing for lost submits.
 
-One look serves all that are lost, and one task of ours looks exactly while something is. A record
-is read, judged and given away in one synchronous step, so none is given away twice.
+One snapshot serves all lost submits, and one task takes snapshots exactly while a submit is lost. A
+record is read, judged and adopted in one synchronous step, so none is adopted twice.
 """
 
 from __future__ import annotations
@@ -23,27 +23,26 @@ from ..models import TaskRecord
 from .accepted_log import AcceptedLog
 from .comparison import normalise
 from .decision import (
-    FIRST_LOOK,
+    FIRST_SEARCH,
     Adopt,
     CannotTell,
     Case,
     Conclusion,
-    LookAgain,
+    SearchAgain,
     decide,
     inherit,
     search,
 )
-from .snapshot import ListingSnapshot, is_called, legacy, read_snapshot, with_adopted
-from .window import NEAR, WIDE, LostSubmit, Receipt, precedence, window_of_all
+from .snapshot import ListingSnapshot, has_mark, legacy, read_snapshot, with_adopted
+from .window import NEAR, WIDE, AcceptedSubmit, LostSubmit, precedence, window_of_all
 
 MAX_PAGES = 400
-"""How many pages of the list one look reads: 20,000 tasks within the window."""
+"""Pages of the listing that one snapshot reads: 20,000 tasks within the window."""
 
 KEEP = WIDE + NEAR
-"""Seconds for which an accepted submit is kept as a control before the oldest one that is lost or
-awaited: further than a look reaches back. Of older ones only a mark of the id is kept, for good, so
-that none is ever given to a lost submit."""
-
+"""Seconds before the oldest lost or awaited submit for which accepted ones are kept as controls:
+further than a snapshot reaches back. Of older ones only a fingerprint of the id is kept, for good,
+so that their records are never adopted."""
 
 CLOSED = "the client was closed"
 
@@ -51,7 +50,7 @@ CLOSED = "the client was closed"
 @dataclass(slots=True, eq=False)
 class _Open:
     case: Case
-    next_look: float
+    next_search: float
     adopted: Callable[[str], None] | None
     callback: CallbackHandle | None
     decision: Conclusion | None = None
@@ -72,11 +71,11 @@ class Reconciler:
         self._runtime = runtime
         # The submits whose answers have not come: their records must not be given to a lost one.
         self._unanswered: dict[object, LostSubmit] = {}
-        # Whether a submit was answered with an id at once: with a callback (True), without (False).
+        # The ways of submits that were answered with an id at once: True is with a callback.
         self._at_once: set[bool] = set()
-        self._receipts = AcceptedLog()
+        self._accepted = AcceptedLog()
         self._older = Fingerprints()
-        self._earlier: dict[str, Receipt] = {}
+        self._earlier: dict[str, AcceptedSubmit] = {}
         self._attached: dict[str, float] = {}
         self._open: list[_Open] = []
         self._wake = Signal()
@@ -87,7 +86,7 @@ class Reconciler:
 
     @property
     def offset(self) -> float | None:
-        """By how many seconds the service's clock runs ahead, if it was seen."""
+        """Seconds by which the service's clock runs ahead; ``None`` while it was never seen."""
         return self._api.clock_offset
 
     def sent(self, key: object, lost: LostSubmit) -> None:
@@ -98,18 +97,18 @@ class Reconciler:
         """The POST is over."""
         self._unanswered.pop(key, None)
 
-    def accepted(self, receipt: Receipt, *, at_once: bool, called_back: bool = False) -> None:
-        """A submit of ours was accepted; ``at_once`` if only its id was answered, as was asked for,
-        by a callback address of ours if it is ``called_back``."""
+    def accepted(self, submit: AcceptedSubmit, *, at_once: bool, called_back: bool = False) -> None:
+        """A submit of ours was accepted; ``at_once`` if the answer was its id alone, as requested,
+        with a callback address of ours if it is ``called_back``."""
         if at_once:
             self._at_once.add(called_back)
-        self._receipts.add(receipt)
-        if self._receipts.reaches_before(self._runtime.wall_clock() - KEEP):
-            for task_id in self._receipts.forget_before(self._oldest()):
+        self._accepted.add(submit)
+        if self._accepted.reaches_before(self._runtime.wall_clock() - KEEP):
+            for task_id in self._accepted.forget_before(self._oldest()):
                 self._older.add(task_id)
 
     def attached(self, task_id: str) -> None:
-        """Somebody waits for this task by its id: it is not given to a lost submit."""
+        """A caller waits for this task by its id: no lost submit adopts it."""
         self._attached.pop(task_id, None)
         self._attached[task_id] = self._runtime.wall_clock()
         oldest = self._oldest()
@@ -117,19 +116,19 @@ class Reconciler:
             del self._attached[first]
 
     def _oldest(self) -> float:
-        """What is older than this is needed no more."""
+        """The time before which accepted submits are not needed."""
         sought = [entry.case.lost for entry in self._open]
         times = (lost.begun for lost in (*sought, *self._unanswered.values()))
-        # Never of now: a clock that was set back since puts an earlier run's submit in the future.
+        # Never later than now: after a clock was set back, an earlier run's submit lies ahead.
         return min((self._runtime.wall_clock(), *times)) - KEEP
 
-    def own(self, receipts: Iterable[Receipt]) -> None:
-        """Tasks that earlier runs bought: none is given to a lost submit. They are kept for good,
-        since the window of an earlier run's submit may lie far back."""
-        self._earlier |= {receipt.task_id: receipt for receipt in receipts}
+    def own(self, submits: Iterable[AcceptedSubmit]) -> None:
+        """Add the tasks of earlier runs: no lost submit adopts one. They are kept for good, since
+        the window of an earlier run's submit may lie far back."""
+        self._earlier |= {submit.task_id: submit for submit in submits}
 
     def answered_at_once(self, ways: Iterable[bool | None]) -> None:
-        """Earlier runs were answered with an id at once, in these ways: see `accepted`."""
+        """Add the ways in which earlier runs were answered with an id at once: see `accepted`."""
         self._at_once.update(way for way in ways if way is not None)
 
     async def resolve(
@@ -140,18 +139,17 @@ class Reconciler:
         adopted: Callable[[str], None] | None = None,
         callback: CallbackHandle | None = None,
     ) -> Conclusion:
-        """What became of a lost submit: `Adopt`, `Absent` or `CannotTell`.
+        """Search for a lost submit until there is a conclusion: `Adopt`, `Absent` or `CannotTell`.
 
-        ``deadline`` is in monotonic seconds. ``adopted`` is told the task's id in the very step in
-        which it is given away, so that it is known whether or not the caller stays for it.
-        ``callback`` is its callback: a task that a delivery speaks of is looked at.
+        ``deadline`` is in monotonic seconds. ``adopted`` is called with the task's id in the very
+        step of the adoption, so that the id is known even if the caller is cancelled meanwhile.
+        ``callback`` is the submit's handle: a task that a delivery names is retrieved.
         """
         if self._closed:
             return CannotTell(CLOSED)
-        ended = min(
-            lost.ended, self._runtime.wall_clock()
-        )  # this clock may have been set back since
-        entry = _Open(Case(lost), ended + FIRST_LOOK, adopted, callback)
+        # This machine's clock may have been set back since.
+        ended = min(lost.ended, self._runtime.wall_clock())
+        entry = _Open(Case(lost), ended + FIRST_SEARCH, adopted, callback)
         self._open.append(entry)
         self._wake.set()
         self._looking.ensure()
@@ -162,33 +160,34 @@ class Reconciler:
         return entry.decision or CannotTell("the time to wait was over before the list could tell")
 
     def hint(self, callback: CallbackHandle) -> None:
-        """A delivery came for a submit that is perhaps lost: look now."""
+        """A delivery came for a submit that may be lost: search now."""
         for entry in self._open:
             if entry.callback is callback:
-                entry.next_look = self._runtime.wall_clock()
+                entry.next_search = self._runtime.wall_clock()
                 self._wake.set()
 
     async def _look_while_lost(self) -> None:
         while pending := [entry for entry in self._open if entry.decision is None]:
             self._wake.clear()
-            pause = min(entry.next_look for entry in pending) - self._runtime.wall_clock()
+            pause = min(entry.next_search for entry in pending) - self._runtime.wall_clock()
             if pause > 0:
                 await self._wake.wait(until=asyncio.get_running_loop().time() + pause)
                 continue
-            await self._look(pending)
+            await self._search_all(pending)
 
-    async def _look(self, entries: list[_Open]) -> None:
-        # What is judged is what was asked for, whatever the answers say of the clock.
+    async def _search_all(self, entries: list[_Open]) -> None:
+        # The offset of the query is also that of the judgement, whatever its answers show.
         at, offset = self._runtime.wall_clock(), self.offset
         lost = [entry.case.lost for entry in entries]
         span = window_of_all(lost, self._ours(), offset)
         traced = await self._read_traces([one.trace_id for one in lost if one.trace_id])
-        called = await self._read_called(entries)
+        named = await self._read_named(entries)
         listed, complete = await self._read_list(span)
-        records = [*traced, *called, *listed]
+        records = [*traced, *named, *listed]
         stored = [(record, normalise(record.request or {})) for record in records]
-        # From here to the end nothing is awaited: what is given away is ours for the next entry.
-        look = read_snapshot(
+        # Nothing is awaited from here to the end, so a record that one entry adopts is owned for
+        # the next.
+        snapshot = read_snapshot(
             stored,
             self._ours(),
             at=at,
@@ -199,48 +198,48 @@ class Reconciler:
             owned=self._owned({record.id for record, _ in stored if record.id}),
         )
         for entry in sorted(entries, key=lambda entry: precedence(entry.case.lost)):
-            if entry in self._open:  # else its caller is gone, so nothing is given to it
-                look = self._judge(entry, look)
+            if entry in self._open:  # else its caller left, so it adopts nothing
+                snapshot = self._judge(entry, snapshot)
 
-    def _judge(self, entry: _Open, look: ListingSnapshot) -> ListingSnapshot:
-        """Decide about one entry; returns what the others are to see."""
+    def _judge(self, entry: _Open, snapshot: ListingSnapshot) -> ListingSnapshot:
+        """Decide about one entry; returns the snapshot for the others."""
         lost = entry.case.lost
-        sight = search(lost, look)
+        sight = search(lost, snapshot)
         entry.case, decision = decide(
             entry.case,
             sight,
-            at=look.at,
+            at=snapshot.at,
             honours_async=bool(lost.callback_url) in self._at_once,
-            offset=look.offset,
+            offset=snapshot.offset,
         )
-        if isinstance(decision, LookAgain):
-            entry.next_look = decision.at
-            return look
+        if isinstance(decision, SearchAgain):
+            entry.next_search = decision.at
+            return snapshot
         if isinstance(decision, Adopt):
-            if left := legacy(lost, decision.task_id, look):
+            if left := legacy(lost, decision.task_id, snapshot):
                 for other in self._open:
                     if other is not entry:
-                        other.case = inherit(other.case, left, look)
-            receipt = Receipt(
+                        other.case = inherit(other.case, left, snapshot)
+            found = AcceptedSubmit(
                 decision.task_id, lost.chosen, lost.begun, lost.ended, lost.offset, answered=False
             )
-            self.accepted(receipt, at_once=False)
-            look = with_adopted(look, decision.task_id)
+            self.accepted(found, at_once=False)
+            snapshot = with_adopted(snapshot, decision.task_id)
             if entry.adopted:
                 entry.adopted(decision.task_id)
         entry.decision = decision
         entry.over.set()
-        return look
+        return snapshot
 
     def _owned(self, ids: set[str]) -> frozenset[str]:
-        """Which of these tasks are ours, although nothing but their id is known any more."""
+        """The tasks among these that are ours, although only their id is known."""
         return self._older.among(ids) | ids.intersection(self._attached)
 
-    def _ours(self) -> tuple[Receipt, ...]:
-        return *self._earlier.values(), *self._receipts
+    def _ours(self) -> tuple[AcceptedSubmit, ...]:
+        return *self._earlier.values(), *self._accepted
 
     async def _read_traces(self, traces: list[str], by: By = "trace_ids") -> list[TaskRecord]:
-        """The records with these trace ids. That there is none proves nothing."""
+        """The records with these trace ids. A missing one proves nothing."""
         try:
             return await self._queries.many(traces, by=by)
         except APIError as error:
@@ -248,28 +247,30 @@ class Reconciler:
                 return []
         except VeoError:
             return []
-        # Where the service refuses all for an unknown one, the others are asked for apart.
+        # The service may refuse the whole query for one unknown id, so it is bisected.
         half = len(traces) // 2
         return [
             *await self._read_traces(traces[:half], by),
             *await self._read_traces(traces[half:], by),
         ]
 
-    async def _read_called(self, entries: list[_Open]) -> list[TaskRecord]:
-        """The records of the tasks that deliveries speak of, as far as these are the lost
-        submits'. Anybody may have sent a delivery, so it is the record that proves it."""
-        said = {
+    async def _read_named(self, entries: list[_Open]) -> list[TaskRecord]:
+        """The records of the tasks that deliveries name, if their marks are the lost submits'.
+        Anybody may have sent a delivery, so only the record's own mark proves it."""
+        named = {
             entry.callback.claimed_task_id: entry.case.lost
             for entry in entries
             if entry.callback and entry.callback.claimed_task_id
         }
-        records = await self._read_traces(list(said), "ids")
+        records = await self._read_traces(list(named), "ids")
         return [
-            record for record in records if record.id in said and is_called(record, said[record.id])
+            record
+            for record in records
+            if record.id in named and has_mark(record, named[record.id])
         ]
 
     async def _read_list(self, span: tuple[float, float]) -> tuple[list[TaskRecord], bool]:
-        """The records of these times, and whether these are all."""
+        """The records of these times, and whether they are complete."""
         records: list[TaskRecord] = []
         pages, complete = 0, True
         try:
@@ -284,7 +285,7 @@ class Reconciler:
         return records, complete
 
     def _looking_failed(self, cause: BaseException) -> None:
-        """Whatever ended the looking, nobody is left waiting for it."""
+        """No caller is left waiting, however the searching task ended."""
         if isinstance(cause, asyncio.CancelledError):
             reason = CLOSED if self._closed else "the looking was cancelled"
         else:
@@ -294,6 +295,6 @@ class Reconciler:
             entry.over.set()
 
     async def aclose(self) -> None:
-        """End the looking; what is still lost stays uncertain."""
+        """End the search; submits that are still lost stay uncertain."""
         self._closed = True
         await self._looking.aclose()

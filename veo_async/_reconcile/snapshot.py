@@ -1,4 +1,4 @@
-"""What one look at the account's task list shows: our own tasks, and those of others."""
+"""A snapshot of the account's listing: our own tasks, and the unowned records."""
 
 from __future__ import annotations
 
@@ -6,46 +6,47 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from ..callbacks._tokens import is_of
+from ..callbacks._tokens import is_same_submit
 from ..models import TaskRecord
 from .comparison import Fields
-from .window import LostSubmit, Receipt, slack_of, window
+from .window import AcceptedSubmit, LostSubmit, slack_of, window
 
 
 @dataclass(frozen=True, slots=True)
 class ListingSnapshot:
-    """What one look at the list showed.
+    """One reading of the listing, compared with the submits that are known as ours.
 
     Attributes:
         at: when it began, in Unix seconds on this machine's clock.
         offset: see `window`; ``None`` while the service's clock was never seen.
-        complete: whether the list was read to its end.
-        span: between which times of the service it was read.
-        receipts: the times of the tasks that the service answered it had accepted, in ascending
-            order, as they were known once the list was read.
-        claims: submits of ours that a record may belong to although its id does not say so:
-            answers that are still awaited (their end is infinite), or that bore no id.
-        controls: those of these tasks that are in the list at the time of their submit, in the
-            order of time, each with what the service had added to its request; with nothing if it
-            is not stored as it was sent.
-        strangers: the records that are not ours, with their requests.
-        lacking: since when tasks of ours that were looked for are not in the list.
+        complete: whether the listing was read to its end.
+        span: the times of the service between which it was read.
+        accepted: when the submits were sent that the service itself answered as accepted,
+            ascending, as they were known after the listing was read.
+        claimants: submits of ours to which a record may belong although no id says so: their
+            answers are still awaited (then their end is infinite), or contained no id.
+        controls: the accepted submits whose records are in the listing at the right time, in the
+            order of time, each with the fields that the service had added to its request; with
+            none if the request is not stored as it was sent.
+        unowned: the records that are not known as ours, with their requests.
+        own_missing_since: when the oldest submit of ours was sent whose record should be in the
+            listing and is not; infinite if none is missing.
     """
 
     at: float
     offset: float | None
     complete: bool
     span: tuple[float, float]
-    receipts: Sequence[float]
-    claims: Sequence[LostSubmit | Receipt]
-    controls: Sequence[tuple[Receipt, Fields]]
+    accepted: Sequence[float]
+    claimants: Sequence[LostSubmit | AcceptedSubmit]
+    controls: Sequence[tuple[AcceptedSubmit, Fields]]
     unowned: Sequence[tuple[TaskRecord, Fields]]
     own_missing_since: float
 
 
 def read_snapshot(
     stored: Iterable[tuple[TaskRecord, Fields]],
-    receipts: Sequence[Receipt],
+    accepted: Sequence[AcceptedSubmit],
     *,
     at: float,
     offset: float | None,
@@ -54,38 +55,38 @@ def read_snapshot(
     under_way: Sequence[LostSubmit] = (),
     owned: Container[str] = (),
 ) -> ListingSnapshot:
-    """Tell our own tasks in the list from those of others.
+    """Separate our own tasks in the listing from all others.
 
     Args:
-        stored: the records of the list, each with its request as `normalise`.
-        receipts: what was accepted; without an id if there was none.
-        under_way: the submits of ours whose answers are still awaited.
-        owned: ids of tasks that are ours, and of which no more is known.
+        stored: the records of the listing, each with its request as `normalise` returns it.
+        accepted: our accepted submits; without an id if the answer contained none.
+        under_way: our submits whose answers are still awaited.
+        owned: ids of tasks that are ours, and of which only the id is known.
         at, offset, complete, span: see `ListingSnapshot`.
     """
-    ours = {receipt.task_id: receipt for receipt in receipts if receipt.task_id}
-    claims: list[LostSubmit | Receipt] = [
+    ours = {submit.task_id: submit for submit in accepted if submit.task_id}
+    claimants: list[LostSubmit | AcceptedSubmit] = [
         *under_way,
-        *(receipt for receipt in receipts if not receipt.task_id),
+        *(submit for submit in accepted if not submit.task_id),
     ]
     records = {record.id: (record, fields) for record, fields in stored}
-    controls: list[tuple[Receipt, Fields]] = []
+    controls: list[tuple[AcceptedSubmit, Fields]] = []
     unowned: list[tuple[TaskRecord, Fields]] = []
     for record, fields in records.values():
-        receipt = ours.get(record.id or "")
-        if receipt is None:
+        submit = ours.get(record.id or "")
+        if submit is None:
             if not (record.id and record.id in owned):
                 unowned.append((record, fields))
-        elif receipt.answered and offset is not None and _is_timely(receipt, record, offset):
-            controls.append((receipt, _added(receipt, fields)))
+        elif submit.answered and offset is not None and _is_timely(submit, record, offset):
+            controls.append((submit, _added(submit, fields)))
     return ListingSnapshot(
         at,
         offset,
         complete,
         span,
-        sorted(receipt.begun for receipt in ours.values() if receipt.answered),
-        claims,
-        sorted(controls, key=_begun_of),
+        sorted(submit.begun for submit in ours.values() if submit.answered),
+        claimants,
+        sorted(controls, key=lambda control: control[0].begun),
         unowned,
         own_missing_since=min(
             (
@@ -98,46 +99,42 @@ def read_snapshot(
     )
 
 
-def _added(receipt: Receipt, stored: Fields) -> Fields:
-    """What the service added by itself to a request that it stored as it was sent."""
-    if any(stored.get(name) != value for name, value in receipt.chosen.items()):
+def _added(submit: AcceptedSubmit, stored: Fields) -> Fields:
+    """The fields that the service added to a request, if it stored the rest as it was sent."""
+    if any(stored.get(name) != value for name, value in submit.chosen.items()):
         return {}
-    return {name: value for name, value in stored.items() if name not in receipt.chosen}
+    return {name: value for name, value in stored.items() if name not in submit.chosen}
 
 
-def _begun_of(control: tuple[Receipt, Fields]) -> float:
-    return control[0].begun
-
-
-def _is_in(receipt: Receipt, span: tuple[float, float], offset: float | None) -> bool:
-    """Whether it was looked for: all of its window lies within what was read."""
-    first, last = window(receipt, offset or 0.0)
+def _is_in(submit: AcceptedSubmit, span: tuple[float, float], offset: float | None) -> bool:
+    """Whether its record should be in the listing: all of its window was read."""
+    first, last = window(submit, offset or 0.0)
     return span[0] <= first and last <= span[1]
 
 
-def with_adopted(look: ListingSnapshot, task_id: str) -> ListingSnapshot:
-    """The look once one of its strangers is ours."""
-    unowned = [entry for entry in look.unowned if entry[0].id != task_id]
-    return replace(look, unowned=unowned)
+def with_adopted(snapshot: ListingSnapshot, task_id: str) -> ListingSnapshot:
+    """The snapshot after one of its unowned records was adopted."""
+    unowned = [entry for entry in snapshot.unowned if entry[0].id != task_id]
+    return replace(snapshot, unowned=unowned)
 
 
-def _is_timely(receipt: Receipt, record: TaskRecord, offset: float) -> bool:
-    # By the one offset or by the other, never in between: where this machine's clock was set, all
-    # that lies between them would seem to be timed by the clock of ``Date``.
-    then = offset if receipt.offset is None else receipt.offset
-    return any(
-        is_within(record, window(replace(receipt, offset=one), one)) for one in (then, offset)
-    )
+def _is_timely(submit: AcceptedSubmit, record: TaskRecord, offset: float) -> bool:
+    # By the one offset or by the other, never in between: if this machine's clock was set, every
+    # time between the two would seem to be of the clock of ``Date``.
+    then = offset if submit.offset is None else submit.offset
+    return any(is_within(record, window(replace(submit, offset=o), o)) for o in (then, offset))
 
 
 @dataclass(frozen=True, slots=True)
 class Legacy:
-    """What a submit leaves to those that the task may have belonged to which it was given: its own,
-    which may still be hidden.
+    """The record that a submit may have left for an equal one.
+
+    When submit A adopts a record that may belong to an equal submit B, A's own record may be left
+    for B, and may not be listed yet. The legacy tells B from which time on to search.
 
     Attributes:
-        record, stored: the task that it was given, and its request.
-        since: from when on its own may be, on the service's clock.
+        record, stored: the record that A adopted, and its request.
+        since: the begin of A's window, on the service's clock.
     """
 
     record: TaskRecord
@@ -145,23 +142,23 @@ class Legacy:
     since: float
 
 
-def legacy(taker: LostSubmit, task_id: str, look: ListingSnapshot) -> Legacy | None:
-    """What ``taker`` leaves, now that it is given that task of the look; ``None`` for nothing."""
-    given = next((entry for entry in look.unowned if entry[0].id == task_id), None)
-    if given is None or look.offset is None:
+def legacy(taker: LostSubmit, task_id: str, snapshot: ListingSnapshot) -> Legacy | None:
+    """The legacy of ``taker`` when it adopts that record of the snapshot; ``None`` for nothing."""
+    given = next((entry for entry in snapshot.unowned if entry[0].id == task_id), None)
+    if given is None or snapshot.offset is None:
         return None
-    since, _ = window(taker, look.offset, slack=slack_of(taker, look.receipts))
+    since, _ = window(taker, snapshot.offset, slack=slack_of(taker, snapshot.accepted))
     return Legacy(*given, since)
 
 
-def is_called(record: TaskRecord, lost: LostSubmit) -> bool | None:
-    """Whether the record is the lost submit's by its own callback address; ``None`` if that cannot
-    be told."""
+def has_mark(record: TaskRecord, lost: LostSubmit) -> bool | None:
+    """Whether the record has the lost submit's mark, its own callback address; ``None`` if neither
+    is proven."""
     if not lost.callback_url or not record.id:
         return None
-    return is_of(lost.callback_url, (record.request or {}).get("callback_url"))
+    return is_same_submit(lost.callback_url, (record.request or {}).get("callback_url"))
 
 
 def is_within(record: TaskRecord, times: tuple[float, float]) -> bool:
-    """Whether the record says that it was made within this window."""
+    """Whether the record has a time, and it lies within this window."""
     return record.created_at is not None and times[0] <= record.created_at.timestamp() <= times[1]

@@ -26,7 +26,7 @@ from .._events import EventContext, EventEmitter, event_of_absence, event_of_ado
 from .._limits.admission import Admission
 from .._reconcile.decision import Absent, Adopt, CannotTell
 from .._reconcile.reconciler import Reconciler
-from .._reconcile.window import LostSubmit, Receipt
+from .._reconcile.window import AcceptedSubmit, LostSubmit
 from .._tracking.task import TrackedTask
 from .._tracking.tracker import Tracker
 from .._wire.dialect import Dialect
@@ -330,7 +330,7 @@ class Submitter:
     def _accept(self, post: Post, accepted: Accepted) -> bool:
         """Follow the task; returns whether only its id was answered, as was asked for."""
         self._dialect.accepted(post.attempts.action)
-        receipt = Receipt(
+        receipt = AcceptedSubmit(
             accepted.task_id or "", post.chosen, post.sent_at, post.ended_at, post.offset
         )
         # With a callback every deployment answers at once, so that shows nothing about others; the

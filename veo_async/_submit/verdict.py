@@ -30,8 +30,8 @@ from .._wire.replies import (
     api_error,
     error_body,
     gist,
+    parse_error,
     parse_object,
-    read_error,
     task_id_in,
 )
 from .._wire.task_status import PENDING, TaskStatus, read_response
@@ -126,7 +126,7 @@ def judge(answer: Answer) -> Verdict:
         return accepted
     if answer.status == 429 or (_is_refusal(answer.status) and error_body(fields)):
         return Refused(api_error(answer))
-    return Uncertain(gist(answer), trace_id=read_error(fields or {}).trace_id)
+    return Uncertain(gist(answer), trace_id=parse_error(fields or {}).trace_id)
 
 
 def _judge_failure(failure: Failure) -> Verdict:

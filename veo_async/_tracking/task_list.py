@@ -69,7 +69,7 @@ class TaskListClient:
     async def _ask(self, body: dict[str, Any]) -> Answer:
         for attempt in range(1, task_queries.ATTEMPTS):
             answer = await self._ask_once(body)
-            if not task_queries.is_passing(answer):
+            if not task_queries.is_transient(answer):
                 return answer
             u = self._runtime.rng.random()
             await anyio.sleep(backoff(attempt, first=0.5, cap=8.0, u=u))

@@ -1,1 +1,1 @@
-"""HTTP and JSON: the calls to the API, and what their answers say."""
+"""HTTP and JSON: the calls to the API, and their answers."""

@@ -13,7 +13,7 @@ def other_spelling(action: str) -> str | None:
     return _OTHER.get(action)
 
 
-def canonical(action: str) -> str:
+def canonical_action(action: str) -> str:
     """The spelling of the API guide, which is the name that our requests use."""
     return _OTHER[action] if action == "get1080p" else action
 
@@ -31,4 +31,4 @@ class Dialect:
     def accepted(self, spelling: str) -> None:
         """The service accepted a request with this spelling."""
         if spelling in _OTHER:
-            self._accepted[canonical(spelling)] = spelling
+            self._accepted[canonical_action(spelling)] = spelling

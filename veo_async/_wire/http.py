@@ -1,8 +1,8 @@
-"""The transport: one HTTP call to the API, and what came of it, as a value.
+"""The transport: makes one HTTP call to the API, and returns its result as a value.
 
-Everything that can go wrong on the way is a `Failure` that names the exception; what it proves
-is for the core to say. The token is added here and nowhere else, goes to the API's own host
-alone, and is struck from all that comes back.
+Every error on the way becomes a `Failure` that names the exception; `_submit.verdict` judges what
+it proves. The token is added here and nowhere else, goes to the API's own host alone, and is
+removed from every answer.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from .replies import Answer, Failure, Reply, received, service_time
 from .requests import PATHS, Lane
 
 CONNECT_TIMEOUT = 10.0
-"""Seconds to open a connection, and as many for TLS on it: a failure to connect is proof that
-nothing was sent. A call that has less time gives each a third of it, so that this proof comes
-before the call itself is over, which proves nothing."""
+"""Seconds to open a connection, and as many for TLS on it: a failure to connect proves that nothing
+was sent. A call with less time gives each a third of it, so that this proof comes before the
+timeout of the call itself, which proves nothing."""
 
 KEEPALIVE = 2.0
-"""Seconds that an idle connection is kept: an older one may be closed by the other side just
-when it is used, and a submit that is cut that way is uncertain for nothing."""
+"""Seconds that an idle connection is kept: the other side may close an older one in the moment of
+its use, and a submit that breaks off that way is needlessly uncertain."""
 
 MAX_BODY = 16 * 2**20
 """The longest answer that is read, in bytes, once inflated. A page of 50 records has 100 KB."""
@@ -51,19 +51,19 @@ USER_AGENT = f"veo-async/{_version()} python/{platform.python_version()} httpx/{
 
 
 class BodyTooLarge(Exception):
-    """The answer is longer than what is read."""
+    """The answer is longer than the limit."""
 
 
 class UnknownEncoding(Exception):
-    """The answer is compressed in a way that was not offered."""
+    """The answer is compressed in a way that the request did not accept."""
 
 
 class API:
-    """The API's host, spoken to with the token.
+    """The API's host, and the token for it.
 
     Attributes:
-        clock_offset: by how many seconds the service's clock runs ahead of this machine's, by the
-            ``Date`` of its last answer; ``None`` until one was seen.
+        clock_offset: seconds by which the service's clock runs ahead of this machine's, by the
+            ``Date`` of its last answer; ``None`` before the first one.
     """
 
     def __init__(
@@ -83,8 +83,8 @@ class API:
             {
                 b"host": httpx.URL(base_url).netloc,
                 b"accept": b"application/json",
-                # Not deflate: some servers send it without zlib's header, and what cannot be
-                # read is uncertain.
+                # Not deflate: some servers send it without zlib's header, and an answer that
+                # cannot be read makes a submit uncertain.
                 b"accept-encoding": b"gzip",
                 b"connection": b"keep-alive",
                 b"content-type": b"application/json",
@@ -111,25 +111,25 @@ class API:
         self._send = _sender(self._http, None if proxy else transport)
 
     async def post(self, lane: Lane, body: dict[str, Any], *, timeout: float) -> Answer:
-        """Post a JSON object; ``timeout`` seconds are for the whole call. Never raises but for
+        """Post a JSON object; ``timeout`` seconds are for the whole call. It raises nothing but a
         cancellation."""
         outer = sys.exception()
         request = self._request(lane, to_json(body), timeout)
         try:
             reply = await self._exchange(request, timeout)
-        except Exception as exc:  # noqa: BLE001 - a transport may raise anything: the core judges
-            # The exception may hold the request; it goes on without the token.
+        except Exception as exc:  # noqa: BLE001 - a transport may raise anything
+            # The exception may refer to the request, which is kept without the token.
             request.headers["authorization"] = REPLACEMENT
             return self._failure(exc, outer)
-        told = service_time(reply)
-        if told is not None:
+        date = service_time(reply)
+        if date is not None:
             # ``Date`` has whole seconds, so half a second is missing on average.
-            self.clock_offset = told + 0.5 - self._wall()
+            self.clock_offset = date + 0.5 - self._wall()
         return reply
 
     def _request(self, lane: Lane, content: bytes, timeout: float) -> httpx.Request:
-        # By hand, since all but the body is the same each time: the client's way of merging its
-        # defaults costs as much as the rest of a call.
+        # By hand, since all but the body is the same each time: httpx's merge of its defaults costs
+        # as much as the rest of a call.
         connect = min(CONNECT_TIMEOUT, timeout / 3)
         request = httpx.Request(
             "POST",
@@ -150,10 +150,10 @@ class API:
                 body = await read_body(response)
         except BaseException:
             if response:
-                with anyio.CancelScope(shield=True):  # a cut call must still give it back
-                    await _give_back(response)
+                with anyio.CancelScope(shield=True):  # a cancelled call must still release it
+                    await _release(response)
             raise
-        await _give_back(response)
+        await _release(response)
         headers = {
             name: self._redactor.text(value)
             for name, value in _fields(response.headers.raw).items()
@@ -178,11 +178,11 @@ class API:
 
 
 def _client(**options: Any) -> httpx.AsyncClient:
-    """httpx's client, or an error that says which option it does not take."""
+    """httpx's client, or an error that names the option that it refuses."""
     try:
         return httpx.AsyncClient(**options)
-    except Exception as exc:  # it has no error of its own for this
-        # Certificates are files; a proxy may be malformed, or need a library that is not there.
+    except Exception as exc:  # httpx has no error of its own for this
+        # Certificates are files; a proxy may be malformed, or need a library that is not installed.
         field, variables = "proxy", "HTTPS_PROXY, ALL_PROXY and NO_PROXY"
         if isinstance(exc, OSError):
             field, variables = "verify", "SSL_CERT_FILE"
@@ -193,19 +193,20 @@ def _client(**options: Any) -> httpx.AsyncClient:
 def _sender(
     client: httpx.AsyncClient, transport: httpx.AsyncBaseTransport | None
 ) -> Callable[[httpx.Request], Awaitable[httpx.Response]]:
-    """What sends a request: a transport that was given is asked itself, since the client adds
-    nothing to it (no proxies, redirects, cookies or authentication) and costs as much again."""
+    """The function that sends a request. A transport of the caller's is called directly, since the
+    client adds nothing to it (no proxies, redirects, cookies or authentication) and costs as much
+    again."""
     return transport.handle_async_request if transport else partial(client.send, stream=True)
 
 
-async def _give_back(response: httpx.Response) -> None:
-    """Give the connection back. Once an answer was read, it counts, however its connection ends."""
+async def _release(response: httpx.Response) -> None:
+    """Release the connection. An answer that was read counts, however its connection ends."""
     with suppress(Exception):
         await response.aclose()
 
 
 def _fields(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Header fields by lower case names; repeated ones are one list (RFC 9110, 5.3)."""
+    """The header fields by names in lower case; repeated ones form one list (RFC 9110, 5.3)."""
     fields: dict[str, str] = {}
     for name_bytes, value_bytes in raw:
         name, value = name_bytes.decode("latin-1").lower(), value_bytes.decode("latin-1")
@@ -214,10 +215,10 @@ def _fields(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def family_of(transport: httpx.AsyncBaseTransport | None) -> str:
-    """Whose exceptions a transport raises.
+    """The family of exceptions that a transport raises.
 
-    The exact type counts, since a subclass may raise anything. A transport of somebody else's
-    may declare with ``failure_family`` that its exceptions mean what httpx's own mean.
+    The exact type counts, since a subclass may raise anything. Any other transport may declare
+    with ``failure_family`` that its exceptions have the meaning of httpx's own.
     """
     if transport is None or type(transport) is httpx.AsyncHTTPTransport:
         return "httpx"
@@ -238,13 +239,13 @@ async def read_body(response: httpx.Response, limit: int = MAX_BODY) -> bytes:
     """The body, inflated, up to ``limit`` bytes.
 
     Raises:
-        BodyTooLarge: there is more.
-        UnknownEncoding: it is compressed in a way that was not offered.
+        BodyTooLarge: it is longer.
+        UnknownEncoding: it is compressed in a way that the request did not accept.
     """
     body = bytearray()
     inflate = _inflater(response)
-    # Not `aiter_raw`, which closes the connection as a part of reading the last piece: an error
-    # there would lose an answer that was read.
+    # Not `aiter_raw`, which closes the connection while it reads the last piece: an error there
+    # would lose an answer that was read.
     stream = response.stream if not response.is_stream_consumed else _memory(response)
     async for chunk in cast("httpx.AsyncByteStream", stream):
         body += inflate(chunk, limit + 1 - len(body)) if inflate else chunk
@@ -254,12 +255,12 @@ async def read_body(response: httpx.Response, limit: int = MAX_BODY) -> bytes:
 
 
 async def _memory(response: httpx.Response) -> AsyncIterator[bytes]:
-    """What a transport answers that has its answers at hand."""
+    """The body of a response that was built from a value, not from a stream."""
     yield response.content
 
 
 def _inflater(response: httpx.Response) -> Callable[[bytes, int], bytes] | None:
-    """What inflates a piece of the body, up to so many bytes, if it is compressed."""
+    """The function that inflates a piece of the body, up to a length; ``None`` if it is plain."""
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding == "identity" or response.is_stream_consumed:
         return None

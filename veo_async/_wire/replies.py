@@ -1,4 +1,4 @@
-"""Reading a reply: total functions, so that any bytes give a value or one of our errors."""
+"""Replies: decoded by total functions, so that any bytes give a value or one of our errors."""
 
 from __future__ import annotations
 
@@ -35,28 +35,28 @@ from ..errors import (
 from ..models import read_text
 
 EXCERPT = 300
-"""How many bytes of an unreadable answer an error shows."""
+"""Bytes of an unreadable answer that an error shows."""
 
 MESSAGE = 2_000
-"""How many characters of the service's own message an error keeps."""
+"""Characters of the service's own message that an error keeps."""
 
 LONGEST_PAUSE = 120.0
 """The longest ``Retry-After`` that is believed, in seconds: no documented limit is longer."""
 
 DEPTH = 200
-"""How deep JSON may nest: the limit of the parser, which the fallback shares."""
+"""Levels to which JSON may nest: the limit of the parser, and of the fallback."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP answer that was read to its end; see `received`.
+    """An HTTP answer that was read to its end; `received` makes it.
 
     Attributes:
         status: the HTTP status.
         headers: the header fields; names are lower case.
         body: the whole body, not compressed.
         retry_after: seconds to wait as ``Retry-After`` asks, within 0 and `LONGEST_PAUSE`;
-            ``None`` if it does not say.
+            ``None`` without that header.
     """
 
     status: int
@@ -67,13 +67,13 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """No answer came, or none that HTTP could read.
+    """No answer came, or none that HTTP could parse.
 
     Attributes:
-        family: whose exceptions these are: ``httpx``, ``aiohttp``, or ``unknown``.
+        family: the family of the exception: ``httpx``, ``aiohttp``, or ``unknown``.
         error: the qualified names of the exception's class and its bases, nearest first.
         cause: the same for the exception that it was raised from.
-        detail: what to tell a person.
+        detail: the description for a person.
         exception: the exception itself, to raise ours from.
     """
 
@@ -88,7 +88,7 @@ Answer = Reply | Failure
 
 
 class Unreadable(ValueError):
-    """These bytes are not the JSON that was asked for."""
+    """These bytes are not the expected JSON."""
 
 
 def parse(body: bytes) -> Any:
@@ -124,7 +124,7 @@ def _without_surrogates(value: Any, depth: int) -> Any:
 
 
 def parse_object(reply: Reply) -> dict[str, Any] | None:
-    """The JSON object that a reply holds, or ``None`` if it holds no such thing."""
+    """The JSON object in a reply, or ``None`` if its body is none."""
     try:
         value = parse(reply.body)
     except Unreadable:
@@ -133,20 +133,20 @@ def parse_object(reply: Reply) -> dict[str, Any] | None:
 
 
 def excerpt(body: bytes) -> str:
-    """The beginning of an answer as a person can read it, on one line."""
+    """The beginning of an answer, readable and on one line."""
     text = body[:EXCERPT].decode(errors="replace")
     shown = without_callbacks("".join(c if c.isprintable() else " " for c in text)).strip()
     return f"{shown}..." if len(body) > EXCERPT else shown or "(empty)"
 
 
 def gist(reply: Reply) -> str:
-    """What an answer that settles nothing says, for an error of ours to quote."""
-    said = read_error(parse_object(reply) or {})
-    return f"HTTP {reply.status}: {said.message or excerpt(reply.body)}"
+    """The status and the message of an answer that proves nothing, for an error to quote."""
+    error = parse_error(parse_object(reply) or {})
+    return f"HTTP {reply.status}: {error.message or excerpt(reply.body)}"
 
 
 def undecodable(reply: Reply) -> UndecodableReplyError:
-    """The error for an answer that is not what was asked for."""
+    """The error for an answer in an unexpected form."""
     shown = excerpt(reply.body)
     return UndecodableReplyError(
         f"The service's answer could not be read: {shown}", status_code=reply.status, body=shown
@@ -174,12 +174,12 @@ BY_STATUS: Mapping[int, type[APIError]] = {
     403: ContentRefusedError,
     429: RateLimitError,
 }
-"""What a status means where the code is unknown or missing."""
+"""The error of a status where the code is unknown or missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorBody:
-    """An error as the service words it: ``error`` may be an object, a bare string or null."""
+    """An error in the service's words: ``error`` may be an object, a bare string or null."""
 
     code: str | None
     message: str | None
@@ -187,14 +187,14 @@ class ErrorBody:
 
 
 def error_body(fields: Mapping[str, Any] | None) -> ErrorBody | None:
-    """The error in an object, or ``None`` if the object holds none."""
+    """The error in an object, or ``None`` if it contains none."""
     if fields is None or not ("error" in fields or fields.get("success") is False):
         return None
-    return read_error(fields)
+    return parse_error(fields)
 
 
-def read_error(fields: Mapping[str, Any]) -> ErrorBody:
-    """The error in an object that is one, in any of its forms."""
+def parse_error(fields: Mapping[str, Any]) -> ErrorBody:
+    """The error in an object that reports one, in any of its forms."""
     error = fields.get("error")
     if isinstance(error, str):
         error = {"code": error if error in BY_CODE else None, "message": error}
@@ -210,35 +210,35 @@ def _word(value: object) -> str | None:
 
 
 def received(status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> Reply:
-    """An answer that came ``now`` (Unix seconds), with what its headers ask for."""
+    """An answer that came ``now`` (Unix seconds), with the pause that its headers ask for."""
     return Reply(status, headers, body, _retry_after(headers, now))
 
 
 def api_error(reply: Reply, *, task_id: str | None = None, may_have_cost: bool = False) -> APIError:
-    """The error that a reply with status 400 or above stands for.
+    """The error for a reply with status 400 or above.
 
-    A 5xx is always a `ServerError`, whatever its body says; below that the code decides, then
-    the status.
+    A 5xx is always a `ServerError`, whatever its body says; below 500 the code decides, then the
+    status.
     """
     fields = parse_object(reply)
-    said = read_error(fields or {})
-    known = BY_CODE.get(said.code or "", BY_STATUS.get(reply.status, APIError))
+    error = parse_error(fields or {})
+    known = BY_CODE.get(error.code or "", BY_STATUS.get(reply.status, APIError))
     cls = ServerError if reply.status >= 500 else known
     facts: dict[str, Any] = {
         "status_code": reply.status,
-        "code": said.code,
-        "trace_id": said.trace_id,
+        "code": error.code,
+        "trace_id": error.trace_id,
         "body": excerpt(reply.body) if fields is None else fields,
         "task_id": task_id,
         "may_have_cost": may_have_cost,
     }
     if cls is RateLimitError:
         facts["retry_after"] = reply.retry_after
-    return cls(said.message or f"The service answered: {excerpt(reply.body)}", **facts)
+    return cls(error.message or f"The service answered: {excerpt(reply.body)}", **facts)
 
 
 def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """A date is read against the answer's own ``Date``, so no clock has to agree."""
+    """A date is compared with the answer's own ``Date``, so the clocks need not agree."""
     value = headers.get("retry-after", "").strip()
     if not value:
         return None
@@ -248,17 +248,17 @@ def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
         due = _unix(value)
         if due is None:
             return None
-        told = _unix(headers.get("date", ""))
-        seconds = due - (now if told is None else told)
+        date = _unix(headers.get("date", ""))
+        seconds = due - (now if date is None else date)
     return None if math.isnan(seconds) else min(max(seconds, 0.0), LONGEST_PAUSE)
 
 
 def service_time(reply: Reply) -> float | None:
-    """Unix time in seconds on the service's clock, as the ``Date`` header tells it."""
+    """Unix time in seconds on the service's clock, from the ``Date`` header."""
     return _unix(reply.headers.get("date", ""))
 
 
-@lru_cache(maxsize=8)  # every answer bears a ``Date``, and it changes once a second
+@lru_cache(maxsize=8)  # every answer has a ``Date``, and it changes once a second
 def _unix(text: str) -> float | None:
     try:
         moment = parsedate_to_datetime(text)
@@ -273,7 +273,7 @@ LONGEST_ID = 200
 
 
 def task_id_in(value: object) -> str | None:
-    """A task id, if this can be one: it goes into questions, messages and log lines."""
+    """A task id, if this can be one: it goes into queries, messages and log lines."""
     text = read_text(value) or ""
     return text if 0 < len(text) <= LONGEST_ID and text.isprintable() else None
 

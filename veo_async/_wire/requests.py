@@ -1,4 +1,4 @@
-"""The bodies of the calls to the API, and where each goes."""
+"""The bodies of the calls to the API, and their paths."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, Literal
 from ..models import VideoRequest
 
 Lane = Literal["submit", "poll"]
-"""What a call is about: it starts a generation and costs money, or it reads tasks and is free."""
+"""The kind of a call: it starts a generation and costs money, or it reads tasks and is free."""
 
 PATHS: Mapping[Lane, str] = {"submit": "/veo/videos", "poll": "/veo/tasks"}
-"""Where a call of each lane goes (the API guide)."""
+"""The path of each lane (the API guide)."""
 
 PAGE = 50
 """Records a page: the vendor recommends at most 50 ids a call, and its default is 12."""
@@ -22,9 +22,9 @@ By = Literal["ids", "trace_ids"]
 def submit_body(
     request: VideoRequest, *, action: str, asynchronous: bool, callback_url: str | None = None
 ) -> dict[str, Any]:
-    """The JSON body of a submit; ``callback_url`` is this very submit's own, if it has one.
+    """The JSON body of a submit; ``callback_url`` is the submit's own address, if it has one.
 
-    Nothing is sent that was not asked for, and ``async`` only where no callback already makes
+    Only fields that the caller chose are sent, and ``async`` only where no callback already makes
     the service answer at once (the API guide: with ``callback_url`` it answers immediately).
     """
     body = request.wire_fields()

@@ -1,4 +1,4 @@
-"""Questions about tasks and their answers. They are free, so they may be asked again."""
+"""The answers to queries about tasks. Queries are free, so they may be repeated."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .replies import (
 from .task_status import read_record
 
 ATTEMPTS = 4
-"""How often a question is asked before its failure is told."""
+"""Attempts at a query before its failure is raised."""
 
 
-def is_passing(answer: Answer) -> bool:
-    """Whether asking again may help: no answer, a 429 or a 5xx."""
+def is_transient(answer: Answer) -> bool:
+    """Whether a repetition may help: no answer, a 429 or a 5xx."""
     return isinstance(answer, Failure) or answer.status == 429 or answer.status >= 500
 
 
@@ -34,7 +34,7 @@ class Page:
 
     Attributes:
         records: its records.
-        size: how many entries it had, also those that are no records.
+        size: the number of its entries, including those that are no records.
     """
 
     records: list[TaskRecord]
@@ -42,7 +42,7 @@ class Page:
 
     @property
     def is_readable(self) -> bool:
-        """Whether every entry is a record. One that is none may be any task of the account."""
+        """Whether every entry is a record. An unreadable one may be any task of the account."""
         return len(self.records) == self.size
 
 
@@ -60,7 +60,7 @@ def read_page(answer: Answer) -> Page:
 
 
 def read_one(answer: Answer, task_id: str) -> TaskRecord:
-    """The record that was asked for.
+    """The record with this id.
 
     Raises:
         TaskNotFoundError: the service does not know this id.
@@ -68,8 +68,8 @@ def read_one(answer: Answer, task_id: str) -> TaskRecord:
     """
     unknown = TaskNotFoundError(f"The service does not know task {task_id}.", task_id=task_id)
     if isinstance(answer, Reply) and answer.status == 404:
-        said = error_body(parse_object(answer))
-        if said and said.code != "no_api":
+        error = error_body(parse_object(answer))
+        if error and error.code != "no_api":
             raise unknown
     fields = _fields(answer)
     record = read_record(fields)

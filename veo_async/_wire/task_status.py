@@ -1,8 +1,8 @@
-"""How a task stands, and how it may change.
+"""The status of a task, and its transitions.
 
 The law: a task is ``pending`` until it ``succeeded`` or ``failed``, and both ends are final. Poll
-answers, callbacks and synchronous answers are all events of this one table. A word that is not
-known here leaves the task pending: a paid video must never be given up for a new word.
+answers, callbacks and synchronous answers are all events of this one table. An unknown word leaves
+the task pending: a paid video must never be given up for a new word.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import Any, Literal
 
 from ..errors import GenerationFailedError
 from ..models import Generation, State, TaskRecord, read_entries, read_text
-from .replies import read_error
+from .replies import parse_error
 
 
 @dataclass(frozen=True, slots=True)
 class TaskStatus:
-    """How a task stands.
+    """The status of a task.
 
     Attributes:
-        state: where in the table it is.
+        state: its state in the table.
         generation: the result, once it succeeded.
-        error: why there is none, once it failed.
-        oddity: what was strange about the answer, for a warning; it changes nothing.
+        error: the reason for having no result, once it failed.
+        warning: an oddity of the answer, to be logged; it changes nothing.
     """
 
     state: State
@@ -40,11 +40,11 @@ TRANSITIONS: Mapping[State, Mapping[State, State]] = {
     "succeeded": {},
     "failed": {},
 }
-"""``{state: {event: next}}``. A missing key is an event that comes too late: nothing changes."""
+"""``{state: {event: next}}``. A missing key is an event that came too late: nothing changes."""
 
 
 def advance(status: TaskStatus, event: TaskStatus) -> TaskStatus:
-    """How a task stands after an event: the event's standing, unless its end was already known."""
+    """The status after an event: the event's, unless the task had already ended."""
     return event if event.state in TRANSITIONS[status.state] else status
 
 
@@ -67,16 +67,16 @@ def _entry(video: Mapping[str, Any]) -> _Entry:
 
 
 def read_response(response: object, *, task_id: str | None) -> TaskStatus:
-    """How a task stands by its ``response``: a record's field, a callback or a whole answer.
+    """The status by a ``response``: a record's field, a callback or a whole answer.
 
     ``response`` absent, null, empty or without ``success`` is pending (vendor's public clients).
-    ``success: true`` needs a ``video_url`` to count; without one the task stays pending, with an
-    oddity. Among several videos one that is ready is enough once none is running: the failed
+    ``success: true`` needs a ``video_url`` to count; without one the task stays pending, with a
+    warning. Among several videos one that is ready is enough once none is running: the failed
     ones stay visible in ``data``.
     """
     if not isinstance(response, dict) or not response:
         return PENDING
-    # Only what is over becomes a model: most looks find most tasks running.
+    # Only a finished task becomes a model: most polls find most tasks running.
     entries = {_entry(video) for video in read_entries(response.get("data"))}
     if entries == {"failed"} or _is_failed(response):
         return _failed(response, _generation(response, task_id))
@@ -91,7 +91,7 @@ def read_response(response: object, *, task_id: str | None) -> TaskStatus:
 
 
 def _generation(response: Mapping[str, Any], task_id: str | None) -> Generation:
-    # The id that was asked for wins: it is the one to wait for again.
+    # The id that was queried wins: it is the one to wait for again.
     fields = {**response, "task_id": task_id or response.get("task_id")}
     return Generation.model_validate(fields)
 
@@ -104,11 +104,11 @@ def _is_failed(response: Mapping[str, Any]) -> bool:
 
 
 def _failed(response: Mapping[str, Any], generation: Generation) -> TaskStatus:
-    said = read_error(response)
+    reported = parse_error(response)
     error = GenerationFailedError(
-        said.message or "the service gave no reason",
+        reported.message or "the service gave no reason",
         task_id=generation.task_id,
-        code=said.code,
+        code=reported.code,
         trace_id=generation.trace_id,
         videos=tuple(video for video in generation.data if video.video_url),
     )
@@ -116,7 +116,7 @@ def _failed(response: Mapping[str, Any], generation: Generation) -> TaskStatus:
 
 
 def read_record(item: object) -> TaskRecord | None:
-    """The record in ``item``, or ``None`` if it is none (an unknown id may come back as ``{}``)."""
+    """The record in ``item``, or ``None`` if it is no record (an unknown id may give ``{}``)."""
     if not isinstance(item, dict) or not read_text(item.get("id")):
         return None
     record = TaskRecord.model_validate(item)

@@ -21,7 +21,7 @@ import anyio
 from ..errors import InvalidRequestError, MissingExtraError
 from ..models import Generation
 from ._asgi import HandOver, Receiver
-from ._deliveries import Refusal, read_body
+from ._deliveries import Refusal, parse_body
 from ._registry import CallbackRegistry
 from ._tokens import TokenSigner
 
@@ -124,7 +124,7 @@ def parse(body: bytes) -> Generation:
         InvalidRequestError: it is longer, no JSON object, or nests too deep.
     """
     try:
-        return read_body(body)
+        return parse_body(body)
     except Refusal as refusal:
         problem = f"This is no callback: {refusal.why}."
         raise InvalidRequestError(problem, field="body", advice="") from None

@@ -31,7 +31,7 @@ HandOver = Callable[[str, bytes], Awaitable[bool]]
 DEADLINE = 10.0
 """Seconds for the body of a delivery."""
 
-MOST_OPEN = 4
+MAX_OPEN = 4
 """Bodies that are read at once for one token: whoever knows one address can hold no more."""
 
 HEADERS = {405: [(b"allow", b"POST")], 503: [(b"retry-after", b"30")]}
@@ -80,7 +80,7 @@ class Receiver:
         names = {name.lower(): value for name, value in scope["headers"]}
         length = names.get(b"content-length")
         path = str(scope["path"])
-        nonce = _deliveries.read_head(
+        nonce = _deliveries.check_head(
             self.registry.signer,
             scope["method"],
             path,
@@ -116,7 +116,7 @@ class Receiver:
 
     @contextmanager
     def _reading(self, nonce: bytes) -> Iterator[None]:
-        if self._open[nonce] >= MOST_OPEN:
+        if self._open[nonce] >= MAX_OPEN:
             raise Refusal(429, "too many deliveries to this token are being read already")
         self._open[nonce] += 1
         try:
@@ -144,7 +144,7 @@ async def _read(receive: Receive) -> bytes:
                 if message["type"] == "http.disconnect":
                     raise Gone
                 body += message.get("body", b"")
-                if len(body) > _deliveries.BODY:
+                if len(body) > _deliveries.MAX_BODY:
                     raise Refusal(413, _deliveries.TOO_LONG)
                 if not message.get("more_body", False):
                     return bytes(body)

@@ -6,7 +6,7 @@ from .._wire.replies import Unreadable, parse, task_id_in
 from ..models import Generation
 from ._tokens import TokenSigner
 
-BODY = 64 * 2**10
+MAX_BODY = 64 * 2**10
 """Bytes of a delivery that are read; a result has less than one in sixty of them."""
 
 
@@ -24,10 +24,10 @@ class Refusal(Exception):
         self.why = why
 
 
-TOO_LONG = f"the body has more than {BODY} bytes"
+TOO_LONG = f"the body has more than {MAX_BODY} bytes"
 
 
-def read_head(signer: TokenSigner, method: str, path: str, length: str | None) -> bytes:
+def check_head(signer: TokenSigner, method: str, path: str, length: str | None) -> bytes:
     """The nonce that a request came to.
 
     Raises:
@@ -38,18 +38,18 @@ def read_head(signer: TokenSigner, method: str, path: str, length: str | None) -
     nonce = signer.nonce_of(path)
     if nonce is None:
         raise Refusal(404, "the token is forged, or of another secret")
-    if length is not None and not (length.isdecimal() and int(length[:20]) <= BODY):
+    if length is not None and not (length.isdecimal() and int(length[:20]) <= MAX_BODY):
         raise Refusal(413, TOO_LONG)
     return nonce
 
 
-def read_body(body: bytes) -> Generation:
+def parse_body(body: bytes) -> Generation:
     """The result that a delivery claims. Nobody vouches for it.
 
     Raises:
         Refusal: it is none.
     """
-    if len(body) > BODY:
+    if len(body) > MAX_BODY:
         raise Refusal(413, TOO_LONG)
     try:
         value = parse(body)
@@ -66,4 +66,4 @@ def claimed_task_id(body: bytes) -> str | None:
     Raises:
         Refusal: the body is no delivery.
     """
-    return task_id_in(read_body(body).task_id)
+    return task_id_in(parse_body(body).task_id)

@@ -71,7 +71,7 @@ def _read_secret(secret: object) -> bytes:
     return data
 
 
-def is_of(ours: str, theirs: object) -> bool | None:
+def is_same_submit(ours: str, theirs: object) -> bool | None:
     """Whether a stored request with the callback ``theirs`` is the submit with the callback
     ``ours``; ``None`` if that cannot be told.
 
