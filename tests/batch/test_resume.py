@@ -214,6 +214,7 @@ async def test_an_error_of_the_input_is_raised_after_the_items_under_way() -> No
     async with service, client_of(service) as veo:
         for last, match in [
             (ZeroDivisionError("x"), "x"),
+            (InvalidRequestError("prompt: must not be empty."), r"empty\. It was not sent\.$"),
             (("k", TextToVideo(prompt="b")), "'k' comes twice"),
             ("text", "request"),
         ]:
@@ -224,7 +225,7 @@ async def test_an_error_of_the_input_is_raised_after_the_items_under_way() -> No
                 with pytest.raises(StopAsyncIteration):
                     await anext(outcomes)
 
-    assert len(service.bill) == 3
+    assert len(service.bill) == 4
 
 
 async def test_no_more_is_submitted_than_was_allowed() -> None:

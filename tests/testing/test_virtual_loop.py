@@ -299,7 +299,7 @@ def test_time_is_real_while_a_socket_is_watched() -> None:
             started = time.monotonic()
             await asyncio.sleep(0.01)
             slept = time.monotonic() - started
-            threading.Timer(0.01, theirs.send, [b"!"]).start()
+            threading.Timer(0.05, theirs.send, [b"!"]).start()
             async with asyncio.timeout(20):
                 assert await reading == b"!"
             return slept, now()
@@ -307,7 +307,7 @@ def test_time_is_real_while_a_socket_is_watched() -> None:
     slept, virtual = run(main())
 
     assert slept >= 0.0099
-    assert 0.02 <= virtual < 20
+    assert 0.03 <= virtual < 20  # the thread may have begun a little before the loop waits
 
 
 def test_a_silent_socket_is_a_deadlock() -> None:

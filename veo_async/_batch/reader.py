@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, Iterable
 from .._journal.journal import Journal
 from .._journal.rows import Item
 from .._wire import arguments
-from ..errors import JournalError
+from ..errors import InvalidRequestError, JournalError
 from ..models import VideoRequest
 from .input_check import InputMatch
 from .keys import Keys
@@ -62,6 +62,8 @@ class Reader:
         except (StopIteration, StopAsyncIteration):
             self.is_over = True
         except Exception as exc:  # noqa: BLE001 - it is raised where the outcomes are consumed
+            if isinstance(exc, InvalidRequestError) and exc.advice == InvalidRequestError.advice:
+                exc.advice = arguments.NOT_SENT  # the entries before it may have been
             self.error, self.is_over = exc, True
         return portion
 

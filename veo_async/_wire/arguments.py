@@ -27,6 +27,9 @@ FOREVER = 1e9
 LATEST = 253_402_300_800.0
 """Unix seconds at the end of the year 9999, the last year of a ``datetime``."""
 
+NOT_SENT = "It was not sent."
+"""The advice about a wrong entry of a batch: the entries before it may have been sent."""
+
 
 def read_timeout(timeout: object) -> float:
     """A time to wait, in seconds; infinity sets no limit.
@@ -192,13 +195,12 @@ def read_entry(entry: object) -> tuple[str | None, VideoRequest]:
     Raises:
         InvalidRequestError: it is neither a request nor a pair of a key and a request.
     """
-    advice = "It was not sent."  # entries before it may have been
     if not isinstance(entry, tuple):
-        return None, _read_request(entry, advice=advice)
+        return None, _read_request(entry, advice=NOT_SENT)
     if len(entry) != 2 or not isinstance(entry[0], str) or not entry[0]:
         problem = f"A pair must be a key (a text) and a request, not {entry!r}."
-        raise InvalidRequestError(problem, field="key", advice=advice)
-    return entry[0], _read_request(entry[1], advice=advice)
+        raise InvalidRequestError(problem, field="key", advice=NOT_SENT)
+    return entry[0], _read_request(entry[1], advice=NOT_SENT)
 
 
 def read_count(name: str, value: object, *, least: int) -> int | None:

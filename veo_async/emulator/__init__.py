@@ -100,6 +100,5 @@ __all__ = [
     "Wire",
 ]
 
-for _public in map(globals().get, __all__):
-    if isinstance(_public, type):
-        _public.__module__ = __name__  # the door, not the file behind it
+for _public in map(globals().__getitem__, __all__):
+    _public.__module__ = __name__  # the door, not the file behind it
