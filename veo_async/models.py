@@ -223,6 +223,19 @@ VideoRequest = Annotated[
 """Any request that starts a generation; its ``action`` says which one it is."""
 
 
+LONGEST_ID = 200
+"""Characters of an id; the vendor's have 36."""
+
+
+def read_id(value: object) -> str | None:
+    """An id: a text on one line, or a number as its digits; ``None`` for what cannot be one. It
+    goes into queries, messages and log lines."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value) if abs(value) < 2**53 else None
+    text = (read_text(value) or "").strip()
+    return text if 0 < len(text) <= LONGEST_ID and text.isprintable() else None
+
+
 def read_text(value: object) -> str | None:
     """A text, also from an id that was written as a number; ``None`` for anything else."""
     if isinstance(value, str):

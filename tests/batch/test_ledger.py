@@ -59,7 +59,7 @@ def ledger_of(book: Any, gate: SpendingGate | None = None) -> StageLedger:
         "generate",
         wall_clock=now,
         offset=lambda: None,
-        is_lost=False,
+        lost_since=None,
     )
 
 

@@ -141,8 +141,8 @@ MUTANTS = (
         "408 counted as a refusal",
         (
             "_submit/verdict.py",
-            "    if answer.status == 429 or (",
-            "    if answer.status in (408, 429) or (",
+            "    is_refusal = answer.status == 429 or (",
+            "    is_refusal = answer.status in (408, 429) or (",
         ),
     ),
     _mutant(
@@ -195,7 +195,7 @@ MUTANTS = (
         "a list that could not be read to its end counted as whole, whatever of ours it lacks",
         (
             "_reconcile/decision.py",
-            "    if snapshot.own_missing_since <= lost.ended:",
+            "    if snapshot.own_missing_since <= lost.ended or snapshot.own_overdue:",
             "    if False:",
         ),
         (

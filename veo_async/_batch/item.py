@@ -108,7 +108,7 @@ class ItemRunner:
             stage,
             wall_clock=self._deps.runtime.wall_clock,
             offset=lambda: self._deps.reconciler.offset,
-            is_lost=step == "reconcile",
+            lost_since=(row.sent_at or row.at) if row and step == "reconcile" else None,
         )
         if row is None or self._earlier is None or step == "start":
             tracked = await self._submit(entry, row, request, ledger)
@@ -132,6 +132,7 @@ class ItemRunner:
             begun=entry.posts,
             ledger=ledger,
             callback=self._deps.callback_router.claim(resume.own_callback(row)) if row else None,
+            unproven=resume.uncertain_of(row) if row and ledger.is_unproven else None,
         )
 
     async def _await_end(

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from copy import copy
 
-from .._journal.events import Accepted, Event, Intended, Succeeded, Uncertain, Withdrawn
+from .._journal.events import Accepted, Event, Intended, Refused, Succeeded, Uncertain, Withdrawn
 from .._journal.journal import Journal
 from .._reconcile.decision import Absent, Adopt
 from .._reconcile.window import EARLY
@@ -33,7 +33,7 @@ class StageLedger:
         key, stage: the item and its stage.
         wall_clock: Unix time in seconds.
         offset: the lead of the service's clock in seconds, if it is known.
-        is_lost: whether an earlier run may have sent it.
+        lost_since: when an earlier run may have sent it, in Unix seconds; ``None`` if it did not.
 
     Attributes:
         finished: whether the result is already recorded.
@@ -48,7 +48,7 @@ class StageLedger:
         *,
         wall_clock: Callable[[], float],
         offset: Callable[[], float | None],
-        is_lost: bool,
+        lost_since: float | None,
     ) -> None:
         self._gate = gate
         self._journal = journal
@@ -56,7 +56,8 @@ class StageLedger:
         self._stage = stage
         self._wall_clock = wall_clock
         self._offset = offset
-        self._is_lost = is_lost
+        # When the first POST was sent that may have been billed and was not found.
+        self._lost_since = lost_since
         self._is_billed = False
         self._announced_at: float | None = None
         self.finished = False
@@ -70,6 +71,11 @@ class StageLedger:
     def is_durable(self) -> bool:
         """Whether there is a journal."""
         return self._journal is not None
+
+    @property
+    def is_unproven(self) -> bool:
+        """Whether a POST may have been billed that was not found."""
+        return self._lost_since is not None
 
     def is_same(self, other: object) -> bool:
         """Whether another ledger is for the same stage of the same item, in the same journal."""
@@ -99,8 +105,9 @@ class StageLedger:
         await self._gate.enter(self)
         # Read after the wait, which may take minutes: a lost submit is looked for around this time.
         sent_at = self._wall_clock()
-        if self._is_lost:  # it is sent again at the user's risk
-            self._withdraw()
+        if self._lost_since is not None:  # it is sent again at the user's risk
+            self._note(Withdrawn(self._key, self._stage))
+            sent_at = min(sent_at, self._lost_since)  # both are looked for, if it comes to that
         event = Intended(
             self._key, self._stage, request, sent_at, self._offset(), action, callback_url
         )
@@ -132,16 +139,22 @@ class StageLedger:
         self, verdict: Verdict, step: Step | None, *, ended_at: float, at_once: bool
     ) -> None:
         """Note the outcome of the POST."""
-        self._announced_at = None
+        sent_at, self._announced_at = self._announced_at, None
         event = event_of(self._key, self._stage, verdict, step, ended_at=ended_at, at_once=at_once)
-        self._is_lost, self.finished = isinstance(event, Uncertain), isinstance(event, Succeeded)
+        if isinstance(event, Uncertain):
+            self._lost_since = sent_at if self._lost_since is None else self._lost_since
+        elif isinstance(event, Withdrawn | Refused) and self._lost_since is not None:
+            event = Uncertain(self._key, self._stage, ended_at)  # an earlier POST is not proven
+        else:
+            self._lost_since = None
+        self.finished = isinstance(event, Succeeded)
         self._note(event)
         self._is_billed = self._gate.conclude(self, verdict)
 
     def reconciled(self, conclusion: Adopt | Absent) -> None:
         """Note the outcome of a lost submit. One of an earlier run was not counted in this one."""
+        self._lost_since = None
         if isinstance(conclusion, Adopt):
-            self._is_lost = False
             self._note(Accepted(self._key, self._stage, conclusion.task_id))
             return
         if self._is_billed:
@@ -155,8 +168,11 @@ class StageLedger:
         self._note(Uncertain(self._key, self._stage, self._announced_at + EARLY + submit_timeout))
 
     def _withdraw(self) -> None:
-        self._is_lost = False
-        self._note(Withdrawn(self._key, self._stage))
+        """Nothing was sent, or it bought nothing; an earlier POST may still have been billed."""
+        if self._lost_since is None:
+            self._note(Withdrawn(self._key, self._stage))
+        else:
+            self._note(Uncertain(self._key, self._stage, self._wall_clock()))
 
     def _note(self, event: Event) -> None:
         """Note an event. This raises nothing: the caller must get the task that was bought."""

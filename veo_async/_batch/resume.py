@@ -18,7 +18,8 @@ def lost_in(row: Row, *, now: float, submit_timeout: float) -> LostSubmit:
     request, facts = row.request, row.facts
     assert request is not None  # a stage that buys has one
     begun = row.at if row.sent_at is None else row.sent_at
-    ended = facts.get("ended_at", min(now, begun + EARLY + submit_timeout))
+    # The row is as old as the last POST: one that was sent again has the time of the first.
+    ended = facts.get("ended_at", min(now, max(begun, row.at) + EARLY + submit_timeout))
     return LostSubmit(
         canonical(request),
         begun,

@@ -17,6 +17,7 @@ from .._base.worker import Worker
 from .._tracking.task_list import TaskListClient
 from .._wire.http import API
 from .._wire.requests import By
+from .._wire.task_queries import Listing
 from ..callbacks._registry import CallbackHandle
 from ..errors import APIError, VeoError
 from ..models import TaskRecord
@@ -195,7 +196,8 @@ class Reconciler:
             complete=complete,
             span=span,
             under_way=tuple(self._unanswered.values()),
-            owned=self._owned({record.id for record, _ in stored if record.id}),
+            owned=self._older.among({record.id for record, _ in stored if record.id}),
+            awaited=self._attached,
         )
         for entry in sorted(entries, key=lambda entry: precedence(entry.case.lost)):
             if entry in self._open:  # else its caller left, so it adopts nothing
@@ -231,17 +233,19 @@ class Reconciler:
         entry.over.set()
         return snapshot
 
-    def _owned(self, ids: set[str]) -> frozenset[str]:
-        """The tasks among these that are ours, although only their id is known."""
-        return self._older.among(ids) | ids.intersection(self._attached)
-
     def _ours(self) -> tuple[AcceptedSubmit, ...]:
         return *self._earlier.values(), *self._accepted
 
     async def _read_traces(self, traces: list[str], by: By = "trace_ids") -> list[TaskRecord]:
-        """The records with these trace ids. A missing one proves nothing."""
+        """The records with these trace ids. A missing one proves nothing, and neither does one
+        that was not asked for."""
         try:
-            return await self._queries.many(traces, by=by)
+            found = await self._queries.many(traces, by=by)
+            return [
+                record
+                for record in found
+                if (record.trace_id if by == "trace_ids" else record.id) in traces
+            ]
         except APIError as error:
             if len(traces) == 1 or error.status_code not in (400, 404):
                 return []
@@ -272,17 +276,17 @@ class Reconciler:
     async def _read_list(self, span: tuple[float, float]) -> tuple[list[TaskRecord], bool]:
         """The records of these times, and whether they are complete."""
         records: list[TaskRecord] = []
-        pages, complete = 0, True
+        listing, pages = Listing(), 0
+        pages_of_span = self._queries.pages(listing, created_at_min=span[0], created_at_max=span[1])
         try:
-            async for page in self._queries.pages(created_at_min=span[0], created_at_max=span[1]):
-                records += page.records
-                complete = complete and page.is_readable
+            async for page in pages_of_span:
+                records += page
                 pages += 1
                 if pages == MAX_PAGES:
                     return records, False
         except VeoError:
             return records, False
-        return records, complete
+        return records, listing.is_complete
 
     def _looking_failed(self, cause: BaseException) -> None:
         """No caller is left waiting, however the searching task ended."""

@@ -128,9 +128,14 @@ def undecided(error: SubmissionUncertainError, reason: str) -> SubmissionUncerta
     return SubmissionUncertainError(message, trace_id=error.trace_id)
 
 
-def sent_again(lost: SubmissionUncertainError, error: VeoError) -> SubmissionUncertainError:
-    """The error for a submit that was sent again although an earlier one may have been billed,
-    and then ended with ``error``, which speaks of the last one alone."""
+def after_resend(lost: SubmissionUncertainError, error: VeoError) -> VeoError:
+    """The error for a submit that was sent again although an earlier POST may have been billed,
+    and then ended with ``error``, which is about the last POST alone."""
+    if isinstance(error, SubmissionUncertainError):
+        error.request, error.sent_at = lost.request, lost.sent_at  # by the first, all are found
+        return error
+    if error.may_have_cost:
+        return error  # it names the task
     return SubmissionUncertainError(
         f"{lost.message} It was sent again, and that ended otherwise: {error.message}",
         request=lost.request,

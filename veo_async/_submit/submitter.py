@@ -33,7 +33,13 @@ from .._wire.dialect import Dialect
 from .._wire.requests import submit_body
 from .._wire.task_status import PENDING
 from ..callbacks._registry import CallbackHandle, without_token
-from ..errors import ClientClosedError, GenerationFailedError, VeoError, WaitTimeoutError
+from ..errors import (
+    ClientClosedError,
+    GenerationFailedError,
+    SubmissionUncertainError,
+    VeoError,
+    WaitTimeoutError,
+)
 from ..events import Submitted
 from ..models import Generation, VideoRequest
 from ..policies import RetryPolicy
@@ -41,7 +47,7 @@ from .callback_router import CallbackRouter
 from .drain import InFlightPosts
 from .ledger import Ledger, NullLedger
 from .post import Post
-from .retry import Again, Attempts, LookUp, Step, Stop, after, sent_again, uncertain, undecided
+from .retry import Again, Attempts, LookUp, Step, Stop, after, after_resend, uncertain, undecided
 from .unsettled import UnsettledSubmits
 from .verdict import Accepted, NotSent, Refused, Uncertain, Verdict, event_of_verdict, judge
 
@@ -87,6 +93,7 @@ class Submitter:
         begun: list[Post],
         ledger: Ledger | None = None,
         callback: CallbackHandle | None = None,
+        unproven: SubmissionUncertainError | None = None,
     ) -> TrackedTask:
         """Send a request until it is accepted or refused, or the ``deadline`` is over.
 
@@ -97,6 +104,7 @@ class Submitter:
             ledger: records each POST.
             callback: of an earlier run. All POSTs carry one callback: whichever of them turns out
                 to have been accepted, it is this submit's.
+            unproven: of an earlier run that may have been billed, if it is sent again all the same.
 
         Raises:
             VeoError: it was not accepted, or nobody can tell.
@@ -104,7 +112,7 @@ class Submitter:
         self._check_open()
         ledger = ledger or NullLedger()
         action = self._dialect.spell(request.action)
-        attempts = Attempts(started=anyio.current_time(), action=action)
+        attempts = Attempts(anyio.current_time(), action, unproven=unproven)
         ticket = self._admission.ticket()
         callback = None if request.callback_url else callback or self._callback_router.issue()
         try:
@@ -122,9 +130,12 @@ class Submitter:
                 attempts = step.attempts
                 await _before(deadline, anyio.sleep, step.delay)
         except VeoError as error:
-            if attempts.unproven is None or error.may_have_cost:
+            if attempts.unproven is None:
                 raise
-            raise sent_again(attempts.unproven, error) from error
+            told = after_resend(attempts.unproven, error)
+            if told is error:
+                raise
+            raise told from error
 
     async def _turn(
         self, deadline: float, ticket: int, ledger: Ledger, announce: Callable[[], Awaitable[None]]

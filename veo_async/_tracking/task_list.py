@@ -40,31 +40,22 @@ class TaskListClient:
         return records
 
     async def pages(
-        self, *, created_at_min: float | None, created_at_max: float | None, type: str | None = None
-    ) -> AsyncIterator[task_queries.Page]:
+        self,
+        listing: task_queries.Listing,
+        *,
+        created_at_min: float | None,
+        created_at_max: float | None,
+        type: str | None = None,
+    ) -> AsyncIterator[list[TaskRecord]]:
         """The account's tasks of a window, page by page, each record once."""
-        seen: set[str | None] = set()
-        offset = 0
-        while True:
+        while not listing.is_over:
             body = requests.list_body(
-                offset=offset,
+                offset=listing.offset,
                 type=type,
                 created_at_min=created_at_min,
                 created_at_max=created_at_max,
             )
-            page = task_queries.read_page(await self._ask(body))
-            # A task that is created meanwhile pushes one that was read onto the next page; and
-            # what ``count`` counts is not documented, so the end is a page with nothing new.
-            # A page itself may show a record twice (the vendor's tasks guide).
-            fresh = {record.id: record for record in page.records if record.id not in seen}
-            if fresh or not page.is_readable:
-                yield task_queries.Page(
-                    list(fresh.values()), page.size - len(page.records) + len(fresh)
-                )
-            if not fresh:
-                return
-            seen |= fresh.keys()
-            offset += page.size
+            yield listing.add(task_queries.read_page(await self._ask(body)))
 
     async def _ask(self, body: dict[str, Any]) -> Answer:
         for attempt in range(1, task_queries.ATTEMPTS):
@@ -157,7 +148,9 @@ class Tasks:
             ClientClosedError: the client was closed.
         """
         first, last = read_moment(created_at_min), read_moment(created_at_max)
-        pages = self._queries.pages(created_at_min=first, created_at_max=last, type=type)
+        pages = self._queries.pages(
+            task_queries.Listing(), created_at_min=first, created_at_max=last, type=type
+        )
         async for page in pages:
-            for record in page.records:
+            for record in page:
                 yield record
