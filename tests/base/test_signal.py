@@ -111,3 +111,45 @@ async def test_a_wait_that_is_cancelled_when_it_happens_is_cancelled() -> None:
         await asyncio.wait([waiting])
 
         assert waiting.cancelled()
+
+
+@pytest.mark.asyncio
+async def test_a_pulse_wakes_only_those_who_wait_now() -> None:
+    """In the order in which they came. It leaves the signal unset, so later waiters wait for the
+    next pulse, also one that begins its wait in the step of this one."""
+    signal, came = Signal(), list[int]()
+
+    async def wait_twice(number: int) -> None:
+        for round_ in (0, 1):
+            assert await signal.wait(until=100.0)
+            came.append(10 * round_ + number)
+
+    signal.pulse()  # nobody waits
+    waiting = [asyncio.create_task(wait_twice(number)) for number in range(3)]
+    await asyncio.sleep(1.0)
+
+    signal.pulse()
+    late = asyncio.create_task(signal.wait(until=2.0))
+    await asyncio.sleep(0.5)
+
+    assert came == [0, 1, 2]
+    assert not signal.is_set()
+    assert not await late
+    signal.pulse()
+    await asyncio.gather(*waiting)
+    assert came == [0, 1, 2, 10, 11, 12]
+
+
+@pytest.mark.asyncio
+async def test_a_pulse_in_the_moment_of_the_deadline_is_one_of_both() -> None:
+    """The first of the two decides what the waiter is told; neither is an error."""
+    loop, signal = asyncio.get_running_loop(), Signal()
+
+    loop.call_at(5.0, signal.pulse)
+    before = await signal.wait(until=5.0)
+    waiting = asyncio.create_task(signal.wait(until=8.0))
+    await asyncio.sleep(0)
+    loop.call_at(8.0, signal.pulse)
+    after = await waiting
+
+    assert (before, after) == (True, False)

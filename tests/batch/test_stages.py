@@ -110,10 +110,10 @@ def test_the_error_of_an_uncertain_row_has_all_facts() -> None:
 
 @pytest.mark.parametrize("wrong", ["text", ("k",), ("", REQUEST), (1, REQUEST), ("k", "text")])
 def test_an_entry_is_a_request_or_a_pair(wrong: object) -> None:
-    """Everything else is refused."""
+    """Everything else is refused, without a word about the entries before it."""
     assert arguments.read_entry(REQUEST) == (None, REQUEST)
     assert arguments.read_entry(("k", REQUEST)) == ("k", REQUEST)
-    with pytest.raises(InvalidRequestError):
+    with pytest.raises(InvalidRequestError, match=r"[^.]\. It was not sent\.$"):
         arguments.read_entry(wrong)
 
 
@@ -128,14 +128,22 @@ def test_a_count_is_a_whole_number(wrong: object) -> None:
 
 
 def test_only_a_video_below_1080p_is_upscaled() -> None:
-    """Its model is used again; a video without an id has no 1080p version."""
-    without = Generation.model_validate({"success": True, "data": [{"video_url": "u"}]})
+    """Its model is used again."""
     request = TextToVideo(prompt="p", model="veo3")
 
     assert stages.upscaling(request, GENERATION) == Get1080p(video_id="v", model="veo3")
     assert stages.upscaling(Get1080p(video_id="v"), GENERATION) is None
-    with pytest.raises(InvalidRequestError):
-        stages.upscaling(request, without)
+
+
+@pytest.mark.parametrize("video_id", [None, "", " ", "half a pair: \ud83d"])
+def test_a_video_without_a_usable_id_stays_paid_for(video_id: str | None) -> None:
+    """It has no 1080p version; the error does not claim that nothing was sent."""
+    video = {"id": video_id, "video_url": "u"}
+    generation = Generation.model_validate({"success": True, "data": [video]})
+
+    with pytest.raises(InvalidRequestError, match=r"[^.]\. It stays paid for\.$") as caught:
+        stages.upscaling(TextToVideo(prompt="p"), generation)
+    assert caught.value.field == "video"
 
 
 def test_a_fault_of_our_own_is_an_error() -> None:

@@ -29,11 +29,11 @@ class PartialFile:
         self.receiver = callbacks(**options)
         self.heard: Counter[str] = Counter()
         self.handles = [
-            self.receiver.desk.issue(number.to_bytes(16), self._hear) for number in range(count)
+            self.receiver.registry.issue(number.to_bytes(16), self) for number in range(count)
         ]
         self.urls = [handle.url for handle in self.handles]
 
-    def _hear(self, handle: CallbackHandle, wakes: PollTimes) -> bool:
+    def notify(self, handle: CallbackHandle, times: PollTimes) -> bool:
         self.heard[handle.url] += 1
         return True
 
@@ -63,11 +63,16 @@ async def test_a_delivery_is_taken() -> None:
     assert held.heard[held.urls[0]] == 1
 
 
-ELSEWHERE = callbacks().desk.mint.url(b"another process.")
+ELSEWHERE = callbacks().registry.signer.url(b"another process.")
 BAD: list[tuple[int, str, bytes | Pieces, dict[str, Any]]] = [
     (404, f"{PUBLIC}/guessed-by-somebody", of("t1"), {}),
     (404, PUBLIC, of("t1"), {}),
-    (404, Callbacks(PUBLIC, "another secret, as long").desk.mint.url(bytes(16)), of("t1"), {}),
+    (
+        404,
+        Callbacks(PUBLIC, "another secret, as long").registry.signer.url(bytes(16)),
+        of("t1"),
+        {},
+    ),
     (503, ELSEWHERE, of("t1"), {}),
     (405, "", b"", {"method": "GET"}),
     (405, "", b"", {"method": "HEAD"}),

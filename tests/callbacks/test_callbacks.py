@@ -499,7 +499,7 @@ async def test_after_the_client_is_closed() -> None:
     came before it was made is too; both harm nobody."""
     receiver = callbacks()
     service = service_for(receiver, pace=MINUTE)
-    before = await send(receiver, receiver.desk.mint.url(bytes(16)))
+    before = await send(receiver, receiver.registry.signer.url(bytes(16)))
     async with service:
         veo = client_of(service, callbacks=receiver)
         task = await veo.submit(TextToVideo(prompt="a"))
@@ -612,6 +612,7 @@ async def test_a_loop_that_is_closed_hears_nothing() -> None:
 
     assert elsewhere.task is not None
     assert answer.status == 503
+    assert not receiver.registry._handles  # nothing keeps the client in memory
 
 
 # A submit whose answer was lost.
@@ -649,11 +650,11 @@ async def test_a_lost_submit_is_known_by_its_address() -> None:
     ):
         results = await asyncio.gather(two.text2video("a"), one.text2video("a"))
 
-    owner = {charge.task_id: charge.request["callback_url"] for charge in service.bill}
-    assert len(owner) == 2
-    for result, receiver in zip(results, reversed(receivers), strict=True):
-        nonce = receiver.desk.mint.nonce_of(owner[result.task_id or ""])
-        assert nonce in receiver.desk._known
+        owner = {charge.task_id: charge.request["callback_url"] for charge in service.bill}
+        assert len(owner) == 2
+        for result, receiver in zip(results, reversed(receivers), strict=True):
+            nonce = receiver.registry.signer.nonce_of(owner[result.task_id or ""])
+            assert nonce in receiver.registry._handles
 
 
 @pytest.mark.asyncio

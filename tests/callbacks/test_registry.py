@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import gc
+import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -15,14 +16,14 @@ from veo_async import InvalidRequestError
 from veo_async._wire.replies import Reply
 from veo_async.callbacks import _deliveries, _registry, _tokens
 from veo_async.callbacks._deliveries import Refusal
-from veo_async.callbacks._registry import CallbackHandle, CallbackRegistry, PollTimes
+from veo_async.callbacks._registry import CallbackHandle, CallbackRegistry, Delivery, PollTimes
 from veo_async.callbacks._tokens import TokenSigner
 
 PUBLIC = "https://app.example/veo/callbacks"
 SECRET = "a secret of the application"
 NONCE = bytes(range(16))
-MINT = TokenSigner(PUBLIC, SECRET)
-TOKEN = _tokens.token_in(MINT.url(NONCE))
+SIGNER = TokenSigner(PUBLIC, SECRET)
+TOKEN = _tokens.token_in(SIGNER.url(NONCE))
 
 
 @pytest.mark.parametrize(
@@ -48,13 +49,13 @@ def test_a_token_is_the_same_for_ever() -> None:
     """A run that is resumed by a later version still knows the addresses that it gave out."""
     expected = f"{PUBLIC}/AAECAwQFBgcICQoLDA0OD3yiERBQX2gyso2vNq4V9Hc"
 
-    assert MINT.url(NONCE) == TokenSigner(PUBLIC, SECRET.encode()).url(NONCE) == expected
+    assert SIGNER.url(NONCE) == TokenSigner(PUBLIC, SECRET.encode()).url(NONCE) == expected
 
 
 @pytest.mark.parametrize("path", [TOKEN, f"/{TOKEN}", f"/mounted/{TOKEN}", f"{PUBLIC}/{TOKEN}"])
 def test_a_genuine_token_is_known_wherever_the_app_is_mounted(path: str) -> None:
     """Some frameworks strip the mounted part of the path, some do not, and proxies may."""
-    assert MINT.nonce_of(path) == NONCE
+    assert SIGNER.nonce_of(path) == NONCE
 
 
 @pytest.mark.parametrize(
@@ -73,12 +74,12 @@ def test_a_genuine_token_is_known_wherever_the_app_is_mounted(path: str) -> None
         TOKEN.swapcase(),
         TOKEN.replace(TOKEN[30], "-" if TOKEN[30] != "-" else "_"),
         _tokens.token_in(TokenSigner(PUBLIC, SECRET + "!").url(NONCE)),
-        _tokens.token_in(MINT.url(bytes(16)))[:22] + TOKEN[22:],
+        _tokens.token_in(SIGNER.url(bytes(16)))[:22] + TOKEN[22:],
     ],
 )
 def test_a_forged_token_is_nobodys(path: str) -> None:
     """Another secret, another nonce, another letter, no base64 at all."""
-    assert MINT.nonce_of(path) is None
+    assert SIGNER.nonce_of(path) is None
 
 
 def test_a_token_has_one_spelling() -> None:
@@ -87,7 +88,7 @@ def test_a_token_has_one_spelling() -> None:
     twin = TOKEN[:-1] + spare_bits
 
     assert base64.urlsafe_b64decode(twin + "=") == base64.urlsafe_b64decode(TOKEN + "=")
-    assert MINT.nonce_of(twin) is None
+    assert SIGNER.nonce_of(twin) is None
 
 
 @bounded
@@ -99,7 +100,7 @@ def test_a_token_has_one_spelling() -> None:
 )
 def test_whatever_the_path_it_is_judged(path: str) -> None:
     """No path raises, and none that was not given out is taken."""
-    assert MINT.nonce_of(path) is None
+    assert SIGNER.nonce_of(path) is None
 
 
 @pytest.mark.parametrize(
@@ -161,19 +162,18 @@ def test_looks_of_one_token_are_five_seconds_apart(times: list[float]) -> None:
     assert all(later - earlier >= _registry.SPACING - 1e-9 for earlier, later in pairwise(looks))
 
 
-# The desk.
+# The registry.
 
 
-class Ear:
-    """Hears of deliveries, or not."""
+class Client:
+    """Counts what it is notified of. The registry itself notifies nobody."""
 
-    def __init__(self, *, here: bool = True) -> None:
-        self.here = here
-        self.heard: list[PollTimes] = []
+    def __init__(self) -> None:
+        self.heard = 0
 
-    def __call__(self, handle: CallbackHandle, wakes: PollTimes) -> bool:
-        self.heard.append(wakes)
-        return self.here
+    def notify(self, handle: CallbackHandle, times: PollTimes) -> bool:
+        self.heard += 1
+        return True
 
 
 def nonce(number: int) -> bytes:
@@ -181,94 +181,129 @@ def nonce(number: int) -> bytes:
     return number.to_bytes(16)
 
 
-def test_a_delivery_is_passed_on() -> None:
-    """To whoever holds the ticket; what the body said is kept as a hint, and told to nobody."""
-    desk, ear = CallbackRegistry(MINT), Ear()
-    handle = desk.issue(NONCE, ear)
+def test_a_delivery_names_who_is_to_be_notified() -> None:
+    """The handle, with its client, and when the task is due; the registry calls nobody. What the
+    body said is kept as a hint, and given to nobody."""
+    registry, client = CallbackRegistry(SIGNER), Client()
+    handle = registry.issue(NONCE, client)
 
-    receipt = desk.receive(NONCE, "task-1", now=7.0)
+    delivery = registry.receive(NONCE, "task-1", now=7.0)
 
-    assert receipt == "woken"
-    assert ear.heard == [(7.0, 12.0)]
-    assert (handle.called, handle.claimed_task_id, handle.woken) == (True, "task-1", 7.0)
+    assert delivery == Delivery(handle, (7.0, 12.0))
+    assert handle.listener is client
+    assert not client.heard
+    assert (handle.called, handle.claimed_task_id) == (True, "task-1")
+    assert handle.woken < 0
 
 
 def test_a_repetition_is_ignored() -> None:
-    """Ten thousand deliveries within five seconds are heard twice: now and at their end."""
-    desk, ear = CallbackRegistry(MINT), Ear()
-    handle = desk.issue(NONCE, ear)
+    """Of ten thousand deliveries within five seconds two make their task due: now and at their
+    end. A body that names no task leaves the hint as it was."""
+    registry = CallbackRegistry(SIGNER)
+    handle = registry.issue(NONCE, Client())
+    registry.receive(NONCE, "task-1", now=6.0)
 
-    receipts = [desk.receive(NONCE, None, now=7.0 + n / 10_000) for n in range(10_000)]
+    times = []
+    for number in range(10_000):
+        delivery = registry.receive(NONCE, None, now=7.0 + number / 10_000)
+        assert delivery is not None
+        if delivery.times:
+            times.append(delivery.times)
+            handle.woken = delivery.times[0]
 
-    assert ear.heard == [(7.0, 12.0), (12.0, 17.0)]
-    assert receipts.count("ignored") == 9_998
-    assert handle.claimed_task_id is None
+    assert times == [(7.0, 12.0), (12.0, 17.0)]
+    assert handle.claimed_task_id == "task-1"
 
 
-def test_what_nobody_holds_any_more_is_ignored() -> None:
-    """A late repetition for a task that is over is answered as if it was taken, and wakes nobody:
-    there is nothing to try again."""
-    desk, ear = CallbackRegistry(MINT), Ear()
-    handle = desk.issue(NONCE, ear)
+def test_the_garbage_collector_decides_nothing() -> None:
+    """A submit is known whether or not its handle is held anywhere else."""
+    registry, client = CallbackRegistry(SIGNER), Client()
+    handle = registry.issue(NONCE, client)
     del handle
     gc.collect()
 
-    assert desk.receive(NONCE, "task-1", now=7.0) == "ignored"
-    assert ear.heard == []
+    delivery = registry.receive(NONCE, "task-1", now=7.0)
+
+    assert delivery is not None
+    assert delivery.handle.listener is client
 
 
 def test_what_was_never_given_out_here_is_unknown() -> None:
     """Its token is genuine, so it is another process's, or an earlier one's."""
-    assert CallbackRegistry(MINT).receive(NONCE, "task-1", now=7.0) == "unknown"
+    assert CallbackRegistry(SIGNER).receive(NONCE, "task-1", now=7.0) is None
 
 
-def test_where_nobody_listens_any_more_it_is_unknown() -> None:
-    """The client is closed: a later process may want it. It does not count as woken."""
-    desk = CallbackRegistry(MINT)
-    handle = desk.issue(NONCE, Ear(here=False))
+def test_what_a_closed_client_sent_is_unknown() -> None:
+    """A later process may want it; the submits of other clients stay known. A later client that
+    claims it learns what deliveries said before the end of the first, and after it."""
+    registry, closed, other = CallbackRegistry(SIGNER), Client(), Client()
+    for number in range(3):
+        registry.issue(nonce(number), closed)
+    registry.issue(NONCE, other)
+    registry.receive(nonce(0), "task-0", now=7.0)
 
-    assert desk.receive(NONCE, None, now=7.0) == "unknown"
-    assert handle.woken < 0
+    registry.forget(closed)
+
+    assert [registry.receive(nonce(n), f"task-{n}", now=8.0) for n in (1, 2)] == [None, None]
+    assert registry.receive(NONCE, None, now=8.0) is not None
+    for number in range(3):
+        handle = registry.claim(SIGNER.url(nonce(number)), other)
+        assert handle is not None
+        assert (handle.called, handle.claimed_task_id) == (True, f"task-{number}")
+        assert handle.listener is other
 
 
-def test_an_earlier_runs_ticket_is_claimed_by_its_address() -> None:
+def test_an_earlier_runs_handle_is_claimed_by_its_address() -> None:
     """A resumed run hears of what was sent before; what came in between was kept for it."""
-    desk, ear = CallbackRegistry(MINT), Ear()
-    desk.receive(NONCE, "task-1", now=7.0)
+    registry, first, later = CallbackRegistry(SIGNER), Client(), Client()
+    registry.receive(NONCE, "task-1", now=7.0)
 
-    handle = desk.claim(MINT.url(NONCE), ear)
+    handle = registry.claim(SIGNER.url(NONCE), first)
 
     assert handle is not None
     assert (handle.called, handle.claimed_task_id) == (True, "task-1")
-    assert desk.claim(MINT.url(NONCE), later := Ear()) is handle
-    assert desk.receive(NONCE, None, now=8.0) == "woken"
-    assert (len(ear.heard), len(later.heard)) == (0, 1)
-    assert desk.claim("https://app.example/veo/callbacks/elsewhere", ear) is None
+    assert registry.claim(SIGNER.url(NONCE), later) is handle
+    assert handle.listener is later
+    assert registry.claim("https://app.example/veo/callbacks/elsewhere", first) is None
 
 
-def test_memory_is_bounded() -> None:
-    """Tokens that are over, and deliveries for nobody here, are remembered up to a number; the
-    newest stay."""
-    desk = CallbackRegistry(MINT)
-    for number in range(_registry.KNOWN + 500):
-        desk.issue(nonce(number), Ear())
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Submits, and deliveries for nobody here, are remembered up to a number; the newest stay."""
+    monkeypatch.setattr(_registry, "KNOWN", 1000)
+    registry = CallbackRegistry(SIGNER)
+    for number in range(1500):
+        registry.issue(nonce(number), Client())
     for number in range(_registry.UNCLAIMED + 500):
-        desk.receive(nonce(10**6 + number), "task", now=0.0)
+        registry.receive(nonce(10**6 + number), "task", now=0.0)
 
-    assert desk.receive(nonce(499), None, now=0.0) == "unknown"
-    assert desk.receive(nonce(500), None, now=0.0) == "ignored"
-    assert len(desk._known) == _registry.KNOWN
-    assert len(desk._unclaimed) == _registry.UNCLAIMED
-    assert len(desk._live) == 0
+    assert registry.receive(nonce(499), None, now=0.0) is None
+    assert registry.receive(nonce(500), None, now=0.0) is not None
+    assert len(registry._handles) == 1000
+    assert len(registry._unclaimed) == _registry.UNCLAIMED
+
+
+def test_each_submit_takes_half_a_kilobyte() -> None:
+    """As `KNOWN` says."""
+    registry, client = CallbackRegistry(SIGNER), Client()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(1000):
+            registry.issue(nonce(number), client)
+        each = (tracemalloc.get_traced_memory()[0] - before) / 1000
+    finally:
+        tracemalloc.stop()
+
+    assert 256 < each < 640
 
 
 def test_a_ticket_does_not_show_its_address() -> None:
     """Nor does anything else that may be printed."""
-    desk = CallbackRegistry(MINT)
-    handle = desk.issue(NONCE, Ear())
+    registry = CallbackRegistry(SIGNER)
+    handle = registry.issue(NONCE, Client())
 
-    assert TOKEN not in f"{handle!r} {desk!r} {desk.mint!r}"
-    assert SECRET not in f"{desk.mint!r}"
+    assert TOKEN not in f"{handle!r} {registry!r} {registry.signer!r}"
+    assert SECRET not in f"{registry.signer!r}"
 
 
 # What is read.
@@ -295,10 +330,10 @@ def test_what_is_refused_unread(
 ) -> None:
     """A wrong method, a forged token, a body that is said to be too long."""
     if isinstance(expected, bytes):
-        assert _deliveries.read_head(MINT, method, path, length) == expected
+        assert _deliveries.read_head(SIGNER, method, path, length) == expected
         return
     with pytest.raises(Refusal) as caught:
-        _deliveries.read_head(MINT, method, path, length)
+        _deliveries.read_head(SIGNER, method, path, length)
 
     assert caught.value.status == expected
     assert TOKEN not in str(caught.value)
@@ -319,7 +354,7 @@ def test_what_is_refused_unread(
 )
 def test_of_which_task_a_delivery_speaks(body: bytes, said: str | None) -> None:
     """Any JSON object is a delivery: the token says whose, and the rest is not believed anyway."""
-    assert _deliveries.said_by(_deliveries.read_body(body)) == said
+    assert _deliveries.claimed_task_id(body) == said
 
 
 @pytest.mark.parametrize(
@@ -357,7 +392,7 @@ def test_any_body_is_read_or_refused(body: bytes) -> None:
         return
 
     assert_presentable(generation)
-    _deliveries.said_by(generation)
+    _deliveries.claimed_task_id(body)
 
 
 # The service's memory of an address.
@@ -366,11 +401,11 @@ def test_any_body_is_read_or_refused(body: bytes) -> None:
 @pytest.mark.parametrize(
     "theirs, expected",
     [
-        (MINT.url(NONCE), True),
-        (MINT.url(NONCE).lower(), True),
-        (MINT.url(bytes(16)), False),
-        (MINT.url(bytes(16)).upper(), False),
-        (MINT.url(NONCE) + "/", None),
+        (SIGNER.url(NONCE), True),
+        (SIGNER.url(NONCE).lower(), True),
+        (SIGNER.url(bytes(16)), False),
+        (SIGNER.url(bytes(16)).upper(), False),
+        (SIGNER.url(NONCE) + "/", None),
         (f"https://elsewhere.example/{TOKEN}", None),
         (f"{PUBLIC}/short", None),
         ("", None),
@@ -381,13 +416,13 @@ def test_any_body_is_read_or_refused(body: bytes) -> None:
 def test_whether_a_stored_address_is_ours(theirs: object, expected: bool | None) -> None:
     """Only another token of the same address proves another submit; one that is stored in another
     form, or not at all, proves nothing."""
-    assert _tokens.is_of(MINT.url(NONCE), theirs) is expected
+    assert _tokens.is_of(SIGNER.url(NONCE), theirs) is expected
 
 
 @pytest.mark.parametrize("quote", [lambda url: url, _tokens.token_in])
 def test_an_answer_that_quotes_the_token(quote: Callable[[str], str]) -> None:
     """It is struck before anything is made of the answer; all other answers stay as they are."""
-    handle = CallbackHandle(MINT.url(NONCE), Ear())
+    handle = CallbackHandle(SIGNER.url(NONCE), Client())
     quoting = reply(400, {"error": {"code": "bad_request", "message": quote(handle.url)}})
     plain = reply(200, {"task_id": "t1"})
 

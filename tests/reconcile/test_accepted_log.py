@@ -1,70 +1,77 @@
-"""Receipts: what is packed reads as it was, and is let go in its turn."""
+"""The log of accepted submits: the order, the forgetting, and the memory that it states."""
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+import tracemalloc
 
-from veo_async._reconcile import accepted_log
-from veo_async._reconcile.accepted_log import FRESH, PORTION, Receipts
+from veo_async import TextToVideo
+from veo_async._reconcile.accepted_log import AcceptedLog
+from veo_async._reconcile.comparison import chosen
 from veo_async._reconcile.window import Receipt
 
-MANY = FRESH + 3 * PORTION
 
-TEXTS = st.text(st.characters(codec=None), max_size=20)
-
-
-def receipt(number: int) -> Receipt:
-    """The receipt of a submit that ended at that second."""
-    chosen = {"action": "text2video", "prompt": f"video {number}"}
-    return Receipt(f"task-{number}", chosen, number - 0.1, float(number))
+def accepted(number: int) -> Receipt:
+    """An accepted submit that ended at that second."""
+    request = TextToVideo(prompt=f"video {number}", model="veo3-fast", aspect_ratio="16:9")
+    fields = {**chosen(request), "action": "text2video"}
+    return Receipt(f"{number:036}", fields, number - 0.1, float(number), number / 7)
 
 
-def test_packed_ones_are_the_same_in_the_same_order() -> None:
-    """However many there are, each is given as it was added."""
-    kept = Receipts()
-    added = [receipt(number) for number in range(MANY)]
+def test_all_are_given_in_the_order_in_which_they_came() -> None:
+    """Each as it was added."""
+    log, added = AcceptedLog(), [accepted(number) for number in range(1000)]
 
     for one in added:
-        kept.add(one)
+        log.add(one)
 
-    assert len(kept) == MANY
-    assert list(kept) == added
-
-
-@given(
-    task_id=TEXTS,
-    chosen=st.dictionaries(TEXTS, TEXTS | st.booleans() | st.floats(allow_nan=False)),
-    begun=st.floats(allow_nan=False),
-    offset=st.none() | st.floats(allow_nan=False),
-)
-def test_packing_loses_nothing(
-    task_id: str, chosen: dict[str, object], begun: float, offset: float | None
-) -> None:
-    """Whatever a request and an id hold, halves of surrogate pairs included."""
-    one = Receipt(task_id, chosen, begun, begun, offset)
-
-    assert accepted_log._unpacked(accepted_log._packed([one])) == [one]
+    assert len(log) == 1000
+    assert list(log) == added
 
 
-def test_they_are_forgotten_by_portions_and_then_one_by_one() -> None:
-    """A portion stays until its last one is too old; of what goes, the ids are given in order."""
-    kept = Receipts()
-    for number in range(MANY):
-        kept.add(receipt(number))
+def test_the_oldest_ones_are_forgotten_one_by_one() -> None:
+    """Each that ended before the time is removed, and its id is given, in order; all others stay
+    as they are. Where nothing is that old, nothing changes."""
+    log = AcceptedLog()
+    added = [accepted(number) for number in range(1000)]
+    for one in added:
+        log.add(one)
 
-    gone = [list(kept.forget_before(time)) for time in (PORTION - 1.0, PORTION + 0.5, MANY + 1.0)]
+    gone = [list(log.forget_before(time)) for time in (0.0, 300.0, 300.5, 300.5)]
 
-    assert [len(ids) for ids in gone] == [0, PORTION, MANY - PORTION]
-    assert [*gone[1], *gone[2]] == [f"task-{number}" for number in range(MANY)]
-    assert not len(kept)
-    assert not kept.reach_before(MANY * 2.0)
+    assert [len(ids) for ids in gone] == [0, 300, 1, 0]
+    assert [*gone[1], *gone[2]] == [one.task_id for one in added[:301]]
+    assert list(log) == added[301:]
+    assert not log.reaches_before(301.0)
+    assert log.reaches_before(301.5)
+
+    assert len(list(log.forget_before(1e9))) == 699
+    assert not len(log)
+    assert not log.reaches_before(1e9)
 
 
-def test_packed_ones_take_little_memory() -> None:
-    """Less than a hundred bytes each beside the objects of the last ones."""
-    kept = Receipts()
-    for number in range(MANY):
-        kept.add(receipt(number))
+def test_one_that_ended_late_keeps_those_behind_it() -> None:
+    """The order is that of their answers: where a clock was set back, a younger one stays as long
+    as an older one of a later time."""
+    log = AcceptedLog()
+    for number in (5, 3):
+        log.add(accepted(number))
 
-    assert sum(len(portion) for _, portion in kept._packed) < 100 * (MANY - FRESH)
+    assert not list(log.forget_before(4.0))
+    assert len(log) == 2
+    assert len(list(log.forget_before(6.0))) == 2
+
+
+def test_each_takes_about_half_a_kilobyte() -> None:
+    """As the module says: besides the texts of its request."""
+    log = AcceptedLog()
+    log.add(accepted(0))
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(1000):
+            log.add(accepted(number))
+        each = (tracemalloc.get_traced_memory()[0] - before) / 1000
+    finally:
+        tracemalloc.stop()
+
+    assert 256 < each < 640

@@ -305,8 +305,8 @@ async def _fail(veo: VeoClient) -> None:
 
 
 async def _cancel(veo: VeoClient) -> None:
-    assert veo._reconciler._looking is not None
-    veo._reconciler._looking.cancel()
+    assert veo._reconciler._looking._task is not None
+    veo._reconciler._looking._task.cancel()
 
 
 @pytest.mark.asyncio

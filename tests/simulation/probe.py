@@ -36,7 +36,7 @@ class Probe:
         self._begin = submits._begin
         self._conclude = submits._conclude
         self._resolve = reconciler.resolve
-        veo._callback_router._luck = Random(f"tokens of {plug.process}")
+        veo._callback_router._rng = Random(f"tokens of {plug.process}")
         joints: list[tuple[Any, str, Any]] = [
             (submits, "_begin", self._began),
             (submits, "_conclude", self._concluded),

@@ -562,9 +562,7 @@ async def test_a_callback_that_is_expected_later_counts_at_once() -> None:
         waiting = asyncio.create_task(veo.wait("t0"))
         await asyncio.sleep(10.0)
         asked = len(board.questions)
-        veo._tracker.expect(
-            veo._tracker.attach("t0"), CallbackHandle("", lambda ticket, wakes: True)
-        )
+        veo._tracker.expect(veo._tracker.attach("t0"), CallbackHandle("", veo._callback_router))
         await asyncio.sleep(9.0)
         asked_since = len(board.questions) - asked
         board.finish("t0")

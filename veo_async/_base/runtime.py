@@ -31,13 +31,13 @@ async def in_thread(function: Callable[..., Any], /, *args: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What a `VeoClient` takes from the machine besides the network and the disk.
+    """The things besides the network and the disk that a `VeoClient` takes from the machine.
 
     Args:
         wall_clock: returns Unix time in seconds.
         rng: the source of all random numbers: the jitter of delays and backoffs.
         run_sync: awaits a blocking function with its arguments, in a worker thread by default.
-            On a loop with virtual time it may call the function where it stands.
+            On a loop with virtual time it may call the function directly.
     """
 
     wall_clock: Callable[[], float] = time.time
@@ -47,14 +47,14 @@ class Runtime:
     def with_steady_clock(self) -> Runtime:
         """The same, with a wall clock that runs as steadily as the event loop's.
 
-        If somebody set the wall clock while a submit is open, a lost one would be looked for at
+        If the machine's clock were set while a submit is open, a lost submit would be looked for at
         the wrong time.
         """
         return replace(self, wall_clock=_Steady(self.wall_clock))
 
 
 class _Steady:
-    """Reads a wall clock once, and goes on from there by the event loop's time."""
+    """A wall clock that is read once and then continues by the event loop's time."""
 
     def __init__(self, wall_clock: Callable[[], float]) -> None:
         self._wall = wall_clock

@@ -1,7 +1,8 @@
-"""Waiting for something until a deadline, thousands of times a second.
+"""An event whose waiters may have a deadline: the one kind of event in the client.
 
-asyncio's own event and timeout cost twice as much together, and anyio's three times: a timeout
-watches over whatever a task does meanwhile, and here one task waits for one thing.
+Thousands of waits a second go through it. asyncio's own event and timeout cost twice as much
+together, and anyio's three times: a timeout guards all that a task does in a block, and here a task
+waits for one thing.
 """
 
 from __future__ import annotations
@@ -11,46 +12,55 @@ from math import inf
 
 
 class Signal:
-    """Something that happens, as asyncio's event; who waits for it may have a deadline."""
+    """An event as asyncio's; each waiter may have a deadline, and `pulse` wakes without setting."""
 
     __slots__ = ("_is_set", "_waiters")
 
     def __init__(self) -> None:
         self._is_set = False
         # In the order in which they came, so that a run can be repeated.
-        self._waiters: dict[asyncio.Future[None], None] = {}
+        self._waiters: dict[asyncio.Future[bool], None] = {}
 
     def is_set(self) -> bool:
-        """Whether it has happened."""
+        """Whether it is set."""
         return self._is_set
 
     def set(self) -> None:
-        """It happens now: all who wait go on."""
+        """Set it, and wake all waiters."""
         self._is_set = True
-        for waiter in self._waiters:
-            _wake(waiter)
+        self.pulse()
 
     def clear(self) -> None:
-        """It has not happened yet."""
+        """Unset it: later waiters wait for the next `set` or `pulse`."""
         self._is_set = False
 
+    def pulse(self) -> None:
+        """Wake the waiters of this moment, and set nothing: later ones wait for the next time."""
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(True)
+
     async def wait(self, *, until: float = inf) -> bool:
-        """Whether it happens ``until`` then, in monotonic seconds; returns as soon as it does."""
+        """Wait for `set` or `pulse`, at most ``until`` then, in monotonic seconds.
+
+        Returns:
+            Whether it came. Returns immediately if the signal is already set.
+        """
         if self._is_set:
             return True
         loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[None] = loop.create_future()
-        alarm = None if until == inf else loop.call_at(until, _wake, waiter)
+        waiter: asyncio.Future[bool] = loop.create_future()
+        alarm = None if until == inf else loop.call_at(until, _expire, waiter)
         self._waiters[waiter] = None
         try:
-            await waiter
+            came = await waiter
         finally:
             del self._waiters[waiter]
             if alarm:
                 alarm.cancel()
-        return self._is_set
+        return came or self._is_set  # it may be set between the deadline and this step
 
 
-def _wake(waiter: asyncio.Future[None]) -> None:
+def _expire(waiter: asyncio.Future[bool]) -> None:
     if not waiter.done():
-        waiter.set_result(None)
+        waiter.set_result(False)

@@ -86,9 +86,8 @@ def read_base_url(text: object) -> Address:
         if address.query or "#" in str(text):
             _refuse("must have neither a query nor a fragment")
     except AddressError as exc:
-        raise InvalidRequestError(
-            f"base_url (or ACEDATACLOUD_API_BASE_URL) {exc}. Nothing was sent.", field="base_url"
-        ) from None
+        problem = f"base_url (or ACEDATACLOUD_API_BASE_URL) {exc}."
+        raise InvalidRequestError(problem, field="base_url") from None
     return Address(
         address.scheme, address.host, address.port, address.path.rstrip("/"), address.query
     )
@@ -106,7 +105,7 @@ def read_public_url(text: object) -> Address:
         if address.query or "#" in str(text):
             _refuse("must have neither a query nor a fragment")
     except AddressError as exc:
-        problem = f"public_url {exc}. Nothing was sent."
+        problem = f"public_url {exc}."
         raise InvalidRequestError(problem, field="public_url") from None
     return replace(address, path=address.path.rstrip("/"))
 

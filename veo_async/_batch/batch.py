@@ -25,8 +25,13 @@ __all__ = ["Asked", "Batch", "BatchDeps", "Options", "run_all"]
 
 
 class Batch:
-    """A batch. ``async with`` returns the iterator over its outcomes; leaving it stops the items
-    under way and closes the journal."""
+    """A batch, as `VeoClient.batch` makes it.
+
+    ``async with`` returns the iterator over its outcomes. At the end of the block no more items are
+    started, the POSTs that have started may finish, and the journal is closed.
+    """
+
+    __module__ = "veo_async"
 
     def __init__(
         self,
@@ -70,12 +75,13 @@ class Batch:
         return await Journal.open(path, run_sync=runtime.run_sync, wall_clock=runtime.wall_clock)
 
     async def preview(self) -> Preview:
-        """Count what entering the batch would do. Nothing is sent, and no journal is created.
+        """The numbers of items by what the batch would do with them.
 
-        The whole input is read, so an iterator is used up by it.
+        Nothing is sent, and no journal is created. The whole input is read, so an iterator is
+        exhausted afterwards.
 
         Raises:
-            InvalidRequestError: the input contains something that is no request.
+            InvalidRequestError: the input contains an entry that is no request.
             JournalError: the journal cannot be read, or has another request with one of the keys.
         """
         if not self._path or not self._path.exists():

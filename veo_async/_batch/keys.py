@@ -50,8 +50,8 @@ class Keys:
             InvalidRequestError: it is taken.
         """
         if not self._add(key):
-            problem = f"The key {key!r} comes twice in the input. The second one was not sent."
-            raise InvalidRequestError(problem, field="key")
+            problem = f"The key {key!r} comes twice in the input."
+            raise InvalidRequestError(problem, field="key", advice="The second one was not sent.")
         return key
 
     def _add(self, key: str) -> bool:

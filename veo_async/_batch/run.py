@@ -14,6 +14,7 @@ from itertools import count
 
 import anyio
 
+from .._base.signal import Signal
 from .._journal.journal import Journal
 from .._journal.rows import Item
 from .._submit.post import Post
@@ -52,7 +53,7 @@ class Run(AsyncIterator[Outcome]):
         self._under_way: set[asyncio.Task[None]] = set()
         self._ready: deque[tuple[Entry, Outcome]] = deque()
         self._error: Exception | None = None
-        self._changed = anyio.Event()
+        self._changed = Signal()
         self._reading = asyncio.create_task(self._read())
         self._reading.add_done_callback(self._wake)
 
@@ -73,8 +74,7 @@ class Run(AsyncIterator[Outcome]):
         return outcome
 
     def _wake(self, _: object) -> None:
-        self._changed.set()
-        self._changed = anyio.Event()
+        self._changed.pulse()
 
     # The input.
 

@@ -10,8 +10,7 @@ from copy import copy
 from math import inf
 from typing import Protocol
 
-import anyio
-
+from .._base.signal import Signal
 from .._submit.verdict import Accepted, Refused, Uncertain, Verdict
 from ..errors import AccountError, VeoError
 
@@ -34,7 +33,7 @@ class SpendingGate:
         self._limit = inf if limit is None else limit
         self._billed = 0
         self._open: dict[OpenPost, None] = {}  # in order, so that a run can be repeated
-        self._changed = anyio.Event()
+        self._changed = Signal()
         self.account_error: AccountError | None = None
 
     @property
@@ -65,7 +64,7 @@ class SpendingGate:
     def leave(self, post: OpenPost) -> None:
         """A POST that bought nothing has ended, or is not sent."""
         self._open.pop(post, None)
-        self._wake()
+        self._changed.pulse()
 
     def conclude(self, post: OpenPost, verdict: Verdict) -> bool:
         """A POST has ended. Returns whether it may be on the bill."""
@@ -79,15 +78,11 @@ class SpendingGate:
     def give_back(self) -> None:
         """A POST that may have been on the bill provably bought nothing."""
         self._billed -= 1
-        self._wake()
+        self._changed.pulse()
 
     def notice(self, error: BaseException) -> None:
         """Send nothing more after an error of the account."""
         if isinstance(error, AccountError) and not self.account_error:
             self.account_error = copy(error)  # for requests that were not sent, so without its task
             self.account_error.task_id, self.account_error.may_have_cost = None, False
-            self._wake()
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = anyio.Event()
+            self._changed.pulse()

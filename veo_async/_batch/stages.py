@@ -25,6 +25,9 @@ MANY = 1000
 PASSING = (AccountError, NoAPIError, RateLimitError, ServerError)
 """Refusals for a reason outside of the request, so a later run sends it again."""
 
+PAID = "It stays paid for."
+"""The advice of an error about a video that was made."""
+
 
 def event_of(
     key: str,
@@ -81,9 +84,12 @@ def upscaling(request: VideoRequest, generation: Generation) -> Get1080p | None:
         return None
     video_id = generation.video.id
     if not video_id:
-        problem = "The video has no id, so there is no 1080p version of it. It stays paid for."
-        raise InvalidRequestError(problem, field="video")
-    return Get1080p(video_id=video_id, model=request.model)
+        problem = "The video has no id, so there is no 1080p version of it."
+        raise InvalidRequestError(problem, field="video", advice=PAID)
+    try:
+        return Get1080p(video_id=video_id, model=request.model)
+    except InvalidRequestError as error:  # no request can contain this id
+        raise InvalidRequestError(error.message, field="video", advice=PAID) from error
 
 
 def unexpected(error: Exception) -> VeoError:

@@ -14,7 +14,6 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
-from contextvars import Context
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
@@ -25,6 +24,7 @@ import anyio
 
 from .._base.runtime import RunSync
 from .._base.signal import Signal
+from .._base.worker import Worker
 from ..errors import JournalError
 from .cache import Book, entered
 from .events import Accepted, Event, Intended
@@ -54,7 +54,7 @@ class _Entry:
 @dataclass(slots=True, eq=False)
 class _Transaction:
     entries: list[_Entry] = field(default_factory=list)
-    over: asyncio.Event = field(default_factory=asyncio.Event)
+    over: Signal = field(default_factory=Signal)
 
 
 class Journal:
@@ -76,7 +76,7 @@ class Journal:
         self._wall = wall_clock
         self._next = _Transaction()
         self._current: _Transaction | None = None
-        self._writer: asyncio.Task[None] | None = None
+        self._writer = Worker(self._write, "veo_async journal", on_failure=self._cut)
         self._book = Book()
         self._began = -inf  # when the last commit began, by the event loop's time
         self._hurry = Signal()
@@ -180,11 +180,7 @@ class Journal:
         self._next.entries.append(entry)
         if hurried:
             self._hurry.set()
-        if self._writer is None:
-            loop = asyncio.get_running_loop()
-            # An empty context: what the caller's context holds must not live on in our task.
-            self._writer = loop.create_task(self._write(), context=Context())
-            self._writer.add_done_callback(self._cut)
+        self._writer.ensure()
         return self._next, entry
 
     async def _write(self) -> None:
@@ -196,19 +192,16 @@ class Journal:
             self._began = loop.time()
             self._current, self._next = self._next, _Transaction()
             await self._commit(self._current)
-        self._current = self._writer = None
+        self._current = None
 
-    def _cut(self, writer: asyncio.Task[None]) -> None:
+    def _cut(self, cause: BaseException) -> None:
         """Whoever cuts the writer, even before it began, cuts all that is queued: nobody may wait
         for ever."""
-        cause = asyncio.CancelledError() if writer.cancelled() else writer.exception()
-        if cause is None:
-            return
         for transaction in (self._current, self._next):
             if transaction:
                 self._fail(transaction.entries, cause)
                 self._finish(transaction)
-        self._current, self._next, self._writer = None, _Transaction(), None
+        self._current, self._next = None, _Transaction()
 
     async def _commit(self, transaction: _Transaction) -> None:
         for entry in transaction.entries:
@@ -308,8 +301,7 @@ class Journal:
             await self.flush()
         finally:
             with anyio.CancelScope(shield=True):
-                if self._writer:
-                    await asyncio.wait([self._writer])
+                await self._writer.join()
                 await self._run_sync(self._file.close)
 
     async def __aenter__(self) -> Self:

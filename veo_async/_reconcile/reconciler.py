@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from contextvars import Context
 from dataclasses import dataclass, field
-
-import anyio
 
 from .._base.fingerprints import Fingerprints
 from .._base.runtime import Runtime
+from .._base.signal import Signal
+from .._base.worker import Worker
 from .._tracking.task_list import TaskListClient
 from .._wire.http import API
 from .._wire.requests import By
 from ..callbacks._registry import CallbackHandle
 from ..errors import APIError, VeoError
 from ..models import TaskRecord
-from .accepted_log import Receipts
+from .accepted_log import AcceptedLog
 from .comparison import normalise
 from .decision import (
     FIRST_LOOK,
@@ -56,7 +55,7 @@ class _Open:
     adopted: Callable[[str], None] | None
     callback: CallbackHandle | None
     decision: Conclusion | None = None
-    over: anyio.Event = field(default_factory=anyio.Event)
+    over: Signal = field(default_factory=Signal)
 
 
 class Reconciler:
@@ -75,13 +74,15 @@ class Reconciler:
         self._unanswered: dict[object, LostSubmit] = {}
         # Whether a submit was answered with an id at once: with a callback (True), without (False).
         self._at_once: set[bool] = set()
-        self._receipts = Receipts()
+        self._receipts = AcceptedLog()
         self._older = Fingerprints()
         self._earlier: dict[str, Receipt] = {}
         self._attached: dict[str, float] = {}
         self._open: list[_Open] = []
-        self._wake = anyio.Event()
-        self._looking: asyncio.Task[None] | None = None
+        self._wake = Signal()
+        self._looking = Worker(
+            self._look_while_lost, "veo_async looks", on_failure=self._looking_failed
+        )
         self._closed = False
 
     @property
@@ -103,7 +104,7 @@ class Reconciler:
         if at_once:
             self._at_once.add(called_back)
         self._receipts.add(receipt)
-        if self._receipts.reach_before(self._runtime.wall_clock() - KEEP):
+        if self._receipts.reaches_before(self._runtime.wall_clock() - KEEP):
             for task_id in self._receipts.forget_before(self._oldest()):
                 self._older.add(task_id)
 
@@ -152,10 +153,10 @@ class Reconciler:
         )  # this clock may have been set back since
         entry = _Open(Case(lost), ended + FIRST_LOOK, adopted, callback)
         self._open.append(entry)
-        self._start()
+        self._wake.set()
+        self._looking.ensure()
         try:
-            with anyio.move_on_at(deadline):
-                await entry.over.wait()
+            await entry.over.wait(until=deadline)
         finally:
             self._open.remove(entry)
         return entry.decision or CannotTell("the time to wait was over before the list could tell")
@@ -167,22 +168,12 @@ class Reconciler:
                 entry.next_look = self._runtime.wall_clock()
                 self._wake.set()
 
-    def _start(self) -> None:
-        self._wake.set()
-        if self._looking is None or self._looking.done():
-            # An empty context: what the caller's context holds must not live on in our task.
-            loop = asyncio.get_running_loop()
-            run = self._look_while_lost()
-            self._looking = loop.create_task(run, name="veo_async looks", context=Context())
-            self._looking.add_done_callback(self._ended)
-
     async def _look_while_lost(self) -> None:
         while pending := [entry for entry in self._open if entry.decision is None]:
-            self._wake = anyio.Event()
+            self._wake.clear()
             pause = min(entry.next_look for entry in pending) - self._runtime.wall_clock()
             if pause > 0:
-                with anyio.move_on_after(pause):
-                    await self._wake.wait()
+                await self._wake.wait(until=asyncio.get_running_loop().time() + pause)
                 continue
             await self._look(pending)
 
@@ -292,14 +283,12 @@ class Reconciler:
             return records, False
         return records, complete
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _looking_failed(self, cause: BaseException) -> None:
         """Whatever ended the looking, nobody is left waiting for it."""
-        if task.cancelled():
+        if isinstance(cause, asyncio.CancelledError):
             reason = CLOSED if self._closed else "the looking was cancelled"
-        elif failed := task.exception():
-            reason = f"the looking itself failed ({failed!r})"
         else:
-            return
+            reason = f"the looking itself failed ({cause!r})"
         for entry in self._open:
             entry.decision = entry.decision or CannotTell(reason)
             entry.over.set()
@@ -307,6 +296,4 @@ class Reconciler:
     async def aclose(self) -> None:
         """End the looking; what is still lost stays uncertain."""
         self._closed = True
-        if self._looking and not self._looking.done():
-            self._looking.cancel()
-            await asyncio.wait([self._looking])
+        await self._looking.aclose()

@@ -24,14 +24,14 @@ from .verdict import NotSent, Refused, Uncertain
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """What one submit has been through.
+    """The history of one submit.
 
     Attributes:
         started: when it began, in monotonic seconds.
         action: the spelling to send next.
-        unsent: how often it provably was not sent.
-        throttled: how often it was answered with 429.
-        lost: how often it ended uncertain (counts only where that is sent again).
+        unsent: the number of POSTs that provably were not sent.
+        throttled: the number of those that were answered with 429.
+        lost: the number of those that ended uncertain (counts only where that is sent again).
         misspelled: the refusal that the first spelling met, once the other one is tried.
         unproven: the first one that ended uncertain and was sent again all the same, at the
             caller's risk: whatever follows, it may have been billed.
@@ -114,7 +114,7 @@ def uncertain(verdict: Uncertain) -> SubmissionUncertainError:
 
 
 def absent(verdict: Uncertain, lost: int) -> ConnectionFailedError:
-    """The error for a submit that was sent so often, and each time provably not accepted."""
+    """The error for a submit that was sent several times, and each time provably not accepted."""
     times = "once" if lost == 1 else f"{lost} times"
     return ConnectionFailedError(
         f"The submit was sent {times}, and no answer came that proves anything "
@@ -123,7 +123,7 @@ def absent(verdict: Uncertain, lost: int) -> ConnectionFailedError:
 
 
 def undecided(error: SubmissionUncertainError, reason: str) -> SubmissionUncertainError:
-    """The error for a submit that was looked for in the task list, in vain."""
+    """The error for a submit about which the task list could not tell either."""
     message = f"{error.message} The task list cannot tell either: {reason}."
     return SubmissionUncertainError(message, trace_id=error.trace_id)
 

@@ -74,8 +74,8 @@ NOT_SENT: Mapping[str, tuple[str, frozenset[str]]] = {
         ),
     ),
 }
-"""Per family of exceptions: where to look, and what proves that nothing was sent. A family that
-is not here proves nothing."""
+"""For each family of exceptions: which exception to read, and the classes that prove that nothing
+was sent. A family that is not in the table proves nothing."""
 
 GATEWAY_STATUSES = frozenset({408, 429, 499})
 """A gateway's word about time, not the service's word about the request. 408 and 499 prove
@@ -121,7 +121,7 @@ def judge(answer: Answer) -> Verdict:
     if isinstance(answer, Failure):
         return _judge_failure(answer)
     fields = parse_object(answer)
-    # First of all: a task that has an id was accepted, whatever else its answer says.
+    # First: a task that has an id was accepted, whatever else its answer says.
     if accepted := _acceptance(answer.status, fields):
         return accepted
     if answer.status == 429 or (_is_refusal(answer.status) and error_body(fields)):
@@ -151,7 +151,7 @@ def _acceptance(http_status: int, fields: dict[str, Any] | None) -> Accepted | N
 
 
 def event_of_verdict(context: EventContext, verdict: Verdict, *, at: float) -> events.ItemEvent:
-    """The event for what a POST came to that was over ``at`` (Unix seconds)."""
+    """The event for a POST that was over ``at`` (Unix seconds)."""
     subject, seconds = context.subject(), context.age(at) or 0.0
     match verdict:
         case Accepted(task_id, status):

@@ -84,7 +84,10 @@ class TaskListClient:
 
 
 class Tasks:
-    """The account's task list: ``veo.tasks``."""
+    """The account's task list, as ``veo.tasks``. Reading it is free, and failures that may pass are
+    retried."""
+
+    __module__ = "veo_async"
 
     def __init__(self, asked: TaskListClient) -> None:
         self._queries = asked
@@ -92,9 +95,16 @@ class Tasks:
     async def retrieve(self, task_id: str) -> TaskRecord:
         """The record of one task, as it is now.
 
+        Args:
+            task_id: the task's id.
+
         Raises:
+            InvalidRequestError: ``task_id`` is no id.
             TaskNotFoundError: the service does not know this id.
-            VeoError: the service refused or could not be asked.
+            APIError: the service refused to answer.
+            RateLimitError: the service answered 429, also to the retries.
+            ConnectionFailedError: the service could not be reached.
+            ClientClosedError: the client was closed.
         """
         return await self._queries.one(read_task_id(task_id))
 
@@ -103,8 +113,15 @@ class Tasks:
 
         An id that the service does not know is left out; one that is given twice comes once.
 
+        Args:
+            task_ids: the tasks' ids, any number of them.
+
         Raises:
-            VeoError: the service refused or could not be asked.
+            InvalidRequestError: one of them is no id.
+            APIError: the service refused to answer.
+            RateLimitError: the service answered 429, also to the retries.
+            ConnectionFailedError: the service could not be reached.
+            ClientClosedError: the client was closed.
         """
         # A single text is iterable too, but its letters are no ids.
         ids = [task_ids] if isinstance(task_ids, str) else task_ids
@@ -121,14 +138,23 @@ class Tasks:
     ) -> AsyncIterator[TaskRecord]:
         """The account's tasks, newest first, read page by page as they are consumed.
 
+        ::
+
+            async for record in veo.tasks.list(created_at_min=time.time() - 3600):
+                print(record.id, record.state)
+
         Args:
             created_at_min: only tasks since then: Unix seconds, or an aware ``datetime``.
-            created_at_max: only tasks until then.
-            type: only tasks that bear this label, such as ``videos``. The service's labels are not
+            created_at_max: only tasks until then: Unix seconds, or an aware ``datetime``.
+            type: only tasks with this label, such as ``videos``. The service's labels are not
                 reliable, so leave it out to look for a submit that may have been paid for.
 
         Raises:
-            VeoError: the service refused or could not be asked.
+            InvalidRequestError: a time is neither Unix seconds nor an aware ``datetime``.
+            APIError: the service refused to answer.
+            RateLimitError: the service answered 429, also to the retries.
+            ConnectionFailedError: the service could not be reached.
+            ClientClosedError: the client was closed.
         """
         first, last = read_moment(created_at_min), read_moment(created_at_max)
         pages = self._queries.pages(created_at_min=first, created_at_max=last, type=type)

@@ -11,12 +11,12 @@ import asyncio
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import Context
 from dataclasses import replace
 from weakref import WeakValueDictionary
 
 from .._base.runtime import Runtime
 from .._base.signal import Signal
+from .._base.worker import Worker
 from .._events import UNKNOWN, EventContext, EventEmitter
 from .._limits.limiter import Limiter
 from .._limits.slots import Place
@@ -64,7 +64,9 @@ class Tracker:
         self._budget = poll_budget.Budget(policy.per_second)
         self._wake = Signal()
         self._asleep_until = float("-inf")
-        self._polling: asyncio.Task[None] | None = None
+        self._polling = Worker(
+            self._poll_while_watched, "veo_async polls", on_failure=self._polling_failed
+        )
         self._closed = False
 
     # What callers do.
@@ -123,7 +125,7 @@ class Tracker:
         self._kept[tracked.task_id] = tracked
         if self._is_watched(tracked):
             self._watch(tracked)
-            self._start()  # for who queued for a place while this one was not yet accepted
+            self._polling.ensure()  # for who queued for a place while this one was not yet accepted
 
     def _evict_idle(self) -> None:
         """Take for finished what nobody asked for in a long time: who submits for ever and never
@@ -157,7 +159,7 @@ class Tracker:
             # Submitted elsewhere, or in an earlier run: it is in flight all the same.
             tracked.place, tracked.is_guest = self._limiter.places.count(), True
         self._watch(tracked)
-        self._start()
+        self._polling.ensure()
         try:
             yield
         finally:
@@ -172,7 +174,7 @@ class Tracker:
             if not tracked.waiters:  # else it is asked about anyhow
                 self._requeue(tracked)
         self._wake.set()
-        self._start()
+        self._polling.ensure()
         try:
             yield
         finally:
@@ -260,14 +262,6 @@ class Tracker:
         self._unwatch(tracked)
 
     # The polling task.
-
-    def _start(self) -> None:
-        if self._polling is None or self._polling.done():
-            run = self._poll_while_watched()
-            # An empty context: what the caller's context holds must not live on in our task.
-            loop = asyncio.get_running_loop()
-            self._polling = loop.create_task(run, name="veo_async polls", context=Context())
-            self._polling.add_done_callback(self._polling_ended, context=Context())
 
     async def _poll_while_watched(self) -> None:
         # anyio's group would leave a poll that is cancelled before its first step never awaited.
@@ -413,15 +407,9 @@ class Tracker:
         self._health = poll_replies.Health(since=_now())
         self._quiet_until = float("-inf")
 
-    def _polling_ended(self, task: asyncio.Task[None]) -> None:
+    def _polling_failed(self, cause: BaseException) -> None:
         """Whatever ended the polling, nobody is left waiting for it."""
-        failed = None if task.cancelled() else task.exception()
-        if task.cancelled() or failed or self._closed:
-            self._fail_all(failed)
-        elif self._somebody_waits():
-            self._start()  # somebody who came while it was ending
-
-    def _fail_all(self, failed: BaseException | None) -> None:
+        failed = None if isinstance(cause, asyncio.CancelledError) else cause
         self._open_polls = 0
         self._questions.clear()
         for tracked in list(self._kept.values()):
@@ -438,9 +426,7 @@ class Tracker:
     async def aclose(self) -> None:
         """End the polling; whoever still waits hears that the client was closed."""
         self._closed = True
-        if self._polling and not self._polling.done():
-            self._polling.cancel()
-            await asyncio.wait([self._polling])
+        await self._polling.aclose()
 
 
 def _now() -> float:

@@ -62,7 +62,7 @@ class Callbacks(Receiver):
         super().__init__(CallbackRegistry(TokenSigner(public_url, secret)), on_unknown=on_unknown)
 
     def __repr__(self) -> str:
-        return f"Callbacks({self.desk.mint.public_url!r})"
+        return f"Callbacks({self.registry.signer.public_url!r})"
 
     def hand_over(self, token: str, body: bytes) -> bool:
         """Take a delivery that came to another process; call it on the client's event loop.
@@ -75,9 +75,9 @@ class Callbacks(Receiver):
             Whether its submit is of this process. A forged token and a body that is no delivery
             are nobody's.
         """
-        nonce = self.desk.mint.nonce_of(token)
+        nonce = self.registry.signer.nonce_of(token)
         try:
-            return nonce is not None and self._deliver(nonce, body) != "unknown"
+            return nonce is not None and self._deliver(nonce, body)
         except Refusal:
             return False
 
@@ -127,4 +127,4 @@ def parse(body: bytes) -> Generation:
         return read_body(body)
     except Refusal as refusal:
         problem = f"This is no callback: {refusal.why}."
-        raise InvalidRequestError(problem, field="body") from None
+        raise InvalidRequestError(problem, field="body", advice="") from None

@@ -16,7 +16,7 @@ from typing import Any
 
 import anyio
 
-from . import _deliveries, _registry, _tokens
+from . import _deliveries, _tokens
 from ._deliveries import Refusal
 from ._registry import CallbackRegistry
 
@@ -47,11 +47,11 @@ class Receiver:
     """Takes deliveries, and answers them.
 
     Attributes:
-        desk: whose they are.
+        registry: knows the submits that they are for.
     """
 
-    def __init__(self, desk: CallbackRegistry, *, on_unknown: HandOver | None) -> None:
-        self.desk = desk
+    def __init__(self, registry: CallbackRegistry, *, on_unknown: HandOver | None) -> None:
+        self.registry = registry
         self._on_unknown = on_unknown
         self._open: Counter[bytes] = Counter()
 
@@ -81,24 +81,38 @@ class Receiver:
         length = names.get(b"content-length")
         path = str(scope["path"])
         nonce = _deliveries.read_head(
-            self.desk.mint, scope["method"], path, length.decode("latin-1") if length else None
+            self.registry.signer,
+            scope["method"],
+            path,
+            length.decode("latin-1") if length else None,
         )
         with self._reading(nonce):
             body = await _read(receive)
-        if self._deliver(nonce, body) != "unknown":
+        if self._deliver(nonce, body):
             return 204
         if self._on_unknown and await self._hand_over(_tokens.token_in(path), body):
             return 204
         raise Refusal(503, "its submit is not of this process")
 
-    def _deliver(self, nonce: bytes, body: bytes) -> _registry.Receipt:
-        """A whole delivery came to a genuine token.
+    def _deliver(self, nonce: bytes, body: bytes) -> bool:
+        """Notify the client whose submit has this genuine token; returns whether it is known here.
 
         Raises:
-            Refusal: its body is none.
+            Refusal: the body is no delivery.
         """
-        claimed_task_id = _deliveries.said_by(_deliveries.read_body(body))
-        return self.desk.receive(nonce, claimed_task_id, now=asyncio.get_running_loop().time())
+        claimed_task_id = _deliveries.claimed_task_id(body)
+        now = asyncio.get_running_loop().time()
+        delivery = self.registry.receive(nonce, claimed_task_id, now=now)
+        if delivery is None:
+            return False
+        if not delivery.times:
+            return True
+        handle, times = delivery.handle, delivery.times
+        if not handle.listener.notify(handle, times):
+            self.registry.forget(handle.listener)  # its loop ended, and it was never closed
+            return False
+        handle.woken = times[0]
+        return True
 
     @contextmanager
     def _reading(self, nonce: bytes) -> Iterator[None]:

@@ -27,7 +27,7 @@ class Refusal(Exception):
 TOO_LONG = f"the body has more than {BODY} bytes"
 
 
-def read_head(mint: TokenSigner, method: str, path: str, length: str | None) -> bytes:
+def read_head(signer: TokenSigner, method: str, path: str, length: str | None) -> bytes:
     """The nonce that a request came to.
 
     Raises:
@@ -35,7 +35,7 @@ def read_head(mint: TokenSigner, method: str, path: str, length: str | None) -> 
     """
     if method != "POST":
         raise Refusal(405, "the method is not POST")
-    nonce = mint.nonce_of(path)
+    nonce = signer.nonce_of(path)
     if nonce is None:
         raise Refusal(404, "the token is forged, or of another secret")
     if length is not None and not (length.isdecimal() and int(length[:20]) <= BODY):
@@ -60,6 +60,10 @@ def read_body(body: bytes) -> Generation:
     return Generation.model_validate(value)
 
 
-def said_by(generation: Generation) -> str | None:
-    """The task that a delivery speaks of, if that can be an id."""
-    return task_id_in(generation.task_id)
+def claimed_task_id(body: bytes) -> str | None:
+    """The task that a delivery names, if that can be an id.
+
+    Raises:
+        Refusal: the body is no delivery.
+    """
+    return task_id_in(read_body(body).task_id)

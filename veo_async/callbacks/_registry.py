@@ -1,19 +1,17 @@
-"""The callback address of each submit, and what a delivery to it may do.
+"""The callback address of each submit, and what a delivery to it may cause.
 
 The law: the service signs nothing, so a delivery is a hint and never an answer. It wakes the task
-whose token it came to; what its body says is told to nobody. A token wakes its task at most once
-in `SPACING` seconds and never after its end, so that one who replays a real address causes a
-bounded number of polls and nothing else.
+whose token it came to; its body is passed on to nobody. A token wakes its task at most once in
+`SPACING` seconds and never after its end, so that replaying a real address causes a bounded number
+of polls and nothing else.
 
-A token is a random number with its HMAC: nothing need be stored to tell it from a forged one.
+The registry decides and remembers; the receiver notifies the listener that `receive` names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal
-from weakref import WeakValueDictionary
+from typing import Protocol
 
 from .._base.lru import put
 from .._base.redaction import REPLACEMENT
@@ -21,46 +19,61 @@ from .._wire.replies import Answer, Failure
 from ._tokens import TokenSigner, token_in
 
 SPACING = 5.0
-"""Seconds between two looks that one token can cause."""
+"""Seconds between two polls that one token can cause."""
 
 GATHER = 0.25
-"""Seconds from one poll to the next that a delivery causes: those that come in between share it."""
+"""Seconds between two polls that deliveries cause: all that come in between share the second."""
 
-KNOWN = 10_000
-"""How many tasks are remembered that nobody waits for, so that who comes later is woken, and a late
-repetition is answered with 2xx; half a kilobyte each."""
+KNOWN = 100_000
+"""How many submits are known by their addresses, the latest ones: as many as one process may have
+in flight. Each takes half a kilobyte."""
 
 UNCLAIMED = 1_000
-"""How many deliveries for nobody here are remembered, in case their submit is resumed later."""
+"""How many deliveries for unknown submits are remembered, in case a run is resumed later."""
 
 
 PollTimes = tuple[float, ...]
-"""When to look, in monotonic seconds, ascending."""
-
-Receipt = Literal["woken", "ignored", "unknown"]
-"""What became of a delivery: its task will be looked at; there was no need; nobody here has it."""
+"""Times of polls, in monotonic seconds, ascending."""
 
 
-@dataclass(slots=True, eq=False, weakref_slot=True)
+class Listener(Protocol):
+    """One client: the receiver notifies it of deliveries for its submits."""
+
+    def notify(self, handle: CallbackHandle, times: PollTimes) -> bool:
+        """A delivery came, so the task is to be polled at these times. Returns whether the client
+        is still open."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
 class CallbackHandle:
-    """The callback of one submit, for as long as its POST or its task is held here.
+    """The callback of one submit.
 
     Attributes:
         url: the address.
-        heard: is told of a delivery: the ticket, and when to look. Returns whether anybody is
-            there to hear.
+        listener: the client that sent the submit, or that has claimed it since.
         task_id: the task, once it is known.
         called: whether a delivery came.
-        said: the task that the last delivery spoke of, for a lost submit; to be checked.
-        woken: when the last look that a delivery caused was due.
+        claimed_task_id: the task id in the body of the last delivery, for a lost submit. Anybody
+            may have sent it.
+        woken: when the last poll that a delivery caused was due.
     """
 
     url: str = field(repr=False)
-    on_delivery: Callable[[CallbackHandle, PollTimes], bool] = field(repr=False)
+    listener: Listener = field(repr=False)
     task_id: str | None = None
     called: bool = False
     claimed_task_id: str | None = None
     woken: float = float("-inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A delivery for a known submit: ``handle.listener`` is to be notified that the task is due at
+    ``times``, unless these are empty."""
+
+    handle: CallbackHandle
+    times: PollTimes
 
 
 def without_token(answer: Answer, handle: CallbackHandle) -> Answer:
@@ -73,10 +86,10 @@ def without_token(answer: Answer, handle: CallbackHandle) -> Answer:
 
 
 def wakes(woken: float, now: float) -> PollTimes:
-    """When a delivery makes its task due; ``woken`` is when the last look of its token was due.
+    """The polls that a delivery causes; ``woken`` is when the last poll of its token was due.
 
-    One that comes too soon after the last is heard once the spacing allows. After each look there
-    is one more: the service may call back before its own record shows the result.
+    A delivery too soon after the last one causes a poll once the spacing allows. Each poll is
+    followed by another: the service may call back before its own record shows the result.
     """
     if woken > now:
         return ()
@@ -85,52 +98,47 @@ def wakes(woken: float, now: float) -> PollTimes:
 
 
 class CallbackRegistry:
-    """All tickets of one `Callbacks`, whichever client has them. Its memory is bounded: by what is
-    held elsewhere, and by `KNOWN` and `UNCLAIMED`."""
+    """The handles of one `Callbacks`, whichever client has them. Its memory is bounded by `KNOWN`
+    and `UNCLAIMED`."""
 
-    def __init__(self, mint: TokenSigner) -> None:
-        self.mint = mint
-        self._live: WeakValueDictionary[bytes, CallbackHandle] = WeakValueDictionary()
-        self._known: dict[bytes, str | None] = {}
+    def __init__(self, signer: TokenSigner) -> None:
+        self.signer = signer
+        self._handles: dict[bytes, CallbackHandle] = {}
         self._unclaimed: dict[bytes, str | None] = {}
 
-    def issue(
-        self, nonce: bytes, on_delivery: Callable[[CallbackHandle, PollTimes], bool]
-    ) -> CallbackHandle:
-        """A ticket for a submit."""
-        handle = CallbackHandle(self.mint.url(nonce), on_delivery)
-        self._live[nonce] = handle
-        put(self._known, nonce, None, KNOWN)
+    def issue(self, nonce: bytes, listener: Listener) -> CallbackHandle:
+        """A handle for a submit."""
+        handle = CallbackHandle(self.signer.url(nonce), listener)
+        put(self._handles, nonce, handle, KNOWN)
         return handle
 
-    def claim(
-        self, url: str, on_delivery: Callable[[CallbackHandle, PollTimes], bool]
-    ) -> CallbackHandle | None:
-        """The ticket of a submit of an earlier run, unless the address is not of this mint."""
-        nonce = self.mint.nonce_of(url)
+    def claim(self, url: str, listener: Listener) -> CallbackHandle | None:
+        """The handle of a submit of an earlier run, unless its address has another signer."""
+        nonce = self.signer.nonce_of(url)
         if nonce is None:
             return None
-        if handle := self._live.get(nonce):
-            handle.on_delivery = on_delivery  # that run was in this process, and is over
+        if handle := self._handles.get(nonce):
+            handle.listener = listener  # that run was in this process, and is over
             return handle
-        handle = self.issue(nonce, on_delivery)
+        handle = self.issue(nonce, listener)
         if nonce in self._unclaimed:
             handle.called, handle.claimed_task_id = True, self._unclaimed.pop(nonce)
         return handle
 
-    def receive(self, nonce: bytes, claimed_task_id: str | None, *, now: float) -> Receipt:
-        """A delivery came to a genuine token; its body spoke of the task ``claimed_task_id``."""
-        handle = self._live.get(nonce)
+    def receive(self, nonce: bytes, claimed_task_id: str | None, *, now: float) -> Delivery | None:
+        """A delivery came to a genuine token, and its body names the task ``claimed_task_id``.
+        ``None`` if the submit is unknown: it belongs to another process, or to a closed client."""
+        handle = self._handles.get(nonce)
         if handle is None:
-            if nonce in self._known:
-                return "ignored"
             put(self._unclaimed, nonce, claimed_task_id, UNCLAIMED)
-            return "unknown"
+            return None
         handle.called, handle.claimed_task_id = True, claimed_task_id or handle.claimed_task_id
-        due = wakes(handle.woken, now)
-        if not due:
-            return "ignored"
-        if not handle.on_delivery(handle, due):
-            return "unknown"
-        handle.woken = due[0]
-        return "woken"
+        return Delivery(handle, wakes(handle.woken, now))
+
+    def forget(self, listener: Listener) -> None:
+        """A client is closed: its submits are unknown until another client claims them."""
+        theirs = [(n, one) for n, one in list(self._handles.items()) if one.listener is listener]
+        for nonce, handle in theirs:
+            del self._handles[nonce]
+            if handle.called:
+                put(self._unclaimed, nonce, handle.claimed_task_id, UNCLAIMED)

@@ -99,3 +99,7 @@ __all__ = [
     "VideoFormat",
     "Wire",
 ]
+
+for _public in map(globals().get, __all__):
+    if isinstance(_public, type):
+        _public.__module__ = __name__  # the door, not the file behind it

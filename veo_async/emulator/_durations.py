@@ -60,7 +60,12 @@ class Looks(Pace):
     count: int = 1
 
     def plan(self, request: Mapping[str, Any], rng: Random, /) -> Plan:
-        """A plan with ``count`` polls (see `Pace.plan`)."""
+        """A plan with ``count`` polls, whatever the request.
+
+        Args:
+            request: the body of the submit.
+            rng: a seeded source of random numbers, for durations only.
+        """
         return Plan(looks=self.count)
 
 
@@ -79,7 +84,12 @@ class Seconds(Pace):
     sigma: float = 0.25
 
     def plan(self, request: Mapping[str, Any], rng: Random, /) -> Plan:
-        """A plan with a random duration (see `Pace.plan`)."""
+        """A plan with a random duration, whatever the request.
+
+        Args:
+            request: the body of the submit.
+            rng: a seeded source of random numbers, for durations only.
+        """
         if not self.mean > 0:
             return Plan()
         return Plan(rng.lognormvariate(math.log(self.mean) - self.sigma**2 / 2, self.sigma))

@@ -38,11 +38,11 @@ def write_gallery(folder: str | os.PathLike[str], *, title: str | None = None) -
     """
     place = Path(folder)
     if not place.is_dir():
-        raise InvalidRequestError(f"{place} is not a folder.", field="folder")
+        raise InvalidRequestError(f"{place} is not a folder.", field="folder", advice="")
     page = place / PAGE
     if page.exists() and MARK not in (read_some(page, 1_000_000_000) or b"")[:1000]:
         problem = f"{page} is not a gallery of ours, so it was left alone. Move it away first."
-        raise InvalidRequestError(problem, field="folder")
+        raise InvalidRequestError(problem, field="folder", advice="")
     cards, notes = cards_of(place)
     cards = add_posters(place, cards)
     write_whole(page, render(title or place.resolve().name or "Videos", cards, notes))
