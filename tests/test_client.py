@@ -478,7 +478,7 @@ async def test_a_cancelled_end_still_closes_everything(how: str) -> None:
     await veo.aclose()
 
     assert veo._api._http.is_closed
-    assert veo._limiter._closed
+    assert veo._limiter.closed
     assert not other_tasks()
 
 

@@ -25,6 +25,7 @@ from ._batch.reader import Asked
 from ._batch.stages import MANY
 from ._downloads.downloader import Downloads
 from ._events import EventEmitter
+from ._limits.admission import Admission
 from ._limits.limiter import Limiter
 from ._reconcile.reconciler import Reconciler
 from ._submit.callback_router import CallbackRouter
@@ -280,8 +281,9 @@ class VeoClient:
             self._tracker,
             self._reconciler,
         )
+        self._admission = Admission(self._limiter, self._tracker)
         self._submitter = Submitter(
-            self._limiter,
+            self._admission,
             self._tracker,
             self._reconciler,
             self._callback_router,
@@ -788,7 +790,7 @@ class VeoClient:
         async with AsyncExitStack() as last:
             last.push_async_callback(self._api.aclose)
             last.push_async_callback(self._downloads.aclose)
-            last.callback(self._limiter.close)
+            last.callback(self._admission.close)
             last.callback(self._callback_router.close)
             last.push_async_callback(self._tracker.aclose)
             last.push_async_callback(self._reconciler.aclose)

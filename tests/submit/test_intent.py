@@ -116,10 +116,10 @@ def rows_of(path: Path) -> dict[str, Row]:
 
 
 def held(veo: VeoClient) -> tuple[Any, ...]:
-    """All that waiters may hold of a limiter."""
-    limiter = veo._limiter
-    free = [lane.calls._value for lane in limiter._lanes.values()]
-    return limiter._past, limiter.places.held, len(limiter._line), free
+    """Open submits, generations in flight, submits in the queue, and free calls."""
+    admission = veo._admission
+    free = [lane.calls._value for lane in veo._limiter._lanes.values()]
+    return len(admission._open), admission.in_flight, len(admission._queue), free
 
 
 @pytest.mark.parametrize("run_sync", [write_at_once, write_slowly])
@@ -196,14 +196,14 @@ async def test_a_cancelled_batch_withdraws_what_it_announced(
         await asyncio.sleep(seconds)
         batch.cancel()
         await asyncio.wait([batch])
-        past, places, line, free = held(veo)
+        open_, in_flight, queued, free = held(veo)
         left = rows_of(path)
         posted = set(shop.times)
         more = await outcomes_of(veo, prompts(12), journal=path)
 
     assert batch.cancelled()
-    assert (past, line, free) == (0, 0, [6, 2])
-    assert places <= len(posted)
+    assert (open_, queued, free) == (0, 0, [6, 2])
+    assert in_flight <= len(posted)
     assert {row.state for row in left.values()} <= {"withdrawn", "accepted", "succeeded"}
     assert {name for name, row in left.items() if row.state != "withdrawn"} <= posted
     assert [outcome.error for outcome in more] == [None] * 12
@@ -220,7 +220,7 @@ async def test_a_deadline_before_its_turn_withdraws_an_intent(
     shop = Shop(seconds=0.1)
     async with buyer(shop, run_sync=run_sync, per_second=0.5) as veo:
         outcomes = await outcomes_of(veo, prompts(6), journal=path, timeout=timeout)
-        past, places, line, free = held(veo)
+        open_, in_flight, queued, free = held(veo)
     late = [outcome for outcome in outcomes if outcome.request.prompt not in shop.times]  # type: ignore[union-attr]
     rows = rows_of(path)
 
@@ -228,8 +228,8 @@ async def test_a_deadline_before_its_turn_withdraws_an_intent(
     assert {type(outcome.error) for outcome in late} == {Late}
     assert not any(outcome.error.may_have_cost for outcome in late if outcome.error)
     assert {row.state for name, row in rows.items() if name not in shop.times} == {"withdrawn"}
-    assert (past, line, free) == (0, 0, [6, 2])
-    assert places <= len(shop.times)
+    assert (open_, queued, free) == (0, 0, [6, 2])
+    assert in_flight <= len(shop.times)
 
 
 @pytest.mark.parametrize("settling", [True, False])

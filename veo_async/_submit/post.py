@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from .._base.signal import Signal
 from .._events import EventContext
-from .._limits.slots import Place
 from .._reconcile.comparison import normalise
 from .._tracking.task import TrackedTask
 from ..callbacks._registry import CallbackHandle
@@ -32,7 +31,7 @@ class Post:
         step: what follows, once it is over; ``None`` if it was accepted.
         tracked: the task that it started, if it was accepted.
         abandoned: whether its caller is gone, so that nobody else will tell what came of it.
-        place: its place in flight.
+        ticket: its number in the queue of submits, by which it is counted as in flight.
         ledger: records what becomes of it.
         context: what the events about it name.
         offset: by how many seconds the service's clock ran ahead when it was sent, if known.
@@ -50,7 +49,7 @@ class Post:
         attempts: Attempts,
         *,
         sent_at: float,
-        place: Place,
+        ticket: int,
         ledger: Ledger,
         offset: float | None,
         callback: CallbackHandle | None,
@@ -63,7 +62,7 @@ class Post:
         self.context = EventContext.of(request, key=ledger.key, sent_at=sent_at)
         self.sent_at = sent_at
         self.ended_at = sent_at
-        self.place = place
+        self.ticket = ticket
         self.attempts = attempts
         self.verdict: Verdict | None = None
         self.step: Step | None = None

@@ -23,8 +23,7 @@ import anyio
 
 from .._base.runtime import Runtime
 from .._events import EventContext, EventEmitter, event_of_absence, event_of_adoption
-from .._limits.limiter import Limiter
-from .._limits.slots import Place
+from .._limits.admission import Admission
 from .._reconcile.decision import Absent, Adopt, CannotTell
 from .._reconcile.reconciler import Reconciler
 from .._reconcile.window import LostSubmit, Receipt
@@ -57,7 +56,7 @@ class Submitter:
 
     def __init__(
         self,
-        limiter: Limiter,
+        admission: Admission,
         tracker: Tracker,
         reconciler: Reconciler,
         callback_router: CallbackRouter,
@@ -67,7 +66,7 @@ class Submitter:
         runtime: Runtime,
         events: EventEmitter,
     ) -> None:
-        self._limiter = limiter
+        self._admission = admission
         self._tracker = tracker
         self._reconciler = reconciler
         self._callback_router = callback_router
@@ -106,20 +105,16 @@ class Submitter:
         ledger = ledger or NullLedger()
         action = self._dialect.spell(request.action)
         attempts = Attempts(started=anyio.current_time(), action=action)
-        ticket = self._limiter.ticket()
+        ticket = self._admission.ticket()
         callback = None if request.callback_url else callback or self._callback_router.issue()
         try:
             while True:
                 url = callback.url if callback else request.callback_url
                 announce = partial(ledger.announce, request, attempts.action, url)
-                place, waited = await self._turn(deadline, ticket, ledger, announce)
+                waited = await self._turn(deadline, ticket, ledger, announce)
                 # The wait for other submits is no retry of this one.
                 attempts = replace(attempts, started=attempts.started + waited)
-                try:
-                    post = self._begin(request, attempts, place, ledger, callback)
-                except BaseException:
-                    place.release()
-                    raise
+                post = self._begin(request, attempts, ticket, ledger, callback)
                 begun.append(post)
                 step = await self._outcome(post, deadline)
                 if isinstance(step, TrackedTask):
@@ -133,30 +128,27 @@ class Submitter:
 
     async def _turn(
         self, deadline: float, ticket: int, ledger: Ledger, announce: Callable[[], Awaitable[None]]
-    ) -> tuple[Place, float]:
-        """Wait until an announced POST may be sent; see `Limiter.enter_submit`."""
-        enter = partial(self._limiter.enter_submit, prepare=announce, is_slow=ledger.is_durable)
+    ) -> float:
+        """Wait until an announced POST may be sent; see `Admission.enter`."""
+        enter = partial(self._admission.enter, prepare=announce, is_slow=ledger.is_durable)
         try:
-            place, waited = await _before(deadline, enter, ticket)
+            waited = await _before(deadline, enter, ticket)
         except BaseException:
             ledger.cancel()
             raise
         try:
             await announce()  # its turn has come, perhaps long after the announcement
         except BaseException:
-            self._limiter.leave("submit")
-            place.release()
+            self._admission.leave(ticket)
             raise
-        return place, waited
+        return waited
 
     async def _outcome(self, post: Post, deadline: float) -> TrackedTask | Again:
-        """What follows a POST. One that started a task gave it its place; one that was abandoned
-        keeps it until it is over; all others give it back."""
+        """What follows a POST."""
         try:
             return await self._follow_up(post, deadline)
         finally:
-            if not post.abandoned and not post.tracked:
-                post.place.release()
+            self._admission.resolved(post.ticket)
 
     async def _follow_up(self, post: Post, deadline: float) -> TrackedTask | Again:
         """Wait until the POST is over, and take the step that follows."""
@@ -255,7 +247,7 @@ class Submitter:
         self,
         request: VideoRequest,
         attempts: Attempts,
-        place: Place,
+        ticket: int,
         ledger: Ledger,
         callback: CallbackHandle | None,
     ) -> Post:
@@ -263,7 +255,7 @@ class Submitter:
         try:
             self._check_open()
         except ClientClosedError:
-            self._limiter.leave("submit")
+            self._admission.leave(ticket)
             ledger.cancel()
             raise
         body = submit_body(
@@ -277,7 +269,7 @@ class Submitter:
             body,
             attempts,
             sent_at=self._runtime.wall_clock(),
-            place=place,
+            ticket=ticket,
             ledger=ledger,
             offset=self._reconciler.offset,
             callback=callback,
@@ -296,7 +288,7 @@ class Submitter:
 
     async def _post(self, post: Post, body: dict[str, Any]) -> None:
         timeout = self._policy.submit_timeout
-        answer = await self._limiter.post("submit", body, timeout=timeout)
+        answer = await self._admission.post(body, timeout=timeout)
         if post.callback:
             answer = without_token(answer, post.callback)
         post.verdict = judge(answer)
@@ -304,13 +296,14 @@ class Submitter:
     def _conclude(self, post: Post, task: asyncio.Task[None]) -> None:
         """The POST is over, whether or not its caller still waits."""
         post.task = None  # its caller may wait for the video for minutes, and keeps the rest
-        self._limiter.leave("submit")
         self._guard.done(post)
         self._reconciler.answered(post)
         post.ended_at = self._runtime.wall_clock()
         if post.verdict is None:
             failed = None if task.cancelled() else task.exception()
             post.verdict = Uncertain("it was cut before its answer came", cause=failed)
+        is_looked_for = isinstance(post.verdict, Uncertain) and not post.abandoned
+        self._admission.leave(post.ticket, is_lost=is_looked_for)
         if self._events:
             at = self._events.now()
             self._events.emit(event_of_verdict(post.context, post.verdict, at=at))
@@ -354,8 +347,8 @@ class Submitter:
         kind = (post.request.action, post.request.model)
         post.tracked = self._tracker.follow(task_id, status, context=post.context, kind=kind)
         self._callback_router.bind(post.callback, post.tracked)
-        self._tracker.hold_place(post.tracked, post.place)
-        post.place.keep()
+        if self._tracker.count(post.tracked):
+            self._admission.accepted(post.ticket)
         return post.tracked
 
     # The caller.

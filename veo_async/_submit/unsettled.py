@@ -50,8 +50,6 @@ class UnsettledSubmits:
         if post in self._posts:
             self._posts.remove(post)
         self._keep(post)
-        if not post.tracked:
-            post.place.release()
 
     def add(self, begun: Iterable[Post]) -> None:
         """Keep the outcomes of POSTs that were handed to nobody."""
