@@ -14,24 +14,24 @@ from veo_async._batch.record_files import read_some
 MUG, RAIN = TextToVideo(prompt="A mug"), TextToVideo(prompt="Rain")
 
 
-def stem(place: Path, key: str, number: int, request: Any = MUG, saved: str | None = None) -> str:
+def stem(folder: Path, key: str, number: int, request: Any = MUG, saved: str | None = None) -> str:
     """The stem that a run of its own gives to an item."""
-    return Folder(place).stem(key, number, request, saved=saved)
+    return Folder(folder).stem(key, number, request, saved=saved)
 
 
-def names(place: Path) -> list[str]:
+def names(folder: Path) -> list[str]:
     """The files in a folder."""
-    return sorted(path.name for path in place.iterdir())
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_a_name_belongs_to_its_item_in_every_run(tmp_path: Path) -> None:
     """The claim is in the folder before the video. A run with another order of the input, or
     without a journal, finds the same name."""
-    place = tmp_path / "a" / "out"
+    folder = tmp_path / "a" / "out"
 
-    assert stem(place, "k", 7) == "0007-a-mug"
-    assert stem(place, "k", 8, RAIN) == "0007-a-mug"
-    assert names(place) == ["0007-a-mug.json"]
+    assert stem(folder, "k", 7) == "0007-a-mug"
+    assert stem(folder, "k", 8, RAIN) == "0007-a-mug"
+    assert names(folder) == ["0007-a-mug.json"]
 
 
 @pytest.mark.parametrize(
@@ -114,14 +114,14 @@ def test_a_claim_needs_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_record_without_new_facts_is_not_written(tmp_path: Path) -> None:
     """Its time stays that of the end. A record with new facts replaces it atomically."""
-    place = Folder(tmp_path)
+    folder = Folder(tmp_path)
     outcome = Outcome("k", MUG)
-    name = place.stem("k", 1, MUG, saved=None)
+    name = folder.stem("k", 1, MUG, saved=None)
 
-    place.write_record(outcome, name, number=1, results=(), at=100.0)
-    place.write_record(outcome, name, number=1, results=(), at=200.0)
+    folder.write_record(outcome, name, number=1, results=(), at=100.0)
+    folder.write_record(outcome, name, number=1, results=(), at=200.0)
     first = json.loads((tmp_path / "0001-a-mug.json").read_text())
-    place.write_record(outcome, name, number=2, results=(), at=300.0)
+    folder.write_record(outcome, name, number=2, results=(), at=300.0)
     second = json.loads((tmp_path / "0001-a-mug.json").read_text())
 
     assert (first["state"], first["ended_at"]) == ("succeeded", "1970-01-01T00:01:40+00:00")
@@ -133,8 +133,8 @@ def test_a_record_that_cannot_be_written_leaves_the_former_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No unfinished file stays beside it."""
-    place = Folder(tmp_path)
-    name = place.stem("k", 1, MUG, saved=None)
+    folder = Folder(tmp_path)
+    name = folder.stem("k", 1, MUG, saved=None)
     before = (tmp_path / "0001-a-mug.json").read_bytes()
 
     def full(*_: object) -> None:
@@ -142,7 +142,7 @@ def test_a_record_that_cannot_be_written_leaves_the_former_one(
 
     monkeypatch.setattr("veo_async._batch.record_files.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        place.write_record(Outcome("k", MUG), name, number=1, results=(), at=0.0)
+        folder.write_record(Outcome("k", MUG), name, number=1, results=(), at=0.0)
 
     assert (tmp_path / "0001-a-mug.json").read_bytes() == before
     assert names(tmp_path) == ["0001-a-mug.json"]
@@ -150,14 +150,14 @@ def test_a_record_that_cannot_be_written_leaves_the_former_one(
 
 def test_nothing_that_a_link_leads_to_is_read(tmp_path: Path) -> None:
     """Neither a record outside of the folder, nor one that is longer than a record can be."""
-    place = tmp_path / "out"
-    place.mkdir()
+    folder = tmp_path / "out"
+    folder.mkdir()
     outside = tmp_path / "0001-a-mug.json"
     outside.write_bytes(record.claim("k", number=1, request=MUG))
-    (place / "0009-rain.json").symlink_to(outside)
-    (place / "0008-rain.json").write_bytes(
+    (folder / "0009-rain.json").symlink_to(outside)
+    (folder / "0008-rain.json").write_bytes(
         record.claim("k", number=8, request=RAIN) + b" " * record.LONGEST
     )
 
-    assert stem(place, "k", 1) == "0001-a-mug"
-    assert read_some(place, 1) is None
+    assert stem(folder, "k", 1) == "0001-a-mug"
+    assert read_some(folder, 1) is None

@@ -245,7 +245,7 @@ async def test_no_more_is_submitted_than_was_allowed() -> None:
     assert not any(o.error.may_have_cost for o in ends if type(o.error) is VeoError)
 
 
-async def test_a_submit_that_was_not_accepted_gives_its_place_to_another() -> None:
+async def test_a_submit_that_bought_nothing_is_not_counted() -> None:
     """A lost submit that provably bought nothing is sent again within the same limit."""
     service = emulator(pace=PACE)
     service.faults.add(Fault(effect=Drop(at="read"), nth=2))

@@ -27,7 +27,7 @@ __all__ = ["Asked", "Batch", "BatchDeps", "Options", "run_all"]
 class Batch:
     """A batch, as `VeoClient.batch` makes it.
 
-    ``async with`` gives the iterator over its outcomes. At the end of the block no more items are
+    ``async with`` returns the iterator over its outcomes. At the end of the block no more items are
     started, the POSTs that have started may finish, and the journal is closed.
     """
 

@@ -55,7 +55,7 @@ class Keys:
         return key
 
     def _add(self, key: str) -> bool:
-        """Whether a key is new. From now on it is taken."""
+        """Take a key. Returns whether it was new."""
         before = len(self._taken)
         self._taken.add(fingerprint(key))
         return len(self._taken) > before

@@ -69,7 +69,7 @@ class StageLedger:
 
     @property
     def is_durable(self) -> bool:
-        """Whether there is a journal."""
+        """True if there is a journal."""
         return self._journal is not None
 
     @property
@@ -78,7 +78,7 @@ class StageLedger:
         return self._lost_since is not None
 
     def is_same(self, other: object) -> bool:
-        """Whether another ledger is for the same stage of the same item, in the same journal."""
+        """True for a ledger of the same stage of the same item, in the same journal."""
         return isinstance(other, StageLedger) and self.name == other.name
 
     @property

@@ -15,6 +15,10 @@ from .keys import Keys
 Asked = VideoRequest | tuple[str, VideoRequest]
 Source = Iterable[Asked] | AsyncIterable[Asked]
 
+Portion = list[tuple[str, VideoRequest, Item | None]]
+"""Entries of an input: key, request, and the journal's item of this key, which may have another
+request."""
+
 PORTION = 256
 """The most entries of a synchronous input that are looked up in the journal at once."""
 
@@ -39,9 +43,8 @@ class Reader:
         self.error: Exception | None = None
         self.is_over = False
 
-    async def read(self, most: int) -> list[tuple[str, VideoRequest, Item | None]]:
-        """The next entries, at most ``most``: key, request, and the journal's item of this key,
-        which may have another request. Sets ``mismatch`` and ``error``."""
+    async def read(self, most: int) -> Portion:
+        """The next entries, at most ``most``. Sets ``mismatch`` and ``error``."""
         portion = await self._portion(most)
         known = await self._journal.get_many([key for key, _ in portion]) if self._journal else {}
         for key, _ in portion:

@@ -82,7 +82,7 @@ def read(data: bytes) -> dict[str, Any] | None:
 
 
 def same_except_time(old: bytes, new: bytes) -> bool:
-    """Whether two records differ at most in their time. Then the older time is the right one."""
+    """True if two records differ at most in their time. Then the older time is the right one."""
     before, after = read(old), read(new)
     if before is None or after is None:
         return False

@@ -22,7 +22,7 @@ from .._submit.unsettled import UnsettledSubmits
 from ..models import Outcome, VideoRequest
 from .item import ItemRunner
 from .options import Entry
-from .reader import PORTION, Reader
+from .reader import PORTION, Portion, Reader
 
 logger = logging.getLogger("veo_async")
 
@@ -87,13 +87,13 @@ class Run(AsyncIterator[Outcome]):
         except Exception as exc:  # noqa: BLE001 - it is raised where the outcomes are consumed
             self._error = self._error or exc
 
-    async def _next_portion(self) -> list[tuple[str, VideoRequest, Item | None]]:
+    async def _next_portion(self) -> Portion:
         await self._free.acquire()
         room = 1
         while self._journal and room < PORTION and self._free.value:
             self._free.acquire_nowait()
             room += 1
-        portion: list[tuple[str, VideoRequest, Item | None]] = []
+        portion: Portion = []
         try:
             portion = await self._reader.read(room)
         finally:
@@ -101,7 +101,7 @@ class Run(AsyncIterator[Outcome]):
                 self._free.release()
         return portion
 
-    async def _take(self, portion: list[tuple[str, VideoRequest, Item | None]]) -> None:
+    async def _take(self, portion: Portion) -> None:
         """Start known items at once, and new ones as soon as they may be submitted."""
         for key, request, item in portion:
             number = next(self._numbers)

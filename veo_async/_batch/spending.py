@@ -64,7 +64,7 @@ class SpendingGate:
     def leave(self, post: OpenPost) -> None:
         """A POST that bought nothing has ended, or is not sent."""
         self._open.pop(post, None)
-        self._wake()
+        self._changed.pulse()
 
     def conclude(self, post: OpenPost, verdict: Verdict) -> bool:
         """A POST has ended. Returns whether it may be on the bill."""
@@ -78,14 +78,11 @@ class SpendingGate:
     def give_back(self) -> None:
         """A POST that may have been on the bill provably bought nothing."""
         self._billed -= 1
-        self._wake()
+        self._changed.pulse()
 
     def notice(self, error: BaseException) -> None:
         """Send nothing more after an error of the account."""
         if isinstance(error, AccountError) and not self.account_error:
             self.account_error = copy(error)  # for requests that were not sent, so without its task
             self.account_error.task_id, self.account_error.may_have_cost = None, False
-            self._wake()
-
-    def _wake(self) -> None:
-        self._changed.pulse()
+            self._changed.pulse()
