@@ -31,9 +31,10 @@ from ._reconcile.window import LostSubmit
 from ._submit.callback_router import CallbackRouter
 from ._submit.post import Post
 from ._submit.submitter import Submitter
+from ._tracking.poller import Poller
+from ._tracking.registry import TaskRegistry
 from ._tracking.task import TrackedTask
 from ._tracking.task_list import TaskListClient, Tasks
-from ._tracking.tracker import Tracker
 from ._wire.arguments import (
     BASE_URL_VARIABLE,
     DEFAULT_BASE_URL,
@@ -191,11 +192,12 @@ class VeoClient:
         self._limiter = Limiter(self._api, limit, runtime, events)
         queries = TaskListClient(self._limiter, poll, runtime)
         self._reconciler = Reconciler(self._api, queries, runtime, under_way=self._under_way)
-        self._tracker = Tracker(self._limiter, poll, runtime, events)
+        self._tracker = TaskRegistry(poll, runtime, events)
+        self._poller = Poller(self._limiter, self._tracker, poll, runtime)
         self._callback_router = CallbackRouter(
             callbacks.desk if callbacks else None, self._tracker, self._reconciler
         )
-        self._admission = Admission(self._limiter, self._tracker)
+        self._admission = Admission(self._limiter, self._poller)
         self._submitter = Submitter(
             self._admission,
             self._tracker,
@@ -561,7 +563,7 @@ class VeoClient:
             last.push_async_callback(self._downloads.aclose)
             last.callback(self._admission.close)
             last.callback(self._callback_router.close)
-            last.push_async_callback(self._tracker.aclose)
+            last.push_async_callback(self._poller.aclose)
             last.push_async_callback(self._reconciler.aclose)
             await self._submitter.aclose()
 
@@ -595,7 +597,7 @@ class VeoClient:
 
     async def _await_end(self, tracked: TrackedTask, timeout: Timeout) -> Generation:
         try:
-            generation = await self._tracker.wait(tracked, self._seconds(timeout))
+            generation = await self._poller.wait(tracked, self._seconds(timeout))
         except GenerationFailedError:
             self._ended(tracked)
             raise

@@ -365,7 +365,7 @@ async def test_tasks_that_nobody_asks_for_are_forgotten() -> None:
             await veo.submit(TextToVideo(prompt=f"p{number}"))
             await asyncio.sleep(60.0)
 
-        assert 59 <= len(veo._tracker._kept) == veo._admission.in_flight <= 61
+        assert 59 <= len(veo._tracker._in_flight) == veo._admission.in_flight <= 61
 
 
 @pytest.mark.asyncio

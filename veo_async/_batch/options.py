@@ -14,8 +14,8 @@ from .._reconcile.reconciler import Reconciler
 from .._submit.callback_router import CallbackRouter
 from .._submit.post import Post
 from .._submit.submitter import Submitter
+from .._tracking.registry import TaskRegistry
 from .._tracking.task import TrackedTask
-from .._tracking.tracker import Tracker
 from ..models import Generation, VideoRequest
 from ..policies import RetryPolicy
 
@@ -25,7 +25,7 @@ class BatchDeps:
     """The parts of a client that a batch works with."""
 
     submitter: Submitter
-    tracker: Tracker
+    tracker: TaskRegistry
     reconciler: Reconciler
     downloads: Downloads
     callback_router: CallbackRouter

@@ -27,8 +27,8 @@ from .._limits.admission import Admission
 from .._reconcile.decision import Absent, CannotTell
 from .._reconcile.reconciler import Reconciler
 from .._reconcile.window import LostSubmit, Receipt
+from .._tracking.registry import TaskRegistry
 from .._tracking.task import TrackedTask
-from .._tracking.tracker import Tracker
 from .._wire.dialect import OTHER_SPELLING
 from .._wire.requests import submit_body
 from .._wire.task_status import PENDING
@@ -57,7 +57,7 @@ class Submitter:
     def __init__(
         self,
         admission: Admission,
-        tracker: Tracker,
+        tracker: TaskRegistry,
         reconciler: Reconciler,
         callback_router: CallbackRouter,
         *,

@@ -180,6 +180,9 @@ class PollQueue:
 
     A refused batch is asked again in portions, which come before all others. An id that was
     refused by itself is asked by itself until the service knows it.
+
+    Attributes:
+        asked_at: when the latest ids were chosen, in monotonic seconds.
     """
 
     def __init__(self) -> None:
@@ -188,6 +191,7 @@ class PollQueue:
         # Ids in an open poll or in a portion: another question about them would be one too many.
         self._asked: set[str] = set()
         self._alone: set[str] = set()
+        self.asked_at = -inf
 
     def add(self, task_id: str, cohort: Cohort) -> None:
         """Ask about ``task_id`` when its cohort is due, unless it is asked about."""
@@ -214,7 +218,9 @@ class PollQueue:
             ids = list(filter(wanted, portion))
         else:
             ids = self._due(now, size, when)
-        self._asked.update(ids)
+        if ids:
+            self._asked.update(ids)
+            self.asked_at = now
         return ids
 
     def _due(self, now: float, size: int, when: When) -> list[str]:

@@ -667,7 +667,7 @@ async def test_a_task_that_is_only_waited_for_gives_its_place_back_with_its_wait
         assert isinstance(waiting.exception(), WaitTimeoutError)
         assert queued.done()
         assert veo._admission.in_flight == 1
-        assert list(veo._tracker._kept) == ["s1"]
+        assert list(veo._tracker._in_flight) == ["s1"]
 
 
 @pytest.mark.asyncio
@@ -699,7 +699,7 @@ async def test_how_long_each_took_is_learned() -> None:
     shop = Shop()
     learned: list[float] = []
     async with client(shop, poll=PollPolicy(first_delay=2.0)) as veo:
-        schedule = veo._tracker._schedule
+        schedule = veo._tracker.schedule
         note = schedule.finished
 
         def finished(cohort: Cohort, accepted_at: float, now: float) -> None:
@@ -791,7 +791,7 @@ async def test_trouble_does_not_spoil_a_result_of_the_same_moment() -> None:
         await asyncio.sleep(0.5)
         result = Generation(success=True, task_id="t0")
         tracked = veo._tracker.follow("t0", TaskStatus("succeeded", generation=result))
-        veo._tracker._finish_with(tracked, PollingError("too late", task_id="t0"))
+        veo._tracker.give_up(tracked, PollingError("too late", task_id="t0"))
 
         assert await waiting is result
 
@@ -839,7 +839,7 @@ async def test_an_error_of_our_own_leaves_nobody_waiting(monkeypatch: pytest.Mon
     board.finish(*IDS)
     async with client(board) as veo:
         with monkeypatch.context() as broken:
-            broken.setattr(veo._tracker, "_apply_poll", None)
+            broken.setattr(veo._poller, "_apply", None)
             ends = await ends_of(veo, *IDS)
         again = await ends_of(veo, *IDS)
 
@@ -895,11 +895,11 @@ async def test_nothing_is_kept_of_what_is_over() -> None:
         await asyncio.sleep(5.0)
         del ends
         gc.collect()
-        tracker = veo._tracker
+        registry = veo._tracker
 
-        asked = tracker._questions
-        assert (dict(tracker._tasks), tracker._kept, len(asked.agenda)) == ({}, {}, 0)
-        assert (list(asked._portions), asked._asked, tracker._open_polls) == ([], set(), 0)
+        asked = registry.queue
+        assert (dict(registry._tasks), registry.in_flight, len(asked.agenda)) == ({}, 0, 0)
+        assert (list(asked._portions), asked._asked, veo._poller._open_polls) == ([], set(), 0)
         assert not asked._alone
 
 
@@ -914,7 +914,7 @@ async def test_repeated_waits_for_one_id_take_no_memory() -> None:
             with pytest.raises(WaitTimeoutError):
                 await task.result(timeout=0.001)
 
-        assert len(veo._tracker._questions.agenda._heap) < 200
+        assert len(veo._tracker.queue.agenda._heap) < 200
 
 
 @pytest.mark.asyncio
@@ -928,10 +928,10 @@ async def test_portions_that_nobody_waits_for_are_dropped() -> None:
         await asyncio.sleep(60.0)
 
         assert len(board.questions) == asked
-        assert not veo._tracker._questions._portions
+        assert not veo._tracker.queue._portions
         await ends_of(veo, "t0", "t1", timeout=0.5)
         await asyncio.sleep(60.0)
-        assert not veo._tracker._questions._portions
-        assert not veo._tracker._questions._asked
+        assert not veo._tracker.queue._portions
+        assert not veo._tracker.queue._asked
         board.finish("t1")
         assert (await veo.wait("t1")).task_id == "t1"
