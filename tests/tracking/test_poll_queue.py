@@ -8,7 +8,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from veo_async._tracking.poll_queue import CROWD, FEW, GLANCES, MOMENT, SOON, DueQueue, PollQueue
+from veo_async._tracking.poll_queue import (
+    CROWD,
+    FEW,
+    MOMENT,
+    MOST_AT_ONCE,
+    SOON,
+    DueQueue,
+    PollQueue,
+)
 from veo_async._tracking.schedule import Cohort
 
 
@@ -194,10 +202,10 @@ def test_what_is_reckoned_at_one_time_is_bounded() -> None:
         return 20.0
 
     assert agenda.next_due(10.0, 50, later) == 10.0 + SOON
-    assert len(asked) == GLANCES
+    assert len(asked) == MOST_AT_ONCE
     assert agenda.take(10.0, 50, later) == []
-    assert len(asked) == 2 * GLANCES
-    for _ in range(10_000 // GLANCES):
+    assert len(asked) == 2 * MOST_AT_ONCE
+    for _ in range(10_000 // MOST_AT_ONCE):
         agenda.take(10.0, 50, later)
     assert agenda.next_due(10.0, 50, later) == 20.0 + MOMENT
     assert len(asked) == 10_000

@@ -153,7 +153,7 @@ def test_wakes_come_before_the_schedule() -> None:
     dues = [schedule.due(cohort, crowd=1)]
 
     for started, now in [(100.5, 101.5), (101.0, 101.6), (103.0, 104.0)]:
-        cohort = schedule.go_on({cohort: [100.0]}, started, now, u=0.5)[cohort][0]
+        cohort = schedule.next_cohorts({cohort: [100.0]}, started, now, u=0.5)[cohort][0]
         dues.append(schedule.due(cohort, crowd=1))
 
     assert dues == [101.0, 101.0, pytest.approx(102.6), 105.0]
@@ -205,7 +205,7 @@ def test_what_is_remembered_of_newborns_is_bounded() -> None:
     for number in range(KINDS):
         schedule.new_cohort(("text2video", f"model-{number}"), 100.0, u=0.0)
 
-    assert len(schedule._newborn) == KINDS
+    assert len(schedule._latest) == KINDS
     assert schedule.new_cohort(FAST, 100.0, u=0.5) != first
 
 
@@ -220,7 +220,7 @@ def test_one_age_goes_on_together() -> None:
     schedule = Schedule(POLICY)
     some, others = cohort_of(12.0), cohort_of(11.0)
 
-    cohorts = schedule.go_on({some: [988.0, 987.0], others: [989.0]}, 999.5, 1000.0, u=0.5)
+    cohorts = schedule.next_cohorts({some: [988.0, 987.0], others: [989.0]}, 999.5, 1000.0, u=0.5)
 
     young = Cohort(FAST, accepted_at=988.5, seen=1000.0, jitter=1.0)
     assert cohorts == {some: [young, replace(young, accepted_at=987.0)], others: [young]}
@@ -237,9 +237,9 @@ def test_a_cohort_does_not_drift_away_from_its_tasks() -> None:
         accepted_times: dict[Cohort, list[float]] = {}
         for accepted_at in rng.sample(sorted(tasks), min(20, len(tasks))):
             accepted_times.setdefault(tasks[accepted_at], []).append(accepted_at)
-        united = schedule.go_on(accepted_times, now, now + 0.5, u=rng.random())
-        for cohort, born_at in accepted_times.items():
-            tasks |= zip(born_at, united[cohort], strict=True)
+        united = schedule.next_cohorts(accepted_times, now, now + 0.5, u=rng.random())
+        for cohort, times in accepted_times.items():
+            tasks |= zip(times, united[cohort], strict=True)
         for accepted_at in [accepted_at for accepted_at in tasks if now - accepted_at > 60.0]:
             del tasks[accepted_at]
 
@@ -260,7 +260,7 @@ def test_who_has_another_reason_goes_on_apart(other: Cohort) -> None:
     """A kind, a shortest delay and reasons to look are not shared with those who lack them."""
     schedule, plain = Schedule(POLICY), cohort_of(12.0)
 
-    cohorts = schedule.go_on({plain: [988.0], other: [988.0]}, 999.5, 1000.0, u=0.5)
+    cohorts = schedule.next_cohorts({plain: [988.0], other: [988.0]}, 999.5, 1000.0, u=0.5)
 
     assert cohorts[plain] != cohorts[other]
     assert cohorts[other] == [replace(other, seen=1000.0)]
@@ -277,10 +277,10 @@ def test_no_task_is_lost_when_cohorts_unite(ages: dict[float, int], u: float) ->
     schedule = Schedule(POLICY)
     accepted_times = {cohort_of(age): [1000.0 - age] * tasks for age, tasks in ages.items()}
 
-    cohorts = schedule.go_on(accepted_times, 999.5, 1000.0, u=u)
+    cohorts = schedule.next_cohorts(accepted_times, 999.5, 1000.0, u=u)
 
     assert {cohort: len(ones) for cohort, ones in cohorts.items()} == {
-        cohort: len(born_at) for cohort, born_at in accepted_times.items()
+        cohort: len(times) for cohort, times in accepted_times.items()
     }
     for cohort in {one for ones in cohorts.values() for one in ones}:
         assert cohort.accepted_at <= cohort.seen == 1000.0
@@ -292,7 +292,7 @@ def test_a_mean_is_not_in_the_future() -> None:
     they began."""
     schedule, cohort = Schedule(POLICY), Cohort(FAST, accepted_at=0.1, seen=0.1, jitter=1.0)
 
-    ((one, *_),) = schedule.go_on({cohort: [0.1] * 3}, 0.1, 0.1, u=0.5).values()
+    ((one, *_),) = schedule.next_cohorts({cohort: [0.1] * 3}, 0.1, 0.1, u=0.5).values()
 
     assert one.accepted_at <= one.seen == 0.1
 

@@ -49,7 +49,7 @@ class Poller:
 
         Raises:
             GenerationFailedError: the service failed the task.
-            WaitTimeoutError: the time is over; the task goes on.
+            WaitTimeoutError: the time is over; the task continues.
             VeoError: another reason why it cannot be known; its ``task_id`` says which task.
         """
         if not tracked.done.is_set():
@@ -208,7 +208,7 @@ class Poller:
             cohort: [task.accepted_at for task in tasks] for cohort, tasks in pending.items()
         }
         u = self._runtime.rng.random()
-        cohorts = self._registry.schedule.go_on(accepted_times, started, now, u=u)
+        cohorts = self._registry.schedule.next_cohorts(accepted_times, started, now, u=u)
         for cohort, tasks in pending.items():
             for tracked, one in zip(tasks, cohorts[cohort], strict=True):
                 tracked.cohort = one

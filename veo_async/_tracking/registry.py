@@ -67,8 +67,7 @@ class TaskRegistry:
         context: EventContext = UNKNOWN,
         kind: Kind = ATTACHED,
     ) -> TrackedTask:
-        """The task with this id, at least as far as ``status`` says; of this ``kind`` if it was
-        accepted just now."""
+        """The task with this id, updated by ``status``. A new one is of this ``kind``."""
         tracked = self._tasks.get(task_id)
         if tracked is None or tracked.trouble:
             handles, now = tracked.handles if tracked else (), _now()
@@ -82,7 +81,7 @@ class TaskRegistry:
         return tracked
 
     def attach(self, task_id: str, *, context: EventContext = UNKNOWN) -> TrackedTask:
-        """The task with this id, whoever submitted it. A task that is new here is polled at once.
+        """The task with this id, of any client. A task that is new here is polled at once.
 
         Raises:
             InvalidRequestError: this is no id.
@@ -101,7 +100,7 @@ class TaskRegistry:
         return self.follow(tracked.task_id, tracked.status, context=tracked.context)
 
     def unfinished(self, task_ids: Iterable[str]) -> Iterator[TrackedTask]:
-        """Those of these tasks that somebody has a hold of and whose end is not known."""
+        """The known ones of these tasks whose end is not known."""
         for task_id in task_ids:
             # Nearly all are in flight, and the plain dict is faster than the weak one.
             tracked = self._in_flight.get(task_id) or self._tasks.get(task_id)
@@ -132,8 +131,8 @@ class TaskRegistry:
         return True
 
     def _evict_idle(self) -> None:
-        """Count no longer what nobody asked about in a long time: a program that submits for ever
-        and never waits must not fill the memory."""
+        """Stop counting tasks that nobody asked about for a long time: a program that submits for
+        ever and never waits must not fill the memory."""
         while oldest := next(iter(self._in_flight.values()), None):
             if oldest.waiters or self._ended or _now() - oldest.cohort.seen < FORGOTTEN:
                 return
@@ -142,7 +141,7 @@ class TaskRegistry:
 
     @contextmanager
     def waiting(self, tracked: TrackedTask) -> Iterator[None]:
-        """Poll this task while the block runs, whoever submitted it."""
+        """Count and poll this task while the block runs, also if it was submitted elsewhere."""
         tracked.waiters += 1
         self._in_flight[tracked.task_id] = tracked
         self.queue.add(tracked.task_id, tracked.cohort)
@@ -176,11 +175,11 @@ class TaskRegistry:
             self.changed.set()
 
     def is_needed(self) -> bool:
-        """Whether somebody waits for a task or for room."""
+        """True if somebody waits for a task or for room."""
         return self._ended is not None or any(task.waiters for task in self._in_flight.values())
 
     def is_polled(self, task_id: str) -> bool:
-        """Whether somebody waits for this task, or for the end of any task in flight."""
+        """True if somebody waits for this task, or for room and the task is in flight."""
         tracked = self._in_flight.get(task_id)
         return tracked is not None and bool(tracked.waiters or self._ended)
 
@@ -209,7 +208,7 @@ class TaskRegistry:
         self.requeue([tracked])
 
     def hint(self, task_id: str, times: PollTimes) -> None:
-        """A callback came: poll the task at these times. What it said is not believed."""
+        """Poll the task at these times, since a callback came for it; its content is not used."""
         for tracked in self.unfinished([task_id]):
             wakes = (max(times[0], self.queue.asked_at + GATHER), *times[1:])
             tracked.cohort = replace(tracked.cohort, wakes=wakes)
@@ -217,11 +216,11 @@ class TaskRegistry:
             self.changed.set()
 
     def apply_record(self, tracked: TrackedTask, record: TaskRecord) -> None:
-        """Take over what the record of the task says, which somebody else asked for."""
+        """Update the task from a record that was read by another part."""
         self.update(tracked, TaskStatus(record.state, record.generation, record.error))
 
     def update(self, tracked: TrackedTask, event: TaskStatus) -> None:
-        """Take over what was seen of the task; the first sight of its end is emitted."""
+        """Update the task from a status that was seen. Its end is emitted once."""
         if event.warning and event.warning != tracked.status.warning:
             logger.warning("task %s: %s", tracked.task_id, event.warning)
         tracked.status = advance(tracked.status, event)
@@ -239,7 +238,7 @@ class TaskRegistry:
             self._finish(tracked)
 
     def tasks_in_flight(self) -> list[TrackedTask]:
-        """All tasks in flight; to give one up changes which they are."""
+        """A copy of the list, which may change while tasks are given up."""
         return list(self._in_flight.values())
 
     def _finish(self, tracked: TrackedTask) -> None:

@@ -1,4 +1,4 @@
-"""Questions about tasks. They cost nothing, so a passing failure is asked again."""
+"""Queries of the account's task list. They are free, so a passing failure is retried."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..policies import PollPolicy
 
 
 class TaskListClient:
-    """Asks the service about tasks."""
+    """Reads task records from the service."""
 
     def __init__(self, limiter: Limiter, policy: PollPolicy, runtime: Runtime) -> None:
         self._limiter = limiter
@@ -32,7 +32,7 @@ class TaskListClient:
         return task_queries.read_one(answer, task_id)
 
     async def many(self, ids: Sequence[str], *, by: requests.By = "ids") -> list[TaskRecord]:
-        """The records of these ids or trace ids, in any order, as far as they are known."""
+        """The records of these ids or trace ids, in any order; unknown ids are left out."""
         records: list[TaskRecord] = []
         for part in requests.chunks(ids):
             answer = await self._ask(requests.batch_body(part, by=by))
@@ -53,9 +53,9 @@ class TaskListClient:
                 created_at_max=created_at_max,
             )
             page = task_queries.read_page(await self._ask(body))
-            # A task that is created meanwhile pushes one that was read onto the next page; and
-            # what ``count`` counts is not documented, so the end is a page with nothing new.
-            # A page itself may show a record twice (the vendor's tasks guide).
+            # A task that is created meanwhile pushes one that was read onto the next page. The
+            # meaning of ``count`` is not documented, so the end is a page with nothing new. A
+            # single page may show a record twice (the vendor's tasks guide).
             fresh = {record.id: record for record in page.records if record.id not in seen}
             if fresh or not page.is_readable:
                 yield task_queries.Page(
@@ -90,7 +90,7 @@ class Tasks:
         self._queries = asked
 
     async def retrieve(self, task_id: str) -> TaskRecord:
-        """The record of one task, as it is now.
+        """Read the record of one task.
 
         Raises:
             TaskNotFoundError: the service does not know this id.
@@ -99,14 +99,14 @@ class Tasks:
         return await self._queries.one(read_task_id(task_id))
 
     async def retrieve_many(self, task_ids: Iterable[str]) -> list[TaskRecord]:
-        """The records of several tasks, in the order of the ids.
+        """Read the records of several tasks, in the order of the ids.
 
-        An id that the service does not know is left out; one that is given twice comes once.
+        An id that the service does not know is left out. An id that is given twice has one record.
 
         Raises:
             VeoError: the service refused or could not be asked.
         """
-        # A single text is iterable too, but its letters are no ids.
+        # A single string is iterable too, but its letters are no ids.
         ids = [task_ids] if isinstance(task_ids, str) else task_ids
         wanted = list(dict.fromkeys(map(read_task_id, ids)))
         found = {record.id: record for record in await self._queries.many(wanted)}
@@ -122,10 +122,10 @@ class Tasks:
         """The account's tasks, newest first, read page by page as they are consumed.
 
         Args:
-            created_at_min: only tasks since then: Unix seconds, or an aware ``datetime``.
-            created_at_max: only tasks until then.
-            type: only tasks that bear this label, such as ``videos``. The service's labels are not
-                reliable, so leave it out to look for a submit that may have been paid for.
+            created_at_min: only tasks since this time: Unix seconds, or an aware ``datetime``.
+            created_at_max: only tasks until this time.
+            type: only tasks with this label, such as ``videos``. The service's labels are not
+                reliable, so leave it out to search for a submit that may have been paid for.
 
         Raises:
             VeoError: the service refused or could not be asked.
