@@ -43,7 +43,7 @@ def refuse(
 
 
 def times_of(pace: RateState, arrivals: list[float]) -> list[float]:
-    """When requests go that come in at these times and each wait for their turn."""
+    """The times at which requests are sent that arrive at these times and wait for their turn."""
     sent, now = list[float](), 0.0
     for arrival in arrivals:
         now = max(now, arrival)
@@ -133,7 +133,7 @@ def test_429s_of_one_refusal_count_once() -> None:
 
 
 def test_a_late_answer_to_an_early_request_is_no_second_refusal() -> None:
-    """What was sent before the pause began belongs to it, even if its 429 comes after its end."""
+    """A request that was sent before the pause belongs to it, also if its 429 comes later."""
     first = refuse(FREE_PACE, now=100.0, retry_after=1.0, u=0.0)
 
     late = refuse(first, sent=99.9, now=130.0, retry_after=None, u=0.9)
@@ -159,7 +159,7 @@ def test_pauses_grow_while_nothing_succeeds() -> None:
 
 
 def test_pauses_that_the_service_set_do_not_grow_others() -> None:
-    """Only where the service was silent the next silent pause is longer."""
+    """Only a pause without a given time makes the next one of its kind longer."""
     pace = FREE_PACE
     for number in range(5):
         pace = refuse(pace, now=number + 1.0, retry_after=0.5, u=0.0)
@@ -187,8 +187,7 @@ ops: st.SearchStrategy[Op] = st.tuples(
 def test_paused_pace_never_sends_before_the_pause_ends(
     steps: list[Op], adaptive: bool, u: float
 ) -> None:
-    """Whatever happens meanwhile, nobody sends until the longest of all pauses that were asked
-    for is over."""
+    """No request is sent until the longest of all requested pauses is over."""
     pace = RateState.of(RateLimit(per_second=10, burst=5, adaptive=adaptive))
     now, silent_until = 0.0, 0.0
     for what, gap, retry_after in steps:
@@ -257,7 +256,7 @@ def test_the_rate_sinks_within_bounds() -> None:
 
 
 def test_learned_rate_spaces() -> None:
-    """What was learned holds beside the caller's own rate: the slower one counts."""
+    """The learned rate holds beside the caller's own rate: the slower one counts."""
     learned = replace(FREE_PACE, learned=10.0, steps=9)
     slower = replace(learned, interval=1.0)
 
@@ -267,7 +266,7 @@ def test_learned_rate_spaces() -> None:
 
 def test_a_rate_that_proves_right_is_tried_rarely() -> None:
     """The learned rate stays for a while that doubles with each refusal at the same rate, up to a
-    bound; a refusal at another rate begins anew."""
+    bound; a refusal at another rate starts again with the first hold."""
     pace, holds = FREE_PACE, list[float]()
     for _ in range(8):
         pace = lower(pace, speed=50, now=100.0)
@@ -298,7 +297,7 @@ def test_the_rate_recovers_step_by_step() -> None:
 
 
 def test_traffic_counts_what_passed_in_a_second() -> None:
-    """The speed at a time is what was sent in the second up to then and not refused."""
+    """The speed is the number of requests in the second before that were not refused."""
     traffic = Traffic()
     for number in range(30):
         traffic.sent(number / 8)
