@@ -201,7 +201,7 @@ class _Learned:
             cohort: [self.work[int(task_id)].accepted_at for task_id in tasks]
             for cohort, tasks in pending.items()
         }
-        cohorts = self.schedule.go_on(accepted_times, started, self.now, u=self.rng.random())
+        cohorts = self.schedule.next_cohorts(accepted_times, started, self.now, u=self.rng.random())
         for cohort, tasks in pending.items():
             for task_id, one in zip(tasks, cohorts[cohort], strict=True):
                 self._add(task_id, one)

@@ -31,9 +31,10 @@ from ._reconcile.reconciler import Reconciler
 from ._submit.callback_router import CallbackRouter
 from ._submit.post import Post
 from ._submit.submitter import Submitter
+from ._tracking.poller import Poller
+from ._tracking.registry import TaskRegistry
 from ._tracking.task import TrackedTask
 from ._tracking.task_list import TaskListClient, Tasks
-from ._tracking.tracker import Tracker
 from ._wire.arguments import (
     BASE_URL_VARIABLE,
     DEFAULT_BASE_URL,
@@ -275,16 +276,18 @@ class VeoClient:
         self._limiter = Limiter(self._api, options.limit, runtime, events)
         queries = TaskListClient(self._limiter, options.poll, runtime)
         self._reconciler = Reconciler(self._api, queries, runtime)
-        self._tracker = Tracker(self._limiter, options.poll, runtime, events)
+        self._tracker = TaskRegistry(options.poll, runtime, events)
+        self._poller = Poller(self._limiter, self._tracker, options.poll, runtime)
         self._callback_router = CallbackRouter(
             options.callbacks.registry if options.callbacks else None,
             self._tracker,
             self._reconciler,
         )
-        self._admission = Admission(self._limiter, self._tracker)
+        self._admission = Admission(self._limiter, self._poller)
         self._submitter = Submitter(
             self._admission,
             self._tracker,
+            self._poller,
             self._reconciler,
             self._callback_router,
             policy=options.retry,
@@ -792,7 +795,7 @@ class VeoClient:
             last.push_async_callback(self._downloads.aclose)
             last.callback(self._admission.close)
             last.callback(self._callback_router.close)
-            last.push_async_callback(self._tracker.aclose)
+            last.push_async_callback(self._poller.aclose)
             last.push_async_callback(self._reconciler.aclose)
             await self._submitter.aclose()
 

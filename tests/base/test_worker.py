@@ -13,7 +13,7 @@ whose: ContextVar[str] = ContextVar("whose", default="nobody's")
 
 
 class Work:
-    """Work for a worker, and what became of it."""
+    """Work for a worker, with its runs and its failures."""
 
     def __init__(self, step: Callable[[], Awaitable[None]] | None = None) -> None:
         self._step = step
@@ -35,7 +35,7 @@ async def turns(count: int = 5) -> None:
 
 @pytest.mark.asyncio
 async def test_a_worker_is_one_task_while_it_is_needed() -> None:
-    """It starts with the first that needs it, and is gone with the last piece of work."""
+    """It starts with the first call of `ensure`, and ends when the work is done."""
     work = Work(lambda: asyncio.sleep(1.0))
 
     work.worker.ensure()
@@ -49,7 +49,7 @@ async def test_a_worker_is_one_task_while_it_is_needed() -> None:
 
 @pytest.mark.asyncio
 async def test_a_worker_starts_again() -> None:
-    """After its end it is started by the next one that needs it."""
+    """After its end the next `ensure` starts it."""
     work = Work()
     work.worker.ensure()
     await work.worker.join()
@@ -120,8 +120,8 @@ async def test_without_a_callback_the_event_loop_hears_of_an_error() -> None:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("steps", [0, 1, 2])
-async def test_a_cancelled_worker_says_so(steps: int) -> None:
-    """Also when it is cancelled before its first step."""
+async def test_a_cancelled_worker_reports_it(steps: int) -> None:
+    """It reports the cancellation also if it had not taken its first step."""
     work = Work(lambda: asyncio.sleep(9.0))
     work.worker.ensure()
     await turns(steps)
@@ -153,8 +153,8 @@ async def test_a_worker_may_be_closed_twice() -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("steps", range(4))
 async def test_work_that_comes_while_a_run_ends_is_done(steps: int) -> None:
-    """Whenever it comes (before the first step, while the run waits, in its last step, or before
-    its end was noticed), a run begins after it."""
+    """A run begins after it, whether it comes before the first step, while the run waits, in its
+    last step, or before its end was noticed."""
     begun, needed_at = list[int](), 0
     clock = iter(range(100))
 
@@ -173,9 +173,9 @@ async def test_work_that_comes_while_a_run_ends_is_done(steps: int) -> None:
 
 
 @pytest.mark.asyncio
-async def test_who_comes_while_a_worker_fails_hears_of_the_failure() -> None:
-    """From its start until its callback has run it counts as running: a failure is everybody's,
-    and starts nothing."""
+async def test_work_that_comes_while_a_worker_fails_shares_the_failure() -> None:
+    """Until its callback has run the worker counts as running, so no new task is started for work
+    whose waiters hear of the failure."""
     work: Work
 
     async def fail() -> None:

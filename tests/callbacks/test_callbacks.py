@@ -347,7 +347,7 @@ async def test_whoever_waits_by_the_id_hears_of_callbacks() -> None:
     async with service, client_of(service, callbacks=receiver, poll=slow) as veo:
         task_id = (await veo.submit(TextToVideo(prompt="a"))).id
         await asyncio.sleep(5.0)
-        veo._tracker._kept.clear()  # nor does anybody else keep it
+        veo._tracker._in_flight.clear()  # nor does anybody else keep it
         gc.collect()
         await asyncio.gather(veo.wait(task_id), veo.wait(task_id))
 

@@ -63,7 +63,7 @@ def test_slower_than_ever_is_too_many() -> None:
 
 
 def test_a_refused_poll_says_nothing_about_the_cap() -> None:
-    """A poll takes no place."""
+    """A poll starts no generation."""
     state = throttle()
     send(state, 40, since=0.0, per_second=40)
     at = send(state, 20, since=10.0, per_second=20)
@@ -166,7 +166,7 @@ def test_adaptive_false_learns_nothing_and_pauses() -> None:
 
 
 def test_the_callers_own_limit_holds_beside_what_was_learned() -> None:
-    """With places set there is room up to them, however much the service would take."""
+    """With a limit in flight there is room up to it, even if the service would take more."""
     state = throttle(in_flight=3)
 
     assert state.room(held=2, running=2, now=0.0) == 0.0
@@ -174,7 +174,7 @@ def test_the_callers_own_limit_holds_beside_what_was_learned() -> None:
 
 
 def test_acceptances_teach_the_cap() -> None:
-    """What was accepted beyond a learned cap raises it."""
+    """Generations that are accepted beyond a learned cap raise it."""
     state = throttle()
     send(state, 40, since=0.0, per_second=40)
     refuse(state, 9.0, running=57)
@@ -204,7 +204,7 @@ def test_submits_get_ready_as_far_ahead_as_their_turn_is_near(
 @pytest.mark.parametrize("adaptive", [True, False])
 @pytest.mark.parametrize("lane", ["submit", "poll"])
 def test_nobody_gets_ready_ahead_in_a_pause(lane: Any, *, adaptive: bool) -> None:
-    """A 429 to either kind: what was made ready would wait for nobody knows how long."""
+    """After a 429 to either kind a prepared submit would wait for an unknown time."""
     state = throttle(adaptive=adaptive)
     at = send(state, 100, since=0.0, per_second=100)
 

@@ -42,11 +42,11 @@ GOOD = Reply(200, {}, b"{}")
 
 
 class Followed:
-    """The tasks that somebody follows, where there is no tracker.
+    """The followed tasks of a client without a poller.
 
     Attributes:
-        in_flight: how many they are.
-        ended: what is set when one of them ends, while they are watched.
+        in_flight: their number.
+        ended: the signal for the end of one of them, while they are watched.
     """
 
     def __init__(self) -> None:
@@ -54,11 +54,11 @@ class Followed:
         self.ended: Signal | None = None
 
     def watch(self, ended: Signal) -> None:
-        """Somebody queues for room."""
+        """Note that somebody queues for room."""
         self.ended = ended
 
     def unwatch(self) -> None:
-        """Nobody does any more."""
+        """Note that nobody queues for room."""
         self.ended = None
 
 
@@ -77,7 +77,7 @@ class Crowd:
     """Submits that all come at once, and whose calls stay open.
 
     Attributes:
-        prepared, sent: how many are that far.
+        prepared, sent: the number of submits that are that far.
     """
 
     def __init__(self, gate: Admission, *, seconds: float = 0.0) -> None:
@@ -88,14 +88,14 @@ class Crowd:
         self._open = list[int]()
 
     async def submit(self) -> None:
-        """One of them."""
+        """One submit."""
         ticket = self._gate.ticket()
         await self._gate.enter(ticket, self._prepare, is_slow=True)
         self.sent += 1
         self._open.append(ticket)
 
     def end(self, count: int) -> None:
-        """So many of them are over."""
+        """End this many submits."""
         for _ in range(count):
             self._gate.leave(self._open.pop())
 
@@ -105,7 +105,7 @@ class Crowd:
 
 
 async def polls(gate: Admission, count: int, *, per_second: float) -> None:
-    """As many good answers as show that the service is fast."""
+    """Make so many good polls that the service is known to be fast."""
     for _ in range(count):
         await gate._limiter.enter("poll")
         gate._limiter.leave("poll")
@@ -119,8 +119,8 @@ async def polls(gate: Admission, count: int, *, per_second: float) -> None:
 async def test_a_few_submits_get_ready_while_all_calls_are_open(
     per_second: int, ahead: int
 ) -> None:
-    """As many as a fast service has turns for in a moment. They go as soon as a call is free, and
-    others get ready in their stead."""
+    """Their number is that of the turns that a fast service has in a moment. They are sent as soon
+    as a call is free, and others prepare in their place."""
     gate = admission(concurrency=8)
     await polls(gate, per_second, per_second=per_second)
     crowd = Crowd(gate)
@@ -149,8 +149,8 @@ async def test_a_few_submits_get_ready_while_all_calls_are_open(
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("lane", ["poll", "submit"])
-async def test_nobody_gets_ready_once_something_was_refused(lane: Lane) -> None:
-    """What is past the line stays so; nobody follows before the calls are not enough for them."""
+async def test_no_submit_prepares_early_once_something_was_refused(lane: Lane) -> None:
+    """Submits that are past the queue stay there; others follow only when calls are free again."""
     gate = admission(concurrency=8)
     await polls(gate, 200, per_second=200)
     crowd = Crowd(gate)
@@ -175,8 +175,8 @@ async def test_nobody_gets_ready_once_something_was_refused(lane: Lane) -> None:
 
 
 @pytest.mark.asyncio
-async def test_who_has_nothing_to_prepare_comes_only_when_a_call_is_near() -> None:
-    """To hold a place for longer would keep it from others."""
+async def test_a_submit_without_preparation_stays_in_the_queue_until_a_call_is_free() -> None:
+    """It would count as in flight for longer, and keep others waiting."""
     gate = admission(concurrency=8)
     await polls(gate, 200, per_second=200)
     tasks = [asyncio.create_task(gate.enter(gate.ticket())) for _ in range(20)]
@@ -190,8 +190,8 @@ async def test_who_has_nothing_to_prepare_comes_only_when_a_call_is_near() -> No
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("closed", [False, True])
-async def test_who_waits_for_those_before_him_hears_of_the_end(*, closed: bool) -> None:
-    """A closed limiter lets nobody wait for calls that hang."""
+async def test_a_submit_behind_open_calls_hears_of_the_end(*, closed: bool) -> None:
+    """After the client is closed no submit waits for calls that hang."""
     gate = admission(concurrency=2)
     crowd = Crowd(gate)
     tasks = [asyncio.create_task(crowd.submit()) for _ in range(5)]
@@ -221,8 +221,8 @@ async def test_who_waits_for_those_before_him_hears_of_the_end(*, closed: bool) 
 async def test_a_waiter_that_is_cancelled_anywhere_gives_back_its_count(
     what: str, turn: int, how: str
 ) -> None:
-    """In the line, behind those before it, before a full house, in its preparation, before an open
-    call and before its turn in the rate: the others go on, and nothing is held in the end."""
+    """It is cancelled in the queue, before room in flight, in its preparation, before an open call
+    or before its turn in the rate: the others proceed, and nothing is counted in the end."""
     options: dict[str, dict[str, Any]] = {"rate": {"per_second": 1.0}, "places": {"in_flight": 2}}
     gate = admission(concurrency=4, **options.get(what, {}))
     crowd = Crowd(gate, seconds=0.5 if what == "preparation" else 0.0)
@@ -249,7 +249,7 @@ async def test_a_waiter_that_is_cancelled_anywhere_gives_back_its_count(
 
 @pytest.mark.asyncio
 async def test_a_preparation_that_fails_gives_back_its_count() -> None:
-    """The next one goes in its stead."""
+    """The next submit is sent in its place."""
     gate = admission(concurrency=2, in_flight=1)
 
     async def fail() -> None:
@@ -265,7 +265,7 @@ async def test_a_preparation_that_fails_gives_back_its_count() -> None:
 
 
 @pytest.mark.asyncio
-async def test_places_in_flight_are_kept_by_the_service_s_own_count() -> None:
+async def test_the_limit_in_flight_holds_by_the_service_s_own_count() -> None:
     """With `in_flight=3` the service never sees a fourth unfinished task, so it refuses none."""
     service = emulator(limits=Limits(in_flight=3), pace=Seconds(mean=30.0))
     async with service, client_of(service, rate_limit=RateLimit(in_flight=3)) as veo:
@@ -277,9 +277,9 @@ async def test_places_in_flight_are_kept_by_the_service_s_own_count() -> None:
 
 
 @pytest.mark.asyncio
-async def test_who_queues_for_a_place_has_the_holders_polled() -> None:
-    """A loop that submits and never waits goes on: the tasks that hold the places are watched for
-    it, and nobody is watched once nobody queues."""
+async def test_tasks_in_flight_are_polled_while_a_submit_queues_for_room() -> None:
+    """A loop that submits and never waits proceeds, since the tasks in flight are polled for it. No
+    task is polled once nobody queues."""
     service = emulator(limits=Limits(in_flight=3), pace=Seconds(mean=30.0))
     async with service, client_of(service, rate_limit=RateLimit(in_flight=3)) as veo:
         for number in range(10):
@@ -293,9 +293,9 @@ async def test_who_queues_for_a_place_has_the_holders_polled() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_learned_cap_has_the_holders_polled_too() -> None:
-    """A loop that submits and never waits goes on when only the service limits what is in flight:
-    the client learns it, and watches for a place."""
+async def test_tasks_in_flight_are_polled_under_a_learned_cap_too() -> None:
+    """A loop that submits and never waits proceeds also when only the service limits the number in
+    flight: the client learns the cap, and polls for room."""
     service = emulator(limits=Limits(in_flight=3), pace=Seconds(mean=30.0))
     async with service, client_of(service) as veo:
         for number in range(20):
@@ -310,8 +310,8 @@ async def test_a_learned_cap_has_the_holders_polled_too() -> None:
 
 @pytest.mark.asyncio
 async def test_tasks_that_are_only_waited_for_are_in_flight() -> None:
-    """Tasks that another client submitted take places while they are waited for, so that the
-    service refuses no submit; whoever stops waiting gives the place back."""
+    """Tasks that another client submitted are in flight while they are waited for, so that the
+    service refuses no submit. They no longer count when their waiters have left."""
     service = emulator(limits=Limits(in_flight=3), pace=Seconds(mean=60.0, sigma=0.0))
     async with service:
         async with client_of(service) as first:
@@ -334,9 +334,9 @@ async def test_tasks_that_are_only_waited_for_are_in_flight() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_task_that_is_waited_for_and_submitted_holds_one_place() -> None:
-    """If the service answers a submit with the id of a task that is waited for already, that keeps
-    its place until it is over, whoever stops waiting."""
+async def test_a_task_that_is_waited_for_and_submitted_counts_once() -> None:
+    """If the service answers a submit with the id of a task that is waited for already, the task is
+    in flight until it ends, also when its waiter has left."""
 
     async def sell(body: Body) -> httpx.Response:
         return accepted("the-same")
@@ -358,21 +358,21 @@ async def test_a_task_that_is_waited_for_and_submitted_holds_one_place() -> None
 
 @pytest.mark.asyncio
 async def test_tasks_that_nobody_asks_for_are_forgotten() -> None:
-    """A program that submits for ever and never waits keeps an hour of its tasks in mind."""
+    """A program that submits for ever and never waits remembers an hour of its tasks."""
     service = emulator()
     async with service, client_of(service) as veo:
         for number in range(5 * 60):
             await veo.submit(TextToVideo(prompt=f"p{number}"))
             await asyncio.sleep(60.0)
 
-        assert 59 <= len(veo._tracker._kept) == veo._admission.in_flight <= 61
+        assert 59 <= len(veo._tracker._in_flight) == veo._admission.in_flight <= 61
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("seconds", [0.5, 3.0, 40.0, 200.0])
 async def test_a_cancelled_crowd_leaves_nothing_behind(seconds: float) -> None:
-    """Whoever is cancelled in the line, before a learned cap, in a pause or while it is sent gives
-    everything back, and the next ones go on."""
+    """Submits are cancelled in the queue, before a learned cap, in a pause or while they are sent:
+    nothing stays counted, and the next ones are sent."""
     service = emulator(limits=Limits(in_flight=3, silent=0.5), pace=Seconds(mean=30.0))
     async with service, client_of(service) as veo:
         crowd = asyncio.create_task(
@@ -392,8 +392,9 @@ async def test_a_cancelled_crowd_leaves_nothing_behind(seconds: float) -> None:
 
 
 @pytest.mark.asyncio
-async def test_nobody_is_polled_for_whose_turn_came_too_late() -> None:
-    """Who is cancelled in the moment in which the line lets him go leaves no polling behind."""
+async def test_a_submit_whose_turn_came_too_late_leaves_no_polling() -> None:
+    """A submit is cancelled in the very step in which it passes the queue: no task is polled for it
+    afterwards."""
     service = emulator(pace=Seconds(mean=3000.0))
     async with service, client_of(service, rate_limit=RateLimit(in_flight=1)) as veo:
         await veo.submit(MUG)
@@ -411,8 +412,8 @@ async def test_nobody_is_polled_for_whose_turn_came_too_late() -> None:
 
 
 @pytest.mark.asyncio
-async def test_who_queues_behind_an_open_submit_is_served() -> None:
-    """A place may be taken by a submit that is not yet accepted; its task is polled then too,
+async def test_a_submit_that_queues_behind_an_open_one_is_sent() -> None:
+    """The room may be taken by a submit that is not yet accepted. Its task is polled then too,
     though nobody waits for it."""
     service = emulator(pace=Seconds(mean=30.0))
     async with service, client_of(service, rate_limit=RateLimit(in_flight=1)) as veo:
@@ -425,9 +426,9 @@ async def test_who_queues_behind_an_open_submit_is_served() -> None:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("end", ["failed", "unknown", "polling", "refused", "finished"])
-async def test_a_place_comes_back_however_its_holder_ends(end: str) -> None:
-    """A place is free again after a failure, an unknown id, hopeless polls, a refusal or a result
-    that came at once."""
+async def test_there_is_room_again_after_every_end(end: str) -> None:
+    """There is room after a failure, an unknown id, hopeless polls, a refusal or a result that came
+    at once."""
     bill: list[str] = []
 
     async def sell(body: Body) -> httpx.Response:
@@ -453,8 +454,8 @@ async def test_a_place_comes_back_however_its_holder_ends(end: str) -> None:
 
 
 @pytest.mark.asyncio
-async def test_one_task_holds_one_place() -> None:
-    """If the service answers one id twice, the second place is free again at once."""
+async def test_one_task_counts_once() -> None:
+    """If the service answers one id twice, one generation is in flight."""
 
     async def sell(body: Body) -> httpx.Response:
         return accepted("the-same")
@@ -470,7 +471,7 @@ async def test_one_task_holds_one_place() -> None:
 
 @pytest.mark.asyncio
 async def test_a_generation_is_counted_once() -> None:
-    """It is an open submit, a lost one or a task: never two of them, and never none in between."""
+    """It is an open submit, a lost one or a task: never two of them, and never none meanwhile."""
     tasks = Followed()
     gate = admission(tasks)
     first, lost, refused_ = (gate.ticket() for _ in range(3))
@@ -494,9 +495,9 @@ async def test_a_generation_is_counted_once() -> None:
 
 
 @pytest.mark.asyncio
-async def test_what_was_sent_before_a_time_runs() -> None:
-    """Tasks run, and so may submits without an outcome that were sent before: open or lost. One
-    that was sent at that moment or is not sent yet does not count."""
+async def test_submits_that_were_sent_before_a_time_may_run() -> None:
+    """Tasks run, and so may open and lost submits that were sent before. A submit that was sent at
+    that moment, or is not sent yet, does not count."""
     tasks = Followed()
     gate = admission(tasks, concurrency=8, per_second=1.0)
     tickets = [gate.ticket() for _ in range(3)]
@@ -515,9 +516,9 @@ async def test_what_was_sent_before_a_time_runs() -> None:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("what", ["a task", "an open submit", "a lost submit"])
-async def test_who_waits_for_room_goes_when_there_is_some(what: str) -> None:
-    """The end of a task, of an open submit or of a search lets the next one go in that moment; and
-    tasks are watched exactly while somebody waits for that."""
+async def test_the_first_in_the_queue_is_sent_as_soon_as_there_is_room(what: str) -> None:
+    """The end of a task, of an open submit or of a search makes room in that moment. The tasks are
+    watched exactly while somebody waits for room."""
     tasks = Followed()
     gate = admission(tasks, in_flight=1)
     first = gate.ticket()

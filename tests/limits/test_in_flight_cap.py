@@ -43,7 +43,7 @@ def test_what_ran_at_the_refusal_is_the_cap() -> None:
 
 
 def test_open_submits_take_room() -> None:
-    """What was sent and not answered may be accepted, so it counts; near the cap few are open."""
+    """Open submits may be accepted, so they count; near the cap few are open."""
     assert room(TAUGHT, held=200, running=194, now=100.0) == FIRST_HOLD
     assert room(TAUGHT, held=199, running=197, now=100.0) == 0.0
     assert room(TAUGHT, held=199, running=196, now=100.0) == AGAIN
@@ -84,8 +84,8 @@ def test_a_cap_that_proves_right_is_probed_rarely() -> None:
 
 
 def test_a_probe_that_went_too_far_falls_back_half_way() -> None:
-    """What a probe reached does not hold: refused below it, the cap is half-way between that and
-    what held before."""
+    """The number that a probe reached is not proven: after a refusal below it, the cap is half-way
+    between that number and the cap before."""
     reached = refused(replace(TAUGHT, learned=210), running=216, now=200.0)
     fallen = refused(reached, running=210, now=202.0)
 
@@ -94,7 +94,7 @@ def test_a_probe_that_went_too_far_falls_back_half_way() -> None:
 
 
 def test_a_cap_that_proves_wrong_is_probed_soon() -> None:
-    """A refusal far below the cap begins anew."""
+    """A refusal far below the cap starts again with a new cap."""
     cap = replace(TAUGHT, hold=LONGEST_HOLD)
 
     assert refused(cap, running=100, now=0.0).hold == FIRST_HOLD
@@ -134,7 +134,7 @@ def test_a_cap_that_is_far_exceeded_is_none() -> None:
 
 
 def test_a_cap_is_at_least_one() -> None:
-    """Who runs nothing may always try."""
+    """A client that runs nothing may always try."""
     cap = Cap()
     for _ in range(5):
         cap = refused(cap, running=0, now=0.0)
@@ -147,8 +147,8 @@ def test_a_cap_is_at_least_one() -> None:
 @bounded
 @given(st.integers(1, 500), st.integers(2, 20))
 def test_the_cap_of_a_service_is_found(true: int, learned: int, every: int) -> None:
-    """Whatever was believed, and however often tasks end, the cap comes to be the service's own,
-    and then it is refused no more often than probes are due."""
+    """From any learned cap, the cap becomes the service's own; after that, submits are refused no
+    more often than probes are due."""
     cap = Cap(learned=learned, base=learned, goal=learned + 1, probe_at=0.0)
     running, refusals = 0, 0
     for turn in range(1500):

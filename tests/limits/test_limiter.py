@@ -49,7 +49,7 @@ def limiter(**options: Any) -> Limiter:
 
 
 def hear(limit: Limiter, answer: Answer, *, lane: Lane = "poll", sent: float | None = None) -> None:
-    """An answer comes to a call that was just sent."""
+    """Give the limiter the answer to a call that was just sent."""
     limit.note(answer, lane=lane, sent=now() if sent is None else sent)
 
 
@@ -59,7 +59,7 @@ def now() -> float:
 
 
 async def times_of(limit: Limiter, count: int, *, lane: Lane = "submit") -> list[float]:
-    """When each of so many calls may go, all of which are short."""
+    """The times at which this many short calls are sent."""
     times: list[float] = []
 
     async def call() -> None:
@@ -76,7 +76,7 @@ async def times_of(limit: Limiter, count: int, *, lane: Lane = "submit") -> list
 @pytest.mark.asyncio
 @pytest.mark.parametrize("concurrency", [1, 2, 3, 8])
 async def test_never_more_open_calls_than_allowed(concurrency: int) -> None:
-    """Open calls, polls and questions included, never outnumber `concurrency`."""
+    """Open calls, with polls and queries, never outnumber `concurrency`."""
 
     async def sell(body: Body) -> httpx.Response:
         await anyio.sleep(1.0)
@@ -140,7 +140,7 @@ async def test_calls_keep_the_rate(burst: int, times: list[float]) -> None:
 
 @pytest.mark.asyncio
 async def test_the_rate_is_of_both_kinds_together() -> None:
-    """Polls and submits draw on one rate, and while both queue, both go on."""
+    """Polls and submits share one rate, and while both queue, both are sent."""
     limit = limiter(per_second=1.0)
     times: dict[Lane, list[float]] = {}
 
@@ -158,7 +158,7 @@ async def test_the_rate_is_of_both_kinds_together() -> None:
 
 @pytest.mark.asyncio
 async def test_a_cancelled_waiter_gives_everything_back() -> None:
-    """Who stops waiting, for a slot or for its turn, leaves the slot and the rate to the others."""
+    """A call that stops waiting for a slot or for its turn leaves both to the others."""
     limit = limiter(concurrency=2, per_second=1.0)
     assert await times_of(limit, 1) == [0.0]
 
@@ -171,8 +171,8 @@ async def test_a_cancelled_waiter_gives_everything_back() -> None:
 
 @pytest.mark.asyncio
 async def test_one_429_pauses_everybody() -> None:
-    """After one 429 no call of either kind goes before its `Retry-After` is over; those that were
-    refused together share that pause, and it is not added up."""
+    """After one 429 no call of either kind is sent before its `Retry-After` is over. Calls that
+    were refused together share one pause; pauses are not added up."""
     limit = limiter(adaptive=False)
     for _ in range(5):
         hear(limit, busy(7.0))
@@ -184,8 +184,8 @@ async def test_one_429_pauses_everybody() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_429_lengthens_a_pause_that_somebody_sleeps_through() -> None:
-    """Who already waits for its turn heeds a 429 that comes meanwhile."""
+async def test_a_429_lengthens_a_pause_that_has_begun() -> None:
+    """A call that already waits for its turn obeys a 429 that comes meanwhile."""
     limit = limiter(adaptive=False)
     hear(limit, busy(2.0))
     sleeping = asyncio.create_task(times_of(limit, 1))
@@ -216,8 +216,8 @@ async def test_a_429_without_a_time_backs_off() -> None:
 
 @pytest.mark.asyncio
 async def test_the_pace_recovers_step_by_step() -> None:
-    """A 429 spaces the calls that follow as those before it went; good answers narrow the space
-    after a while, as far as the rate is used, and neither an error nor a lost answer does."""
+    """A 429 spaces later calls as the calls before it were spaced. Good answers narrow the space
+    after a while, if the rate is used; an error or a lost answer does not."""
     limit = limiter()
 
     async def gap() -> float:
@@ -246,7 +246,7 @@ async def test_the_pace_recovers_step_by_step() -> None:
 
 @pytest.mark.asyncio
 async def test_a_closed_limiter_lets_nothing_go() -> None:
-    """After the end no call goes, and its slot is not lost."""
+    """After the end no call is sent, and its slot is not lost."""
     limit = limiter(concurrency=1)
     limit.close()
 
@@ -257,8 +257,7 @@ async def test_a_closed_limiter_lets_nothing_go() -> None:
 
 @pytest.mark.asyncio
 async def test_submits_outlast_a_service_that_is_busy() -> None:
-    """A service with a limit that we were not told of refuses some submits, loses none and bills
-    each once."""
+    """A service with an unknown limit refuses some submits, loses none and bills each once."""
     service = emulator(limits=Limits(submits_per_second=2.0, retry_after=1.0), pace=Seconds(mean=9))
     async with service, client_of(service) as veo:
         outcomes = await veo.generate_many([TextToVideo(prompt=f"p{n}") for n in range(20)])

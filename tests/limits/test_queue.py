@@ -9,15 +9,15 @@ from veo_async._limits.queue import FairQueue
 
 
 async def in_queue(queue: FairQueue, ticket: int, came: list[int]) -> None:
-    """Wait for the lock, and note whose turn it was; it is kept."""
+    """Wait for the turn, and note whose it was; it is kept."""
     await queue.enter(ticket)
     came.append(ticket)
 
 
 @pytest.mark.asyncio
-async def test_nobody_is_woken_before_it_may_go_on() -> None:
-    """The first in the line stays until its own condition holds, and those behind it with it, also
-    if theirs holds already."""
+async def test_no_ticket_has_its_turn_before_its_condition_holds() -> None:
+    """The first ticket stays until its own condition holds. The tickets behind it stay as well,
+    also if theirs holds already."""
     queue, came, is_open = FairQueue(), list[int](), list[bool]()
     first, second = queue.ticket(), queue.ticket()
 
@@ -43,8 +43,8 @@ async def test_nobody_is_woken_before_it_may_go_on() -> None:
 
 
 @pytest.mark.asyncio
-async def test_who_may_not_go_on_and_leaves_holds_up_nobody() -> None:
-    """The next one's condition counts then, at once."""
+async def test_a_ticket_that_leaves_while_its_condition_fails_holds_up_no_other() -> None:
+    """The condition of the next ticket counts immediately."""
     queue = FairQueue()
     stuck = asyncio.create_task(queue.enter(queue.ticket(), lambda: False))
     free = asyncio.create_task(queue.enter(queue.ticket()))
@@ -59,8 +59,8 @@ async def test_who_may_not_go_on_and_leaves_holds_up_nobody() -> None:
 
 
 @pytest.mark.asyncio
-async def test_the_line_keeps_the_order_of_the_tickets() -> None:
-    """Who comes back with an earlier ticket goes before all who came later."""
+async def test_the_queue_keeps_the_order_of_the_tickets() -> None:
+    """A submit that returns with an earlier ticket has its turn before all later ones."""
     queue, came = FairQueue(), list[int]()
     first, second, third = (queue.ticket() for _ in range(3))
     await queue.enter(first)
@@ -82,8 +82,8 @@ async def test_the_line_keeps_the_order_of_the_tickets() -> None:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("turn", ["before", "at"])
-async def test_who_leaves_the_line_holds_nobody_up(turn: str) -> None:
-    """A waiter that is cancelled, even in the very step of its turn, leaves that to the next."""
+async def test_a_cancelled_ticket_holds_up_no_other(turn: str) -> None:
+    """A waiter that is cancelled, even in the step of its turn, leaves its turn to the next."""
     queue, came = FairQueue(), list[int]()
     tickets = [queue.ticket() for _ in range(3)]
     await queue.enter(tickets[0])

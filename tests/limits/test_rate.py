@@ -20,11 +20,11 @@ from veo_async._limits.rate import (
     SLOWEST,
     RateState,
     Traffic,
-    corrected,
+    correct,
     delay,
-    paused,
-    slowed,
-    succeeded,
+    lower,
+    pause,
+    recover,
     take,
 )
 from veo_async.policies import RateLimit
@@ -39,11 +39,11 @@ def refuse(
 ) -> RateState:
     """The pace after a 429 to a request that was just sent, unless it was sent earlier."""
     sent = now if sent is None else sent
-    return paused(pace, sent=sent, now=now, retry_after=retry_after, u=u)
+    return pause(pace, sent=sent, now=now, retry_after=retry_after, u=u)
 
 
 def times_of(pace: RateState, arrivals: list[float]) -> list[float]:
-    """When requests go that come in at these times and each wait for their turn."""
+    """The times at which requests are sent that arrive at these times and wait for their turn."""
     sent, now = list[float](), 0.0
     for arrival in arrivals:
         now = max(now, arrival)
@@ -133,7 +133,7 @@ def test_429s_of_one_refusal_count_once() -> None:
 
 
 def test_a_late_answer_to_an_early_request_is_no_second_refusal() -> None:
-    """What was sent before the pause began belongs to it, even if its 429 comes after its end."""
+    """A request that was sent before the pause belongs to it, also if its 429 comes later."""
     first = refuse(FREE_PACE, now=100.0, retry_after=1.0, u=0.0)
 
     late = refuse(first, sent=99.9, now=130.0, retry_after=None, u=0.9)
@@ -154,12 +154,12 @@ def test_pauses_grow_while_nothing_succeeds() -> None:
 
     assert pauses[:4] == pytest.approx([0.5, 1.0, 2.0, 4.0])
     assert pauses[-1] == pytest.approx(LONGEST_PAUSE / 2)
-    after_good = refuse(succeeded(pace, now), now=now, retry_after=None, u=0.0)
+    after_good = refuse(recover(pace, now), now=now, retry_after=None, u=0.0)
     assert after_good.paused_until - now == 0.5
 
 
 def test_pauses_that_the_service_set_do_not_grow_others() -> None:
-    """Only where the service was silent the next silent pause is longer."""
+    """Only a pause without a given time makes the next one of its kind longer."""
     pace = FREE_PACE
     for number in range(5):
         pace = refuse(pace, now=number + 1.0, retry_after=0.5, u=0.0)
@@ -173,7 +173,7 @@ def test_good_answer_does_not_end_a_pause() -> None:
     """An answer to an earlier request is no reason to send before the service wants it."""
     pace = refuse(FREE_PACE, now=0.0, retry_after=10.0, u=0.0)
 
-    assert delay(succeeded(pace, 1.0), 1.0) == 9.0
+    assert delay(recover(pace, 1.0), 1.0) == 9.0
 
 
 Op = tuple[str, float, float | None]
@@ -187,8 +187,7 @@ ops: st.SearchStrategy[Op] = st.tuples(
 def test_paused_pace_never_sends_before_the_pause_ends(
     steps: list[Op], adaptive: bool, u: float
 ) -> None:
-    """Whatever happens meanwhile, nobody sends until the longest of all pauses that were asked
-    for is over."""
+    """No request is sent until the longest of all requested pauses is over."""
     pace = RateState.of(RateLimit(per_second=10, burst=5, adaptive=adaptive))
     now, silent_until = 0.0, 0.0
     for what, gap, retry_after in steps:
@@ -197,7 +196,7 @@ def test_paused_pace_never_sends_before_the_pause_ends(
             pace = refuse(pace, now=now, retry_after=retry_after, u=u)
             silent_until = max(silent_until, now + (retry_after or 0.0))
         elif what == "good":
-            pace = succeeded(pace, now)
+            pace = recover(pace, now)
         elif delay(pace, now) == 0.0:
             pace = take(pace, now) if what == "go" else pace
             assert now >= silent_until - 1e-6
@@ -212,7 +211,7 @@ def test_a_crowd_comes_back_one_by_one(adaptive: bool, gaps: list[float]) -> Non
     pace = refuse(RateState.of(RateLimit(adaptive=adaptive)), now=0.0, retry_after=1.0, u=0.0)
 
     times = times_of(pace, [0.0] * 4)
-    after_good = times_of(succeeded(pace, 1.0), [1.0] * 4)
+    after_good = times_of(recover(pace, 1.0), [1.0] * 4)
 
     assert times == pytest.approx([1.0, *(1.0 + math.fsum(gaps[: n + 1]) for n in range(3))])
     assert after_good == [1.0] * 4
@@ -232,32 +231,32 @@ def test_a_pause_does_not_save_up_a_burst() -> None:
 
 def test_the_rate_that_passed_is_the_limit() -> None:
     """The learned rate is a little below what the service let pass in the second before."""
-    assert slowed(FREE_PACE, speed=40, now=0.0).learned == 40 * BRAKE
+    assert lower(FREE_PACE, speed=40, now=0.0).learned == 40 * BRAKE
 
 
 def test_those_that_were_refused_together_did_not_pass() -> None:
     """Further refusals of the same event correct what was measured, downwards only."""
-    first = slowed(FREE_PACE, speed=55, now=0.0)
+    first = lower(FREE_PACE, speed=55, now=0.0)
 
-    assert corrected(first, speed=50).learned == 50 * BRAKE
-    assert corrected(first, speed=50).ceiling == 50
-    assert corrected(first, speed=90).learned == first.learned
-    assert corrected(FREE_PACE, speed=0).learned == SLOWEST
+    assert correct(first, speed=50).learned == 50 * BRAKE
+    assert correct(first, speed=50).ceiling == 50
+    assert correct(first, speed=90).learned == first.learned
+    assert correct(FREE_PACE, speed=0).learned == SLOWEST
 
 
 def test_the_rate_sinks_within_bounds() -> None:
     """A slower measurement takes more of it, down to the slowest rate; where nothing passed at
     all, no rate is to blame."""
-    first = slowed(FREE_PACE, speed=100, now=0.0)
+    first = lower(FREE_PACE, speed=100, now=0.0)
 
-    assert slowed(first, speed=20, now=1.0).learned == 20 * BRAKE
-    assert slowed(first, speed=300, now=1.0).learned == (first.learned or 0) * BRAKE
-    assert slowed(first, speed=0, now=1.0) is first
-    assert corrected(first, speed=0.1).learned == SLOWEST
+    assert lower(first, speed=20, now=1.0).learned == 20 * BRAKE
+    assert lower(first, speed=300, now=1.0).learned == (first.learned or 0) * BRAKE
+    assert lower(first, speed=0, now=1.0) is first
+    assert correct(first, speed=0.1).learned == SLOWEST
 
 
 def test_learned_rate_spaces() -> None:
-    """What was learned holds beside the caller's own rate: the slower one counts."""
+    """The learned rate holds beside the caller's own rate: the slower one counts."""
     learned = replace(FREE_PACE, learned=10.0, steps=9)
     slower = replace(learned, interval=1.0)
 
@@ -267,12 +266,12 @@ def test_learned_rate_spaces() -> None:
 
 def test_a_rate_that_proves_right_is_tried_rarely() -> None:
     """The learned rate stays for a while that doubles with each refusal at the same rate, up to a
-    bound; a refusal at another rate begins anew."""
+    bound; a refusal at another rate starts again with the first hold."""
     pace, holds = FREE_PACE, list[float]()
     for _ in range(8):
-        pace = slowed(pace, speed=50, now=100.0)
+        pace = lower(pace, speed=50, now=100.0)
         holds.append(pace.raise_at - 100.0)
-    other = slowed(pace, speed=20, now=100.0)
+    other = lower(pace, speed=20, now=100.0)
 
     assert holds == [FIRST_HOLD * 2**n for n in range(5)] + [LONGEST_HOLD] * 3
     assert other.hold == FIRST_HOLD
@@ -281,24 +280,24 @@ def test_a_rate_that_proves_right_is_tried_rarely() -> None:
 def test_the_rate_recovers_step_by_step() -> None:
     """Once that while is over good answers win the rate back, the faster the longer the service
     does not refuse, until nothing limits it."""
-    pace = slowed(FREE_PACE, speed=50, now=0.0)
+    pace = lower(FREE_PACE, speed=50, now=0.0)
 
-    first = succeeded(pace, FIRST_HOLD)
-    later = succeeded(pace, FIRST_HOLD + 9.0)
-    unused = succeeded(pace, FIRST_HOLD + 9.0, in_use=False)
+    first = recover(pace, FIRST_HOLD)
+    later = recover(pace, FIRST_HOLD + 9.0)
+    unused = recover(pace, FIRST_HOLD + 9.0, in_use=False)
     while pace.learned:
         assert pace.learned < FREE
-        pace = succeeded(pace, 100.0)
+        pace = recover(pace, 100.0)
 
-    assert succeeded(slowed(FREE_PACE, speed=50, now=0.0), 1.0).learned == 50 * BRAKE
+    assert recover(lower(FREE_PACE, speed=50, now=0.0), 1.0).learned == 50 * BRAKE
     assert first.learned == 50 * BRAKE + RECOVERY
     assert later.learned == 50 * BRAKE + 10.0 * RECOVERY
-    assert succeeded(pace, 100.0) is pace
+    assert recover(pace, 100.0) is pace
     assert unused.learned == 50 * BRAKE
 
 
 def test_traffic_counts_what_passed_in_a_second() -> None:
-    """The speed at a time is what was sent in the second up to then and not refused."""
+    """The speed is the number of requests in the second before that were not refused."""
     traffic = Traffic()
     for number in range(30):
         traffic.sent(number / 8)

@@ -1,4 +1,4 @@
-"""A client that is told of no limit finds the service's own, whatever they are.
+"""A client without limits of its own finds the service's limits.
 
 The scenario is the benchmark's: `benchmarks.throttled`.
 """
@@ -23,7 +23,7 @@ def check_all_came(seen: Seen, job: Throttled) -> None:
 
 
 def test_the_ideal_schedule() -> None:
-    """Whoever knows the limits starts each video as soon as rate and slots allow."""
+    """The ideal schedule starts each video as soon as rate and slots allow."""
     three = [10.0, 10.0, 10.0]
     two = Limits(in_flight=2)
 

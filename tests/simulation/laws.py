@@ -94,7 +94,7 @@ def leaks(veo: VeoClient) -> list[Broken]:
     """What a closed client must not hold any more."""
     held = {
         "an open POST": veo._submitter._guard.posts,
-        "a waiter": [task for task in veo._tracker._kept.values() if task.waiters],
+        "a waiter": [task for task in veo._tracker._in_flight.values() if task.waiters],
         "a submit that is looked for": veo._reconciler._open,
     }
     broken = [Broken(f"{what} was left: {left!r}") for what, left in held.items() if left]

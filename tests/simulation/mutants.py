@@ -263,14 +263,14 @@ MUTANTS = (
     ),
     _mutant(
         "a waiter that is never let go",
-        ("_tracking/tracker.py", "            tracked.waiters -= 1", "            pass"),
+        ("_tracking/registry.py", "            tracked.waiters -= 1", "            pass"),
     ),
     _mutant(
         "an id that is not shown yet taken for unknown",
         (
-            "_tracking/tracker.py",
-            "        if age <= self._policy.not_found_grace:",
-            "        if age <= 1.0:",
+            "_tracking/poller.py",
+            "            if age <= self._policy.not_found_grace:",
+            "            if age <= 1.0:",
         ),
     ),
 )

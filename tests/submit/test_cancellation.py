@@ -108,8 +108,8 @@ async def check_nothing_is_lost(veo: VeoClient, shop: Shop, ends: list[object], 
     assert [lane.calls._value for lane in veo._limiter._lanes.values()] == [1, 1]
     await veo.aclose()
     assert not other_tasks()
-    assert not veo._tracker._kept
-    assert len(veo._tracker._questions.agenda) == 0
+    assert not veo._tracker._in_flight
+    assert len(veo._tracker.queue.agenda) == 0
 
 
 def on_a_stepping_loop(main: Callable[[SteppingLoop], Coroutine[Any, Any, None]]) -> None:

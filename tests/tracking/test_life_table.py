@@ -17,7 +17,7 @@ def flat(hazard: float) -> LifeTable:
 
 
 def taught(durations: list[float], *, every: float, table: LifeTable | None = None) -> LifeTable:
-    """A table after looks at such tasks in steady intervals."""
+    """A table after polls of such tasks in steady intervals."""
     table = table or flat(0.01)
     for duration in durations:
         age = 0.0
@@ -49,8 +49,8 @@ def test_delay_has_a_longest() -> None:
     assert flat(1e-9).delay(1e5, 0.2, most=20.0) == 20.0
 
 
-def test_first_look_waits_until_somebody_can_be_ready() -> None:
-    """When durations are known, the first look comes shortly before most of them, and the next
+def test_first_poll_waits_until_somebody_can_be_ready() -> None:
+    """When durations are known, the first poll comes shortly before most of them, and the next
     ones follow each other closely."""
     table = taught(around(60.0), every=1.0)
 
@@ -60,8 +60,8 @@ def test_first_look_waits_until_somebody_can_be_ready() -> None:
     assert table.delay(60.0, 0.2, most=inf) < 5.0
 
 
-def test_what_is_not_finished_is_learned_too() -> None:
-    """A batch none of which was finished yet teaches that a look was in vain at that age."""
+def test_unfinished_tasks_teach_as_well() -> None:
+    """A batch of which no task was finished yet teaches that a poll was useless at that age."""
     table = flat(0.05)
     before = table.delay(0.0, 0.2, most=inf)
 
@@ -103,8 +103,8 @@ ages = st.floats(0.0, 1e6)
 def test_any_history_gives_a_delay(
     history: list[tuple[float, float, bool]], age: float, patience: float
 ) -> None:
-    """Whatever was seen, the delay is a positive number within its bound, and what is remembered
-    stays bounded."""
+    """After any observations the delay is a positive number within its bound, and the memory of a
+    range is bounded."""
     table = flat(0.05)
     for one, other, is_over in history:
         note = table.finished if is_over else table.unfinished

@@ -8,7 +8,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from veo_async._tracking.poll_queue import CROWD, FEW, GLANCES, MOMENT, SOON, DueQueue, PollQueue
+from veo_async._tracking.poll_queue import (
+    CROWD,
+    FEW,
+    MOMENT,
+    MOST_AT_ONCE,
+    SOON,
+    DueQueue,
+    PollQueue,
+)
 from veo_async._tracking.schedule import Cohort
 
 
@@ -18,7 +26,7 @@ def seen(at: float, *, accepted_at: float = 0.0) -> Cohort:
 
 
 def ten_later(cohort: Cohort) -> float:
-    """A schedule that looks at everything every ten seconds."""
+    """A schedule that polls everything every ten seconds."""
     return cohort.seen + 10.0
 
 
@@ -34,7 +42,7 @@ NOW = seen(0.0)
 
 
 def test_nothing_is_due_before_its_time() -> None:
-    """Nobody is taken while nobody is due."""
+    """No id is taken while none is due."""
     agenda = DueQueue()
     agenda.add("a", seen(0.0))
 
@@ -56,7 +64,7 @@ def test_neighbours_ride_along() -> None:
 
 
 def test_a_cohort_is_reckoned_once() -> None:
-    """Whatever the number of its tasks, when they are due is one question; and one that is larger
+    """The due time of a cohort is computed once for all of its tasks; and one that is larger
     than a poll keeps its other tasks."""
     agenda, asked = DueQueue(), list[Cohort]()
     for number in range(CROWD + 100):
@@ -111,7 +119,7 @@ def test_dropping_is_forgiving() -> None:
 
 
 def test_moving_does_not_fill_the_memory() -> None:
-    """What was moved or dropped does not stay for ever, however often that happens."""
+    """Invalid entries of moved and dropped ids do not accumulate."""
     agenda = DueQueue()
     for task_id in "abc":
         agenda.add(task_id, NOW)
@@ -127,8 +135,8 @@ def test_moving_does_not_fill_the_memory() -> None:
     assert len(agenda._groups) == 3
 
 
-def test_what_was_learned_counts() -> None:
-    """When something was learned, all are reckoned anew before one of them is first."""
+def test_learning_moves_due_times() -> None:
+    """After something was learned, due times are computed again before an id is taken as first."""
     agenda = DueQueue()
     for task_id, at in [("a", 1.0), ("b", 2.0), ("c", 3.0)]:
         agenda.add(task_id, seen(at))
@@ -164,7 +172,7 @@ def test_nothing_is_reckoned_twice_for_nothing() -> None:
 
 
 def test_one_more_may_make_all_of_its_cohort_due_earlier() -> None:
-    """Where few share the polls, each further one makes a look cheaper; where many do, not."""
+    """Where few share the polls, each further one makes a poll cheaper; else it does not."""
     agenda = DueQueue()
 
     def when(cohort: Cohort) -> float:
@@ -181,7 +189,7 @@ def test_one_more_may_make_all_of_its_cohort_due_earlier() -> None:
     ]
 
 
-def test_what_is_reckoned_at_one_time_is_bounded() -> None:
+def test_the_work_of_one_step_is_bounded() -> None:
     """Thousands of cohorts that can wait by now hold up nothing: after some of them the rest has
     its turn a moment later."""
     agenda = DueQueue()
@@ -194,10 +202,10 @@ def test_what_is_reckoned_at_one_time_is_bounded() -> None:
         return 20.0
 
     assert agenda.next_due(10.0, 50, later) == 10.0 + SOON
-    assert len(asked) == GLANCES
+    assert len(asked) == MOST_AT_ONCE
     assert agenda.take(10.0, 50, later) == []
-    assert len(asked) == 2 * GLANCES
-    for _ in range(10_000 // GLANCES):
+    assert len(asked) == 2 * MOST_AT_ONCE
+    for _ in range(10_000 // MOST_AT_ONCE):
         agenda.take(10.0, 50, later)
     assert agenda.next_due(10.0, 50, later) == 20.0 + MOMENT
     assert len(asked) == 10_000
@@ -216,7 +224,7 @@ def test_those_that_do_not_fit_into_one_poll_wait_for_each_other() -> None:
     assert agenda.next_due(10.0, 2, ten_later) == 10.0
 
 
-def test_who_has_a_reason_to_be_looked_at_waits_for_nobody() -> None:
+def test_a_cohort_with_a_poll_time_of_its_own_does_not_wait_for_others() -> None:
     """A callback that came is not kept waiting for others."""
     agenda = DueQueue()
     for task_id in "abc":
@@ -232,7 +240,7 @@ def test_who_has_a_reason_to_be_looked_at_waits_for_nobody() -> None:
 
 
 class AgendaLikeASortedList(RuleBasedStateMachine):
-    """The agenda does what a dictionary that is sorted anew each time would do."""
+    """The queue does what a dictionary that is sorted each time would do."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -263,8 +271,8 @@ class AgendaLikeASortedList(RuleBasedStateMachine):
 
     @rule(later=st.integers(0, 10))
     def learn(self, later: int) -> None:
-        # Whatever is put off is found out when its turn comes; what is due earlier than was
-        # reckoned, only once all are reckoned anew: so all have their turn here.
+        # A cohort that is due later is moved when its turn comes; one that is due earlier is found
+        # only when all due times are computed again. So all have their turn here.
         self.shift += later
         self.agenda.learned()
         for group in self.agenda._groups.values():
@@ -328,7 +336,7 @@ def test_all_questions_count() -> None:
 
 
 def test_an_id_is_in_one_question_at_a_time() -> None:
-    """What is under question is not asked about again until the answer is there."""
+    """An id in an open poll is not polled again until its answer is there."""
     questions = asking("a")
     assert choose(questions, 50) == ["a"]
 
@@ -340,7 +348,7 @@ def test_an_id_is_in_one_question_at_a_time() -> None:
     assert choose(questions, 50) == ["a"]
 
 
-def test_who_was_dropped_is_not_asked_about() -> None:
+def test_a_dropped_id_is_not_polled() -> None:
     """An id whose watchers have gone is not asked about; one who comes later may add it again."""
     questions = asking("a", "b")
     questions.drop("a")
@@ -396,7 +404,7 @@ def test_an_id_that_was_refused_stays_alone_until_it_is_known() -> None:
 
 
 def test_an_id_that_was_dropped_is_nobody_s_fault_any_more() -> None:
-    """Who asks about it later begins anew."""
+    """A later wait for the id starts from the beginning."""
     questions = asking("a", "b")
     questions.halve(choose(questions, 2))
     questions.clear()
@@ -408,8 +416,8 @@ def test_an_id_that_was_dropped_is_nobody_s_fault_any_more() -> None:
 
 
 @pytest.mark.parametrize("learned", [True, False])
-def test_what_an_answer_taught_counts_for_the_others(learned: bool) -> None:
-    """Only once it is said that something was learned are the others reckoned anew."""
+def test_an_answer_moves_the_due_times_of_others(learned: bool) -> None:
+    """The due times of the others are computed again only after `learned`."""
     questions = asking("a")
     questions.next_due(0.0, 50, ten_later)
 

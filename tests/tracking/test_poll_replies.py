@@ -169,7 +169,7 @@ def test_failure_bears_the_id_that_was_asked_for() -> None:
     ],
 )
 def test_bad_poll_says_nothing_about_anybody(ids: list[str], status: int, body: Any) -> None:
-    """A cut, a 5xx, unreadable bytes or a refusal that concerns nobody never fails a wait."""
+    """A cut connection, a 5xx, unreadable bytes or an unclear refusal never fails a wait."""
     reading = read_poll(reply(status, body), ids)
 
     assert isinstance(reading, Unusable)
@@ -375,7 +375,7 @@ def test_polls_go_in_rounds(per_second: float, times: list[float]) -> None:
 
 
 def test_a_round_begins_with_its_first_poll() -> None:
-    """What was not used of one is not kept for the next."""
+    """The unused polls of a round are not kept for the next one."""
     budget = Budget(10.0)
 
     assert spent(budget, 2, now=100.0) == [100.0, 100.0]
@@ -386,7 +386,7 @@ def test_a_round_begins_with_its_first_poll() -> None:
 @bounded
 @given(st.floats(1e-6, 1e6), st.lists(st.floats(0, 10), min_size=1, max_size=200))
 def test_the_budget_holds_in_the_long_run(per_second: float, pauses: list[float]) -> None:
-    """However the polls come, no more go in any time than the policy says, and one round; and where
+    """No more polls are sent in any time than the policy allows, and one round; and where
     each goes as soon as it may, no fewer."""
     budget, now, times = Budget(per_second), 0.0, list[float]()
     for pause in pauses:

@@ -1,4 +1,4 @@
-"""What a thousand waiting coroutines cost, by the service's own counters."""
+"""The cost of a thousand waiting coroutines, by the service's own counters."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ async def test_a_thousand_by_id_cost_polls_only() -> None:
 
 @pytest.mark.asyncio
 async def test_many_that_give_up_and_come_back_cost_little() -> None:
-    """Waits that end every ten seconds and begin anew are no reason to poll more often."""
+    """Waits that end every ten seconds and begin again are no reason to poll more often."""
     service = emulator(pace=Seconds(mean=60.0))
     async with service, client_of(service) as veo:
         tasks = [await veo.submit(request) for request in MANY[:200]]
@@ -93,8 +93,8 @@ async def test_many_that_give_up_and_come_back_cost_little() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_thousand_within_few_places() -> None:
-    """With a hundred places the polls are still shared: they cost half a request a video."""
+async def test_a_thousand_with_few_in_flight() -> None:
+    """With a hundred in flight the polls are still shared: they cost half a request a video."""
     service = emulator(pace=Seconds(mean=30.0))
     async with service, client_of(service, rate_limit=RateLimit(in_flight=100)) as veo:
         outcomes = await veo.generate_many(MANY)
@@ -140,7 +140,7 @@ async def prompts() -> AsyncIterator[TextToVideo]:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("journal", [False, True])
-async def test_what_is_over_takes_no_objects(journal: bool, tmp_path: Path) -> None:
+async def test_finished_items_take_no_objects(journal: bool, tmp_path: Path) -> None:
     """Of a video whose outcome was consumed nothing stays but some bytes in tables that know keys
     and ids again: a run of 1,600 holds as many objects as one of 600."""
     objects: list[int] = []

@@ -18,7 +18,7 @@ FAST: Kind = ("text2video", "veo3-fast")
 SLOW: Kind = ("text2video", "veo3")
 
 
-def look(schedule: Schedule, kind: Kind, since: float, age: float, *, over: bool = False) -> None:
+def poll(schedule: Schedule, kind: Kind, since: float, age: float, *, over: bool = False) -> None:
     """Tell that a task, seen unfinished at the age ``since``, is so still, or is over."""
     cohort = Cohort(kind, accepted_at=0.0, seen=since, jitter=1.0)
     if over:
@@ -32,8 +32,8 @@ def knowing(kind: Kind, mean: float, *, tasks: int = 200) -> Schedule:
     schedule, rng = Schedule(POLICY), Random(1)
     for _ in range(tasks):
         duration = mean * rng.lognormvariate(-0.045, 0.3)
-        look(schedule, kind, 0.0, duration)
-        look(schedule, kind, duration, duration + 1.0, over=True)
+        poll(schedule, kind, 0.0, duration)
+        poll(schedule, kind, duration, duration + 1.0, over=True)
     return schedule
 
 
@@ -41,10 +41,8 @@ def knowing(kind: Kind, mean: float, *, tasks: int = 200) -> Schedule:
     "age, alone, among_many",
     [(0, 5, 5), (2, 1, 1), (20, 5, 2.5), (60, 15, 7.5), (80, 20, 10), (3600, 20, 20)],
 )
-def test_what_is_not_known_is_looked_at_by_its_age(
-    age: float, alone: float, among_many: float
-) -> None:
-    """The first look comes within five seconds, the next ones after a quarter of the age, or an
+def test_an_unknown_kind_is_polled_by_its_age(age: float, alone: float, among_many: float) -> None:
+    """The first poll comes within five seconds, the next ones after a quarter of the age, or an
     eighth if many share the polls, within one and twenty seconds."""
     schedule = Schedule(POLICY)
 
@@ -54,17 +52,17 @@ def test_what_is_not_known_is_looked_at_by_its_age(
 
 @pytest.mark.parametrize("age", [0.0, 8.0, 30.0, 60.0])
 def test_little_knowledge_changes_little(age: float) -> None:
-    """One look at one task leaves the schedule about as it was for the ages beyond."""
+    """One poll of one task leaves the schedule about as it was for the ages beyond."""
     schedule = Schedule(POLICY)
     before = schedule.delay(FAST, age, crowd=1)
 
-    look(schedule, FAST, 0.0, 5.0)
+    poll(schedule, FAST, 0.0, 5.0)
 
     assert schedule.delay(FAST, age, crowd=1) == pytest.approx(before, rel=0.5)
 
 
 def test_kinds_are_told_apart() -> None:
-    """What is known of one model says nothing about another."""
+    """The durations of one model say nothing about another."""
     schedule = knowing(FAST, 12.0)
 
     assert schedule.delay(FAST, 0.0, crowd=1) > 6.0
@@ -72,7 +70,7 @@ def test_kinds_are_told_apart() -> None:
     assert schedule.delay(ATTACHED, 0.0, crowd=1) == POLICY.first_delay
 
 
-def test_looks_are_rarer_where_few_share_them() -> None:
+def test_polls_are_rarer_where_few_share_them() -> None:
     """A poll for one costs what a poll for fifty costs, so one task alone has to wait longer, but
     not more than twice as long."""
     schedule = knowing(FAST, 12.0)
@@ -85,52 +83,52 @@ def test_looks_are_rarer_where_few_share_them() -> None:
 
 
 def test_a_quarter_of_the_patience_halves_the_delay() -> None:
-    """What the policy promises of its main option, where the hazard is steady."""
+    """With a steady hazard the main option of the policy holds what it promises."""
     delays = []
     for patience in (0.04, 0.01):
         policy = PollPolicy(patience=patience, min_interval=0.01)
         schedule = Schedule(policy)
         for _ in range(100):
-            look(schedule, FAST, 0.0, 12.7)
-            look(schedule, FAST, 12.7, 15.9, over=True)
+            poll(schedule, FAST, 0.0, 12.7)
+            poll(schedule, FAST, 12.7, 15.9, over=True)
         delays.append(schedule.delay(FAST, 12.8, crowd=50))
 
     assert delays[0] == pytest.approx(2 * delays[1], rel=0.05)
 
 
-def test_what_is_remembered_is_bounded() -> None:
+def test_the_number_of_kinds_is_bounded() -> None:
     """Model names are the callers' own: of too many kinds the oldest is forgotten."""
     schedule = knowing(FAST, 60.0)
 
     for number in range(KINDS):
-        look(schedule, ("text2video", f"model-{number}"), 0.0, 5.0)
+        poll(schedule, ("text2video", f"model-{number}"), 0.0, 5.0)
 
     assert schedule.delay(FAST, 0.0, crowd=1) == POLICY.first_delay
 
 
 def test_longest_delay_wins_over_the_shortest() -> None:
-    """Bounds that contradict each other do not make the looks rarer than was asked for."""
+    """Bounds that contradict each other do not make the polls rarer than was asked for."""
     schedule = Schedule(PollPolicy(min_interval=9, max_interval=3))
 
     assert schedule.delay(FAST, 1.0, crowd=1) == 3.0
 
 
-def test_the_shortest_delay_is_between_looks() -> None:
-    """Whoever wants the first look at once gets it."""
+def test_the_shortest_delay_is_between_polls() -> None:
+    """The first poll may come immediately."""
     schedule = Schedule(PollPolicy(first_delay=0))
 
     assert schedule.delay(FAST, 0.0, crowd=1) == 0.0
     assert schedule.delay(FAST, 0.1, crowd=1) == 1.0
-    look(schedule, FAST, 0.0, 0.1)
+    poll(schedule, FAST, 0.0, 0.1)
     assert 0.0 < schedule.delay(FAST, 0.0, crowd=1) < 2.0
 
 
-def test_a_late_first_look_is_the_callers_choice() -> None:
-    """Who knows that nothing is ready for a minute is not asked to look after twenty seconds."""
+def test_a_late_first_poll_is_the_callers_choice() -> None:
+    """A first delay of a minute is kept, although the longest interval is shorter."""
     schedule = Schedule(PollPolicy(first_delay=60))
 
     assert schedule.delay(FAST, 0.0, crowd=1) == 60.0
-    look(schedule, FAST, 0.0, 60.0)
+    poll(schedule, FAST, 0.0, 60.0)
     assert 20.0 < schedule.delay(FAST, 0.0, crowd=1) <= 60.0
     assert schedule.delay(FAST, 1.0, crowd=1) <= 20.0
 
@@ -147,13 +145,13 @@ def test_jitter_stays_within_its_part(now: float, u: float) -> None:
 
 
 def test_wakes_come_before_the_schedule() -> None:
-    """A reason to look makes a task due, until a look that began after it has been made."""
+    """A wake makes a task due, until a poll that began after it has been made."""
     schedule = Schedule(PollPolicy(jitter=0))
     cohort = replace(schedule.new_cohort(FAST, 100.0, u=0.5), wakes=(101.0, 103.0, 200.0))
     dues = [schedule.due(cohort, crowd=1)]
 
     for started, now in [(100.5, 101.5), (101.0, 101.6), (103.0, 104.0)]:
-        cohort = schedule.go_on({cohort: [100.0]}, started, now, u=0.5)[cohort][0]
+        cohort = schedule.next_cohorts({cohort: [100.0]}, started, now, u=0.5)[cohort][0]
         dues.append(schedule.due(cohort, crowd=1))
 
     assert dues == [101.0, 101.0, pytest.approx(102.6), 105.0]
@@ -161,7 +159,7 @@ def test_wakes_come_before_the_schedule() -> None:
 
 
 def test_a_task_may_have_a_shortest_delay_of_its_own() -> None:
-    """Where polls are but a safety net, they are rarer; a reason to look counts all the same."""
+    """Where polls are but a safety net, they are rarer; a wake counts all the same."""
     schedule = Schedule(PollPolicy(jitter=0))
     rare = replace(schedule.new_cohort(FAST, 100.0, u=0.5), least=20.0)
 
@@ -197,7 +195,7 @@ def test_a_cohort_begins_with_no_more_tasks_than_a_poll_asks_about() -> None:
     ] * 3 + [pytest.approx(1.02)]
 
 
-def test_what_is_remembered_of_newborns_is_bounded() -> None:
+def test_the_number_of_latest_cohorts_is_bounded() -> None:
     """Model names are the callers' own: of too many kinds the oldest is forgotten."""
     schedule = Schedule(POLICY)
     first = schedule.new_cohort(FAST, 100.0, u=0.0)
@@ -205,7 +203,7 @@ def test_what_is_remembered_of_newborns_is_bounded() -> None:
     for number in range(KINDS):
         schedule.new_cohort(("text2video", f"model-{number}"), 100.0, u=0.0)
 
-    assert len(schedule._newborn) == KINDS
+    assert len(schedule._latest) == KINDS
     assert schedule.new_cohort(FAST, 100.0, u=0.5) != first
 
 
@@ -220,14 +218,14 @@ def test_one_age_goes_on_together() -> None:
     schedule = Schedule(POLICY)
     some, others = cohort_of(12.0), cohort_of(11.0)
 
-    cohorts = schedule.go_on({some: [988.0, 987.0], others: [989.0]}, 999.5, 1000.0, u=0.5)
+    cohorts = schedule.next_cohorts({some: [988.0, 987.0], others: [989.0]}, 999.5, 1000.0, u=0.5)
 
     young = Cohort(FAST, accepted_at=988.5, seen=1000.0, jitter=1.0)
     assert cohorts == {some: [young, replace(young, accepted_at=987.0)], others: [young]}
 
 
 def test_a_cohort_does_not_drift_away_from_its_tasks() -> None:
-    """However often cohorts unite, and the older ones among their tasks come to an end, the age of
+    """When cohorts unite many times, and the older ones among their tasks have ended, the age of
     each lies in one range with its own."""
     schedule, rng, now = Schedule(POLICY), Random(1), 0.0
     tasks: dict[float, Cohort] = {}
@@ -237,9 +235,9 @@ def test_a_cohort_does_not_drift_away_from_its_tasks() -> None:
         accepted_times: dict[Cohort, list[float]] = {}
         for accepted_at in rng.sample(sorted(tasks), min(20, len(tasks))):
             accepted_times.setdefault(tasks[accepted_at], []).append(accepted_at)
-        united = schedule.go_on(accepted_times, now, now + 0.5, u=rng.random())
-        for cohort, born_at in accepted_times.items():
-            tasks |= zip(born_at, united[cohort], strict=True)
+        united = schedule.next_cohorts(accepted_times, now, now + 0.5, u=rng.random())
+        for cohort, times in accepted_times.items():
+            tasks |= zip(times, united[cohort], strict=True)
         for accepted_at in [accepted_at for accepted_at in tasks if now - accepted_at > 60.0]:
             del tasks[accepted_at]
 
@@ -256,11 +254,11 @@ def test_a_cohort_does_not_drift_away_from_its_tasks() -> None:
         cohort_of(12.0, wakes=(1005.0,)),
     ],
 )
-def test_who_has_another_reason_goes_on_apart(other: Cohort) -> None:
-    """A kind, a shortest delay and reasons to look are not shared with those who lack them."""
+def test_tasks_with_different_wakes_stay_apart(other: Cohort) -> None:
+    """A kind, a shortest delay and wakes are not shared with tasks that lack them."""
     schedule, plain = Schedule(POLICY), cohort_of(12.0)
 
-    cohorts = schedule.go_on({plain: [988.0], other: [988.0]}, 999.5, 1000.0, u=0.5)
+    cohorts = schedule.next_cohorts({plain: [988.0], other: [988.0]}, 999.5, 1000.0, u=0.5)
 
     assert cohorts[plain] != cohorts[other]
     assert cohorts[other] == [replace(other, seen=1000.0)]
@@ -272,15 +270,15 @@ def test_who_has_another_reason_goes_on_apart(other: Cohort) -> None:
     st.floats(0, 1, exclude_max=True),
 )
 def test_no_task_is_lost_when_cohorts_unite(ages: dict[float, int], u: float) -> None:
-    """Whatever the ages are, each cohort has one that it goes on in, which is no younger than now
+    """At any ages, each cohort has a next one, which is no younger than now
     and next due within the policy's bounds."""
     schedule = Schedule(POLICY)
     accepted_times = {cohort_of(age): [1000.0 - age] * tasks for age, tasks in ages.items()}
 
-    cohorts = schedule.go_on(accepted_times, 999.5, 1000.0, u=u)
+    cohorts = schedule.next_cohorts(accepted_times, 999.5, 1000.0, u=u)
 
     assert {cohort: len(ones) for cohort, ones in cohorts.items()} == {
-        cohort: len(born_at) for cohort, born_at in accepted_times.items()
+        cohort: len(times) for cohort, times in accepted_times.items()
     }
     for cohort in {one for ones in cohorts.values() for one in ones}:
         assert cohort.accepted_at <= cohort.seen == 1000.0
@@ -292,12 +290,12 @@ def test_a_mean_is_not_in_the_future() -> None:
     they began."""
     schedule, cohort = Schedule(POLICY), Cohort(FAST, accepted_at=0.1, seen=0.1, jitter=1.0)
 
-    ((one, *_),) = schedule.go_on({cohort: [0.1] * 3}, 0.1, 0.1, u=0.5).values()
+    ((one, *_),) = schedule.next_cohorts({cohort: [0.1] * 3}, 0.1, 0.1, u=0.5).values()
 
     assert one.accepted_at <= one.seen == 0.1
 
 
-def test_many_looks_at_once_teach_what_they_teach_one_by_one() -> None:
+def test_many_observations_at_once_teach_the_same_as_one_by_one() -> None:
     """A cohort of fifty is learned from as fifty tasks are."""
     together, apart = Schedule(POLICY), Schedule(POLICY)
 
@@ -316,7 +314,7 @@ def test_an_end_is_learned_at_its_own_age() -> None:
     cohort = Cohort(FAST, accepted_at=100.0, seen=100.0, jitter=1.0)
 
     schedule.finished(cohort, 100.2, 110.0)
-    look(exact, FAST, 0.0, 110.0 - 100.2, over=True)
+    poll(exact, FAST, 0.0, 110.0 - 100.2, over=True)
 
     for age in (0.0, 5.0, 9.0, 20.0):
         assert schedule.delay(FAST, age, crowd=1) == exact.delay(FAST, age, crowd=1)
@@ -324,14 +322,14 @@ def test_an_end_is_learned_at_its_own_age() -> None:
 
 @bounded
 @given(st.floats(1, 7200))
-def test_looks_are_few_and_not_late(duration: float) -> None:
+def test_polls_are_few_and_not_late(duration: float) -> None:
     """A task alone, of any duration and of which nothing is known, is noticed at most half of it,
-    or twenty seconds, late, for a number of looks that is a few more than the cap asks for."""
-    schedule, age, looks = Schedule(POLICY), 0.0, 0
+    or twenty seconds, late, for a number of polls that is a few more than the cap asks for."""
+    schedule, age, polls = Schedule(POLICY), 0.0, 0
     while age < duration:
-        seen, looks = age, looks + 1
+        seen, polls = age, polls + 1
         age += schedule.delay(FAST, age, crowd=1)
-        look(schedule, FAST, seen, age)
+        poll(schedule, FAST, seen, age)
 
     assert age - duration <= max(5.0, min(0.5 * duration, 20.0))
-    assert looks <= 16 + duration / 18.0
+    assert polls <= 16 + duration / 18.0

@@ -1,4 +1,4 @@
-"""What it costs to notice finished videos soon, by the service's own counters and clock."""
+"""The cost of noticing finished videos soon, by the service's own counters and clock."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 
 class Known(Pace):
-    """Log-normal durations that are told beforehand, by prompt."""
+    """Log-normal durations that are known beforehand, by prompt."""
 
     def __init__(self, mean: float, sigma: float, *, count: int) -> None:
         rng, median = Random(5), math.log(mean) - sigma**2 / 2
@@ -32,7 +32,7 @@ class Known(Pace):
 
 
 async def noticed(veo: VeoClient, pace: Known, prompts: Sequence[str]) -> list[float]:
-    """How long after their ends these videos are noticed, sorted; all are submitted at once."""
+    """The sorted delays with which the ends of these videos are noticed; all start together."""
     now = asyncio.get_running_loop().time
 
     async def one(prompt: str) -> float:

@@ -85,7 +85,7 @@ async def test_a_record_is_as_the_service_has_it_now() -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("unknown", ["empty", "not_found", "missing"])
 async def test_an_unknown_id_is_told_apart(unknown: Any) -> None:
-    """However the service words it, `retrieve` raises and `retrieve_many` leaves the id out."""
+    """In each of the service's wordings `retrieve` raises and `retrieve_many` leaves the id out."""
     service = emulator(wire=Wire(unknown=unknown))
     async with service, client_of(service) as veo:
         known = await sold(service, 2)
@@ -160,7 +160,7 @@ async def test_all_tasks_are_listed_page_by_page() -> None:
 
 @pytest.mark.asyncio
 async def test_a_list_that_is_left_early_is_not_read_on() -> None:
-    """Who stops reading asks no more."""
+    """A reader that stops sends no more queries."""
     service = emulator()
     async with service, client_of(service) as veo:
         await sold(service, 60)
@@ -246,7 +246,7 @@ async def test_a_moment_without_a_zone_is_refused() -> None:
 @pytest.mark.asyncio
 async def test_every_kind_is_listed_unless_one_is_asked_for() -> None:
     """All tasks are listed unless one label is asked for: the service's labels are not reliable,
-    and who looks for a lost submit must see every task."""
+    and a search for a lost submit must see every task."""
     desk = CallbackRegistry(*[page()] * 2)
     async with client(desk) as veo:
         assert [record async for record in veo.tasks.list()] == []
@@ -318,7 +318,7 @@ async def test_a_closed_client_asks_nothing() -> None:
 
 @pytest.mark.asyncio
 async def test_a_refresh_is_remembered() -> None:
-    """`refresh` asks now; what it learns is the task's state, and ends all waits for it."""
+    """`refresh` asks now; its answer is the task's state, and ends all waits for it."""
     service = emulator(pace=Seconds(mean=10.0, sigma=0.0))
     async with service, client_of(service) as veo:
         task = await veo.submit(MUG)
@@ -335,7 +335,7 @@ async def test_a_refresh_is_remembered() -> None:
 
 @pytest.mark.asyncio
 async def test_a_refresh_learns_of_a_failure_too() -> None:
-    """A failed task says so, and its result raises the error that the record bears."""
+    """A failed task says so, and its result raises the error that the record contains."""
     service = emulator(pace=Seconds(mean=10.0, sigma=0.0), failure=1.0)
     async with service, client_of(service) as veo:
         task = await veo.submit(MUG)

@@ -30,7 +30,7 @@ ENDS = [
 def test_each_end_says_why_and_which_task(
     error: errors.VeoError, kind: type[errors.VeoError], said: str
 ) -> None:
-    """Whatever ends a wait, its error bears the task's id and the reason."""
+    """The error of each ended wait contains the task's id and the reason."""
     assert type(error) is kind
     assert said in str(error)
     assert (error.task_id, error.may_have_cost) == ("t1", kind is not errors.TaskNotFoundError)
@@ -43,7 +43,7 @@ def test_each_waiter_hears_of_the_account_with_its_own_id() -> None:
     assert (one.task_id, other.task_id, TOKEN.task_id) == ("t1", "t2", None)
 
 
-def test_what_broke_the_polling_is_the_cause() -> None:
+def test_the_error_of_the_polling_is_the_cause() -> None:
     """The traceback of our own mistake is kept."""
     failed = ValueError("what")
 

@@ -13,7 +13,7 @@ from .._reconcile.reconciler import Reconciler
 from .._submit.callback_router import CallbackRouter
 from .._submit.post import Post
 from .._submit.submitter import Submitter
-from .._tracking.tracker import Tracker
+from .._tracking.registry import TaskRegistry
 from ..models import VideoRequest
 from ..policies import RetryPolicy
 
@@ -23,7 +23,7 @@ class BatchDeps:
     """The parts of a client that a batch works with."""
 
     submitter: Submitter
-    tracker: Tracker
+    tracker: TaskRegistry
     reconciler: Reconciler
     downloads: Downloads
     callback_router: CallbackRouter

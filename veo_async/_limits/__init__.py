@@ -1,1 +1,1 @@
-"""How much is asked of the service at once."""
+"""Limits: open calls, generations in flight, the rate, and the pause after a 429."""

@@ -1,12 +1,12 @@
-"""What a 429 teaches: of the rate, or of the cap on generations in flight.
+"""Learning from 429s: about the rate, and about the cap on generations in flight.
 
-The service does not say which of them was exceeded. A poll takes no place, so a 429 to a poll is
-about the rate. One to a submit is about the rate if requests went nearly as fast as ever passed
-before it, and faster than what was learned since; else about the cap.
+The service does not say which of the two was exceeded. A poll starts no generation, so a 429 to a
+poll is about the rate. A 429 to a submit is about the rate if requests were sent nearly as fast as
+the fastest rate that ever passed, and faster than the learned rate. Otherwise it is about the cap.
 
-A wrong verdict does not last. The pause that follows leaves the rate unused: if the cap was the
-reason, the next submit is refused at a rate that cannot be. And a cap that was blamed wrongly is
-disproved by the first probes.
+A wrong verdict does not last. If the rate was blamed for the cap, the pause leaves the rate unused,
+so the next refusal comes at a speed that cannot be the reason. If the cap was blamed for the rate,
+the first probes disprove it.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from ..policies import RateLimit
 from . import in_flight_cap, rate
 
 AS_FAST = 0.8
-"""From this part of the fastest rate that passed, the rate may be the reason of a 429; one
-request a second less may be too, since a second holds whole ones."""
+"""From this part of the fastest rate that passed, the rate may be the reason of a 429. One request
+a second less than that rate may be, too, since requests in a second are whole numbers."""
 
 COARSE = 5
-"""Below so many requests a second what was measured may be wrong by a fifth and more, so that
-even who keeps the learned rate may be too fast."""
+"""Below this many requests a second a measurement may be wrong by a fifth and more, so a client
+that keeps the learned rate may still be too fast."""
 
 IN_USE = 0.5
-"""From this part of the learned rate, good answers show that it could be higher. An unused limit
-is kept: it would be wrong to forget it while something else is what limits."""
+"""From this part of the learned rate, good answers show that the rate could be higher. An unused
+limit is kept: good answers prove nothing about it while something else limits the client."""
 
 SURPRISE = 0.8
-"""What is left of that fastest rate when the cap did not foretell a refusal: if it was the rate
-after all, the service's limit is lower by now."""
+"""The part of the fastest rate that is kept when the cap did not predict a refusal: if the rate was
+the reason after all, the service's limit is lower now."""
 
 AHEAD = 0.1
 MOST_AHEAD = 32
-"""Submits may get ready before their turn as far as it comes within so many seconds, and no more of
-them than this."""
+"""A submit may prepare before its turn if that comes within `AHEAD` seconds; at most `MOST_AHEAD`
+submits may do so at once."""
 
 
 class AdaptiveLimits:
-    """How fast and how many: the caller's own limits, and those that were learned."""
+    """The caller's own limits on rate and number in flight, and those that were learned."""
 
     def __init__(self, limit: RateLimit) -> None:
         self.pace = rate.RateState.of(limit)
@@ -56,21 +56,21 @@ class AdaptiveLimits:
         return rate.delay(self.pace, now)
 
     def take(self, now: float) -> None:
-        """A request goes now."""
+        """Note that a request is sent now."""
         self.pace = rate.take(self.pace, now)
         self._traffic.sent(now)
 
     def room(self, *, held: int, running: int, now: float) -> float:
-        """Seconds until there is room for one more submit: see `cap.room`."""
+        """Seconds until one more submit has room in flight; see `in_flight_cap.room`."""
         if self._most is not None and held >= self._most:
             return inf
         return in_flight_cap.room(self.cap, held=held, running=running, now=now)
 
     def ahead(self, now: float) -> int:
-        """How many submits may get ready before their turn comes.
+        """The number of submits that may prepare before their turn.
 
-        None where the service answers slowly, or has refused something: what was made ready would
-        be old, or would be in vain.
+        It is 0 if the service is slow or has refused something: the preparation would be outdated
+        or useless when the turn comes.
         """
         refused = self.pace.strikes or self.pace.learned or self.cap.learned
         return 0 if refused else min(int(self._traffic.speed(now) * AHEAD), MOST_AHEAD)
@@ -85,17 +85,18 @@ class AdaptiveLimits:
         retry_after: float | None,
         u: float,
     ) -> None:
-        """A request that was ``sent`` then was answered with 429.
+        """Learn from a 429.
 
         Args:
-            lane: what it was.
-            sent, now: monotonic seconds.
-            running: generations that are accepted and unfinished.
-            retry_after: what the service asked for, in seconds.
-            u: luck in [0, 1).
+            lane: the kind of the request.
+            sent: when it was sent, in monotonic seconds.
+            now: monotonic seconds.
+            running: the number of accepted and unfinished generations.
+            retry_after: the pause that the service asked for, in seconds.
+            u: a random number in [0, 1).
         """
         old = rate.belongs_to_the_pause(self.pace, sent)
-        self.pace = rate.paused(self.pace, sent=sent, now=now, retry_after=retry_after, u=u)
+        self.pace = rate.pause(self.pace, sent=sent, now=now, retry_after=retry_after, u=u)
         self._traffic.refused(sent)
         if not self.pace.adaptive:
             return
@@ -104,8 +105,8 @@ class AdaptiveLimits:
             self._blamed = self._blame(lane, speed, running, now)
             self._learn(speed, running, now)
         elif self._blamed == "rate" and self.pace.learned:
-            # Those that went together with the first one did not pass either.
-            self.pace = rate.corrected(self.pace, speed=speed)
+            # Requests that were sent together with the first refused one did not pass either.
+            self.pace = rate.correct(self.pace, speed=speed)
 
     def _blame(self, lane: Lane, speed: int, running: int, now: float) -> Literal["rate", "cap"]:
         if lane == "poll":
@@ -118,19 +119,19 @@ class AdaptiveLimits:
     def _learn(self, speed: int, running: int, now: float) -> None:
         if self._blamed == "rate":
             self._proven = speed or self._proven
-            self.pace = rate.slowed(self.pace, speed=speed, now=now)
+            self.pace = rate.lower(self.pace, speed=speed, now=now)
             return
         if not in_flight_cap.foretold(self.cap, running):
             self._proven *= SURPRISE
         self.cap = in_flight_cap.refused(self.cap, running=running, now=now)
 
     def answered(self, *, sent: float, now: float) -> None:
-        """A request that was ``sent`` then got a good answer."""
+        """Learn from a good answer to a request that was ``sent`` then."""
         speed = self._traffic.speed(sent)
         self._proven = max(self._proven, speed)
         in_use = speed >= IN_USE * (self.pace.learned or 0.0)
-        self.pace = rate.succeeded(self.pace, now, in_use=in_use)
+        self.pace = rate.recover(self.pace, now, in_use=in_use)
 
     def accepted(self, *, running: int, now: float) -> None:
-        """A submit was accepted; so many are running now, itself included."""
+        """Learn from an accepted submit; ``running`` includes it."""
         self.cap = in_flight_cap.accepted(self.cap, running=running, now=now)

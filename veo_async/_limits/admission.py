@@ -89,7 +89,7 @@ class Admission:
             For how many seconds other submits and generations were in its way.
 
         Raises:
-            ClientClosedError: no call may go any more.
+            ClientClosedError: the client is closed.
         """
         waited = await self._pass_queue(ticket, is_slow=is_slow)
         try:
@@ -108,11 +108,11 @@ class Admission:
         try:
             await self._queue.enter(ticket, partial(self._may_prepare, is_slow=is_slow))
         except BaseException:
-            self._end_watch()  # its turn may have come in the moment in which it was cancelled
+            self._end_watch()  # its turn may have come in the very step in which it was cancelled
             raise
         try:
             while wait := self._time_to_room():
-                # Until the queue is empty, since to begin and to end this costs work.
+                # The watch lasts until the queue is empty, since its begin and its end cost work.
                 self._tasks.watch(self._changed)
                 self._changed.clear()
                 await self._changed.wait(until=_now() + wait)
@@ -123,7 +123,7 @@ class Admission:
             self._end_watch()
 
     def _may_prepare(self, *, is_slow: bool) -> bool:
-        """Whether so few are past the queue that the first one in it may pass as well."""
+        """True if so few submits are past the queue that the first one in it may pass as well."""
         now = _now()
         ahead = self._limits.ahead(now) if is_slow else 0
         is_paused = bool(inf in self._open.values() and self._limits.delay(now))
@@ -142,8 +142,8 @@ class Admission:
         return self._limits.room(held=self.in_flight, running=running, now=now)
 
     async def post(self, body: dict[str, Any], *, timeout: float) -> Answer:
-        """Send a submit that was admitted. A 429 says how many generations are too many."""
-        # Those that were sent before it and are still open were not refused.
+        """Send a submit that was admitted. A 429 shows how many generations are too many."""
+        # Submits that were sent before this one and are still open were not refused.
         return await self._limiter.post("submit", body, timeout=timeout, running=self._running)
 
     def leave(self, ticket: int, *, is_lost: bool = False) -> None:

@@ -1,9 +1,9 @@
-"""How many generations the service runs at once, as its refusals teach.
+"""The cap: how many generations the service runs at once, learned from its refusals.
 
-What was accepted and unfinished when a submit was refused for that reason is the cap. Nobody says
-when the service would take more, so the cap is probed: after a while that doubles each time it
-proves right, one more is tried; each that is taken doubles the step, and the first that is
-refused says exactly how many there are.
+The cap is the number of accepted and unfinished generations when a submit was refused because of
+it. The service never announces that it takes more, so the cap is probed: after a hold, one more
+generation is tried. The hold doubles each time the cap proves right. Each accepted probe doubles
+the step, and the first refused one shows the exact cap.
 """
 
 from __future__ import annotations
@@ -13,41 +13,42 @@ from math import inf
 
 FIRST_HOLD = 2.0
 LONGEST_HOLD = 120.0
-"""Seconds for which a learned cap is believed before it is probed: from, to, doubled with each
-probe that proves it right."""
+"""The first and the longest hold: seconds for which a learned cap is believed before it is probed.
+Each probe that proves the cap right doubles the hold."""
 
 NEAR = 0.9
-"""A refusal at this part of the cap or more is what the cap foretold: between the end of a task
-and the look that shows it, the client counts it and the service does not."""
+"""A refusal at this part of the cap or more was predicted by the cap: between the end of a task and
+the poll that shows it, the client counts the task and the service does not."""
 
 SHRINK = 0.9
-"""The part that is left of what runs, when even tasks that ended made no room for others."""
+"""The part of the running generations that becomes the cap when the service refuses again below
+the cap, so that even tasks that ended made no room."""
 
 DISPROVED = 2.0
 FEW = 8
-"""A cap that has grown by this factor and number beyond what held limits nothing any more."""
+"""A cap that has grown by this factor and this number beyond its base is dropped."""
 
 AT_ONCE = 3
-"""So few submits may be open near the cap, so that few are refused with the first one; a probe
-beyond it is a third of its step at once."""
+"""At most this many submits may be open near the cap, so that few are refused together with the
+first one. A probe beyond the cap opens a third of its step at once."""
 
 AGAIN = 1.0
-"""Seconds after which to look again while open submits are in the way: one that the service holds
-until its video is ready counts as accepted after a while, though nothing is heard of it."""
+"""Seconds after which room is computed again while open submits are in the way: a submit that the
+service holds until its video is ready counts as accepted after a while, without any answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """What is known of the service's cap.
+    """The state of the learned cap.
 
     Attributes:
         learned: how many generations may run at once; ``None`` until a refusal taught it.
-        base: what held before the last probe.
-        step: how many more the present probe tries.
-        goal: how many will run once it has succeeded.
-        hold: for how long the cap is believed after a refusal.
-        probe_at: when it is probed next, in monotonic seconds.
-        misses: refusals, without an acceptance between them, where there should have been room.
+        base: the cap before the latest probe.
+        step: how many more generations the current probe tries.
+        goal: how many generations run when the current probe has succeeded.
+        hold: seconds for which the cap is believed after a refusal.
+        probe_at: when the cap is probed next, in monotonic seconds.
+        misses: consecutive refusals below the cap, without an accepted submit between them.
     """
 
     learned: int | None = None
@@ -60,12 +61,12 @@ class Cap:
 
 
 def room(cap: Cap, *, held: int, running: int, now: float) -> float:
-    """Seconds until one more submit may go, if no generation ends before.
+    """Seconds until one more submit may be sent, if no generation ends before.
 
     Args:
-        cap: what is known.
-        held: open submits, and generations that are accepted and unfinished.
-        running: the latter alone.
+        cap: the learned cap.
+        held: the number of open submits and of accepted and unfinished generations.
+        running: the number of accepted and unfinished generations alone.
         now: monotonic seconds.
     """
     if cap.learned is None or held < NEAR * cap.learned:
@@ -74,18 +75,18 @@ def room(cap: Cap, *, held: int, running: int, now: float) -> float:
         return 0.0 if held - running < AT_ONCE else AGAIN
     if now < cap.probe_at:
         return cap.probe_at - now
-    # What runs may be more than the cap, if that was lowered or tasks of an earlier run count too.
+    # More may run than the cap, if it was lowered or if tasks of an earlier run count as well.
     top = min(max(cap.goal, running + 1), running + max(cap.step // AT_ONCE, 1))
     return 0.0 if held < top else AGAIN
 
 
 def foretold(cap: Cap, running: int) -> bool:
-    """Whether a refusal while so many are running is what the cap says."""
+    """True if the cap predicts a refusal while this many generations run."""
     return cap.learned is None or running >= NEAR * cap.learned - 1
 
 
 def refused(cap: Cap, *, running: int, now: float) -> Cap:
-    """The cap after a submit was refused because so many are running."""
+    """The cap after a submit was refused because this many generations run."""
     below = cap.learned is not None and running < cap.learned
     misses = cap.misses + 1 if below else 0
     learned = max(_lowered(cap, running, misses) if below else running, 1)
@@ -94,7 +95,7 @@ def refused(cap: Cap, *, running: int, now: float) -> Cap:
         hold = min(cap.hold * 2.0, LONGEST_HOLD) if now >= cap.probe_at else cap.hold
     return Cap(
         learned,
-        # What a probe reached has not yet been seen to hold.
+        # The number that a probe reached is not proven yet.
         base=learned if below or cap.learned is None else min(cap.base, learned),
         goal=learned + 1,
         hold=hold,
@@ -105,13 +106,13 @@ def refused(cap: Cap, *, running: int, now: float) -> Cap:
 
 def _lowered(cap: Cap, running: int, misses: int) -> int:
     if running >= cap.base:
-        # The last probe went too far: half-way back to what held before it.
+        # The latest probe went too far: go back half of the way to the cap before it.
         return (cap.base + running) // 2
     return int(running * SHRINK) if misses > 1 else running
 
 
 def accepted(cap: Cap, *, running: int, now: float) -> Cap:
-    """The cap after a submit was accepted, now that so many are running."""
+    """The cap after a submit was accepted and this many generations run."""
     if cap.learned is None:
         return cap
     if running <= cap.learned:

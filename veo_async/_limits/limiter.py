@@ -25,12 +25,12 @@ from ..policies import RateLimit
 from .adaptive import AdaptiveLimits
 
 POLL_SHARE = 4
-"""One open call in this many is kept for polls, so that neither kind starves the other."""
+"""One open call in this many is reserved for polls, so that neither kind starves the other."""
 
 
 @dataclass(slots=True)
 class _Lane:
-    # asyncio's own: where nobody waits, anyio's cost five times as much.
+    # asyncio's own semaphore and lock: anyio's cost five times as much when nobody waits.
     calls: asyncio.Semaphore
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -56,7 +56,7 @@ class Limiter:
     Attributes:
         limits: what the caller set and the service taught.
         most_submits: how many of the open calls may be submits.
-        closed: whether no call may go any more.
+        closed: whether no call may be sent any more.
     """
 
     def __init__(self, api: API, limit: RateLimit, runtime: Runtime, events: EventEmitter) -> None:
@@ -69,10 +69,10 @@ class Limiter:
         self.closed = False
 
     async def enter(self, lane: Lane) -> None:
-        """Wait until a call of this lane may go, and count it as open until `leave`.
+        """Wait until a call of this lane may be sent, and count it as open until `leave`.
 
         Raises:
-            ClientClosedError: no call may go any more.
+            ClientClosedError: the client is closed.
         """
         calls = self._lanes[lane].calls
         await calls.acquire()
@@ -84,7 +84,7 @@ class Limiter:
 
     async def _wait_for_turn(self, turn: asyncio.Lock) -> None:
         async with turn:
-            # A loop, since a 429 may come in during the sleep and lengthen the pause.
+            # A loop, since a 429 may arrive during the sleep and lengthen the pause.
             while pause := self.limits.delay(_now()):  # noqa: ASYNC110 - time, not an event, ends it
                 await anyio.sleep(pause)
             if self.closed:
@@ -92,11 +92,11 @@ class Limiter:
             self.limits.take(_now())
 
     def leave(self, lane: Lane) -> None:
-        """The call has ended."""
+        """Note that a call of this lane has ended."""
         self._lanes[lane].calls.release()
 
     def close(self) -> None:
-        """Let no call go any more."""
+        """Send no call any more: every `enter` raises an error from now on."""
         self.closed = True
 
     async def post(
@@ -110,9 +110,9 @@ class Limiter:
         """Make the call that was entered, and learn from its answer: a 429 pauses everybody.
 
         Args:
-            lane: what the call is.
-            body: what is sent.
-            timeout: seconds until the answer must be there.
+            lane: the kind of the call.
+            body: the JSON object to send.
+            timeout: seconds until the answer must have arrived.
             running: gives the number of generations that were running before a time; only for a
                 submit, since no other call is refused because of it.
         """
@@ -122,8 +122,14 @@ class Limiter:
         return answer
 
     def note(self, answer: Answer, *, lane: Lane, sent: float, running: int = 0) -> None:
-        """Learn from the answer to a call that was ``sent`` then, with so many generations
-        ``running``."""
+        """Learn from the answer to a call.
+
+        Args:
+            answer: the answer.
+            lane: the kind of the call.
+            sent: when the call was sent, in monotonic seconds.
+            running: the number of generations that were running then.
+        """
         if isinstance(answer, Failure):
             return
         now = _now()

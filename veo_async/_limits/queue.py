@@ -1,4 +1,4 @@
-"""The queue of submits that wait for their turn."""
+"""The queue of submits that wait for their turn, in the order of their tickets."""
 
 from __future__ import annotations
 

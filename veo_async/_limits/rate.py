@@ -1,11 +1,11 @@
-"""The arithmetic of the rate: spacing, and the one pause that everybody keeps after a 429.
+"""The arithmetic of the rate: spacing between requests, and one pause for all after a 429.
 
-Spacing is GCRA, the generic cell rate algorithm: one number, the theoretical arrival time of the
-next request, holds all that has to be remembered.
+Spacing is GCRA, the generic cell rate algorithm: its whole state is one number, the theoretical
+arrival time of the next request.
 
-How fast the service lets requests go is measured, not guessed: when it refuses one, as many as it
-let pass in the second before are its limit. The learned rate stays a little below that, and goes
-beyond it only after a while that grows each time the service refuses at the same rate again.
+The service's rate is measured, not guessed: when it refuses a request, the number that passed in
+the second before is its limit. The learned rate stays a little below that limit. It exceeds it only
+after a hold, which grows each time the service refuses at the same rate again.
 """
 
 from __future__ import annotations
@@ -18,28 +18,29 @@ from ..policies import RateLimit
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
-"""The pause after a 429 that does not say how long to wait, in seconds: from, to."""
+"""The first and the longest pause, in seconds, after a 429 that does not say how long to wait."""
 
 BRAKE = 0.95
-"""The part of the measured rate that is left after a 429: what was measured is right to within
-one request a second where the service counts in seconds."""
+"""The part of the measured rate that is kept after a 429: the measurement is exact to within one
+request a second if the service counts in seconds."""
 
 FIRST_HOLD = 2.0
 LONGEST_HOLD = 60.0
-"""Seconds for which a learned rate stays as it is: from, to, doubled while it proves right."""
+"""The first and the longest hold: seconds for which a learned rate stays as it is. The hold doubles
+each time the rate proves right."""
 
 RECOVERY = 0.05
-"""Requests a second that a good answer wins back once that time is over. At any rate this is a
-twentieth a second at first; it grows with the seconds for which the service does not refuse."""
+"""Requests a second by which a good answer raises the rate after the hold. So at any rate it first
+grows by a twentieth a second; the raise grows with the seconds without a refusal."""
 
 SLOWEST = 0.5
 FREE = 500.0
-"""The learned rate in requests a second: it is never below the first, and beyond the second it
-limits nothing."""
+"""Bounds of the learned rate in requests a second: it is never below `SLOWEST`, and it is dropped
+beyond `FREE`."""
 
 FIRST_STEP = 0.1
-"""Seconds from the first request after a pause to the second; from each to the next it is half as
-long. So a crowd that waited does not come back as one, whenever its answers come."""
+"""Seconds from the first request after a pause to the second; each further step is half as long. So
+requests that waited for the end of a pause are not sent all at once."""
 
 SECOND = 1.0
 KEPT = 4096
@@ -47,21 +48,21 @@ KEPT = 4096
 
 @dataclass(frozen=True, slots=True)
 class RateState:
-    """How fast requests may go.
+    """The state of the rate. All times are monotonic seconds.
 
     Attributes:
         interval: seconds between two requests by the caller's own limit; 0 is no limit.
-        slack: by how many seconds a request may be early, which is what a burst is.
+        slack: by how many seconds a request may be early, which allows a burst.
         adaptive: whether a 429 changes the rate.
-        arrival: the theoretical arrival time of the next request, in monotonic seconds.
-        paused_since, paused_until: the last pause; nobody sends before its end.
-        strikes: pauses in a row without a good answer between them.
-        silences: those of them for which the service did not say how long.
-        steps: how many requests went since the pause.
-        learned: requests a second as the 429s taught; ``None`` until there was one.
-        ceiling: the rate at which the last 429 came.
-        hold: for how long the learned rate stays as it is after a 429.
-        raise_at: when it may grow again.
+        arrival: the theoretical arrival time of the next request.
+        paused_since, paused_until: the latest pause; no request is sent before its end.
+        strikes: consecutive pauses without a good answer between them.
+        silences: those of them for which the service did not say how long to wait.
+        steps: requests that were sent since the pause.
+        learned: requests a second, learned from 429s; ``None`` before the first one.
+        ceiling: the rate at which the latest 429 came.
+        hold: seconds for which the learned rate stays as it is after a 429.
+        raise_at: when the learned rate may grow again.
     """
 
     interval: float
@@ -80,105 +81,107 @@ class RateState:
 
     @classmethod
     def of(cls, limit: RateLimit) -> RateState:
-        """The pace before anything was sent."""
+        """The state before the first request."""
         interval = 1.0 / limit.per_second if limit.per_second else 0.0
         return cls(interval, slack=interval * (limit.burst - 1), adaptive=limit.adaptive)
 
 
-def delay(pace: RateState, now: float) -> float:
-    """Seconds until the next request may go; 0 if it may go now."""
-    return max(pace.arrival - pace.slack - now, pace.paused_until - now, 0.0)
+def delay(state: RateState, now: float) -> float:
+    """Seconds until the next request may be sent; 0 if it may be sent now."""
+    return max(state.arrival - state.slack - now, state.paused_until - now, 0.0)
 
 
-def take(pace: RateState, now: float) -> RateState:
-    """The pace after a request that goes now."""
-    spacing = pace.interval
-    if pace.adaptive:
-        step = FIRST_STEP * 0.5**pace.steps if pace.strikes or pace.learned else 0.0
-        spacing = max(spacing, 1.0 / pace.learned if pace.learned else 0.0, step)
+def take(state: RateState, now: float) -> RateState:
+    """The state after a request that is sent now."""
+    spacing = state.interval
+    if state.adaptive:
+        step = FIRST_STEP * 0.5**state.steps if state.strikes or state.learned else 0.0
+        spacing = max(spacing, 1.0 / state.learned if state.learned else 0.0, step)
     if not spacing:
-        return pace  # nothing limits, so there is nothing to remember
-    arrival = max(pace.arrival, now) + spacing
-    return replace(pace, arrival=arrival, steps=min(pace.steps + 1, 64))
+        return state  # without a limit there is nothing to remember
+    arrival = max(state.arrival, now) + spacing
+    return replace(state, arrival=arrival, steps=min(state.steps + 1, 64))
 
 
-def belongs_to_the_pause(pace: RateState, sent: float) -> bool:
-    """Whether a request that was sent then was under way when the pause began: refusals of such
-    requests are one event."""
-    return sent <= pace.paused_since
+def belongs_to_the_pause(state: RateState, sent: float) -> bool:
+    """True if a request that was ``sent`` then was under way when the pause began. The refusals of
+    all such requests are one event."""
+    return sent <= state.paused_since
 
 
-def paused(
-    pace: RateState, *, sent: float, now: float, retry_after: float | None, u: float
+def pause(
+    state: RateState, *, sent: float, now: float, retry_after: float | None, u: float
 ) -> RateState:
-    """The pace after a 429 to a request that was sent at ``sent``.
+    """The state after a 429 to a request that was ``sent`` then.
 
-    One to a request that was under way when the pause began can lengthen the pause, as far as its
-    own ``retry_after`` reaches, and is no reason for another.
+    If the request was under way when the pause began, the 429 starts no new pause. It can only
+    lengthen the current one, as far as its own ``retry_after`` reaches.
     """
-    if belongs_to_the_pause(pace, sent):
-        return replace(pace, paused_until=max(pace.paused_until, now + (retry_after or 0.0)))
-    # "At once" is no answer to the one who was just refused.
-    silences = pace.silences + (not retry_after)
-    pause = retry_after or backoff(silences, first=FIRST_PAUSE, cap=LONGEST_PAUSE, u=u)
-    until = max(pace.paused_until, now + pause)
-    # What was saved up before must not go as a burst after it.
+    if belongs_to_the_pause(state, sent):
+        return replace(state, paused_until=max(state.paused_until, now + (retry_after or 0.0)))
+    # "Retry at once" is no usable answer to a request that was just refused.
+    silences = state.silences + (not retry_after)
+    seconds = retry_after or backoff(silences, first=FIRST_PAUSE, cap=LONGEST_PAUSE, u=u)
+    until = max(state.paused_until, now + seconds)
+    # The slack that was saved before the pause must not allow a burst after it.
     return replace(
-        pace,
+        state,
         paused_since=now,
         paused_until=until,
-        arrival=max(pace.arrival, until + pace.slack),
-        strikes=pace.strikes + 1,
+        arrival=max(state.arrival, until + state.slack),
+        strikes=state.strikes + 1,
         silences=silences,
         steps=0,
     )
 
 
-def slowed(pace: RateState, *, speed: float, now: float) -> RateState:
-    """The pace once the rate is known to be the reason of a 429; ``speed`` is how many requests
-    the service let pass in the second before. If it was none, no slower rate would have done:
-    that is what pauses are for."""
+def lower(state: RateState, *, speed: float, now: float) -> RateState:
+    """The state after a 429 that is blamed on the rate.
+
+    ``speed`` is the number of requests that passed in the second before. If it is 0, no lower rate
+    would have helped, and the pause has to.
+    """
     if not speed:
-        return pace
-    learned = max(min(speed, pace.learned or speed) * BRAKE, SLOWEST)
-    confirmed = 0.8 * pace.ceiling <= speed <= 1.25 * pace.ceiling
-    hold = min(pace.hold * 2.0, LONGEST_HOLD) if confirmed else FIRST_HOLD
-    return replace(pace, learned=learned, ceiling=speed, hold=hold, raise_at=now + hold)
+        return state
+    learned = max(min(speed, state.learned or speed) * BRAKE, SLOWEST)
+    confirmed = 0.8 * state.ceiling <= speed <= 1.25 * state.ceiling
+    hold = min(state.hold * 2.0, LONGEST_HOLD) if confirmed else FIRST_HOLD
+    return replace(state, learned=learned, ceiling=speed, hold=hold, raise_at=now + hold)
 
 
-def corrected(pace: RateState, *, speed: float) -> RateState:
-    """The pace once some of those that seemed to have passed are refused too."""
-    learned = max(min(pace.learned or speed, speed * BRAKE), SLOWEST)
-    return replace(pace, learned=learned, ceiling=min(pace.ceiling, speed))
+def correct(state: RateState, *, speed: float) -> RateState:
+    """The state after the refusal of a request that was counted as passed."""
+    learned = max(min(state.learned or speed, speed * BRAKE), SLOWEST)
+    return replace(state, learned=learned, ceiling=min(state.ceiling, speed))
 
 
-def succeeded(pace: RateState, now: float, *, in_use: bool = True) -> RateState:
-    """The pace after a good answer; ``in_use`` says whether requests went about as fast as the
+def recover(state: RateState, now: float, *, in_use: bool = True) -> RateState:
+    """The state after a good answer; ``in_use`` is whether requests are sent about as fast as the
     learned rate allows."""
-    if pace.learned is None or now < pace.raise_at or not in_use:
-        return replace(pace, strikes=0, silences=0) if pace.strikes else pace
-    learned = pace.learned + RECOVERY * (1.0 + now - pace.raise_at)
-    return replace(pace, strikes=0, silences=0, learned=learned if learned < FREE else None)
+    if state.learned is None or now < state.raise_at or not in_use:
+        return replace(state, strikes=0, silences=0) if state.strikes else state
+    learned = state.learned + RECOVERY * (1.0 + now - state.raise_at)
+    return replace(state, strikes=0, silences=0, learned=learned if learned < FREE else None)
 
 
 class Traffic:
-    """When requests were sent that the service did not refuse: so many let it pass."""
+    """The times at which requests were sent that the service did not refuse."""
 
     def __init__(self) -> None:
         self._times: list[float] = []
 
     def sent(self, now: float) -> None:
-        """A request goes now."""
+        """Note that a request is sent now."""
         self._times.append(now)
         if len(self._times) > KEPT:
             del self._times[: KEPT // 2]
 
     def refused(self, sent: float) -> None:
-        """The last one that went before it was sent, a moment later, did not pass."""
+        """Remove a refused request, which was noted a moment before it was ``sent``."""
         index = bisect_right(self._times, sent) - 1
         if index >= 0:
             del self._times[index]
 
     def speed(self, at: float) -> int:
-        """How many passed in the second up to then."""
+        """The number of requests that passed in the second up to this time."""
         return bisect_right(self._times, at) - bisect_right(self._times, at - SECOND)

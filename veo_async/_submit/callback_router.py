@@ -9,8 +9,8 @@ from random import Random, SystemRandom
 
 from .._base.lru import put
 from .._reconcile.reconciler import Reconciler
+from .._tracking.registry import TaskRegistry
 from .._tracking.task import TrackedTask
-from .._tracking.tracker import Tracker
 from ..callbacks._registry import KNOWN, SPACING, CallbackHandle, CallbackRegistry, PollTimes
 from ..callbacks._tokens import NONCE
 
@@ -30,7 +30,7 @@ class CallbackRouter:
     def __init__(
         self,
         registry: CallbackRegistry | None,
-        tracker: Tracker,
+        tracker: TaskRegistry,
         reconciler: Reconciler,
         *,
         # Not the client's rng: copies of a process that forks would give out one address twice.

@@ -27,8 +27,9 @@ from .._limits.admission import Admission
 from .._reconcile.decision import Absent, Adopt, CannotTell
 from .._reconcile.reconciler import Reconciler
 from .._reconcile.window import AcceptedSubmit, LostSubmit
+from .._tracking.poller import Poller
+from .._tracking.registry import TaskRegistry
 from .._tracking.task import TrackedTask
-from .._tracking.tracker import Tracker
 from .._wire.dialect import Dialect
 from .._wire.requests import submit_body
 from .._wire.task_status import PENDING
@@ -63,7 +64,8 @@ class Submitter:
     def __init__(
         self,
         admission: Admission,
-        tracker: Tracker,
+        tracker: TaskRegistry,
+        poller: Poller,
         reconciler: Reconciler,
         callback_router: CallbackRouter,
         *,
@@ -74,6 +76,7 @@ class Submitter:
     ) -> None:
         self._admission = admission
         self._tracker = tracker
+        self._poller = poller
         self._reconciler = reconciler
         self._callback_router = callback_router
         self._policy = policy
@@ -238,10 +241,10 @@ class Submitter:
         """Wait for the end of a task; nothing is unsettled about it any more then.
 
         Raises:
-            VeoError: see `Tracker.wait`.
+            VeoError: see `Poller.wait`.
         """
         try:
-            generation = await self._tracker.wait(tracked, timeout)
+            generation = await self._poller.wait(tracked, timeout)
         except GenerationFailedError:
             self._settled(tracked)
             raise

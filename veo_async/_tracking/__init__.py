@@ -1,1 +1,1 @@
-"""Waiting for tasks: shared polls, and when they are due."""
+"""Waiting for tasks: the registry of tasks, the schedule of polls, and shared polls."""

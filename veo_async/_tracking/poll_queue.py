@@ -1,8 +1,7 @@
-"""Which tasks the next poll asks about.
+"""The queue of polls: which tasks the next poll asks about.
 
-Two structures: `DueQueue`, the ids by cohort and the cohorts by the time they are due, and
-`PollQueue` on top of it, which knows what is under question and which batches were refused because
-of one of their ids.
+`DueQueue` holds the ids by cohort and the cohorts by the time at which they are due. `PollQueue` on
+top of it knows the ids in open polls, and the batches that were refused because of one id.
 """
 
 from __future__ import annotations
@@ -18,28 +17,28 @@ from typing import TypeAlias
 from .schedule import Cohort
 
 FEW = 64
-"""So few entries too many are not worth the work of throwing them out."""
+"""The number of invalid heap entries that are not worth the work of removing them."""
 
 CROWD = 64
-"""Where more than so many share the polls, one more makes no look cheaper: a poll has at most 50
-ids."""
+"""Beyond this many tasks that share the polls, one more makes no poll cheaper: a poll has at most
+50 ids."""
 
-GLANCES = 200
-"""How many cohorts are reckoned anew at one time: what was learned from one poll may put off
-thousands, if each has a single task, and the event loop must not be held up by that."""
+MOST_AT_ONCE = 200
+"""The number of cohorts whose due times are computed again in one step. One poll may postpone
+thousands of cohorts, if each has a single task, and must not hold up the event loop by that."""
 
 SOON = 0.01
-"""Seconds until it goes on with the others, so that the event loop has its turn meanwhile."""
+"""Seconds until the next such step, so that the event loop has its turn in between."""
 
 MOMENT = 0.2
-"""Seconds for which what is due next may wait for others: to wake up costs a program more than such
-a turn's work, and the delays are nearly the same for as many polls (`benchmarks.schedule`)."""
+"""Seconds for which the next due ids may wait for others: to wake up costs a program more than the
+work itself, and for as many polls the delays are nearly the same (`benchmarks.schedule`)."""
 
 When: TypeAlias = Callable[[Cohort], float]
-"""When a cohort is due by all that is known now."""
+"""Gives the time at which a cohort is due."""
 
 Wanted: TypeAlias = Callable[[str], bool]
-"""Whether somebody wants to know about an id."""
+"""Tells whether somebody wants to know about an id."""
 
 
 @dataclass(slots=True, eq=False)
@@ -47,8 +46,9 @@ class _Group:
     """The ids of one cohort that wait for their turn.
 
     Attributes:
-        due: when that is, as it was reckoned when so much was known: see `DueQueue.learned`.
-        serial: the number of its entry in the heap.
+        due: the time of their turn, computed when the queue's ``knowledge`` was this number: see
+            `DueQueue.learned`.
+        serial: the number of the group's entry in the heap.
     """
 
     cohort: Cohort
@@ -59,10 +59,11 @@ class _Group:
 
 
 class DueQueue:
-    """Ids by the time they are due. An id stands here at most once; adding it again moves it.
+    """Ids by the time at which they are due. Each id is here at most once; adding it again moves
+    it.
 
-    To add, to take and to drop an id are O(1), and O(log n) where that begins or ends the turn of a
-    cohort, all on average over many calls. What is out of date stays in the heap for a while, but
+    To add, to take and to drop an id is O(1), and O(log n) where that begins or ends the turn of a
+    cohort, on average over many calls. Invalid entries stay in the heap for a while, but they are
     never more than half of it.
     """
 
@@ -88,7 +89,7 @@ class DueQueue:
         group.ids[task_id] = None
         self._group_of[task_id] = group
         if group.serial < 0 or (group.due > -inf and len(self) <= CROWD):
-            self._put(group, -inf)  # to be reckoned once all are here that share the next polls
+            self._put(group, -inf)  # computed once all ids are here that share the next polls
 
     def drop(self, task_id: str) -> None:
         """Forget ``task_id``; it need not be here."""
@@ -113,22 +114,23 @@ class DueQueue:
             heapq.heapify(self._heap)
 
     def learned(self) -> None:
-        """Something was learned, so that all may be due at other times.
+        """Note that something was learned, so that all cohorts may be due at other times.
 
-        Who can wait is put off when its turn comes; who should come earlier has its old turn.
+        The times are computed again lazily: a cohort that is due later now is moved when it reaches
+        the front; one that is due earlier now keeps its old turn.
         """
         self._knowledge += 1
 
-    def _first(self, when: When, glances: Iterator[int]) -> _Group | None:
-        """The group that is due first by all that is known now; ``None`` if there is none, or the
-        ``glances`` do not suffice to tell."""
+    def _first(self, when: When, steps: Iterator[int]) -> _Group | None:
+        """The group that is due first by all that is known now; ``None`` if there is none, or if
+        the ``steps`` are used up before it is found."""
         while self._heap:
             due, _, group = self._heap[0]
             if not _is_valid(self._heap[0]):
                 heapq.heappop(self._heap)
             elif due > -inf and group.knowledge == self._knowledge:
                 return group
-            elif next(glances, None) is None:
+            elif next(steps, None) is None:
                 return None
             else:
                 heapq.heappop(self._heap)
@@ -137,12 +139,13 @@ class DueQueue:
         return None
 
     def next_due(self, now: float, size: int, when: When) -> float | None:
-        """When to come back for the first id that is due, or ``None`` if there is none.
+        """The time at which the first id is due, or ``None`` if there is none.
 
-        Where more than ``size`` wait for their turn, others may come due meanwhile and be asked
-        about in the same turn; who has a reason of its own to be looked at waits for nobody.
+        If more than ``size`` ids wait, it is a moment later, so that other ids that become due
+        meanwhile share the poll. A cohort with
+        a poll time of its own (`Cohort.wakes`) waits for no others.
         """
-        first = self._first(when, iter(range(GLANCES)))
+        first = self._first(when, iter(range(MOST_AT_ONCE)))
         if first is None:
             return now + SOON if self._groups else None
         alone = len(self) <= size or size == 1 or first.cohort.wakes
@@ -151,18 +154,18 @@ class DueQueue:
     def take(self, now: float, size: int, when: When) -> list[str]:
         """Up to ``size`` ids if one of them is due, else none.
 
-        A poll costs the same for one id as for ``size``, so those that are due next ride along.
+        A poll costs the same for one id as for ``size``, so the ids that are due next join it.
         """
         taken: list[str] = []
-        glances = iter(range(GLANCES))
+        steps = iter(range(MOST_AT_ONCE))
         while len(taken) < size:
-            first = self._first(when, glances)
+            first = self._first(when, steps)
             if first is None or not (taken or first.due <= now):
                 break
-            taken += self._cut(first, size - len(taken))
+            taken += self._take_from(first, size - len(taken))
         return taken
 
-    def _cut(self, group: _Group, most: int) -> list[str]:
+    def _take_from(self, group: _Group, most: int) -> list[str]:
         taken = list(islice(group.ids, most))
         for task_id in taken:
             del group.ids[task_id], self._group_of[task_id]
@@ -176,26 +179,30 @@ def _is_valid(entry: tuple[float, int, _Group]) -> bool:
 
 
 class PollQueue:
-    """The ids that polls ask about, each in at most one question at a time.
+    """The ids that polls ask about, each in at most one poll at a time.
 
-    A refused batch is asked again in portions, which come before all others. An id that was
-    refused by itself is asked by itself until the service knows it.
+    A refused batch is bisected: its parts, the portions, are polled before all other ids. An id
+    that was refused alone is polled alone until the service knows it.
+
+    Attributes:
+        asked_at: when the latest ids were chosen, in monotonic seconds.
     """
 
     def __init__(self) -> None:
         self.agenda = DueQueue()
         self._portions: deque[list[str]] = deque()
-        # Ids in an open poll or in a portion: another question about them would be one too many.
+        # Ids in an open poll or in a portion: they must not be in another poll at the same time.
         self._asked: set[str] = set()
         self._alone: set[str] = set()
+        self.asked_at = -inf
 
     def add(self, task_id: str, cohort: Cohort) -> None:
-        """Ask about ``task_id`` when its cohort is due, unless it is asked about."""
+        """Poll ``task_id`` when its cohort is due, unless a poll with it is open."""
         if task_id not in self._asked:
             self.agenda.add(task_id, cohort)
 
     def drop(self, task_id: str) -> None:
-        """Ask no more about ``task_id``; a question that is under way goes on."""
+        """Poll ``task_id`` no more; an open poll with it continues."""
         self.agenda.drop(task_id)
         self._alone.discard(task_id)
 
@@ -203,18 +210,20 @@ class PollQueue:
         return len(self.agenda) + len(self._asked)
 
     def next_due(self, now: float, size: int, when: When) -> float | None:
-        """When to come back for what is to be asked, or ``None`` if there is nothing."""
+        """The time at which the next poll is due, or ``None`` if there is nothing to poll."""
         return now if self._portions else self.agenda.next_due(now, size, when)
 
     def choose(self, now: float, size: int, when: When, wanted: Wanted) -> list[str]:
-        """Up to ``size`` ids to ask about now; of a portion only those that are ``wanted``."""
+        """Up to ``size`` ids for a poll now; of a portion only those that are ``wanted``."""
         if self._portions:
             portion = self._portions.popleft()
             self._asked.difference_update(portion)
             ids = list(filter(wanted, portion))
         else:
             ids = self._due(now, size, when)
-        self._asked.update(ids)
+        if ids:
+            self._asked.update(ids)
+            self.asked_at = now
         return ids
 
     def _due(self, now: float, size: int, when: When) -> list[str]:
@@ -225,20 +234,20 @@ class PollQueue:
         return [task_id for task_id in ids if task_id not in self._alone]
 
     def answered(self, ids: Sequence[str]) -> None:
-        """The question about these ids is over, whatever came of it."""
+        """Note that the poll of these ids is over."""
         self._asked.difference_update(ids)
 
     def known(self, task_ids: Iterable[str]) -> None:
-        """The service knows these ids: they may be asked about among others."""
+        """Note that the service knows these ids: they may share polls with others."""
         if self._alone:
             self._alone.difference_update(task_ids)
 
     def learned(self) -> None:
-        """What an answer taught may change when all others are due."""
+        """Note that an answer may have changed the due times of all ids."""
         self.agenda.learned()
 
     def halve(self, ids: Sequence[str]) -> None:
-        """The question about these ids was refused: ask in halves, down to each alone."""
+        """Poll these ids in halves, since the poll of all of them was refused."""
         middle = len(ids) // 2
         halves = [list(ids[:middle]), list(ids[middle:])]
         self._alone.update(half[0] for half in halves if len(half) == 1)
@@ -250,7 +259,7 @@ class PollQueue:
             self._asked.update(portion)
 
     def clear(self) -> None:
-        """Nobody waits any more: forget the questions that were not asked."""
+        """Forget the portions, the open polls and the ids that are polled alone."""
         self._portions.clear()
         self._asked.clear()
         self._alone.clear()

@@ -1,8 +1,8 @@
-"""What a poll of ``POST /veo/tasks`` says about the tasks that it asked for, and what follows.
+"""Reading the answer to a poll (``POST /veo/tasks``), and deciding what follows.
 
-One strange id must not spoil its neighbours, and one bad poll must not fail a paid wait: a batch
-that is refused is halved until the guilty id is alone, and only many bad polls in a row, or two
-clear words about the token, end the waits.
+One rejected id must not affect its neighbours: a refused batch is bisected until the guilty id is
+alone. One bad poll must not fail a paid wait: only many bad polls in a row, or two clear refusals
+of the token, end the waits.
 """
 
 from __future__ import annotations
@@ -19,48 +19,49 @@ from ..models import read_id
 from ..policies import PollPolicy
 
 ACCOUNT_STRIKES = 2
-"""How many polls in a row must blame the account before it is believed: a single one has been
-seen to be a passing fault of a gateway."""
+"""The number of consecutive polls that must blame the account before it is believed: a single one
+was seen to be a passing fault of a gateway."""
 
 BAD_POLL_DELAY = 1.0
 BAD_POLL_CAP = 30.0
-"""The backoff between bad polls, in seconds; ten of them last about three minutes."""
+"""The first and the longest backoff between bad polls, in seconds. Ten of them last about three
+minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statuses:
-    """The service answered; ids that are not in ``statuses`` are unknown to it (yet)."""
+    """The service answered. It does not know the ids that are not in ``statuses``, or not yet."""
 
     statuses: Mapping[str, TaskStatus]
 
 
 @dataclass(frozen=True, slots=True)
 class Bisect:
-    """The batch was refused because of one of its ids: ask again in halves."""
+    """The batch was refused because of one of its ids: poll it again in halves."""
 
 
 @dataclass(frozen=True, slots=True)
 class IdRejected:
-    """This one id is refused; nobody else is concerned."""
+    """A poll of a single id was refused. Only the waiters of this id are notified."""
 
     error: APIError
 
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """429: the limiter pauses everybody; it counts neither for nor against the service."""
+    """429: the limiter pauses all calls. It is neither a good nor a bad poll."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """A poll that says nothing: a cut, a timeout, a 5xx, unreadable bytes."""
+    """A poll without a usable answer: a cut connection, a timeout, a 5xx, unreadable bytes."""
 
     detail: str
 
 
 @dataclass(frozen=True, slots=True)
 class AccountTrouble:
-    """The token or the address is refused."""
+    """The token or the base URL is refused."""
 
     error: APIError
 
@@ -69,7 +70,7 @@ Reading = Statuses | Bisect | IdRejected | Throttled | Unusable | AccountTrouble
 
 
 def read_poll(answer: Answer, ids: Sequence[str]) -> Reading:
-    """What the answer to `poll_body` says."""
+    """Read the answer to `poll_body`."""
     if isinstance(answer, Failure):
         return Unusable(answer.detail)
     if 200 <= answer.status < 300:
@@ -78,7 +79,7 @@ def read_poll(answer: Answer, ids: Sequence[str]) -> Reading:
         return Throttled()
     alone = ids[0] if len(ids) == 1 else None
     error = api_error(answer, task_id=alone, may_have_cost=True)
-    # Reading is free, so a word about the balance says nothing about a poll.
+    # Polls are free, so an error about the balance says nothing about a poll.
     blames_account = isinstance(error, NoAPIError | AccountError)
     if blames_account and not isinstance(error, InsufficientBalanceError):
         return AccountTrouble(error)
@@ -96,19 +97,20 @@ def _read_items(reply: Reply, ids: Sequence[str]) -> Reading:
         items = _single(fields, ids[0])
     if not isinstance(items, list):
         return Unusable(gist(reply))
-    return Statuses(_standings(items, frozenset(ids)))
+    return Statuses(_statuses(items, frozenset(ids)))
 
 
 def _single(fields: dict[str, Any] | None, task_id: str) -> list[Any] | None:
-    """The record that a single retrieve answers; an unknown one may come back as ``{}``."""
+    """The items in the answer to a single retrieve; for an unknown id it may be ``{}``."""
     if not fields:
         return None if fields is None else []
     is_record = "id" in fields or "response" in fields
     return [{"id": task_id} | fields] if is_record else None
 
 
-def _standings(items: list[Any], asked: frozenset[str]) -> dict[str, TaskStatus]:
-    """Items may come in any order, repeat, or be none of ours (the vendor's tasks guide)."""
+def _statuses(items: list[Any], asked: frozenset[str]) -> dict[str, TaskStatus]:
+    """The statuses by id. Items may come in any order, repeat, or be of other tasks (the vendor's
+    tasks guide)."""
     found: dict[str, TaskStatus] = {}
     for item in items:
         task_id = read_id(item.get("id")) if isinstance(item, dict) else None
@@ -120,12 +122,12 @@ def _standings(items: list[Any], asked: frozenset[str]) -> dict[str, TaskStatus]
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the polls have fared lately.
+    """The streak of bad polls.
 
     Attributes:
-        bad: how many in a row were of no use.
-        accused: how many in a row, up to the last one, blamed the account.
-        since: when the last of them was noted, in monotonic seconds.
+        bad: the number of consecutive bad polls.
+        accused: the number of consecutive polls, up to the latest, that blamed the account.
+        since: when the latest of them was noted, in monotonic seconds.
     """
 
     bad: int = 0
@@ -134,10 +136,10 @@ class Health:
 
 
 def examine(health: Health, reading: Reading, *, started: float, now: float) -> Health:
-    """The polls' health after one more reading.
+    """The health after one more reading.
 
-    Polls that were under way together when the service failed are one failure: one that
-    ``started`` before the last failure was noted does not count again.
+    Polls that were open together when the service failed count as one failure: a poll that
+    ``started`` before the latest failure was noted is not counted.
     """
     if isinstance(reading, Statuses | Bisect | IdRejected):
         return Health()
@@ -149,12 +151,12 @@ def examine(health: Health, reading: Reading, *, started: float, now: float) -> 
 
 
 def is_hopeless(health: Health, policy: PollPolicy) -> bool:
-    """Whether the waits must end now."""
+    """True if all waits must end now."""
     return health.bad >= policy.max_failed_polls or health.accused >= ACCOUNT_STRIKES
 
 
 def poll_backoff(health: Health, *, u: float) -> float:
-    """Seconds to leave the service alone after a bad poll."""
+    """Seconds without polls after a bad poll."""
     if not health.bad:
         return 0.0
     return backoff(health.bad, first=BAD_POLL_DELAY, cap=BAD_POLL_CAP, u=u)

@@ -1,16 +1,16 @@
-"""When to look at which task.
+"""The schedule of polls: when each task is polled next.
 
-A look is due when the finished video can be expected to have waited for so long as one look is
-worth: the *patience*. What can be expected is learned for each kind of task, its action and model
-(`durations`). Of a kind that was never looked at, nothing is known; then the first look comes soon,
-and each further delay is in proportion to the task's age, so that the result is noticed at most
-that part of its duration late, for a number of looks that grows only with its logarithm.
+A poll is due when the expected time that a finished video has been waiting unnoticed reaches the
+*patience*, the waiting time that one poll is worth. The expectation is learned for each kind of
+task, its action and model (`life_table`). For a kind without observations, the first poll comes
+soon, and each further delay is in proportion to the task's age. So the result is noticed at most
+that part of its duration late, and the number of polls grows only with the duration's logarithm.
 
-A poll costs the same for one task as for fifty. So a look is worth less where few others share it:
-a task alone has four times the patience, which is twice the delay.
+A poll costs the same for one task as for fifty. So the fewer tasks share a poll, the longer the
+patience: for a task alone it is four times as long, which doubles the delay.
 
-Tasks of one kind and about one age that were last seen in one poll are a *cohort*: whatever is said
-or learned of one of them holds for all, so it is reckoned once.
+Tasks of one kind and about one age that were last seen in one poll are a *cohort*: they share their
+due time, so it is computed once for all of them.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ Kind: TypeAlias = tuple[str, str | None]
 """An action and a model."""
 
 ATTACHED: Kind = ("", None)
-"""The kind of those that somebody else submitted, or an earlier run: their age counts from when
-this client first heard of them, so nothing is mixed up with the durations of others."""
+"""The kind of tasks that another client or an earlier run submitted. Their age counts from when
+this client first heard of them, so it must not be mixed with the durations of other tasks."""
 
 KINDS = 100
-"""How many kinds are remembered. The names of models are the callers', so they may be many."""
+"""The number of kinds that are remembered. Callers choose the names of models, so there may be
+many."""
 
 ALONE = 4.0
-"""How much more a look costs at most that few others share. (In full it would be fifty times
-more, and a task alone would be looked at seven times later: nobody wants to wait for that.)"""
+"""The factor on the patience of a task alone. (In proportion to the cost it would be fifty, and a
+task alone would be noticed seven times later, which nobody wants to wait for.)"""
 
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """When to look at some tasks that share all that matters for it. All times are monotonic
-    seconds.
+    """Tasks that are polled at the same times. All times are monotonic seconds.
 
     Attributes:
-        kind: with which others their durations are learned.
-        born: when they were accepted, or first heard of, on average.
-        seen: when they were last seen unfinished; at first when they were born.
-        jitter: the factor of the next delay.
-        least: the shortest delay, beside the policy's.
-        wakes: when to look whatever the schedule says, ascending.
+        kind: the tasks with which their durations are learned.
+        accepted_at: when they were accepted, or first heard of, on average.
+        seen: when they were last seen unfinished; at first, when they were accepted.
+        jitter: the random factor of the next delay.
+        least: the shortest delay, in addition to the policy's.
+        wakes: the times of polls that do not depend on the schedule, ascending.
     """
 
     kind: Kind
@@ -63,40 +63,40 @@ class Cohort:
 
 
 class Schedule:
-    """When to look again, for all kinds of tasks of one client."""
+    """The due times of all kinds of tasks of one client."""
 
     def __init__(self, policy: PollPolicy) -> None:
         self._policy = policy
         self._tables: dict[Kind, LifeTable] = {}
-        # The latest cohort of each kind, and how many have joined it.
-        self._newborn: dict[Kind, tuple[Cohort, int]] = {}
+        # The latest cohort of each kind, with the number of its tasks.
+        self._latest: dict[Kind, tuple[Cohort, int]] = {}
 
     def new_cohort(self, kind: Kind, now: float, *, u: float) -> Cohort:
-        """The cohort of a task that begins now: that of the others which began just before it, or
-        a new one; ``u`` in [0, 1) jitters its first look."""
-        cohort, tasks = self._newborn.get(kind, (None, 0))
-        full = tasks >= self._policy.batch_size  # so many share a poll; the next ones, a jitter
+        """The cohort of a task that begins now: the one of tasks that began just before it, or a
+        new one. ``u`` in [0, 1) is the jitter of its first poll."""
+        cohort, tasks = self._latest.get(kind, (None, 0))
+        full = tasks >= self._policy.batch_size  # the next tasks need another poll and jitter
         if cohort is None or full or now - cohort.accepted_at > SHORTEST:
             cohort, tasks = Cohort(kind, accepted_at=now, seen=now, jitter=self._jitter(u)), 0
-        put(self._newborn, kind, (cohort, tasks + 1), KINDS)
+        put(self._latest, kind, (cohort, tasks + 1), KINDS)
         return cohort
 
     def due(self, cohort: Cohort, *, crowd: int) -> float:
-        """When to look, by all that is known now; ``crowd`` tasks share the polls."""
+        """The time at which a cohort is due if ``crowd`` tasks share the polls."""
         delay = self.delay(cohort.kind, cohort.seen - cohort.accepted_at, crowd=crowd)
         due = cohort.seen + max(delay, cohort.least) * cohort.jitter
         return min(due, cohort.wakes[0]) if cohort.wakes else due
 
     def unfinished(self, cohort: Cohort, now: float, *, tasks: int = 1) -> None:
-        """A look that ended ``now`` saw so many of its tasks unfinished."""
+        """Learn from a poll that ended ``now`` and saw this many of its ``tasks`` unfinished."""
         since, age = cohort.seen - cohort.accepted_at, now - cohort.accepted_at
         self._table(cohort.kind).unfinished(since, age, tasks=tasks)
 
     def finished(self, cohort: Cohort, accepted_at: float, now: float) -> None:
-        """A look that ended ``now`` saw the end of one of its tasks, which itself was born then."""
+        """Learn from a poll that ended ``now`` and saw the end of a task, ``accepted_at`` then."""
         self._table(cohort.kind).finished(max(cohort.seen - accepted_at, 0.0), now - accepted_at)
 
-    def go_on(
+    def next_cohorts(
         self,
         accepted_times: Mapping[Cohort, Sequence[float]],
         started: float,
@@ -104,31 +104,32 @@ class Schedule:
         *,
         u: float,
     ) -> dict[Cohort, list[Cohort]]:
-        """The cohorts in which tasks go on after a look from ``started`` until ``now`` did not see
-        their ends, in the order of their ``accepted_times``.
+        """The next cohorts of tasks that a poll from ``started`` until ``now`` saw unfinished, in
+        the order of their ``accepted_times``.
 
-        Those whose ages lie in one range go on together: within it a life table knows no ages. It
-        is their own ages that count: the means of means would drift away from them.
+        Tasks whose ages lie in one range of the life table become one cohort, since the table does
+        not distinguish them. Its mean is computed from their own times: means of means would drift
+        away from them.
         """
         alike: dict[tuple[Kind, float, tuple[float, ...], int], list[float]] = {}
-        marks = {}
-        for cohort, born_at in accepted_times.items():
+        keys = {}
+        for cohort, times in accepted_times.items():
             wakes = tuple(wake for wake in cohort.wakes if wake > started)
-            marks[cohort] = [
+            keys[cohort] = [
                 (cohort.kind, cohort.least, wakes, range_of(now - accepted_at))
-                for accepted_at in born_at
+                for accepted_at in times
             ]
-            for mark, accepted_at in zip(marks[cohort], born_at, strict=True):
-                alike.setdefault(mark, []).append(accepted_at)
+            for key, accepted_at in zip(keys[cohort], times, strict=True):
+                alike.setdefault(key, []).append(accepted_at)
         jitter = self._jitter(u)
         ones = {
-            mark: Cohort(mark[0], min(fmean(born_at), now), now, jitter, mark[1], mark[2])
-            for mark, born_at in alike.items()
+            key: Cohort(key[0], min(fmean(times), now), now, jitter, key[1], key[2])
+            for key, times in alike.items()
         }
-        return {cohort: [ones[mark] for mark in marked] for cohort, marked in marks.items()}
+        return {cohort: [ones[key] for key in keyed] for cohort, keyed in keys.items()}
 
     def delay(self, kind: Kind, age: float, *, crowd: int) -> float:
-        """Seconds until the next look at a task that was last looked at when it had this age."""
+        """Seconds until the next poll of a task that was last polled at this age."""
         policy, price = self._policy, _price(crowd, self._policy)
         least, most = policy.min_interval, policy.max_interval
         if not age:
@@ -151,8 +152,11 @@ class Schedule:
         return table
 
     def _prior(self, start: float, end: float) -> float:
-        """The hazard for which the delay is ``first`` at the beginning and later ``growth`` of the
-        age, for a task alone: ``c / age²``, as the mean over these ages."""
+        """The mean hazard between two ages before anything was observed.
+
+        For a task alone it makes the delay ``first_delay`` at the beginning, and later
+        ``growth_factor`` of the age: ``c / age²``.
+        """
         policy = self._policy
         patience, growth, first = ALONE * policy.patience, policy.growth_factor, policy.first_delay
         early = max(min(first, end) - start, 0.0)
@@ -164,5 +168,5 @@ class Schedule:
 
 
 def _price(crowd: int, policy: PollPolicy) -> float:
-    """What one look costs, where 1 is its part of a full poll."""
+    """The cost of one task's part in a poll, where 1 is that in a full poll."""
     return min(max(policy.batch_size / max(crowd, 1), 1.0), ALONE)

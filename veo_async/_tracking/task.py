@@ -1,4 +1,4 @@
-"""One task, as its waiters share it."""
+"""One task; all its waiters share one object."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ class TrackedTask:
 
     Attributes:
         task_id: the service's id; empty for a result that came without one.
-        context: what the events about it name.
-        born: when it was accepted, or first heard of, in monotonic seconds.
-        cohort: when to look at it.
-        standing: how it stood when last seen.
-        trouble: why waiting for it makes no sense any more; a later wait begins anew.
-        over: set once there is a result or trouble.
-        waiters: how many callers wait for it.
-        is_ours: whether it was submitted here, so that it is in flight until it ends; any other
-            one is so only while somebody waits for it.
-        tickets: the callbacks that may speak of it.
+        context: the subject of the events about it.
+        accepted_at: when it was accepted, or first heard of, in monotonic seconds.
+        cohort: the tasks with which it is polled.
+        status: its status when it was last seen.
+        trouble: the error that ended the waits although the task itself may go on. A later wait
+            starts again with another object.
+        done: set once there is a result or trouble.
+        waiters: the number of callers that wait for it.
+        is_ours: whether it was submitted here, so that it is in flight until it ends. Any other
+            task is in flight only while somebody waits for it.
+        handles: the callbacks that may come for it.
     """
 
     __slots__ = (
@@ -59,10 +60,14 @@ class TrackedTask:
         self.handles: tuple[CallbackHandle, ...] = ()
 
     def result(self) -> Generation:
-        """The generation, or the error that the task ended with."""
+        """The generation.
+
+        Raises:
+            VeoError: the task failed, or the waits for it were ended.
+        """
         error = self.trouble or self.status.error
         if error:
-            # A copy: many callers may raise it, and each leaves its traceback on it.
+            # A copy: many callers may raise it, and each one adds its traceback.
             raise copy(error) from error.__cause__
-        assert self.status.generation is not None  # a terminal standing has one or the other
+        assert self.status.generation is not None  # a terminal status has one or the other
         return self.status.generation

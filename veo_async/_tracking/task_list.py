@@ -1,4 +1,4 @@
-"""Questions about tasks. They cost nothing, so a passing failure is asked again."""
+"""Queries of the account's task list. They are free, so a passing failure is retried."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..policies import PollPolicy
 
 
 class TaskListClient:
-    """Asks the service about tasks."""
+    """Reads task records from the service."""
 
     def __init__(self, limiter: Limiter, policy: PollPolicy, runtime: Runtime) -> None:
         self._limiter = limiter
@@ -32,7 +32,7 @@ class TaskListClient:
         return task_queries.read_one(answer, task_id)
 
     async def many(self, ids: Sequence[str], *, by: requests.By = "ids") -> list[TaskRecord]:
-        """The records of these ids or trace ids, in any order, as far as they are known."""
+        """The records of these ids or trace ids, in any order; unknown ids are left out."""
         records: list[TaskRecord] = []
         for part in requests.chunks(ids):
             answer = await self._ask(requests.batch_body(part, by=by))
@@ -84,7 +84,7 @@ class Tasks:
         self._queries = asked
 
     async def retrieve(self, task_id: str) -> TaskRecord:
-        """The record of one task, as it is now.
+        """Read the record of one task.
 
         Args:
             task_id: the task's id.
@@ -100,9 +100,9 @@ class Tasks:
         return await self._queries.one(read_task_id(task_id))
 
     async def retrieve_many(self, task_ids: Iterable[str]) -> list[TaskRecord]:
-        """The records of several tasks, in the order of the ids.
+        """Read the records of several tasks, in the order of the ids.
 
-        An id that the service does not know is left out; one that is given twice comes once.
+        An id that the service does not know is left out. An id that is given twice has one record.
 
         Args:
             task_ids: the tasks' ids, any number of them.
@@ -114,7 +114,7 @@ class Tasks:
             ConnectionFailedError: the service could not be reached.
             ClientClosedError: the client was closed.
         """
-        # A single text is iterable too, but its letters are no ids.
+        # A single string is iterable too, but its letters are no ids.
         ids = [task_ids] if isinstance(task_ids, str) else task_ids
         wanted = list(dict.fromkeys(map(read_task_id, ids)))
         found = {record.id: record for record in await self._queries.many(wanted)}

@@ -1,6 +1,6 @@
-"""Why a wait ends without the task's own end, as the error that its waiter gets.
+"""The errors of waits that end although the task has not ended, and the event of its end.
 
-The task may go on at the service, so each error bears the id to go on with.
+The task may continue at the service, so each error contains the id to wait for it again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def too_late(task_id: str, timeout: float, status: TaskStatus) -> WaitTimeoutErr
 
 
 def unknown(task_id: str, age: float) -> TaskNotFoundError:
-    """The service does not show the task, ``age`` seconds after it was first heard of."""
+    """The service does not know the task ``age`` seconds after it was first heard of."""
     message = f"The service has not known task {task_id} for {age:.0f} s."
     return TaskNotFoundError(message, task_id=task_id)
 
@@ -38,7 +38,7 @@ def closed(task_id: str) -> ClientClosedError:
 
 
 def hopeless(task_id: str, reading: Reading) -> VeoError:
-    """Too many polls in a row went wrong, the last one like this."""
+    """Too many consecutive polls failed; ``reading`` is the latest one."""
     if isinstance(reading, AccountTrouble):
         error = copy(reading.error)
         error.task_id, error.may_have_cost = task_id, True
@@ -48,7 +48,7 @@ def hopeless(task_id: str, reading: Reading) -> VeoError:
 
 
 def broken(task_id: str, failed: BaseException | None) -> PollingError:
-    """The polling itself ended; ``failed`` is the reason, unless it was cancelled."""
+    """The polling task ended. ``failed`` is its error; it is ``None`` if it was cancelled."""
     problem = f"The polling itself ended ({failed or 'it was cancelled'})."
     error = PollingError(problem, task_id=task_id)
     error.__cause__ = failed
@@ -58,14 +58,14 @@ def broken(task_id: str, failed: BaseException | None) -> PollingError:
 def event_of_end(
     context: EventContext, task_id: str, status: TaskStatus, *, at: float
 ) -> events.Finished | events.Failed:
-    """The event for the end of a task that was seen ``at`` (Unix seconds)."""
+    """The event for the end of a task that was noticed ``at`` this Unix time."""
     subject, seconds = context.subject(task_id), context.age(at)
     if status.error:
         trace_id = status.error.trace_id
         return events.Failed(
             at=at, seconds=seconds, trace_id=trace_id, error=status.error, **subject
         )
-    assert status.generation is not None  # a terminal standing has one or the other
+    assert status.generation is not None  # a terminal status has one or the other
     generation = status.generation
     return events.Finished(
         at=at, seconds=seconds, trace_id=generation.trace_id, generation=generation, **subject

@@ -79,7 +79,7 @@ class Board(Service):
         self.done |= {task_id: finished(task_id) for task_id in task_ids}
 
     def asked(self) -> Counter[str]:
-        """How often each id was asked for."""
+        """The number of polls of each id."""
         return Counter(task_id for body in self.questions for task_id in asked_ids(body))
 
 
@@ -94,7 +94,7 @@ def polls() -> list[str]:
 
 
 async def ends_of(veo: VeoClient, *task_ids: str, timeout: float | None = None) -> list[Any]:
-    """How the waits for these ids end, together."""
+    """The ends of the waits for these ids, all at the same time."""
     waits = [veo.wait(task_id, timeout) for task_id in task_ids]
     return await asyncio.gather(*waits, return_exceptions=True)
 
@@ -157,7 +157,7 @@ async def test_neighbours_share_a_poll() -> None:
 
 @pytest.mark.asyncio
 async def test_impatient_waiters_abort_no_poll() -> None:
-    """Waiters that give up before the answer comes neither cut the poll nor cause another, and
+    """Waiters that give up before the answer comes neither cancel the poll nor cause another, and
     its result is there for the next one."""
     board = Board(seconds=5.0)
     board.finish("t0")
@@ -261,7 +261,7 @@ async def test_one_guilty_id_hurts_no_other(guilty: str) -> None:
 @pytest.mark.asyncio
 async def test_an_id_that_cannot_be_sent_hurts_no_other() -> None:
     """An id with half of a surrogate pair, as a command line may hand it over, is refused to its
-    own waiter; the polls that all share go on."""
+    own waiter; the polls that all share continue."""
     board = Board()
     async with client(board) as veo:
         good = asyncio.create_task(veo.wait(IDS[0]))
@@ -274,7 +274,7 @@ async def test_an_id_that_cannot_be_sent_hurts_no_other() -> None:
 
 
 @pytest.mark.asyncio
-async def test_who_was_asked_alone_is_asked_with_others_again() -> None:
+async def test_an_id_that_was_polled_alone_shares_polls_again() -> None:
     """A batch that was refused once costs single questions once, not for ever."""
     board = Board()
     board.instead = [refused(400, "bad_request")]
@@ -351,7 +351,7 @@ async def test_an_id_that_appears_within_the_grace_is_found() -> None:
     ids=str,
 )
 async def test_one_bad_poll_fails_no_wait(bad: httpx.Response | Exception) -> None:
-    """Whatever a poll is answered once, the wait goes on."""
+    """The wait continues after any single bad answer to a poll."""
     board = Board()
     board.finish(*IDS)
     board.instead = [bad]
@@ -374,7 +374,7 @@ async def test_a_poll_that_hangs_is_a_bad_poll() -> None:
 
 @pytest.mark.asyncio
 async def test_a_streak_of_bad_polls_fails_each_wait_with_its_id() -> None:
-    """After so many in a row the service cannot be asked; the tasks go on, and so may a wait."""
+    """After so many in a row all waits end; the tasks continue, and a wait may start again."""
     board = Board()
     board.instead = [httpx.Response(502, text="<html>") for _ in range(4)]
     board.finish(*IDS)
@@ -425,7 +425,7 @@ async def test_polls_that_fail_together_count_once() -> None:
 @pytest.mark.asyncio
 async def test_a_poll_that_fails_after_the_others_counts_with_them() -> None:
     """When a failure has ended the waits, polls that were under way with it do not count against
-    those who wait anew."""
+    those who wait again."""
     board = Board()
     ids = [f"n{number}" for number in range(60)]
     board.finish(*ids)
@@ -469,7 +469,7 @@ async def test_the_account_is_blamed_twice(
 
 @pytest.mark.asyncio
 async def test_a_429_on_polls_pauses_everybody_and_fails_nobody() -> None:
-    """However often polls are refused for their number, the waits go on after the pauses."""
+    """The waits continue after any number of 429s to polls."""
     board = Board(seconds=0.0)
     board.instead = [refused(429, "too_many_requests", **{"retry-after": "10"}) for _ in range(30)]
     board.finish("t0")
@@ -519,8 +519,8 @@ async def test_the_budget_of_polls_holds_whatever_is_in_flight() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_hint_is_a_reason_to_look() -> None:
-    """Whoever hears that a task may be over has it looked at, at the times that are said."""
+async def test_a_hint_causes_polls() -> None:
+    """A hint that a task may be over has it polled at the given times."""
     board = Board(seconds=0.0)
     board._submit = _accept
     async with client(board, poll=PollPolicy(first_delay=600, max_interval=600, jitter=0)) as veo:
@@ -593,7 +593,7 @@ async def test_hints_for_nobody_cost_nothing() -> None:
         assert (unasked, len(board.questions)) == (0, asked)
 
 
-# Tasks that hold places.
+# Tasks in flight.
 
 
 class Shop(Board):
@@ -610,7 +610,7 @@ class Shop(Board):
 
 
 @pytest.mark.asyncio
-async def test_who_queues_for_a_place_wakes_the_polls() -> None:
+async def test_a_submit_that_queues_for_room_wakes_the_polls() -> None:
     """A place may be free long since, held by a task that nobody asked about: it is looked at now,
     not when somebody else's turn comes."""
     shop = Shop()
@@ -619,7 +619,7 @@ async def test_who_queues_for_a_place_wakes_the_polls() -> None:
         waiting = asyncio.create_task(veo.wait("t0"))
         shop.finish("s1")
         await asyncio.sleep(300.0)
-        while shop.questions and now() < 400.0:  # to a moment just after a look at the other one
+        while shop.questions and now() < 400.0:  # to a moment just after a poll of the other one
             shop.questions.clear()
             await asyncio.sleep(0.5)
         began = now()
@@ -631,7 +631,7 @@ async def test_who_queues_for_a_place_wakes_the_polls() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_place_is_asked_about_only_while_somebody_queues_for_one() -> None:
+async def test_tasks_in_flight_are_polled_only_while_somebody_queues_for_room() -> None:
     """When nobody does any more, only those are asked about that somebody waits for."""
     shop = Shop()
     async with client(shop, rate_limit=RateLimit(in_flight=2)) as veo:
@@ -652,8 +652,8 @@ async def test_a_place_is_asked_about_only_while_somebody_queues_for_one() -> No
 
 
 @pytest.mark.asyncio
-async def test_a_task_that_is_only_waited_for_gives_its_place_back_with_its_waiter() -> None:
-    """Also while somebody queues for a place: it is theirs then."""
+async def test_a_task_that_is_only_waited_for_counts_no_longer_than_its_waiter() -> None:
+    """There is room for a submit that queues meanwhile."""
     shop = Shop()
     async with client(shop, rate_limit=RateLimit(in_flight=1)) as veo:
         waiting = asyncio.create_task(veo.wait("guest", 10.0))
@@ -665,7 +665,7 @@ async def test_a_task_that_is_only_waited_for_gives_its_place_back_with_its_wait
         assert isinstance(waiting.exception(), WaitTimeoutError)
         assert queued.done()
         assert veo._admission.in_flight == 1
-        assert list(veo._tracker._kept) == ["s1"]
+        assert list(veo._tracker._in_flight) == ["s1"]
 
 
 @pytest.mark.asyncio
@@ -697,7 +697,7 @@ async def test_how_long_each_took_is_learned() -> None:
     shop = Shop()
     learned: list[float] = []
     async with client(shop, poll=PollPolicy(first_delay=2.0)) as veo:
-        schedule = veo._tracker._schedule
+        schedule = veo._tracker.schedule
         note = schedule.finished
 
         def finished(cohort: Cohort, accepted_at: float, now: float) -> None:
@@ -735,7 +735,7 @@ def run_joining_at(turn: int) -> bool:
     return bool(polling)
 
 
-def test_who_comes_while_the_polling_ends_is_served() -> None:
+def test_a_wait_that_begins_while_the_polling_ends_is_served() -> None:
     """There is no moment at which a new waiter finds a polling task that will not poll for it."""
     turn = 0
 
@@ -746,7 +746,7 @@ def test_who_comes_while_the_polling_ends_is_served() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_wait_may_begin_anew_after_trouble() -> None:
+async def test_a_wait_may_begin_again_after_trouble() -> None:
     """A handle whose wait failed can be waited for again, and hears what others learned."""
     board = Board()
     board._submit = _accept
@@ -763,7 +763,7 @@ async def test_a_wait_may_begin_anew_after_trouble() -> None:
 
 @pytest.mark.asyncio
 async def test_a_refresh_of_an_old_handle_disturbs_no_newer_wait() -> None:
-    """After trouble there may be two handles of one id; what one hears ends both or neither."""
+    """After trouble there may be two handles of one id; an answer ends the waits of both."""
     board = Board()
     board._submit = _accept
     board.instead = [httpx.Response(502) for _ in range(2)]
@@ -789,14 +789,14 @@ async def test_trouble_does_not_spoil_a_result_of_the_same_moment() -> None:
         await asyncio.sleep(0.5)
         result = Generation(success=True, task_id="t0")
         tracked = veo._tracker.follow("t0", TaskStatus("succeeded", generation=result))
-        veo._tracker._finish_with(tracked, PollingError("too late", task_id="t0"))
+        veo._tracker.give_up(tracked, PollingError("too late", task_id="t0"))
 
         assert await waiting is result
 
 
 @pytest.mark.asyncio
 async def test_a_wait_that_begins_in_the_turn_of_the_trouble_is_served() -> None:
-    """Who waits anew before all others have heard of the trouble is not forgotten with them."""
+    """A wait that begins before all others have heard of the trouble is not dropped with them."""
     board = Board()
     board.finish("t0")
     board.instead = [httpx.Response(502)]
@@ -817,7 +817,7 @@ async def test_a_wait_that_begins_in_the_turn_of_the_trouble_is_served() -> None
 
 
 @pytest.mark.asyncio
-async def test_a_poll_that_began_before_the_trouble_serves_who_comes_after_it() -> None:
+async def test_a_poll_that_began_before_the_trouble_serves_later_waits() -> None:
     """An answer belongs to the id, not to the waiter that caused the question."""
     slow = Board(seconds=3.0)
     slow.finish("t0")
@@ -837,7 +837,7 @@ async def test_an_error_of_our_own_leaves_nobody_waiting(monkeypatch: pytest.Mon
     board.finish(*IDS)
     async with client(board) as veo:
         with monkeypatch.context() as broken:
-            broken.setattr(veo._tracker, "_apply_poll", None)
+            broken.setattr(veo._poller, "_apply", None)
             ends = await ends_of(veo, *IDS)
         again = await ends_of(veo, *IDS)
 
@@ -866,7 +866,7 @@ async def test_polling_that_others_cancel_leaves_nobody_waiting() -> None:
 
 @pytest.mark.asyncio
 async def test_the_end_of_the_client_ends_all_waits() -> None:
-    """Whoever waits when the client is closed hears so at once, with its id; also who comes
+    """All waits hear immediately that the client is closed, with their ids; also who comes
     later."""
     board = Board()
     veo = client(board)
@@ -893,17 +893,17 @@ async def test_nothing_is_kept_of_what_is_over() -> None:
         await asyncio.sleep(5.0)
         del ends
         gc.collect()
-        tracker = veo._tracker
+        registry = veo._tracker
 
-        asked = tracker._questions
-        assert (dict(tracker._tasks), tracker._kept, len(asked.agenda)) == ({}, {}, 0)
-        assert (list(asked._portions), asked._asked, tracker._open_polls) == ([], set(), 0)
+        asked = registry.queue
+        assert (dict(registry._tasks), registry.in_flight, len(asked.agenda)) == ({}, 0, 0)
+        assert (list(asked._portions), asked._asked, veo._poller._open_polls) == ([], set(), 0)
         assert not asked._alone
 
 
 @pytest.mark.asyncio
 async def test_repeated_waits_for_one_id_take_no_memory() -> None:
-    """However often one task is waited for in vain, the agenda does not grow."""
+    """Any number of waits for one unfinished task leaves the queue as small as one."""
     board = Board(seconds=0.0)
     board._submit = _accept
     async with client(board) as veo:
@@ -912,7 +912,7 @@ async def test_repeated_waits_for_one_id_take_no_memory() -> None:
             with pytest.raises(WaitTimeoutError):
                 await task.result(timeout=0.001)
 
-        assert len(veo._tracker._questions.agenda._heap) < 200
+        assert len(veo._tracker.queue.agenda._heap) < 200
 
 
 @pytest.mark.asyncio
@@ -926,10 +926,10 @@ async def test_portions_that_nobody_waits_for_are_dropped() -> None:
         await asyncio.sleep(60.0)
 
         assert len(board.questions) == asked
-        assert not veo._tracker._questions._portions
+        assert not veo._tracker.queue._portions
         await ends_of(veo, "t0", "t1", timeout=0.5)
         await asyncio.sleep(60.0)
-        assert not veo._tracker._questions._portions
-        assert not veo._tracker._questions._asked
+        assert not veo._tracker.queue._portions
+        assert not veo._tracker.queue._asked
         board.finish("t1")
         assert (await veo.wait("t1")).task_id == "t1"
