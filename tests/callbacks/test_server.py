@@ -117,7 +117,7 @@ async def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.asyncio
 async def test_a_silent_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that never sends its head does not stay for ever."""
-    monkeypatch.setattr(serving, "LIFE", 0.05)
+    monkeypatch.setattr(serving, "LIFETIME", 0.05)
     async with served(callbacks()) as base:
         stream = await anyio.connect_tcp("127.0.0.1", int(base.rpartition(":")[2]))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from veo_async._base import file_lock as claims
-from veo_async._downloads.part_file import MOST, PartFile
+from veo_async._downloads.part_file import MAX_PARTS, PartFile
 from veo_async._downloads.resume import Leftover, PartialFile
 
 
@@ -256,7 +256,7 @@ def test_a_file_that_was_renamed_meanwhile_is_not_claimed(
 
 def test_too_many_unfinished_files_are_an_error(tmp_path: Path) -> None:
     """There is no end of names."""
-    for number in range(MOST):
+    for number in range(MAX_PARTS):
         (tmp_path / f"x.mp4.{number}.part".replace(".0.", ".")).mkdir()
 
     with pytest.raises(FileExistsError, match="too many"):

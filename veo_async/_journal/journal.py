@@ -205,8 +205,8 @@ class Journal:
         self._current = self._writer = None
 
     def _cut(self, writer: asyncio.Task[None]) -> None:
-        """Whoever cuts the writer, even before it began, cuts all that is queued: nobody may wait
-        for ever."""
+        """A writer that is cancelled, even before it began, fails all queued events, so that no
+        caller waits forever."""
         cause = asyncio.CancelledError() if writer.cancelled() else writer.exception()
         if cause is None:
             return
