@@ -16,7 +16,7 @@ rng = st.floats(0, 1, exclude_max=True)
     [(1, 0.0, 0.5), (1, 0.5, 0.75), (2, 0.0, 1.0), (3, 0.0, 2.0), (6, 0.0, 15.0), (60, 0.0, 15.0)],
 )
 def test_delay_doubles_up_to_the_cap(count: int, u: float, delay: float) -> None:
-    """The first delay doubles with each failure up to the cap; luck takes up to a half of it."""
+    """The first delay doubles with each failure up to the cap; jitter takes up to a half of it."""
     assert backoff(count, first=1.0, cap=30.0, u=u) == delay
 
 
@@ -33,7 +33,7 @@ def test_delay_stays_within_bounds(count: int, first: float, cap: float, u: floa
 @bounded
 @given(st.integers(1, 200), seconds, seconds, rng)
 def test_delay_never_shrinks(count: int, first: float, cap: float, u: float) -> None:
-    """With the same luck a further failure waits at least as long."""
+    """With the same random number a further failure waits at least as long."""
     assert backoff(count, first=first, cap=cap, u=u) <= backoff(
         count + 1, first=first, cap=cap, u=u
     )

@@ -29,7 +29,7 @@ SPELLINGS = {
 
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
 def test_every_spelling_is_struck(spelling: str) -> None:
-    """However JSON or a URL writes the token, nothing of it stays, and all else does."""
+    """In every spelling of JSON and URLs the token is removed, and all else stays."""
     redactor = Redactor(TOKEN)
 
     text = redactor.text(f"before\n{spelling}\nafter")
@@ -44,7 +44,7 @@ def test_every_spelling_is_struck(spelling: str) -> None:
 
 @given(st.text(PRINTABLE, min_size=SHORTEST, max_size=40), st.text(max_size=20))
 def test_any_token_is_struck_from_json(token: str, beside: str) -> None:
-    """Whatever a header can carry is found in what any JSON writer makes of it, which stays
+    """Any token that a header can carry is found in the output of any JSON writer, which stays
     JSON."""
     body = json.dumps({"error": f"{beside}\n{token}"}).encode()
 

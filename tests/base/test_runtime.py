@@ -15,6 +15,6 @@ async def test_blocking_work_is_done_in_another_thread() -> None:
 
 
 def test_wall_time_is_the_machine_s() -> None:
-    """Unix seconds, and luck that differs from one client to the next."""
+    """Unix seconds, and random numbers that differ from one client to the next."""
     assert Runtime().wall_clock() == pytest.approx(time.time(), abs=60.0)
     assert Runtime().rng.random() != Runtime().rng.random()

@@ -194,7 +194,7 @@ def test_what_parsers_could_disagree_about_is_refused(text: object, loopback_ok:
     ],
 )
 def test_public_https_addresses_are_written_in_one_form(text: str, canonical: str) -> None:
-    """What was understood is what is written, and reading that changes nothing more."""
+    """The parsed address is written, and parsing that again changes nothing."""
     address = read_file_address(text, loopback_ok=False)
 
     assert address.scope == "public"

@@ -22,7 +22,7 @@ from veo_async.callbacks._registry import CallbackHandle, PollTimes
 from veo_async.callbacks._tokens import token_in
 
 
-class PartialFile:
+class Submits:
     """A receiver with submits whose deliveries are counted."""
 
     def __init__(self, count: int = 1, **options: Any) -> None:
@@ -39,7 +39,7 @@ class PartialFile:
 
 
 async def objects() -> int:
-    """How many objects there are, once the loop has dropped the timers that were cancelled."""
+    """The number of objects, after the loop has dropped the cancelled timers."""
     await asyncio.sleep(60.0)
     gc.collect()
     return len(gc.get_objects())
@@ -55,12 +55,12 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 @pytest.mark.asyncio
 async def test_a_delivery_is_taken() -> None:
     """204 and no body: there is nothing to say."""
-    held = PartialFile()
+    submits = Submits()
 
-    answer = await send(held.receiver, held.urls[0], of("t1"))
+    answer = await send(submits.receiver, submits.urls[0], of("t1"))
 
     assert (answer.status, answer.body) == (204, b"")
-    assert held.heard[held.urls[0]] == 1
+    assert submits.heard[submits.urls[0]] == 1
 
 
 ELSEWHERE = callbacks().registry.signer.url(b"another process.")
@@ -103,24 +103,24 @@ async def test_a_bad_delivery(
 ) -> None:
     """Each is answered with its status (one whose sender is gone with nothing), wakes nobody, and
     leaves a line in the log without the token, at most."""
-    held = PartialFile()
-    url = url or held.urls[0]
+    submits = Submits()
+    url = url or submits.urls[0]
 
-    answer = await send(held.receiver, url, body, **more)
+    answer = await send(submits.receiver, url, body, **more)
 
     assert answer.status == status
-    assert not held.heard
+    assert not submits.heard
     assert len(log.records) == (1 if status else 0)
     assert token_in(url) not in log.text
-    assert not held.receiver._open
+    assert not submits.receiver._open
 
 
 @pytest.mark.asyncio
 async def test_a_long_body_is_read_up_to_the_limit() -> None:
-    """What is beyond is not read, however much comes."""
-    held = PartialFile()
+    """The bytes beyond it are not read, however many come."""
+    submits = Submits()
 
-    answer = await send(held.receiver, held.urls[0], [b" " * 10_000] * 1000)
+    answer = await send(submits.receiver, submits.urls[0], [b" " * 10_000] * 1000)
 
     assert (answer.status, answer.read) == (413, MAX_BODY // 10_000 + 1)
 
@@ -128,10 +128,10 @@ async def test_a_long_body_is_read_up_to_the_limit() -> None:
 @pytest.mark.asyncio
 async def test_what_the_answers_bear() -> None:
     """A wrong method is told the right one, and a stranger's delivery when to come again."""
-    held = PartialFile()
+    submits = Submits()
 
-    wrong = await send(held.receiver, held.urls[0], method="GET")
-    unknown = await send(held.receiver, ELSEWHERE)
+    wrong = await send(submits.receiver, submits.urls[0], method="GET")
+    unknown = await send(submits.receiver, ELSEWHERE)
 
     assert wrong.headers == {"allow": "POST"}
     assert unknown.headers == {"retry-after": "30"}
@@ -140,52 +140,54 @@ async def test_what_the_answers_bear() -> None:
 @pytest.mark.asyncio
 async def test_a_slow_body_within_the_deadline_is_taken() -> None:
     """Pieces may come one by one."""
-    held = PartialFile()
+    submits = Submits()
 
-    answer = await send(held.receiver, held.urls[0], [of("t1")[:10], DEADLINE / 2, of("t1")[10:]])
+    answer = await send(
+        submits.receiver, submits.urls[0], [of("t1")[:10], DEADLINE / 2, of("t1")[10:]]
+    )
 
     assert answer.status == 204
 
 
 @pytest.mark.asyncio
 async def test_one_token_holds_few_bodies() -> None:
-    """Whoever knows one address can have a few bodies read at once; all others are not concerned,
-    and once one of those is over, there is room again."""
-    held = PartialFile(2)
+    """One address allows a few bodies to be read at once; other addresses are not concerned, and
+    the end of one body makes room for the next."""
+    submits = Submits(2)
     pauses = [DEADLINE / 2] + [DEADLINE * 2] * (MAX_OPEN - 1)
     holding = [
-        asyncio.ensure_future(send(held.receiver, held.urls[0], [b"{", pause, b"}"]))
+        asyncio.ensure_future(send(submits.receiver, submits.urls[0], [b"{", pause, b"}"]))
         for pause in pauses
     ]
     await anyio.sleep(1.0)
 
-    refused = await send(held.receiver, held.urls[0], of("t1"))
-    other = await send(held.receiver, held.urls[1], of("t1"))
+    refused = await send(submits.receiver, submits.urls[0], of("t1"))
+    other = await send(submits.receiver, submits.urls[1], of("t1"))
     first = await holding[0]
-    again = await send(held.receiver, held.urls[0], of("t1"))
+    again = await send(submits.receiver, submits.urls[0], of("t1"))
     ends = await asyncio.gather(*holding[1:])
 
     assert [answer.status for answer in (refused, other, first, again)] == [429, 204, 204, 204]
     assert [answer.status for answer in ends] == [408] * (MAX_OPEN - 1)
-    assert not held.receiver._open
+    assert not submits.receiver._open
 
 
 @pytest.mark.asyncio
 async def test_one_url_ten_thousand_times(log: pytest.LogCaptureFixture) -> None:
     """A replay is answered each time, wakes its task twice within five seconds, and takes no
     memory and no lines in the log."""
-    held = PartialFile()
+    submits = Submits()
     delivery = of("t1")
-    await send(held.receiver, held.urls[0], delivery)
+    await send(submits.receiver, submits.urls[0], delivery)
     before = await objects()
 
     statuses = Counter(
-        [(await send(held.receiver, held.urls[0], delivery)).status for _ in range(10_000)]
+        [(await send(submits.receiver, submits.urls[0], delivery)).status for _ in range(10_000)]
     )
 
     assert await objects() - before < 100
     assert statuses == {204: 10_000}
-    assert held.heard[held.urls[0]] == 1 + 2
+    assert submits.heard[submits.urls[0]] == 1 + 2
     assert not log.records
 
 
@@ -194,14 +196,14 @@ async def test_one_url_ten_thousand_times(log: pytest.LogCaptureFixture) -> None
 async def test_five_thousand_in_a_burst() -> None:
     """Deliveries to five thousand submits at once are all taken; what is left of them in memory
     is nothing."""
-    held = PartialFile(5000)
+    submits = Submits(5000)
     bodies = [of(f"t{number}", padding="x" * 1000) for number in range(5000)]
     gc.collect()
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
 
     answers = await asyncio.gather(
-        *[send(held.receiver, url, body) for url, body in zip(held.urls, bodies, strict=True)]
+        *[send(submits.receiver, url, body) for url, body in zip(submits.urls, bodies, strict=True)]
     )
 
     statuses = Counter(answer.status for answer in answers)
@@ -210,7 +212,7 @@ async def test_five_thousand_in_a_burst() -> None:
     after, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert statuses == {204: 5000}
-    assert set(held.heard.values()) == {1}
+    assert set(submits.heard.values()) == {1}
     assert peak - before < 60 * 2**20
     assert after - before < 2 * 2**20
 
@@ -222,7 +224,7 @@ async def test_five_thousand_in_a_burst() -> None:
 async def test_what_is_another_process_s_is_handed_over() -> None:
     """``on_unknown`` gets the token and the body of a genuine delivery, whole and checked; the
     process whose it is takes it, and the sender is told so."""
-    owner = PartialFile()
+    owner = Submits()
 
     async def relay(token: str, body: bytes) -> bool:
         return owner.receiver.hand_over(token, body)
@@ -242,7 +244,7 @@ async def test_what_is_another_process_s_is_handed_over() -> None:
 @pytest.mark.asyncio
 async def test_what_is_handed_over_is_checked_again() -> None:
     """The channel between the processes need not be trusted either."""
-    owner = PartialFile()
+    owner = Submits()
     token = token_in(owner.urls[0])
 
     assert not owner.receiver.hand_over("forged", of("t1"))

@@ -116,8 +116,8 @@ async def test_five_hundred_at_once_with_lost_and_repeated_callbacks(seed: int) 
 
 @pytest.mark.asyncio
 async def test_a_forged_success_changes_nothing() -> None:
-    """Whoever knows the real address and says ``success`` causes a poll, and no more: the caller
-    gets what the service has, when it has it. Whoever trusts the body is fooled."""
+    """A sender who knows the real address and says ``success`` causes a poll, and no more: the
+    caller gets the service's result, if there is one. A program that trusts the body is fooled."""
     receiver = callbacks()
     service = service_for(receiver, pace=MINUTE)
     async with service, client_of(service, callbacks=receiver) as veo:
@@ -275,7 +275,7 @@ async def test_polls_are_slower_while_callbacks_are_on() -> None:
 
 @pytest.mark.asyncio
 async def test_a_service_that_calls_before_its_record_shows_the_result() -> None:
-    """After a look that a callback caused in vain there is another one five seconds later."""
+    """A poll that a callback caused too early is repeated five seconds later."""
     looks: list[float] = []
     receiver = callbacks()
 
@@ -323,7 +323,7 @@ async def test_a_delivery_while_its_task_is_being_asked_about() -> None:
 
 @pytest.mark.asyncio
 async def test_a_wait_that_had_trouble_still_hears_of_callbacks() -> None:
-    """Waiting anew after trouble is waiting for the same task, with the same address."""
+    """Waiting again after trouble is waiting for the same task, with the same address."""
     receiver = callbacks()
     service = service_for(
         receiver, pace=MINUTE, faults=[Fault(effect=Drop(), on="tasks", count=30)]
@@ -396,7 +396,7 @@ async def test_callbacks_that_never_come_are_told_once(caplog: pytest.LogCapture
 
 @pytest.mark.asyncio
 async def test_a_few_lost_callbacks_are_no_news(caplog: pytest.LogCaptureFixture) -> None:
-    """Where some come, those that do not are the service's affair, also many in one moment."""
+    """If some come, missing ones are no reason to warn, also many in one moment."""
     receiver = callbacks()
     service = service_for(receiver, pace=Seconds(mean=10.0, sigma=0.0))
     async with service, client_of(service, callbacks=receiver) as veo:
@@ -495,8 +495,8 @@ async def test_a_later_client_takes_over_from_one_that_is_closed(tmp_path: Path)
 
 @pytest.mark.asyncio
 async def test_after_the_client_is_closed() -> None:
-    """What comes for its unfinished tasks is told to come again: a later process may want it. What
-    came before it was made is too; both harm nobody."""
+    """A delivery for its unfinished tasks is answered with 503: a later process may want it. So is
+    one that came before the client was made; both are harmless."""
     receiver = callbacks()
     service = service_for(receiver, pace=MINUTE)
     before = await send(receiver, receiver.registry.signer.url(bytes(16)))
@@ -732,8 +732,8 @@ async def test_an_early_delivery_is_kept_for_a_lost_submit() -> None:
 
 @pytest.mark.asyncio
 async def test_a_forged_delivery_gives_a_lost_submit_no_other_task() -> None:
-    """Whoever knows the address and names another task of the account causes a look at it, and its
-    record says whose it is."""
+    """A sender who knows the address and names another task of the account makes the client
+    retrieve it, and its record proves that it is not the lost one."""
     receiver = callbacks()
     service = service_for(
         receiver,

@@ -150,7 +150,7 @@ def test_when_a_delivery_makes_its_task_due(woken: float, now: float, expected: 
 @bounded
 @given(st.lists(st.floats(min_value=0, max_value=60), max_size=200))
 def test_looks_of_one_token_are_five_seconds_apart(times: list[float]) -> None:
-    """However many deliveries come and whenever, and none is left unheard for longer."""
+    """In any number and at any times; each delivery is followed by a poll within that time."""
     woken = float("-inf")
     looks = []
     for now in sorted(times):
@@ -421,7 +421,7 @@ def test_whether_a_stored_address_is_ours(theirs: object, expected: bool | None)
 
 @pytest.mark.parametrize("quote", [lambda url: url, _tokens.token_in])
 def test_an_answer_that_quotes_the_token(quote: Callable[[str], str]) -> None:
-    """It is struck before anything is made of the answer; all other answers stay as they are."""
+    """It is removed before the answer is decoded; all other answers stay as they are."""
     handle = CallbackHandle(SIGNER.url(NONCE), Client())
     quoting = reply(400, {"error": {"code": "bad_request", "message": quote(handle.url)}})
     plain = reply(200, {"task_id": "t1"})

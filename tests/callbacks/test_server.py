@@ -15,7 +15,7 @@ import anyio
 import httpx
 import pytest
 
-from tests.callbacks.test_asgi import ELSEWHERE, PartialFile
+from tests.callbacks.test_asgi import ELSEWHERE, Submits
 from tests.support.deliveries import callbacks, of
 from veo_async import MissingExtraError
 from veo_async.callbacks import Callbacks
@@ -51,38 +51,38 @@ async def test_deliveries_over_a_port(
     after its answer."""
     caplog.set_level(logging.DEBUG)
     monkeypatch.setattr(logging.getLogger("httpx"), "disabled", True)  # the sender's
-    held = PartialFile()
-    async with served(held.receiver) as base, httpx.AsyncClient() as http:
-        taken = await http.post(local(base, held.urls[0]), content=of("t1"))
+    submits = Submits()
+    async with served(submits.receiver) as base, httpx.AsyncClient() as http:
+        taken = await http.post(local(base, submits.urls[0]), content=of("t1"))
         unknown = await http.post(local(base, ELSEWHERE), content=of("t1"))
         forged = await http.post(f"{base}/x/y", content=of("t1"))
-        looked = await http.get(local(base, held.urls[0]))
-        long = await http.post(local(base, held.urls[0]), content=b" " * 200_000)
+        looked = await http.get(local(base, submits.urls[0]))
+        long = await http.post(local(base, submits.urls[0]), content=b" " * 200_000)
 
     statuses = [answer.status_code for answer in (taken, unknown, forged, looked, long)]
     assert statuses == [204, 503, 404, 405, 413]
     assert taken.headers["connection"] == "close"
     assert "server" not in taken.headers
-    assert held.heard[held.urls[0]] == 1
-    assert token_in(held.urls[0]) not in caplog.text
+    assert submits.heard[submits.urls[0]] == 1
+    assert token_in(submits.urls[0]) not in caplog.text
     assert token_in(ELSEWHERE) not in caplog.text
 
 
 @pytest.mark.asyncio
 async def test_an_endless_body_without_a_length() -> None:
     """A chunked body is cut off at the limit, whatever more would come."""
-    held = PartialFile()
+    submits = Submits()
 
     async def endless() -> AsyncIterator[bytes]:
         while True:
             yield b" " * 10_000
 
-    async with served(held.receiver) as base, httpx.AsyncClient() as http:
+    async with served(submits.receiver) as base, httpx.AsyncClient() as http:
         with suppress(httpx.TransportError):  # it is cut while it is being written
-            answer = await http.post(local(base, held.urls[0]), content=endless())
+            answer = await http.post(local(base, submits.urls[0]), content=endless())
             assert answer.status_code == 413
 
-        again = await http.post(local(base, held.urls[0]), content=of("t1"))
+        again = await http.post(local(base, submits.urls[0]), content=of("t1"))
 
     assert again.status_code == 204
 
@@ -100,7 +100,7 @@ async def test_an_address_that_is_taken() -> None:
     "host, local_url", [("0.0.0.0", "http://127.0.0.1:"), ("::1", "http://[::1]:")]
 )
 async def test_where_it_listens(host: str, local_url: str) -> None:
-    """What is told is how this machine itself reaches it."""
+    """The URL is the one by which this machine itself reaches it."""
     async with served(callbacks(), host=host) as base:
         assert base.startswith(local_url)
 
@@ -117,7 +117,7 @@ async def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.asyncio
 async def test_a_silent_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that never sends its head does not stay for ever."""
-    monkeypatch.setattr(serving, "LIFE", 0.05)
+    monkeypatch.setattr(serving, "LIFETIME", 0.05)
     async with served(callbacks()) as base:
         stream = await anyio.connect_tcp("127.0.0.1", int(base.rpartition(":")[2]))
 
@@ -130,11 +130,11 @@ async def test_a_silent_connection_is_closed(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.asyncio
 async def test_the_end_does_not_wait_for_slow_senders() -> None:
     """Cancelled, it ends within its grace, whoever is still sending."""
-    held = PartialFile()
+    submits = Submits()
     loop = asyncio.get_running_loop()
-    async with served(held.receiver) as base:
+    async with served(submits.receiver) as base:
         stream = await anyio.connect_tcp("127.0.0.1", int(base.rpartition(":")[2]))
-        await stream.send(head(held.urls[0], 100) + b"{")
+        await stream.send(head(submits.urls[0], 100) + b"{")
         await anyio.sleep(0.05)
         began = loop.time()
 
@@ -163,19 +163,19 @@ def many_files() -> Iterator[None]:
 async def test_it_answers_while_a_thousand_slow_senders_hold_connections() -> None:
     """A third of them never sends a whole head, a third never a whole body, and a third does so
     to one and the same address. Whoever sends properly meanwhile is answered at once."""
-    held = PartialFile(400)
+    submits = Submits(400)
     loop = asyncio.get_running_loop()
-    async with served(held.receiver) as base, httpx.AsyncClient() as http:
+    async with served(submits.receiver) as base, httpx.AsyncClient() as http:
         port = int(base.rpartition(":")[2])
         slow = [connect(port) for _ in range(1000)]
         for number, sock in enumerate(slow):
-            url = held.urls[0] if number % 3 == 2 else held.urls[number % 300]
+            url = submits.urls[0] if number % 3 == 2 else submits.urls[number % 300]
             whole = head(url, 1000) + b'{"task_id":'
             await loop.sock_sendall(sock, whole[:40] if number % 3 == 0 else whole)
         await anyio.sleep(0.5)
         times = []
         statuses: Counter[int] = Counter()
-        for url in held.urls[300:]:
+        for url in submits.urls[300:]:
             began = loop.time()
             statuses[(await http.post(local(base, url), content=of("t1"))).status_code] += 1
             times.append(loop.time() - began)
@@ -199,9 +199,9 @@ def connect(port: int) -> socket.socket:
 @pytest.mark.asyncio
 async def test_a_burst_over_a_port() -> None:
     """Five thousand deliveries, as fast as they can be sent, are all taken."""
-    held = PartialFile(5000)
+    submits = Submits(5000)
     places = anyio.CapacityLimiter(500)
-    async with served(held.receiver) as base:
+    async with served(submits.receiver) as base:
         port = int(base.rpartition(":")[2])
 
         async def deliver(url: str) -> bytes:
@@ -212,7 +212,7 @@ async def test_a_burst_over_a_port() -> None:
                 writer.close()
                 return answer[:12]
 
-        statuses = Counter(await asyncio.gather(*[deliver(url) for url in held.urls]))
+        statuses = Counter(await asyncio.gather(*[deliver(url) for url in submits.urls]))
 
     assert statuses == {b"HTTP/1.1 204": 5000}
-    assert set(held.heard.values()) == {1}
+    assert set(submits.heard.values()) == {1}

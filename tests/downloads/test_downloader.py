@@ -98,7 +98,7 @@ def redirect(location: str, **headers: str) -> httpx.Response:
 
 
 def downloads(transport: httpx.AsyncBaseTransport | None, **options: Any) -> Downloads:
-    """What is tested, on this loop alone and with the same luck every time."""
+    """The downloader under test, on this loop alone and with the same random numbers every time."""
     fixed: dict[str, Any] = {"random": Random(7), "run_sync": inline}
     return Downloads(transport=transport, **fixed | options)
 
@@ -571,7 +571,7 @@ class Library(Hosts):
 
 
 def rest_of(count: int) -> tuple[str, str]:
-    """What asks for the rest behind so many bytes."""
+    """The headers that request the rest after so many bytes."""
     return f"bytes={count}-", ETAG
 
 
@@ -672,7 +672,7 @@ LASTING: dict[str, Any] = {"task_id": "t1", "stage": "generate"}
 @pytest.mark.asyncio
 @pytest.mark.parametrize("how", ["cut", "cancelled"])
 async def test_a_later_run_goes_on(tmp_path: Path, how: str) -> None:
-    """What a fetch for an item leaves is the start of the next one's file; no byte comes twice."""
+    """The leftover of an item's fetch is the start of the next one's file; no byte comes twice."""
     path, library = tmp_path / "mug.mp4", Library(100, 200, 10, 10)
     fetching = downloads(library).fetch(URL, path, **LASTING)
     if how == "cut":

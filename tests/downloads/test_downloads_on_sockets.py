@@ -53,7 +53,7 @@ async def serve(*replies: bytes) -> AsyncIterator[Server]:
 
 @asynccontextmanager
 async def downloads(**options: Any) -> AsyncIterator[Downloads]:
-    """What is tested, with its own transport and real threads."""
+    """The downloader under test, with its own transport and real threads."""
     fixed: dict[str, Any] = {"random": Random(7), "loopback_ok": True, "times": QUICK}
     fetching = Downloads(**fixed | options)
     try:
@@ -72,7 +72,7 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
 
 
 def names(folder: Path) -> list[str]:
-    """What lies in the folder."""
+    """The names in the folder."""
     return [path.name for path in folder.iterdir()]
 
 
@@ -119,7 +119,7 @@ async def test_a_body_that_breaks_off_is_gone_on_with_over_a_socket(tmp_path: Pa
 
 @pytest.mark.parametrize("body", [b"<html>" * 50_000, VIDEO * 20])
 async def test_a_body_may_be_left_in_the_middle(tmp_path: Path, body: bytes) -> None:
-    """What is no video, or too much of it, is cut off, and no stream is left behind."""
+    """A body that is no video, or too long, is cancelled, and no stream is left open."""
     head = b"HTTP/1.1 200 OK\r\n\r\n"
     async with serve(head + body) as server, downloads(max_bytes=10**5) as own:
         with pytest.raises(DownloadError, match=r"limit|MP4"):
@@ -131,7 +131,7 @@ async def test_a_body_may_be_left_in_the_middle(tmp_path: Path, body: bytes) -> 
 async def test_a_name_that_leads_here_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a name resolves to is checked before anything is connected to, and is final."""
+    """The addresses of a name are checked before any connection, and are final."""
     resolve_to(monkeypatch, "127.0.0.1")
     async with serve(OK + VIDEO) as server, downloads(loopback_ok=False) as own:
         with pytest.raises(DownloadError, match="private or reserved"):
@@ -144,7 +144,7 @@ async def test_a_name_that_leads_here_is_refused(
 async def test_the_environments_proxy_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A proxy on this machine is no file from it; the proxy looks names up, we do not."""
+    """A proxy on this machine is no file from it; the proxy resolves names, we do not."""
     async with serve(OK + VIDEO, b"HTTP/1.1 502 Bad Gateway\r\n\r\n") as proxy:
         monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{proxy.port}")
         async with downloads(tries=1) as own:

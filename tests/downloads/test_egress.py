@@ -186,7 +186,7 @@ async def test_a_name_is_left_to_the_proxy(monkeypatch: pytest.MonkeyPatch) -> N
 
 @given(st.text(st.sampled_from("a1.:[]@/?#%é-_x0f٣ß\\"), max_size=20))
 def test_httpx_understands_an_address_as_we_do(text: str) -> None:
-    """Whatever passes the check leads httpx to the host that was checked, and never fails."""
+    """An address that passes the check leads httpx to the checked host, and never fails."""
     try:
         address = read_file_address(f"https://{text}", loopback_ok=True)
     except AddressError:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from veo_async._base import file_lock as claims
-from veo_async._downloads.part_file import MOST, PartFile
+from veo_async._downloads.part_file import MAX_PARTS, PartFile
 from veo_async._downloads.resume import Leftover, PartialFile
 
 
@@ -126,7 +126,7 @@ def test_what_was_found_and_not_touched_stays_as_it_was(
 
 
 def test_an_unfinished_file_belongs_to_one_writer(tmp_path: Path) -> None:
-    """Who finds it in use takes the next name, and a later run does not go on with that one."""
+    """A process that finds it locked takes the next name, which no later run resumes."""
     winner, loser = begun(tmp_path), begun(tmp_path)
     winner.write(b"whole")
     loser.write(b"half")
@@ -205,7 +205,7 @@ def test_what_is_no_unfinished_file_is_not_written_to(tmp_path: Path, kind: str)
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
 def test_what_are_no_notes_is_neither_read_nor_written_to(tmp_path: Path, kind: str) -> None:
-    """Whatever lies at their name, it leads nowhere and holds nothing up."""
+    """Any other thing of their name leads nowhere and delays nothing."""
     folder = tmp_path / "out"
     folder.mkdir()
     other, name = tmp_path / "precious", folder / "x.mp4.part.notes"
@@ -256,7 +256,7 @@ def test_a_file_that_was_renamed_meanwhile_is_not_claimed(
 
 def test_too_many_unfinished_files_are_an_error(tmp_path: Path) -> None:
     """There is no end of names."""
-    for number in range(MOST):
+    for number in range(MAX_PARTS):
         (tmp_path / f"x.mp4.{number}.part".replace(".0.", ".")).mkdir()
 
     with pytest.raises(FileExistsError, match="too many"):
@@ -291,7 +291,7 @@ def test_a_folder_that_may_not_be_written_is_an_error(
 def test_without_locks_a_file_is_its_creators(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where there are none, nothing is gone on with, and the next commit removes what is left."""
+    """Without locks nothing is resumed, and the next commit removes the leftover."""
     (tmp_path / "x.mp4.part").write_bytes(b"left")
     (tmp_path / "x.mp4.part.notes").write_bytes(b"notes")
     monkeypatch.setattr(claims, "LOCKS", False)
@@ -330,7 +330,7 @@ def test_a_file_system_without_locks_saves_files_all_the_same(
 def test_a_disk_that_fails_to_the_last_is_no_further_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    """What cannot be kept is removed; what cannot be removed either stays."""
+    """A part that cannot be kept is removed; one that cannot be removed either stays."""
     part = begun(tmp_path)
     part.write(b"0123456789")
 

@@ -45,7 +45,7 @@ START = b"\x00\x00\x00\x18ftypisom"
 def test_an_answer_leads_on_or_bears_the_file(
     status: int, headers: dict[str, str], verdict: Redirect | Body
 ) -> None:
-    """A plain 200 bears the file; a redirect with a Location leads on."""
+    """A plain 200 contains the file; a redirect with a Location leads on."""
     assert judge_response(status, headers, max_bytes=100) == verdict
 
 
@@ -114,7 +114,7 @@ REST = {"content-range": "bytes 10-49/50", "etag": '"a"'}
 def test_the_rest_or_the_whole_may_follow(
     status: int, headers: dict[str, str], verdict: Redirect | Body
 ) -> None:
-    """Whoever asks for the rest gets it, or the whole file where it has changed."""
+    """A request for the rest gets it, or the whole file if that has changed."""
     assert judge_response(status, headers, max_bytes=100, partial=HELD) == verdict
 
 
@@ -175,7 +175,7 @@ def receive(*chunks: bytes, length: int | None = None, max_bytes: int = 100) -> 
 def test_an_mp4_of_the_right_length_is_received_in_any_pieces(
     length: int | None, size: int
 ) -> None:
-    """How the network cuts the body, empty pieces included, means nothing."""
+    """The pieces of a body do not matter, empty ones included."""
     data = START + b"rest"
     chunks = [data[i : i + size] for i in range(0, len(data), size)]
 

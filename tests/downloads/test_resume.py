@@ -179,7 +179,7 @@ def found(size: int = 100, head: bytes = HEAD, **facts: Any) -> Leftover:
 
 
 def test_notes_are_read_as_they_were_written() -> None:
-    """What one run writes down, the next one goes on with: no more bytes than were noted."""
+    """The next run resumes by the notes of the last one: no more bytes than were noted."""
     notes = notes_for(MARK, PartialFile(3, ETAG, 200), 100)
 
     assert notes is not None
@@ -247,7 +247,7 @@ def test_notes_that_fit_are_trusted(length: int | None) -> None:
 
 @given(st.binary())
 def test_any_notes_have_a_meaning(notes: bytes) -> None:
-    """Whatever lies there, nothing is raised."""
+    """Any content is read without an error."""
     assert resumable(Leftover(100, HEAD, notes), MARK) == PartialFile()
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the journal share."""
+"""Helpers of the journal's tests."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def wreck(path: Path, folder: Path) -> Path:
 
 
 def states(path: Path) -> dict[tuple[str, str], str]:
-    """What a journal says, read by a new owner."""
+    """The items of a journal, read by a new owner."""
     file = JournalDatabase(path)
     file.open()
     try:

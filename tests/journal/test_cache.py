@@ -60,7 +60,7 @@ def knowing(*events: Event) -> ItemCache:
 
 
 def shown(rows: Sequence[Row]) -> list[str]:
-    """What tells these rows apart."""
+    """The rows in short."""
     return [f"{row.key} {row.stage} {row.attempt} {row.state}" for row in rows]
 
 

@@ -40,12 +40,12 @@ pytestmark = pytest.mark.asyncio
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the journal lies."""
+    """The path of the journal."""
     return tmp_path / "run.db"
 
 
 class Gate:
-    """A ``run_sync`` that looks on, and that holds calls of one kind up until they are let through.
+    """A ``run_sync`` that counts calls, and that delays those of one kind until they may pass.
 
     Attributes:
         batches: how many rows each commit wrote.
@@ -211,8 +211,8 @@ async def test_what_is_in_no_hurry_shares_a_commit(path: Path) -> None:
 
 @pytest.mark.parametrize("what", ["note", "record", "flush", "aclose"])
 async def test_what_is_in_a_hurry_takes_the_others_along(path: Path, what: str) -> None:
-    """What concerns a POST, and whoever waits for what is queued, waits for no more than the
-    shorter distance. What comes after that may wait again."""
+    """An event about a POST, and a flush, wait for no more than the shorter interval. Later
+    events may wait again."""
     gate = Gate()
     journal = await opened(path, run_sync=gate)
     for event in (intended("0"), accepted("0", "t")):
@@ -280,7 +280,7 @@ async def test_an_illegal_event_is_its_own_callers_affair(path: Path) -> None:
 
 
 async def test_the_writer_does_not_keep_its_first_callers_context(path: Path) -> None:
-    """What lies in a caller's context must not live on in a task of ours."""
+    """Variables of a caller's context must not live on in a task of ours."""
     secret: contextvars.ContextVar[str] = contextvars.ContextVar("secret")
     secret.set("x")
     seen: list[str | None] = []
@@ -345,7 +345,7 @@ async def test_what_a_batch_reads_before_it_begins_is_not_read_again(path: Path)
 async def test_a_crowd_of_items_is_more_than_the_book_keeps(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever is forgotten meanwhile, each event is judged by what was recorded before it."""
+    """Each event is judged by those recorded before it, also after the cache forgot the item."""
     monkeypatch.setattr(cache_module, "MOST_KEPT", 3)
     async with await opened(path) as journal:
         for step in (intended, accepted, succeeded):
@@ -571,7 +571,7 @@ async def test_an_opening_that_is_cancelled_leaves_no_lock(path: Path) -> None:
 
 
 async def test_a_close_that_is_cancelled_closes_after_the_last_commit(path: Path) -> None:
-    """What is queued is written all the same, and the lock is gone."""
+    """The queued events are written all the same, and the lock is released."""
     gate = Gate(open=False)
     journal = await opened(path, run_sync=gate)
     journal.note(intended("a"))
@@ -605,8 +605,8 @@ LONG = "x" * 50_000
 
 
 async def test_a_full_disk_stops_all_submits(path: Path) -> None:
-    """Whoever awaits an intent hears that it is not recorded, also those who queue behind it, and
-    for good. What was bought before is recorded as soon as there is room."""
+    """Every caller of an intent gets the error, also those queued behind it, and from then on.
+    Earlier purchases are recorded as soon as there is room."""
     journal = await opened(path)
     await journal.record(intended("bought"))
     free = fill(journal)
@@ -684,7 +684,7 @@ async def test_after_a_failed_write_the_file_is_asked_what_it_says(path: Path, l
 
 
 async def test_a_reading_that_fails_is_a_failed_write(path: Path) -> None:
-    """What cannot be read cannot be gone on with."""
+    """An item that cannot be read cannot be continued."""
     gate = Gate(at="items")
     journal = await opened(path, run_sync=gate)
     gate.failure = sqlite3.OperationalError("disk I/O error")
@@ -700,7 +700,7 @@ async def test_a_reading_that_fails_is_a_failed_write(path: Path) -> None:
 
 
 async def test_any_failure_of_a_write_is_one_of_ours(path: Path) -> None:
-    """Whatever the machine raises, nobody may think that it is recorded."""
+    """After any exception of the machine no caller may believe that it is recorded."""
     gate = Gate()
     journal = await opened(path, run_sync=gate)
     gate.failure = MemoryError("no room")

@@ -65,7 +65,7 @@ DAMAGED = ["", "{", "[]", "null", '{"action":"fly"}', '{"action":"text2video"}',
 
 @pytest.mark.parametrize("text", DAMAGED, ids=range(len(DAMAGED)))
 def test_a_damaged_request_is_an_error_of_ours(text: str) -> None:
-    """Whatever stands there; a request that this version refuses is damaged too."""
+    """Any other text; a request that this version refuses is damaged too."""
     with pytest.raises(JournalError, match="cannot read"):
         serialization.load_request(text)
 
@@ -206,7 +206,7 @@ JSON = st.recursive(
 
 @given(body=JSON, message=st.text(), seconds=st.floats(allow_nan=False))
 def test_any_json_in_an_error_comes_back(body: Any, message: str, seconds: float) -> None:
-    """Whatever the service sent, half a surrogate pair included."""
+    """Any text of the service, half a surrogate pair included."""
     error = RateLimitError(message, body=body, retry_after=seconds)
     back = serialization.load_error(serialization.dump_error(error))
 

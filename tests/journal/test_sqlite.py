@@ -56,7 +56,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the journal lies."""
+    """The path of the journal."""
     return tmp_path / "run.db"
 
 
@@ -248,7 +248,7 @@ def test_a_place_that_may_not_be_written_is_told_before_the_disk_is_blamed(
 
 
 def python(program: str, *args: object) -> str:
-    """What a process of its own says."""
+    """The output of another process."""
     command = [sys.executable, "-c", program, *map(str, args)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -452,7 +452,7 @@ def test_a_retry_keeps_what_the_failed_attempt_bought(path: Path, file: JournalD
 
 
 def test_items_come_in_the_order_in_which_they_were_begun(file: JournalDatabase) -> None:
-    """Whatever happened to them later."""
+    """Later events change nothing."""
     apply(file, *map(intended, "cab"))
     apply(file, *map(accepted, "abc"))
 
@@ -485,7 +485,7 @@ def test_a_resume_reads_everything_at_once_and_decodes_nothing(
 
 
 def test_the_window_of_a_search_is_found_by_an_index(file: JournalDatabase) -> None:
-    """A look at the task list comes every few seconds, with ten thousand rows."""
+    """A snapshot of the listing comes every few seconds, with ten thousand rows."""
     assert file._db is not None
     query = "EXPLAIN QUERY PLAN SELECT * FROM attempt WHERE sent_at BETWEEN 1 AND 2"
     assert "USING INDEX attempt_sent_at" in str(file._db.execute(query).fetchall())

@@ -147,7 +147,7 @@ def test_a_lost_answer_keeps_the_window_of_its_post() -> None:
 
 
 def test_a_synchronous_result_needs_no_id_before_it() -> None:
-    """The answer to the POST may be the result; its id is kept if it bears one."""
+    """The answer to the POST may be the result; its id is kept if it contains one."""
     with_id = follow("generate", "intended", "succeeded")
     anonymous = GENERATION.model_copy(update={"task_id": None})
     without = states.advance(
@@ -208,7 +208,7 @@ def test_a_key_must_be_unicode() -> None:
 
 
 def test_another_request_under_the_same_key_is_an_error_that_names_both() -> None:
-    """What differs is shown, shortened; what is equal is not."""
+    """Differing fields are shown, shortened; equal ones are not."""
     long = "x" * 5000
     row = states.advance(None, Intended("k", "generate", TextToVideo(prompt=long), 1.0), at=1.0)
     other = TextToVideo(prompt="a cup", aspect_ratio="9:16")

@@ -54,7 +54,7 @@ class Sent:
 
 @dataclass(eq=False)
 class Task:
-    """What the service has."""
+    """A record of the service."""
 
     record: TaskRecord
     stored: dict[str, Any]

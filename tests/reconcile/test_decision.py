@@ -53,7 +53,7 @@ def look(
     complete: bool = True,
     at: float = T0 + 20,
 ) -> ListingSnapshot:
-    """Read a look at these records."""
+    """A snapshot of these records."""
     stored = [(r, normalise(r.request or {})) for r in records]
     return read_snapshot(stored, receipts, at=at, offset=offset, complete=complete)
 
@@ -156,7 +156,7 @@ def test_what_can_be_told(sight: Sight, seen: ListingSnapshot) -> None:
     ],
 )
 def test_what_cannot_be_told(seen: ListingSnapshot) -> None:
-    """Whatever is in doubt proves nothing: what is compared may find, and never proves absence."""
+    """Doubt proves nothing: a comparison may find, and never proves absence."""
     assert isinstance(search(LOST, seen), Unclear)
 
 
@@ -226,7 +226,7 @@ def test_an_equal_one_outside_of_the_window_is_another_where_a_control_times_the
 
 
 def test_added_defaults_are_learned_from_a_control() -> None:
-    """What the service adds to a control of the same action, it added to the lost one too."""
+    """Fields that the service adds to a control of the same action, it adds to the lost one too."""
     added = {"aspect_ratio": "16:9"}
     control = record("earlier", {**CUP, **added}, T0 - 59)
 
@@ -306,7 +306,7 @@ def test_a_record_without_an_id_is_given_to_nobody() -> None:
 
 
 def test_a_list_that_lacks_an_earlier_task_of_ours_may_lack_others() -> None:
-    """Where one that was sent before is lacking, another control proves nothing."""
+    """If one that was sent before is missing, another control proves nothing."""
     between = AcceptedSubmit("between", RAIN, T0 + 2, T0 + 3)
     receipts = [EARLIER, between, LATER]
 
@@ -468,7 +468,7 @@ def test_a_legacy_counts_where_the_heirs_window_is_wide_for_now() -> None:
 
 
 def test_tasks_of_ours_are_in_the_order_of_time() -> None:
-    """However the list and the receipts come: what is near is found by that order."""
+    """In any order of the listing and of the accepted submits; near ones are found by time."""
     seen = look(CAUGHT_UP, record("t", MUG, T0 + 1), CONTROL, receipts=[LATER, EARLIER])
 
     assert seen.accepted == [EARLIER.begun, LATER.begun]
@@ -495,7 +495,7 @@ UNCLEAR = Unclear("why")
 
 
 def run(*sights: tuple[float, Sight], honours_async: bool = True) -> list[Decision]:
-    """Decide after each of these looks, at these seconds after the end of the POST."""
+    """Decide after each of these snapshots, at these seconds after the end of the POST."""
     case, decisions = Case(LOST), []
     for after, sight in sights:
         case, decision = decide(case, sight, at=LOST.ended + after, honours_async=honours_async)
@@ -504,12 +504,12 @@ def run(*sights: tuple[float, Sight], honours_async: bool = True) -> list[Decisi
 
 
 def test_a_found_record_is_adopted_at_once() -> None:
-    """The first look that finds it ends the search."""
+    """The first snapshot that shows it ends the search."""
     assert run((1, Found(("t", "u")))) == [Adopt("t")]
 
 
 def test_one_look_never_proves_absence() -> None:
-    """Two looks a grace period apart must agree, however late the first one is."""
+    """Two snapshots a grace period apart must agree, however late the first one is."""
     assert run((1000, MISSED)) == [SearchAgain(LOST.ended + 1030)]
     assert run((1000, MISSED), (1030, MISSED))[-1] == Absent()
 
@@ -536,8 +536,8 @@ def test_a_list_needs_time_to_catch_up() -> None:
 def test_patience_with_an_earlier_run_outlives_a_clock_that_is_set(
     then: float | None, now: float | None, over: float
 ) -> None:
-    """What counts is the service's time since the end of the POST, or, where that is not known,
-    the time since this run asks; within one run the clock is steady."""
+    """The service's time since the end of the POST counts, or, if that is unknown, the time since
+    this run asked; within one run the clock is steady."""
     lost = LostSubmit(MUG, T0, T0 + 1.0, offset=then, asked=T0 + 700.0)
 
     assert lost.ended_at(now) == over
@@ -556,7 +556,7 @@ def test_an_earlier_submit_of_no_known_offset_is_looked_for_in_a_wide_window() -
 
 
 def test_a_look_that_proves_nothing_begins_anew() -> None:
-    """The two looks that agree have no doubtful one between them."""
+    """The two snapshots that agree have no doubtful one between them."""
     *_, last, end = run((1, MISSED), (110, UNCLEAR), (125, MISSED), (155, MISSED))
 
     assert last == SearchAgain(LOST.ended + 155)
@@ -572,7 +572,7 @@ def test_a_service_that_was_not_seen_to_answer_at_once_needs_longest() -> None:
 
 
 def test_doubt_ends_in_cannot_tell() -> None:
-    """What stays doubtful for as long as the list may need is given up, and not sent again."""
+    """A submit that stays doubtful for as long as the listing may lag is not sent again."""
     first, last = run((1, UNCLEAR), (120, UNCLEAR))
 
     assert first == SearchAgain(LOST.ended + 6)
@@ -580,7 +580,7 @@ def test_doubt_ends_in_cannot_tell() -> None:
 
 
 def test_looks_come_more_rarely_with_time() -> None:
-    """The delay between doubtful looks grows with the age of the loss."""
+    """The delay between doubtful snapshots grows with the age of the loss."""
     assert run((100, UNCLEAR)) == [SearchAgain(LOST.ended + 125)]
 
 

@@ -81,7 +81,7 @@ async def check_at_rest(veo: VeoClient) -> None:
     ],
 )
 async def test_what_was_accepted_is_adopted(effect: Any, skew: float, wire: Wire) -> None:
-    """However the answer is lost, the video is bought once and delivered."""
+    """The video is bought once and delivered, in every way of losing the answer."""
     service = emulator(wire=wire, skew=skew)
     policy = RetryPolicy(submit_timeout=60.0)
     async with service, client_of(service, retry=policy) as veo:
@@ -151,7 +151,7 @@ async def test_an_upscale_is_found_under_either_spelling(spelling: str, wire: An
 
 @pytest.mark.asyncio
 async def test_what_is_absent_is_sent_again_once() -> None:
-    """Looks that agree until the list must have caught up: it never arrived, and is sent again."""
+    """Snapshots agree until the listing must have caught up: it is absent, and is sent again."""
     service = emulator()
     async with service, client_of(service) as veo:
         await veo.submit(TextToVideo(prompt="a cup"))
@@ -218,7 +218,7 @@ async def test_sending_again_is_bounded() -> None:
 
 @pytest.mark.asyncio
 async def test_a_list_that_lags_needs_patience() -> None:
-    """What the list shows a minute late is found then, with and without later tasks."""
+    """A record that is listed a minute late is found then, with and without later tasks."""
     for later in (False, True):
         service = emulator(faults=[Fault(effect=Lag(seconds=60.0))])
         async with service, client_of(service) as veo:
@@ -251,7 +251,7 @@ async def test_a_task_that_is_hidden_is_found_when_it_appears() -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("mode", ["async", "sync"])
 async def test_a_service_that_answers_late_is_given_long(mode: Any) -> None:
-    """Where no id was ever answered at once, absence takes longer than any generation."""
+    """If no id was ever answered at once, proof of absence takes longer than any generation."""
     service = emulator(wire=Wire(honour_async=False))
     async with service, client_of(service, mode=mode) as veo:
         await veo.text2video("a cup")
@@ -294,7 +294,7 @@ async def test_a_list_that_cannot_be_read_proves_nothing(effect: Any) -> None:
 
 @pytest.mark.asyncio
 async def test_a_clock_that_disagrees_with_the_records_proves_nothing() -> None:
-    """Where the list times our own tasks otherwise than the ``Date`` of its answers, the lost one
+    """The listing times our own tasks otherwise than the ``Date`` of its answers, so the lost one
     may be anywhere."""
     service = emulator(date_skew=200.0)
     async with service, client_of(service) as veo:
@@ -430,7 +430,7 @@ async def test_equal_requests_that_are_lost_one_after_another(gap: float) -> Non
 
 @pytest.mark.asyncio
 async def test_two_clients_adopt_each_others_only_when_equal() -> None:
-    """What two clients of one account send at once is told apart by content alone; equal ones may
+    """Submits that two clients of one account send at once differ by content alone; equal ones may
     be swapped, others never. Another's task may be the lost one in another form, so nothing is
     sent again beside it."""
     for prompt, swapped in (("a mug", True), ("a cup", False)):
@@ -652,8 +652,8 @@ async def test_a_timeout_while_it_is_looked_for_tells_that_it_is_uncertain() -> 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("effect", [NEVER, Hang(at="accepted")], ids=["looking", "under way"])
 async def test_closing_ends_the_search(effect: Any) -> None:
-    """Whoever waits for it is told at once, and nothing goes on afterwards; also for a POST that
-    only the close cuts."""
+    """Its caller is notified at once, and no task runs afterwards; also for a POST that only the
+    close cancels."""
     service = emulator(faults=[Fault(effect=effect, count=1)])
     async with service:
         veo = client_of(service)

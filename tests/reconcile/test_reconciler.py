@@ -54,7 +54,7 @@ class Account(Service):
 
 
 async def resolved(veo: VeoClient, lost: LostSubmit | None = None) -> Conclusion:
-    """What becomes of a submit that was lost a moment ago."""
+    """The conclusion about a submit that was lost a moment ago."""
     lost = lost or LostSubmit(CHOSEN, NOW + now(), NOW + now())
     return await veo._reconciler.resolve(lost, deadline=float("inf"))
 
@@ -86,7 +86,7 @@ async def test_a_list_is_judged_by_the_times_that_it_was_asked_for() -> None:
 async def test_a_list_without_an_end_is_not_read_to_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One look reads so many pages, and then nobody knows what more there is."""
+    """One snapshot reads so many pages, and beyond them nothing is known."""
     monkeypatch.setattr(reconciler, "MAX_PAGES", 3)
     service = Account(*[row(f"t{n}", prompt=f"{n}") for n in range(1000)])
     async with client(service) as veo:
@@ -198,7 +198,7 @@ async def test_nothing_is_given_to_whoever_left_during_a_look() -> None:
 
 @pytest.mark.asyncio
 async def test_a_task_that_is_waited_for_by_its_id_is_not_adopted() -> None:
-    """Who waits for an id owns it, whichever process bought it."""
+    """A task whose id is waited for is owned, whichever process bought it."""
     service = Account(row("t"))
     async with client(service) as veo:
         waiter = asyncio.create_task(veo.wait("t"))
@@ -214,7 +214,7 @@ async def test_a_task_that_is_waited_for_by_its_id_is_not_adopted() -> None:
 
 @pytest.mark.asyncio
 async def test_what_is_old_is_forgotten() -> None:
-    """Receipts and ids that are waited for are kept as far as a look reaches back."""
+    """Accepted submits, and ids that are waited for, are kept as far as a snapshot reaches back."""
 
     async def accept(body: Body) -> httpx.Response:
         return accepted(f"task-{now()}")
@@ -257,7 +257,7 @@ async def test_what_happens_now_is_kept_beside_a_lost_submit_of_the_future() -> 
 
 @pytest.mark.asyncio
 async def test_what_was_bought_long_ago_is_still_not_given_away() -> None:
-    """A submit of an earlier run may be looked for at any time: a task that this client bought in
+    """A submit of an earlier run may be searched for at any time: a task that this client bought in
     its window was never the lost one's, however long ago that was."""
 
     async def accept(body: Body) -> httpx.Response:
@@ -320,7 +320,7 @@ async def _cancel(veo: VeoClient) -> None:
     ],
 )
 async def test_whatever_ends_the_looking_tells_everybody(end: Ending, reason: str) -> None:
-    """Nobody waits for a look that will never come."""
+    """No caller waits for a snapshot that will never come."""
     service = Account()
     async with client(service) as veo:
         tasks = [asyncio.create_task(resolved(veo)) for _ in range(3)]
@@ -335,7 +335,7 @@ async def test_whatever_ends_the_looking_tells_everybody(end: Ending, reason: st
 
 @pytest.mark.asyncio
 async def test_a_closed_client_looks_for_nothing() -> None:
-    """Who comes after the close is told at once, and no task is started."""
+    """A call after the close gets its answer at once, and starts no task."""
     service = Account()
     veo = client(service)
     await veo.aclose()

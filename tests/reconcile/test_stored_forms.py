@@ -330,7 +330,7 @@ def veo_1080p(video_id: str | None) -> VideoRequest:
 async def test_nothing_says_that_a_lost_submit_that_was_resent_bought_nothing(
     then: Any,
 ) -> None:
-    """However the last one ends, the first may have been billed, and the error says so."""
+    """The first may have been billed, in whatever way the last one ends, and the error says so."""
     later = [Fault(effect=then, nth=nth) for nth in (2, 3)]
     service = emulator(faults=[Fault(effect=LOST, nth=1), *later])
     retry = RetryPolicy(on_uncertain="resend", attempts=2)

@@ -50,7 +50,7 @@ def test_a_look_reaches_over_all_windows_and_further_without_a_task_of_ours() ->
 
 
 def test_equal_ones_leave_each_other_what_lies_in_their_windows() -> None:
-    """Whose window ends first takes the oldest record; a trace id comes before all."""
+    """The submit whose window ends first adopts the oldest record; a trace id comes before all."""
     early, late = LostSubmit(MUG, T0, T0 + 1), LostSubmit(MUG, T0 + 20, T0 + 21)
     long, traced = LostSubmit(MUG, T0, T0 + 99), LostSubmit(MUG, T0, T0 + 99, trace_id="trace")
 

@@ -118,7 +118,7 @@ async def ask(
     timeout: float = 60.0,
     base_url: str = "http://127.0.0.1:1",
 ) -> Answer:
-    """What comes of one call."""
+    """The result of one call."""
     asking = api(transport, base_url=base_url)
     try:
         return await asking.post("submit", {"prompt": "Ein Becher ☕"}, timeout=timeout)
@@ -147,7 +147,7 @@ def kind(answer: Answer) -> str:
 def test_an_environment_that_httpx_refuses_is_told(
     variable: str, value: str, field: str, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No exception of httpx's own crosses the face; the message names what to look at."""
+    """No exception of httpx's own reaches the user; the message names the option to check."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv(variable, value)
     monkeypatch.setitem(sys.modules, "socksio", None)  # as where it is not installed
@@ -233,7 +233,7 @@ async def test_an_answer_is_a_value() -> None:
 
 @pytest.mark.asyncio
 async def test_an_answer_comes_without_the_token() -> None:
-    """Whoever reads it, wherever it repeats the token."""
+    """In the body and in every header that repeat the token."""
     transport = Transport(Stream(f'{{"seen": "{TOKEN}"}}'.encode()), headers=[("X-Seen", TOKEN)])
 
     answer = await ask(transport)
@@ -366,7 +366,7 @@ async def test_the_limit_itself_is_no_excess(compressed: bool) -> None:
 
 @pytest.mark.asyncio
 async def test_a_torn_compressed_body_is_no_json() -> None:
-    """What is missing at the end of a gzip stream is not made up."""
+    """A gzip stream without its end does not count as a whole body."""
     body = gzip.compress(b'{"task_id": "t-1", "more": "' + b"abcdefgh" * 99 + b'"}')
 
     answer = await ask(Transport(Stream(body[: len(body) // 2]), encoding="gzip"))
@@ -458,7 +458,7 @@ def test_the_family_of_exceptions_is_the_transports(
     ids=lambda failure: type(failure).__name__,
 )
 async def test_an_unknown_transport_proves_nothing(failure: Exception) -> None:
-    """Whatever it raises is a value, and its submit is uncertain, even by a familiar name."""
+    """Any exception of it is a value, and its submit is uncertain, even by a familiar name."""
     answer = await ask(Transport(failure=failure))
 
     assert isinstance(answer, Failure)
@@ -561,7 +561,7 @@ async def test_no_connection_is_left_open() -> None:
 @pytest.mark.asyncio
 @pytest.mark.real_loop
 async def test_no_cookie_is_kept() -> None:
-    """What a gateway wants to be remembered is not sent back to it."""
+    """Cookies of a gateway are not sent back to it."""
 
     async def script(line: Line) -> None:
         for _ in range(2):

@@ -54,7 +54,7 @@ async def client(
 
 
 async def forward(line: Line) -> None:
-    """What a proxy does with plain HTTP: pass on one request, and its answer."""
+    """A proxy for plain HTTP: passes on one request, and its answer."""
     request = await line.request()
     url = httpx.URL(request.target)
     headers = {**request.headers, "connection": "close"}
@@ -67,7 +67,7 @@ async def forward(line: Line) -> None:
 
 
 async def tunnel(server: Server, line: Line) -> None:
-    """What a proxy does with HTTPS: open a tunnel, whatever the name."""
+    """A proxy for HTTPS: opens a tunnel, whatever the name."""
     await line.request()
     await line.say("HTTP/1.1 200 Connection established\r\n\r\n")
     await line.relay("127.0.0.1", server.port)
@@ -144,7 +144,7 @@ async def test_https_goes_through_a_tunnel(variable: str, monkeypatch: pytest.Mo
     "no_proxy", ["127.0.0.1", "*", "example.org, 127.0.0.1", "http://127.0.0.1"]
 )
 async def test_no_proxy_is_honoured(no_proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What NO_PROXY names is spoken to directly."""
+    """Hosts in NO_PROXY are connected to directly."""
     async with serve(plain) as service, serve(forward) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         monkeypatch.setenv("ALL_PROXY", proxy.url)

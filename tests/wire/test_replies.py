@@ -148,7 +148,7 @@ def test_excerpt_is_short_and_on_one_line(body: bytes, shown: str) -> None:
 @bounded
 @given(st.binary(max_size=1000))
 def test_excerpt_is_printable(body: bytes) -> None:
-    """Whatever the bytes are, a terminal can show their excerpt."""
+    """A terminal can show the excerpt of any bytes."""
     shown = excerpt(body)
 
     assert shown.isprintable()
@@ -206,7 +206,7 @@ def test_error_body_is_read_in_every_form(
 
 
 def test_read_error_takes_an_object_for_an_error() -> None:
-    """Where the status already says that it is one, nothing has to be there."""
+    """The status already says that it is an error, so the object may be empty."""
     assert parse_error({}) == ErrorBody(None, None, None)
 
 

@@ -47,13 +47,13 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[respx.MockRouter]:
 
 
 def answer(case: str, **headers: str) -> httpx.Response:
-    """What is documented."""
+    """The documented answer."""
     sample = load(case)
     return httpx.Response(sample.status or 200, content=sample.body, headers=headers)
 
 
 def bodies(route: respx.Route) -> list[Any]:
-    """What was sent there."""
+    """The bodies that were sent there."""
     return [json.loads(call.request.content) for call in route.calls]
 
 
@@ -254,7 +254,7 @@ async def test_a_500_is_uncertain(service: respx.MockRouter) -> None:
 async def test_mocked_failures_mean_what_real_ones_do(
     failure: type[Exception], error: type[Exception], calls: int, service: respx.MockRouter
 ) -> None:
-    """What respx raises in place of the default transport counts as its own."""
+    """An exception that respx raises in place of the default transport counts as that one's."""
     videos = service.post(VIDEOS).mock(side_effect=failure)
 
     async with VeoClient(retry=TELL) as veo:

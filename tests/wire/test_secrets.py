@@ -256,7 +256,7 @@ async def test_an_error_of_the_connection_does_not_tell(
 async def test_polls_and_questions_do_not_tell(
     transport: Transport, logs: pytest.LogCaptureFixture
 ) -> None:
-    """What goes for a submit goes for the task list, in errors and in records."""
+    """The rule for a submit holds for the listing, in errors and in records."""
 
     async def script(line: Line) -> None:
         await line.request()
@@ -482,7 +482,7 @@ async def test_no_url_holds_it(transport: Transport) -> None:
 async def test_an_impossible_token_is_not_repeated(
     token: str, by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What no header can carry is refused here, before a lower library quotes it."""
+    """A token that no header can carry is refused here, before a lower library quotes it."""
     given: tuple[str, ...] = (token,) if by == "argument" else ()
     if by == "environment":
         monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", token)

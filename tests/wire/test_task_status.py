@@ -71,7 +71,7 @@ def test_advance_obeys_the_table(status: TaskStatus, event: TaskStatus) -> None:
 @bounded
 @given(st.lists(st.sampled_from(STANDINGS), max_size=20))
 def test_terminal_is_final(events: list[TaskStatus]) -> None:
-    """Whatever comes in whatever order, the first end is the end."""
+    """In every order of events the first end is final."""
     first = next((event for event in events if event.state != "pending"), PENDING)
 
     status = PENDING
@@ -183,7 +183,7 @@ def test_words_for_running(word: str) -> None:
     ],
 )
 def test_strange_answers_are_noted(response: object, warning: str | None) -> None:
-    """What is strange is told for a warning, in one short line; what is documented is not."""
+    """An oddity becomes a warning of one short line; a documented answer gives none."""
     noted = read_response(response, task_id=TASK).warning
 
     if warning is None:

@@ -38,7 +38,7 @@ def test_token_that_no_header_carries_is_refused_and_not_repeated(odd: str) -> N
 
 
 def test_variables_are_those_of_the_public_clients() -> None:
-    """Whoever used the vendor's clients has these variables set already."""
+    """The variables are those of the vendor's own clients."""
     assert (TOKEN_VARIABLE, BASE_URL_VARIABLE) == (
         "ACEDATACLOUD_API_TOKEN",
         "ACEDATACLOUD_API_BASE_URL",

@@ -1,1 +1,1 @@
-"""Files: from a host to the disk, whole or not at all."""
+"""Downloads: files from a host to the disk, complete or not at all."""

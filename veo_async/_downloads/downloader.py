@@ -1,4 +1,4 @@
-"""The fetches of files: a few at a time, each until it is whole on the disk or cannot be had."""
+"""The fetches of files: a few at a time, each until the file is complete or cannot be fetched."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ T = TypeVar("T")
 WRITE_SIZE = 256 * 1024  # bytes; a hop to a thread costs about what writing these does
 
 SAVE_SIZE = 4 * 1024**2
-"""After so many bytes what is there is made durable, so that a killed process loses no more."""
+"""Bytes after which the part is made durable, so that a killed process loses no more."""
 
 RENEWALS = 2
-"""How often one fetch asks for a fresh URL: the second may be needed if a long one outlives it."""
+"""Fresh URLs that one fetch may get: a long one may outlive the first."""
 
 LookUp = Callable[[Sequence[str]], Awaitable[Sequence[TaskRecord]]]
 
 
 @dataclass(slots=True, eq=False)
 class _Fetch:
-    """One fetch under way. ``saved`` bytes are durable, with notes for a later run."""
+    """One fetch under way. ``saved`` bytes of it are durable, with notes for a later run."""
 
     url: str
     part: PartFile
@@ -59,23 +59,23 @@ class _Fetch:
     saved: int = 0
 
     def notes(self) -> Notes:
-        """What a later run is told of the bytes that are there."""
+        """The notes for a later run about the present bytes."""
         return partial(notes_for, self.identity, self.partial)
 
 
 class Downloads:
-    """Fetches files, a few at a time, and leaves none half done.
+    """Fetches files, a few at a time, and leaves no incomplete file under a final name.
 
     Args:
         transport, proxy, verify: see `Hosts`.
         loopback_ok: whether the API is on this machine, so that files may come from it too.
-        random: the luck for pauses.
-        run_sync: where blocking calls run.
-        look_up: asks the service about tasks, for fresh URLs; ``None`` never does.
-        max_bytes: the largest file.
+        random: the random numbers for the jitter of pauses.
+        run_sync: runs the blocking calls.
+        look_up: retrieves tasks, for fresh URLs; with ``None`` a URL is never renewed.
+        max_bytes: the size of the largest file.
         parallel: fetches at a time.
-        tries: how often a fetch is tried whose failure may pass, unless it gets on meanwhile.
-        times: how long it may take.
+        tries: attempts at a fetch with retryable failures; progress starts the count again.
+        times: the time limits.
     """
 
     def __init__(
@@ -118,22 +118,22 @@ class Downloads:
         video_id: str | None = None,
         stage: str | None = None,
     ) -> Path:
-        """Save the MP4 at ``url`` as ``path``, whole or not at all, and return ``path``.
+        """Save the MP4 at ``url`` as ``path``, complete or not at all, and return ``path``.
 
-        Folders are created and a file of that name is replaced. If the rename of a cancelled fetch
-        was already under way, the whole file is there.
+        Folders are created, and a file of that name is replaced. A fetch that is cancelled during
+        its last step, the rename, leaves the complete file.
 
         Args:
-            url: where the file lies.
-            path: where to save it.
-            task_id: whose file it is; the service is asked for a fresh URL where one has expired.
-            video_id: which one of the task's files it is; ``None`` for the first.
-            stage: for an item of a batch, which of its files it is. What came of the file is then
-                left, beside ``path``, to a later fetch of the same task and stage; without, a
-                fetch that fails or is cancelled leaves nothing.
+            url: the URL of the file.
+            path: the final path of the file.
+            task_id: the file's task, which is retrieved for a fresh URL after one has expired.
+            video_id: the video of the task; ``None`` for the first.
+            stage: the stage of the file's item in a batch. The bytes of a failed or cancelled fetch
+                then stay beside ``path``, for a later fetch of the same task and stage; without
+                a stage they are removed.
 
         Raises:
-            DownloadError: it could not be fetched, was not an MP4, or could not be written.
+            DownloadError: the file could not be fetched, was not an MP4, or could not be written.
             ClientClosedError: `aclose` was called.
         """
         identity = FileIdentity(task_id, stage) if task_id and stage else None
@@ -141,7 +141,7 @@ class Downloads:
         try:
             self._hosts.check(url)
             async with self._slots:
-                await self._in_time(fetch)
+                await self._within_time(fetch)
         except (NotRetryable, Retryable, AddressError) as exc:
             message = failure_message(exc, url=fetch.url, path=path, task_id=task_id)
             raise DownloadError(
@@ -150,17 +150,17 @@ class Downloads:
         return path
 
     async def aclose(self) -> None:
-        """Fetch nothing more, and close what is ours."""
+        """Fetch nothing more, and close our own transport."""
         await self._hosts.aclose()
 
-    async def _in_time(self, fetch: _Fetch) -> None:
+    async def _within_time(self, fetch: _Fetch) -> None:
         try:
             with anyio.fail_after(self._times.total):
-                await self._whole(fetch)
+                await self._fetch_file(fetch)
         except TimeoutError:
             raise Retryable(f"It took longer than {self._times.total:g} seconds.") from None
 
-    async def _whole(self, fetch: _Fetch) -> None:
+    async def _fetch_file(self, fetch: _Fetch) -> None:
         try:
             fetch.partial = await self._on_disk(
                 fetch.part.begin, partial(resumable, identity=fetch.identity)
@@ -200,7 +200,7 @@ class Downloads:
         await anyio.sleep(backoff(failures, first=first, cap=cap, u=self._random.random()))
 
     async def _renew_url(self, fetch: _Fetch) -> bool:
-        """Ask the service where the file lies by now: an address may be good for a while only."""
+        """Get a fresh URL from the service, since URLs expire. Returns whether it is new."""
         if self._look_up is None or fetch.task_id is None:
             return False
         try:
@@ -230,7 +230,7 @@ class Downloads:
         except Restart:
             raise
         except Retryable:
-            await self._write(fetch, waiting)  # so that the next try goes on behind it
+            await self._write(fetch, waiting)  # so that the next attempt resumes after it
             raise
         await self._write(fetch, waiting)
 
@@ -258,6 +258,6 @@ class Downloads:
             with anyio.CancelScope(shield=True):
                 await self._run_sync(fetch.part.leave, notes)
         finally:
-            # Once more, for a second cancellation by asyncio, which no shield of anyio stops. It
-            # waits for a call that is still running in a thread, for the length of that call.
+            # Again, for a second cancellation by asyncio, which no shield of anyio stops. It waits
+            # for a call that is still running in a thread.
             fetch.part.leave(notes)

@@ -1,4 +1,4 @@
-"""How a request for a file leaves: by the proxy in effect, else straight to a checked address."""
+"""The route of a request for a file: by the proxy in effect, else directly to a checked address."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ Proxy = str | httpx.URL | httpx.Proxy
 class Egress(httpx.AsyncBaseTransport):
     """The default transport for files.
 
-    A proxy, the given one or else the environment's, resolves names itself and may stand inside
-    the network, so it is used as it is. Without one, names are resolved here, and connections go
-    to checked addresses only.
+    A proxy, the given one or else the environment's, resolves names itself and may be inside the
+    network, so it is not checked. Without one, names are resolved here, and connections go to
+    checked addresses only.
 
     Args:
         proxy: for every request; ``None`` asks the environment (``HTTPS_PROXY``, ``NO_PROXY``, or
             the system's settings, by the standard library's rules).
         verify: as in httpx.
-        loopback_ok: whether this machine may be connected to.
+        loopback_ok: whether connections to this machine are allowed.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Egress(httpx.AsyncBaseTransport):
         self._routes: dict[Proxy | None, httpx.AsyncBaseTransport] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request by its route; routes are made when they are first needed."""
+        """Send the request by its route; a route is made at its first use."""
         proxy = self._proxy or environment_proxy(request.url)
         if proxy not in self._routes:
             self._routes[proxy] = self._route(proxy)
@@ -59,7 +59,7 @@ class Egress(httpx.AsyncBaseTransport):
             await route.aclose()
 
     def _route(self, proxy: Proxy | None) -> httpx.AsyncBaseTransport:
-        # Reading the certificates takes a while, so it is done once and not before it is needed.
+        # Reading the certificates takes a while, so they are read once, at the first use.
         self._tls = self._tls or httpx.create_ssl_context(verify=self._verify)
         if proxy is None:
             return _Direct(self._tls, loopback_ok=self._loopback_ok)
@@ -76,14 +76,14 @@ def environment_proxy(url: httpx.URL) -> str | None:
 
 
 class _Direct(httpx.AsyncBaseTransport):
-    """httpx's own transport has no way to hand over a network backend, so this one is ours."""
+    """A transport with a network backend of ours: httpx's own has no option for it."""
 
     def __init__(self, tls: ssl.SSLContext, *, loopback_ok: bool) -> None:
-        # httpcore puts a stand-in of another type in its place where anyio is not installed.
+        # Without anyio httpcore would put a stand-in of another type in its place.
         network = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls,
-            max_connections=None,  # who fetches bounds that
+            max_connections=None,  # the downloader limits them
             max_keepalive_connections=4,
             keepalive_expiry=5.0,
             network_backend=CheckedNetwork(network, loopback_ok=loopback_ok),
@@ -123,10 +123,10 @@ class _Stream(httpx.AsyncByteStream):
 
 
 class CheckedNetwork(httpcore.AsyncNetworkBackend):
-    """Resolves a name once, refuses it if any address is not public, and connects to those
-    addresses: a name cannot be bound to another one between the check and the connection.
+    """Resolves a name once, refuses it if any of its addresses is not public, and connects to these
+    addresses: the name cannot be bound to another one between the check and the connection.
 
-    TLS is not touched: certificates are still checked against the name.
+    TLS is unchanged: certificates are still checked against the name.
     """
 
     def __init__(self, inner: httpcore.AsyncNetworkBackend, *, loopback_ok: bool) -> None:
@@ -141,7 +141,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connect to the first address that answers; they share the time there is."""
+        """Connect to the first address that answers; all share the timeout."""
         addresses = await self._resolve(host, port)
         share = None if timeout is None else timeout / len(addresses)
 

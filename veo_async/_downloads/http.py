@@ -1,4 +1,4 @@
-"""The hosts of files: where they are asked, with what, and for how long they are listened to."""
+"""The HTTP requests for files: their headers, redirects and time limits."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ T = TypeVar("T")
 
 MAX_REDIRECTS = 5
 
-# Never the token; no cookies and no referrer either. The body as it is, or the lengths that are
-# compared would not be those of the file, and a small answer could inflate to any size.
+# Never the token; no cookies and no referrer either. No compression: the compared lengths would not
+# be those of the file, and a small answer could inflate to any size.
 HEADERS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "veo-async"}
 
 
 @dataclass(frozen=True, slots=True)
 class DownloadTimes:
-    """How long a fetch may take, in seconds.
+    """The time limits of a fetch, in seconds.
 
     Attributes:
-        connect: until there is a connection.
+        connect: for opening a connection.
         read: until the answer begins, and from one piece of it to the next.
-        total: all tries and pauses together, without the wait for a free place.
-        close: saying goodbye to a connection.
-        backoff, max_backoff: the first and the longest pause between two tries.
+        total: for all attempts and pauses together, without the wait for a free slot.
+        close: for closing a connection.
+        backoff, max_backoff: the first and the longest pause between two attempts.
     """
 
     connect: float = 10.0
@@ -47,15 +47,15 @@ class DownloadTimes:
 
 
 class Hosts:
-    """Asks hosts for files. The requests carry no token, no cookie and nothing else of the account.
+    """Requests files from hosts. The requests contain nothing of the account: no token, no cookie.
 
     Args:
-        transport: a transport of the caller's, who closes it. It owns connecting, so addresses
-            are judged by their text alone. ``None`` for one of our own: see `Egress`.
+        transport: a transport of the caller's, who closes it. It opens the connections, so
+            addresses are checked by their text alone. ``None`` for one of our own: see `Egress`.
         proxy, verify: for our own transport.
         loopback_ok: whether files may come from this machine.
-        max_bytes: the largest file.
-        times: how long to listen.
+        max_bytes: the size of the largest file.
+        times: the time limits.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Hosts:
         """The address of a file.
 
         Raises:
-            AddressError: nobody goes there.
+            AddressError: the address is refused.
         """
         return read_file_address(url, loopback_ok=self._loopback_ok)
 
@@ -88,10 +88,11 @@ class Hosts:
     async def ask(
         self, url: str, partial: PartialFile
     ) -> AsyncGenerator[tuple[Body, AsyncGenerator[bytes]]]:
-        """Ask for a file, or for the rest of it: what follows, and that, piece by piece.
+        """Request a file, or the rest of it; yields the body's range, and its pieces.
 
         Raises:
-            FileRefused, TryAgain, AddressError: see `judge_response`.
+            NotRetryable, Retryable: see `judge_response`.
+            AddressError: the address, or that of a redirect, is refused.
             ClientClosedError: `aclose` was called.
         """
         address = self.check(url)
@@ -121,7 +122,7 @@ class Hosts:
         request = httpx.Request(
             "GET", str(address), headers=HEADERS | more, extensions={"timeout": timeout}
         )
-        response = await _outside(
+        response = await _within(
             times.connect + times.read, self._transport.handle_async_request, request
         )
         try:
@@ -132,28 +133,28 @@ class Hosts:
 
     async def _pieces(self, response: httpx.Response) -> AsyncGenerator[bytes]:
         async with aclosing(_raw(response)) as pieces:
-            while (piece := await _outside(self._times.read, anext, pieces, None)) is not None:
+            while (piece := await _within(self._times.read, anext, pieces, None)) is not None:
                 yield piece
 
     async def aclose(self) -> None:
-        """Ask nothing more, and close what is ours."""
+        """Request nothing more, and close our own transport."""
         self._closed = True
         if self._own is not None:
             await self._own.aclose()
 
 
 async def _raw(response: httpx.Response) -> AsyncGenerator[bytes]:
-    """The body as it came over the wire. `httpx.Response.aiter_raw` refuses the answers of fakes
-    that were given their content at once."""
+    """The body as it came over the wire. `httpx.Response.aiter_raw` refuses the responses of fakes
+    that were built with their content."""
     async for piece in cast("httpx.AsyncByteStream", response.stream):
         yield piece
 
 
-async def _outside(seconds: float, call: Callable[..., Awaitable[T]], *args: Any) -> T:
-    """Await a transport for at most so long.
+async def _within(seconds: float, call: Callable[..., Awaitable[T]], *args: Any) -> T:
+    """Await a call of the transport, for at most so many seconds.
 
-    A transport may be anybody's, so whatever it raises means that the fetch failed; repeating a
-    fetch is harmless. In-process transports enforce no timeout, so it is enforced here.
+    A transport of the caller's may raise anything, so any exception counts as a failed fetch;
+    repeating a fetch is harmless. In-process transports enforce no timeout, so it is enforced here.
     """
     try:
         with anyio.fail_after(seconds):

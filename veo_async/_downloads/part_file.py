@@ -1,9 +1,9 @@
-"""One file in the making on the disk: a ``.part`` beside its target, renamed when it is whole.
+"""An incomplete file on the disk: a ``.part`` beside its target, renamed when it is complete.
 
-Whoever works on a ``.part`` holds its lock, which the operating system drops when the process
-dies, however it dies. So a later run can go on with what is left, and nobody touches what another
-process is working on: it takes the next name instead. Where files cannot be locked, a ``.part``
-belongs to whoever created it, and one that is left is only removed.
+A process that writes a ``.part`` holds its lock, which the operating system drops when the process
+dies, however it dies. So a later run can resume a leftover, and no process touches the ``.part`` of
+another: it takes the next name instead. Without file locks a ``.part`` belongs to the process that
+created it, and a leftover is only removed.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from typing import BinaryIO
 from .._base import file_lock
 from .resume import FTYP, NOTES_MAX, Leftover, PartialFile, part_name
 
-MOST = 100
-"""How many unfinished files one target may have: that many work on it at a time."""
+MAX_PARTS = 100
+"""Parts that one target may have: so many processes may write it at a time."""
 
 Notes = Callable[[int], bytes | None]
-"""What to write beside so many bytes; ``None`` if they are worth nothing."""
+"""Computes the notes for so many bytes; ``None`` if no later run could resume them."""
 
 
 class PartFile:
-    """Every method blocks, so call them in a worker thread.
+    """One incomplete file. Every method blocks, so call them in a worker thread.
 
     A cancelled caller may leave a call running, or not yet begun, in its thread. The lock and the
-    flag see to it that `leave` has the last word also then.
+    flag ensure that `leave` has the last word even then.
 
     Args:
-        target: the final name; what is there stays as it is until `commit`.
+        target: the final path; a file there stays unchanged until `commit`.
     """
 
     def __init__(self, target: Path) -> None:
@@ -43,55 +43,55 @@ class PartFile:
         self._file: BinaryIO | None = None
         self._number = 0
         self._is_locked = False
-        self._is_as_found = False
+        self._is_unchanged = False
         self._left = False
 
     @property
     def is_lasting(self) -> bool:
-        """Whether a later run could go on with it."""
+        """Whether a later run could resume it."""
         return self._number == 0 and self._is_locked
 
     def begin(self, read: Callable[[Leftover], PartialFile]) -> PartialFile:
-        """Create the folders above, and claim the unfinished file, or a new one; ``read`` says
-        what of it counts, and all else is cut off."""
+        """Create the folders above, and lock the leftover, or a new part; ``read`` computes which
+        bytes of the leftover to keep, and the rest is truncated."""
         with self._lock:
             if self._left:
                 raise ValueError("left before it was begun")
             if self._target.is_dir():
                 raise IsADirectoryError(f"{self._target} is a folder")
             self._target.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._claim()
+            self._file = self._open_next()
             self._is_locked = file_lock.is_locked(self._file)
-            kept = read(self._found(self._file)) if self.is_lasting else PartialFile()
+            kept = read(self._leftover(self._file)) if self.is_lasting else PartialFile()
             self._truncate(self._file, kept.count)
-            self._is_as_found = kept.count > 0
+            self._is_unchanged = kept.count > 0
             return kept
 
     def truncate(self, count: int) -> None:
-        """Keep the first ``count`` bytes only. What the notes count must stay, or all must go."""
+        """Keep the first ``count`` bytes only: all that the notes count, or none."""
         with self._lock:
             self._truncate(self._open_file(), count)
 
     def write(self, data: bytes) -> None:
-        """Append."""
+        """Append bytes."""
         with self._lock:
-            file, self._is_as_found = self._open_file(), False
+            file, self._is_unchanged = self._open_file(), False
             file.write(data)
             file.flush()
 
     def save(self, notes: Notes) -> None:
-        """Make what is there durable, and then the notes that say so."""
+        """Make the bytes durable, and then the notes that count them."""
         with self._lock:
             self._save(self._open_file(), notes)
 
     def commit(self) -> None:
-        """Make it durable and give it its final name, in one step for all who look."""
+        """Make the file durable, and give it its final name in one atomic step."""
         with self._lock:
             file = self._open_file()
             os.fsync(file.fileno())
             _close_unlocked(file)
             self._forget(self._number)
-            # Under the lock: else another process could claim it, and cut it off, before that.
+            # Under the lock: another process could otherwise truncate it before the rename.
             self._part().replace(self._target)
             file.close()
             self._file = None
@@ -99,7 +99,7 @@ class PartFile:
         self._sweep()
 
     def leave(self, notes: Notes | None) -> None:
-        """Leave it to a later run, with notes; without any, or if that fails, leave nothing.
+        """Leave the part to a later run, with notes; without any, or if that fails, remove it.
 
         After a `commit` it does nothing. It may be repeated.
         """
@@ -108,8 +108,8 @@ class PartFile:
             file, self._file = self._file, None
             if file is None:
                 return
-            # A full disk may show itself once more here; the first error is the one told.
-            saved = notes is not None and self._is_as_found
+            # A full disk may fail again here; the first error is the one that is raised.
+            saved = notes is not None and self._is_unchanged
             with suppress(OSError):
                 saved = saved or bool(notes and self.is_lasting and self._save(file, notes))
             with suppress(OSError):
@@ -128,22 +128,22 @@ class PartFile:
         number = self._number if number is None else number
         return self._target.with_name(part_name(self._target.name, number, notes=notes))
 
-    def _claim(self) -> BinaryIO:
-        for number in range(MOST):
+    def _open_next(self) -> BinaryIO:
+        for number in range(MAX_PARTS):
             file = file_lock.open_exclusive(self._part(number))
             if file:
                 self._number = number
                 return file
         raise FileExistsError(EEXIST, "too many unfinished files of that name")
 
-    def _found(self, file: BinaryIO) -> Leftover:
+    def _leftover(self, file: BinaryIO) -> Leftover:
         notes = file_lock.read_plain(self._part(notes=True), NOTES_MAX)
         return Leftover(os.fstat(file.fileno()).st_size, file.read(FTYP.stop), notes)
 
     def _truncate(self, file: BinaryIO, count: int) -> None:
-        self._is_as_found = False
+        self._is_unchanged = False
         if count == 0 and os.path.lexists(self._part(notes=True)):
-            # They must not outlive what they speak of, not even in a power cut.
+            # The notes must not outlive the bytes that they count, not even in a power cut.
             self._forget(self._number)
             _sync_folder(self._target.parent)
         file.seek(count)
@@ -154,12 +154,12 @@ class PartFile:
         if text is None:
             return False
         os.fsync(file.fileno())
-        # Notes that are torn, or missing, only mean that the file is begun anew.
+        # Torn or missing notes only mean that the fetch starts again.
         file_lock.write_plain(self._part(notes=True), text)
         return True
 
     def _forget(self, number: int) -> None:
-        with suppress(IsADirectoryError, PermissionError):  # a folder, which says nothing
+        with suppress(IsADirectoryError, PermissionError):  # a folder of that name is no notes
             self._part(number, notes=True).unlink(missing_ok=True)
 
     def _remove(self, number: int) -> None:
@@ -167,7 +167,7 @@ class PartFile:
         self._part(number).unlink(missing_ok=True)
 
     def _sweep(self) -> None:
-        """Remove what processes that died have left of this target."""
+        """Remove the parts of this target that dead processes have left."""
         numbers = (number for number in count() if number != self._number)
         for number in takewhile(lambda number: self._part(number).exists(), numbers):
             with suppress(OSError):
@@ -179,13 +179,13 @@ class PartFile:
 
 
 def _close_unlocked(file: BinaryIO) -> None:
-    """Close a file that is kept by no lock: Windows neither renames nor removes open files."""
+    """Close a file that no lock protects: Windows neither renames nor removes open files."""
     if not file_lock.LOCKS:
         file.close()
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename durable. Some platforms and file systems offer no such thing."""
+    """Make a rename durable. Some platforms and file systems do not support it."""
     with suppress(OSError):
         fd = os.open(folder, os.O_RDONLY)
         try:

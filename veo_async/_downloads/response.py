@@ -1,9 +1,9 @@
-"""What the answer to a fetch of a file means, and whether it is the file.
+"""The response to a fetch of a file, and the check that its body is the file.
 
-The law: a file counts only if its answers were a plain 200 and parts that fit behind it (see
-`partial`), its length is the one that was said, it stays under the cap, and it starts as an MP4
-does. A failed connection, a 5xx and a torn body may pass, so they are worth another try; all else
-is final, except that another URL may be good. A GET costs nothing to repeat.
+The law: a file counts only if it came in a plain 200, continued by parts that fit (see `resume`),
+if its length is the announced one and below the limit, and if it starts as an MP4 does. A failed
+connection, a 5xx and a torn body may pass, so the fetch is retried; all other failures are final,
+except that another URL may work. A GET costs nothing to repeat.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .resume import FTYP, PartialFile, content_range, mismatch, strong_validator
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})  # RFC 9110, section 15.4: those with a Location
 EXPIRED = frozenset({400, 401, 403, 404, 410})
-"""What CDNs answer when a signed URL or the file has expired (Google's storage says 400)."""
+"""Answers of CDNs when a signed URL or the file has expired (Google's storage says 400)."""
 
 TRANSIENT = frozenset({408, 425, 429})  # RFC 9110 and 6585: "repeat it later"
 
@@ -28,10 +28,10 @@ RETRIEVE = "A fresh URL comes from veo.tasks.retrieve({task_id})."
 
 
 class NotRetryable(Exception):
-    """This fetch cannot succeed by being repeated. It never crosses the face.
+    """A failure that a repetition does not cure. It never reaches the user as it is.
 
     Attributes:
-        next_step: what the caller does next; ``{task_id}`` stands for the task's id.
+        next_step: the user's next step; ``{task_id}`` stands for the task's id.
     """
 
     def __init__(self, reason: str, next_step: str = RETRIEVE) -> None:
@@ -40,20 +40,20 @@ class NotRetryable(Exception):
 
 
 class UrlExpired(NotRetryable):
-    """This URL gives no file any more; a fresh one may."""
+    """This URL has expired; a fresh one may work."""
 
 
 class Retryable(Exception):
-    """This fetch failed in a way that may pass. It never crosses the face."""
+    """A failure that may pass. It never reaches the user as it is."""
 
 
 class Restart(Retryable):
-    """The same, and nothing may be put behind the bytes that are partial."""
+    """A failure that may pass, after which the present bytes must not be resumed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """The file is said to be elsewhere."""
+    """The answer redirects to another URL."""
 
     location: str
 
@@ -63,9 +63,9 @@ class Body:
     """The file follows, or its rest.
 
     Attributes:
-        start: which byte of the file comes first.
-        end: which byte comes behind the last one; ``None`` if nothing was said.
-        length: of the whole file, if it was said.
+        start: the number of the first byte in the file.
+        end: the number after that of the last byte; ``None`` if unknown.
+        length: the length of the whole file, if known.
         validator: see `PartialFile`.
     """
 
@@ -78,14 +78,14 @@ class Body:
 def judge_response(
     status: int, headers: Mapping[str, str], *, max_bytes: int, partial: PartialFile | None = None
 ) -> Redirect | Body:
-    """What the status and the headers (by names in lower case) of an answer mean.
+    """Judge the status and the headers (by names in lower case) of an answer.
 
-    ``partial`` is what `request_headers` asked the rest of.
+    ``partial`` is the file whose rest `request_headers` requested.
 
     Raises:
-        FileRefused: the file is not there, or not to be had like this.
-        Stale: not from this URL any more.
-        TryAgain: the failure may pass.
+        NotRetryable: the answer is final, and is no file.
+        UrlExpired: a fresh URL may work.
+        Retryable: the failure may pass.
     """
     if status in REDIRECTS and (location := headers.get("location")):
         return Redirect(location)
@@ -94,11 +94,11 @@ def judge_response(
     if status >= 500 or status in TRANSIENT:
         raise Retryable(f"HTTP {status}.")
     rest_of = partial if partial and partial.can_resume else None
-    if rest_of and status == 416:  # RFC 9110, section 15.5.17: there is nothing behind that byte
+    if rest_of and status == 416:  # RFC 9110, section 15.5.17: no byte follows
         raise Restart("HTTP 416: there is no rest of the file.")
     if rest_of and status == 206:
         return _rest(headers, max_bytes, rest_of)
-    if status == 200:  # also in place of a part: the file has changed, or only comes as a whole
+    if status == 200:  # also instead of a part: the file has changed, or cannot be resumed
         return _whole(headers, max_bytes)
     raise NotRetryable(f"HTTP {status} is no answer with a file.")
 
@@ -141,7 +141,7 @@ def _check_cap(length: int, max_bytes: int) -> None:
 
 
 class BodyCheck:
-    """Checks a body while it passes; it keeps the count and the first bytes, nothing else."""
+    """Checks a body as it arrives; keeps the count and the first bytes, nothing else."""
 
     def __init__(self, body: Body, *, max_bytes: int) -> None:
         self._end = body.end
@@ -151,11 +151,11 @@ class BodyCheck:
         self._head: bytes | None = None if body.start else b""
 
     def take(self, chunk: bytes) -> None:
-        """Take note of the next bytes, before they are written.
+        """Check the next bytes, before they are written.
 
         Raises:
-            FileRefused: they break the cap, or show that this is no MP4.
-            StartAnew: there are more of them than was said.
+            NotRetryable: they exceed the limit, or are not those of an MP4.
+            Restart: they exceed the announced length.
         """
         self._count += len(chunk)
         _check_cap(self._count, self._max_bytes)
@@ -167,11 +167,11 @@ class BodyCheck:
                 self._check_signature()
 
     def end(self) -> None:
-        """The body is over.
+        """Check the end of the body.
 
         Raises:
-            FileRefused: it was no MP4.
-            TryAgain: it was shorter than was said.
+            NotRetryable: it was no MP4.
+            Retryable: it was shorter than announced.
         """
         if self._length is not None and self._count != self._length:
             raise Retryable(f"The body broke off after {self._count} of {self._length} bytes.")
@@ -183,7 +183,7 @@ class BodyCheck:
 
 
 def fresh_url(records: Iterable[TaskRecord], video_id: str | None) -> str | None:
-    """Where a video's file lies by now, by what the service says of its task."""
+    """The present URL of a video's file, by the records of its task."""
     for generation in (record.generation for record in records):
         videos = [video for video in generation.data if video.video_url] if generation else []
         if same := [video for video in videos if video_id in (None, video.id)]:
@@ -194,7 +194,7 @@ def fresh_url(records: Iterable[TaskRecord], video_id: str | None) -> str | None
 def failure_message(
     problem: NotRetryable | Retryable | AddressError, *, url: str, path: object, task_id: str | None
 ) -> str:
-    """What happened to the file and what to do next, without the keys that a URL may hold."""
+    """The message of a failed fetch and the next step, without the keys that a URL may contain."""
     task = "task_id" if task_id is None else repr(task_id)
     reason, step = str(problem), TRY_LATER
     if isinstance(problem, NotRetryable):

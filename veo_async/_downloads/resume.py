@@ -1,9 +1,9 @@
-"""What is partial of a file that is not whole yet, and when a fetch may go on behind it.
+"""Resume: the present bytes of an incomplete file, and the conditions for continuing after them.
 
-The law: bytes are put behind those that are partial only if the host says, by a strong validator,
-that they are of the very same file, and exactly where they belong. Everything else starts anew.
-What a later run may trust is written down beside the file: which file it is, its validator, and
-up to which byte it is known to be on the disk. Bytes beyond that may be lost in a power cut.
+The law: bytes are appended to the present ones only if the host confirms, by a strong validator,
+that they are of the very same file, and if they belong exactly there. Otherwise the fetch starts
+again. The notes beside the file tell a later run what to trust: the file's identity, its validator,
+and the number of bytes that are durable. Bytes beyond that may be lost in a power cut.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 
 FTYP = slice(4, 8)
-"""Where an MP4 says ``ftyp``: ISO/IEC 14496-12, section 4.3, demands that box at the start."""
+"""The position of ``ftyp`` in an MP4: ISO/IEC 14496-12, section 4.3, demands that box first."""
 
 NAME_MAX = 255
 """Bytes in a file's name on the common file systems."""
 
 NOTES_MAX = 4096
-"""Bytes of notes that are read; those that we write are much shorter."""
+"""Bytes of notes that are read; ours are much shorter."""
 
 STRONG = 60.0
 """Seconds by which ``Last-Modified`` must lie before ``Date`` to be a strong validator. RFC 9110,
-section 8.8.2.2, asks for one second if one clock set both; nobody knows that of a CDN."""
+section 8.8.2.2, asks for one second if one clock set both, which is unknown for a CDN."""
 
 PROGRESS = 1024**2
-"""Bytes after which a fetch that fails once more has got on: a long file on a bad line."""
+"""Bytes between two failures that count as progress: a long file on a bad connection."""
 
 _ETAG = re.compile(r'"[\x21\x23-\x7e]{1,256}"')  # RFC 9110, section 8.8.3, in ASCII; no W/
 _DATE = re.compile(r"[A-Za-z]{3}, [0-9]{2} [A-Za-z]{3} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT")
@@ -37,9 +37,9 @@ _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)
 
 @dataclass(frozen=True, slots=True)
 class FileIdentity:
-    """Which file it is, whatever its URL: a task's, and at which stage of its item.
+    """Identifies a file independently of its URL: the task and the stage that produced it.
 
-    The id of the video would not do: the 1080p version bears that of its source.
+    The video's id would not do: the 1080p version has that of its source.
     """
 
     task_id: str
@@ -51,9 +51,9 @@ class PartialFile:
     """The first bytes of a file.
 
     Attributes:
-        count: how many there are.
-        validator: what tells that the host still has the same file; ``None`` if nothing does.
-        length: of the whole file, if that was said.
+        count: the number of bytes.
+        validator: the strong validator by which the host knows the same file; ``None`` for none.
+        length: the length of the whole file, if known.
     """
 
     count: int = 0
@@ -62,22 +62,22 @@ class PartialFile:
 
     @property
     def can_resume(self) -> bool:
-        """Whether the rest alone may be asked for. The signature must be among what is partial."""
+        """Whether the rest alone may be requested: the present bytes must have the signature."""
         return self.validator is not None and self.count >= FTYP.stop
 
     def made_progress(self, since: PartialFile) -> bool:
-        """Whether so much has come ``since`` then that failing again is no sign of standing
-        still. The size of a file bounds how often that is so."""
+        """Whether so many bytes have come ``since`` then that another failure starts the count of
+        attempts again. The size of a file bounds how often that happens."""
         return self.can_resume and self.count >= since.count + PROGRESS
 
     def without_validator(self) -> PartialFile:
-        """The same, after something showed that nothing may be put behind it."""
+        """The same bytes, which must not be resumed."""
         return replace(self, validator=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """What lies on the disk of a file: its size, its first bytes, and the notes beside it."""
+    """An incomplete file that was found on the disk: its size, its first bytes, and its notes."""
 
     size: int
     head: bytes
@@ -86,8 +86,8 @@ class Leftover:
 
 @dataclass(frozen=True, slots=True)
 class ContentRange:
-    """Which bytes an answer with a part of a file bears: ``start``, up to but without ``end``.
-    ``length`` is that of the whole, if it was said."""
+    """The bytes in an answer with a part of a file: from ``start`` up to but without ``end``.
+    ``length`` is that of the whole file, if known."""
 
     start: int
     end: int
@@ -95,8 +95,8 @@ class ContentRange:
 
 
 def strong_validator(headers: Mapping[str, str]) -> str | None:
-    """What an ``If-Range`` may compare (RFC 9110, section 13.1.5): a strong ETag; without any
-    ETag, a ``Last-Modified`` that is old enough to be one."""
+    """The validator that an ``If-Range`` may compare (RFC 9110, section 13.1.5): a strong ETag;
+    without any ETag, a ``Last-Modified`` that is old enough."""
     etag = headers.get("etag")
     if etag is not None:
         return etag if _ETAG.fullmatch(etag) else None
@@ -111,14 +111,14 @@ def strong_validator(headers: Mapping[str, str]) -> str | None:
 
 
 def request_headers(partial: PartialFile) -> dict[str, str]:
-    """The headers that ask for the rest alone, if it is still the same file; else for all."""
+    """The headers that request the rest alone, if it is still the same file; else all of it."""
     if not partial.can_resume:
         return {}
     return {"range": f"bytes={partial.count}-", "if-range": partial.validator or ""}
 
 
 def content_range(headers: Mapping[str, str]) -> ContentRange | None:
-    """Which bytes a 206 says that it bears; ``None`` if it says nothing that makes sense."""
+    """The range that a 206 announces; ``None`` if it is missing or contradicts itself."""
     match = _CONTENT_RANGE.fullmatch(headers.get("content-range", ""))
     if match is None:
         return None
@@ -131,7 +131,7 @@ def content_range(headers: Mapping[str, str]) -> ContentRange | None:
 
 
 def mismatch(partial: PartialFile, part: ContentRange, headers: Mapping[str, str]) -> str | None:
-    """Why a part does not go behind what is partial; ``None`` if it does."""
+    """The reason why a part does not continue the present bytes; ``None`` if it does."""
     if part.start != partial.count:
         return f"the part begins at byte {part.start} instead of {partial.count}"
     if (part.length or partial.length) is None:
@@ -145,8 +145,8 @@ def mismatch(partial: PartialFile, part: ContentRange, headers: Mapping[str, str
 
 
 def notes_for(identity: FileIdentity | None, partial: PartialFile, count: int) -> bytes | None:
-    """What is written beside the first ``count`` bytes of a file, for a later run; ``None`` if no
-    later run could go on with them."""
+    """The notes on the first ``count`` bytes of a file, for a later run; ``None`` if no later run
+    could resume them."""
     if identity is None or not replace(partial, count=count).can_resume:
         return None
     facts = {
@@ -160,8 +160,8 @@ def notes_for(identity: FileIdentity | None, partial: PartialFile, count: int) -
 
 
 def resumable(found: Leftover, identity: FileIdentity | None) -> PartialFile:
-    """What of the bytes on the disk may be gone on with. Any notes have a meaning: at worst, that
-    there is nothing."""
+    """The bytes on the disk that may be resumed. Notes that are damaged, or of another file, mean
+    none."""
     try:
         facts = json.loads(found.notes)
         partial = PartialFile(facts["count"], facts["validator"], facts["length"])
@@ -177,7 +177,7 @@ def _is_sound(partial: PartialFile) -> bool:
     if not isinstance(validator, str) or not _is_count(partial.count):
         return False
     known = _ETAG.fullmatch(validator) or _DATE.fullmatch(validator)
-    # Of a whole file there is no rest that a host could answer with.
+    # A complete file has no rest that a host could answer with.
     unfinished = length is None or (_is_count(length) and partial.count < length)
     return bool(known) and partial.count >= FTYP.stop and unfinished
 
@@ -187,12 +187,12 @@ def _is_count(value: object) -> bool:
 
 
 def part_name(target: str, number: int, *, notes: bool = False) -> str:
-    """The name of an unfinished file beside its target, or of the notes on it, no longer than file
+    """The name of an incomplete file beside its target, or of its notes, in the length that file
     systems allow.
 
-    Number 0 is the only one that a later run goes on with; the others are for whoever finds it in
-    use. A name that had to be cut gets no other file's: its ``.part`` is claimed by one at a time,
-    and the notes say whose it is.
+    A later run resumes number 0 only; the others are for processes that find it locked. Two targets
+    may get the same shortened name: one process at a time locks its ``.part``, and the notes
+    contain the file's identity.
     """
     tail = (f".{number}.part" if number else ".part") + (".notes" if notes else "")
     head = target.encode(errors="ignore")[: NAME_MAX - len(tail)]

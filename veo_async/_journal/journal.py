@@ -201,8 +201,8 @@ class Journal:
         self._current = None
 
     def _cut(self, cause: BaseException) -> None:
-        """Whoever cuts the writer, even before it began, cuts all that is queued: nobody may wait
-        for ever."""
+        """A writer that is cancelled, even before it began, fails all queued events, so that no
+        caller waits forever."""
         for transaction in (self._current, self._next):
             if transaction:
                 self._fail(transaction.entries, cause)

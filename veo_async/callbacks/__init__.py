@@ -1,4 +1,4 @@
-"""Callbacks: the service calls when a video is ready, so that nobody need ask.
+"""Callbacks: the service calls when a video is ready, so that polls can be rare.
 
 ::
 
@@ -7,9 +7,9 @@
     veo = VeoClient(callbacks=callbacks)
 
 Each submit then has an address of its own, which nobody else can guess. The service does not sign
-what it sends there, so a delivery is only a hint: it makes the client ask how the task stands, and
-the answer to that is what the caller gets. Deliveries that are late, repeated, forged or lost are
-all harmless; what is lost is found by polling, which is slower while callbacks are on.
+its deliveries, so a delivery is only a hint: it makes the client retrieve the task, and that answer
+is the one that the caller gets. Deliveries that are late, repeated, forged or lost are all
+harmless; lost ones are covered by polls, which are slower while callbacks are on.
 """
 
 from __future__ import annotations
@@ -29,28 +29,27 @@ __all__ = ["Callbacks", "parse"]
 
 
 class Callbacks(Receiver):
-    """An ASGI app that takes the service's callbacks, for the clients that it is handed to.
+    """An ASGI app that receives the service's callbacks for one client or several.
 
-    Mount it where ``public_url`` leads, or `serve` it. Hand it to ``VeoClient(callbacks=...)``;
-    several clients may share one. It is made before them and may outlive them: what comes for a
-    client that is closed is answered like what comes for another process. Nothing has to be
-    closed. It must be served on the event loop of its clients, or on one in another thread of the
-    same process.
+    Mount it where ``public_url`` leads, or `serve` it. Pass it to ``VeoClient(callbacks=...)``;
+    several clients may share one. It is made before them and may outlive them: a delivery for a
+    closed client is answered like one for another process. It need not be closed. It must be
+    served on the event loop of its clients, or on one in another thread of the same process.
 
     Several processes may stand behind one ``public_url``, with the same secret. A delivery for a
     submit of another process is answered with 503 and ``Retry-After``, so that the service may
     try again and meet the right one; or ``on_unknown`` hands it over.
 
     Args:
-        public_url: where the service reaches this app. What a proxy strips from the path is of no
-            matter: only its last segment, the token, is read.
+        public_url: the address under which the service reaches this app. A proxy may strip parts
+            of the path: only its last segment, the token, is read.
         secret: at least 16 bytes, or a text of as many, that nobody else knows, such as
-            ``secrets.token_urlsafe()`` printed once. Keep it over restarts: with it, a run that
-            is resumed knows the addresses of what was sent before.
+            ``secrets.token_urlsafe()`` printed once. Keep it over restarts: with the same secret
+            a resumed run recognises the addresses of its earlier submits.
         on_unknown: called with the token and the body of a genuine delivery whose submit is not
-            of this process; hand them to the others, which call `hand_over`. Return whether it was
-            taken: if not, the answer is 503. Whoever knows the token can wake the task, so do
-            not log it.
+            of this process; pass them to the others, which call `hand_over`. Return whether one
+            of them took it: if not, the answer is 503. The token can wake the task, so do not log
+            it.
 
     Raises:
         InvalidRequestError: ``public_url`` or ``secret`` cannot be right.
@@ -68,12 +67,12 @@ class Callbacks(Receiver):
         """Take a delivery that came to another process; call it on the client's event loop.
 
         Args:
-            token: as ``on_unknown`` got it there.
-            body: as ``on_unknown`` got it there.
+            token: the token that ``on_unknown`` got there.
+            body: the body that ``on_unknown`` got there.
 
         Returns:
-            Whether its submit is of this process. A forged token and a body that is no delivery
-            are nobody's.
+            Whether its submit is of this process: never with a forged token, or with a body that
+            is no delivery.
         """
         nonce = self.registry.signer.nonce_of(token)
         try:
@@ -88,14 +87,14 @@ class Callbacks(Receiver):
         *,
         on_ready: Callable[[str], object] = str,
     ) -> None:
-        """Serve until cancelled, for those without a web framework. Needs the extra ``callbacks``.
+        """Serve until cancelled, without a web framework. Needs the extra ``callbacks``.
 
         There is no access log, since the tokens are in the paths.
 
         Args:
             host: the address to listen on.
             port: the port; 0 picks a free one.
-            on_ready: called with the local base URL once deliveries are taken.
+            on_ready: called with the local base URL as soon as the port is open.
 
         Raises:
             MissingExtraError: uvicorn is not installed.
@@ -111,17 +110,17 @@ class Callbacks(Receiver):
 
 
 def parse(body: bytes) -> Generation:
-    """Read a delivery, for those who only receive.
+    """Decode a delivery, for a program that only receives.
 
-    **This verifies nothing.** The service does not sign what it sends, so anybody who knows the
-    address can have sent it, with any content. Ask `VeoClient.wait` or ``veo.tasks.retrieve``
-    before you believe it.
+    **This verifies nothing.** The service does not sign its deliveries, so anybody who knows the
+    address can have sent this one, with any content. Confirm it with `VeoClient.wait` or
+    ``veo.tasks.retrieve`` before you rely on it.
 
     Args:
         body: the body as it came, at most 64 KB.
 
     Raises:
-        InvalidRequestError: it is longer, no JSON object, or nests too deep.
+        InvalidRequestError: the body is longer, is no JSON object, or nests too deep.
     """
     try:
         return parse_body(body)

@@ -1,8 +1,8 @@
 """The receiver: inbound HTTP, as a plain ASGI app.
 
-Nothing that a sender says is trusted, and nothing is read without a limit: no body before its
-token is known to be genuine, none beyond 64 KB, none for longer than ten seconds, and only a few
-at once for one token. Answers have no body, and log lines nothing that the sender chose.
+Nothing from a sender is trusted, and nothing is read without a limit: no body before its token is
+proven genuine, none beyond 64 KB, none for longer than ten seconds, and only a few at once for one
+token. Answers have no body, and log lines contain nothing that the sender chose.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ DEADLINE = 10.0
 """Seconds for the body of a delivery."""
 
 MAX_OPEN = 4
-"""Bodies that are read at once for one token: whoever knows one address can hold no more."""
+"""Bodies that are read at once for one token: one known address can occupy no more."""
 
 HEADERS = {405: [(b"allow", b"POST")], 503: [(b"retry-after", b"30")]}
-"""What an answer bears beside its status. In half a minute a delivery that nobody here takes may
-meet another process."""
+"""The headers of an answer, by its status. A repetition after half a minute may reach the process
+that the delivery is for."""
 
 
-class Gone(Exception):
-    """The sender went away."""
+class SenderLeft(Exception):
+    """The sender closed the connection."""
 
 
 class Receiver:
-    """Takes deliveries, and answers them.
+    """Receives deliveries, answers them, and notifies the clients.
 
     Attributes:
-        registry: knows the submits that they are for.
+        registry: knows the submits of the deliveries.
     """
 
     def __init__(self, registry: CallbackRegistry, *, on_unknown: HandOver | None) -> None:
@@ -58,7 +58,7 @@ class Receiver:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
         if scope["type"] == "lifespan":
-            await _live(receive, send)
+            await _lifespan(receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
         else:
@@ -67,7 +67,7 @@ class Receiver:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             status = await self._take(scope, receive)
-        except Gone:
+        except SenderLeft:
             return
         except Refusal as refusal:
             status = refusal.status
@@ -142,7 +142,7 @@ async def _read(receive: Receive) -> bytes:
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise Gone
+                    raise SenderLeft
                 body += message.get("body", b"")
                 if len(body) > _deliveries.MAX_BODY:
                     raise Refusal(413, _deliveries.TOO_LONG)
@@ -152,8 +152,8 @@ async def _read(receive: Receive) -> bytes:
         raise Refusal(408, "the body came too slowly") from None
 
 
-async def _live(receive: Receive, send: Send) -> None:
-    """There is nothing to start and nothing to end."""
+async def _lifespan(receive: Receive, send: Send) -> None:
+    """Answer the events of a lifespan: nothing has to be started or ended."""
     while True:
         event = (await receive())["type"]
         await send({"type": f"{event}.complete"})

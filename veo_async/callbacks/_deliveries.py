@@ -1,4 +1,4 @@
-"""Reading a delivery: what is refused, and what its body claims."""
+"""Deliveries: the checks of a request, and the claims of its body."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from ..models import Generation, read_id
 from ._tokens import TokenSigner
 
 MAX_BODY = 64 * 2**10
-"""Bytes of a delivery that are read; a result has less than one in sixty of them."""
+"""Bytes of a delivery that are read; a result has less than a sixtieth of that."""
 
 
 class Refusal(Exception):
-    """A delivery that is not taken.
+    """A delivery that is refused.
 
     Attributes:
         status: the HTTP status of the answer.
-        why: for the log; never with anything that the sender chose.
+        why: the reason for the log; it contains nothing that the sender chose.
     """
 
     def __init__(self, status: int, why: str) -> None:
@@ -28,10 +28,10 @@ TOO_LONG = f"the body has more than {MAX_BODY} bytes"
 
 
 def check_head(signer: TokenSigner, method: str, path: str, length: str | None) -> bytes:
-    """The nonce that a request came to.
+    """The nonce of the token that a request came to.
 
     Raises:
-        Refusal: its body need not be read.
+        Refusal: its body is not to be read.
     """
     if method != "POST":
         raise Refusal(405, "the method is not POST")
@@ -44,10 +44,10 @@ def check_head(signer: TokenSigner, method: str, path: str, length: str | None) 
 
 
 def parse_body(body: bytes) -> Generation:
-    """The result that a delivery claims. Nobody vouches for it.
+    """The result that a delivery claims. Nothing proves it.
 
     Raises:
-        Refusal: it is none.
+        Refusal: the body is no result.
     """
     if len(body) > MAX_BODY:
         raise Refusal(413, TOO_LONG)

@@ -25,11 +25,11 @@ GATHER = 0.25
 """Seconds between two polls that deliveries cause: all that come in between share the second."""
 
 KNOWN = 100_000
-"""How many submits are known by their addresses, the latest ones: as many as one process may have
+"""Submits that are known by their addresses, the latest ones: as many as one process may have
 in flight. Each takes half a kilobyte."""
 
 UNCLAIMED = 1_000
-"""How many deliveries for unknown submits are remembered, in case a run is resumed later."""
+"""Deliveries for unknown submits that are remembered, in case a run is resumed later."""
 
 
 PollTimes = tuple[float, ...]

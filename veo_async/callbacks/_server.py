@@ -1,4 +1,4 @@
-"""An ASGI app on a port, by uvicorn, for strangers who may be slow."""
+"""An ASGI app on a port, by uvicorn, which unknown and slow senders may reach."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ._asgi import DEADLINE
 
-LIFE = 2 * DEADLINE
+LIFETIME = 2 * DEADLINE
 """Seconds that a connection lasts at most: one delivery, head and body, and its answer. uvicorn
-itself waits for the first head for ever."""
+itself waits forever for the first head."""
 
 GRACE = 1
 """Seconds for open deliveries when the server stops."""
 
-HEADER = 16 * 2**10
+MAX_HEAD = 16 * 2**10
 """Bytes of a request's head that are read."""
 
 
 class _ShortLived(H11Protocol):
-    """A connection that is closed when its time is over."""
+    """A connection that is closed after its lifetime."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._end = self.loop.call_later(LIFE, transport.abort)
+        self._end = self.loop.call_later(LIFETIME, transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end.cancel()
@@ -42,7 +42,7 @@ async def serving(app: Any, host: str, port: int) -> AsyncIterator[str]:
     """Serve until the block ends; yields the local base URL.
 
     Raises:
-        OSError: the address is taken or not ours.
+        OSError: the address is taken, or is not one of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=2048)
@@ -56,12 +56,12 @@ async def serving(app: Any, host: str, port: int) -> AsyncIterator[str]:
         proxy_headers=False,
         server_header=False,
         headers=[("connection", "close")],  # a connection is one delivery
-        h11_max_incomplete_event_size=HEADER,
+        h11_max_incomplete_event_size=MAX_HEAD,
         timeout_graceful_shutdown=GRACE,
     )
     server = uvicorn.Server(config)
     config.load()
-    # Its own `serve` would take the signals from the program that this runs in.
+    # uvicorn's own `serve` would take over the signals of the program.
     server.lifespan = config.lifespan_class(config)
     await server.startup(sockets=[listener])
     loop = asyncio.create_task(server.main_loop())

@@ -1,6 +1,6 @@
-"""The callback address of each submit: a random number with its HMAC.
+"""The tokens in callback addresses: a random number with its HMAC.
 
-Nothing need be stored to tell a genuine token from a forged one.
+The secret alone proves that a token is genuine, so no token is stored.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ LENGTH = 43
 """Characters of a token: 32 bytes in base64 for URLs, without the padding."""
 
 SHORTEST_SECRET = 16
-"""Bytes of a secret, at least."""
+"""Bytes of a secret, at the least."""
 
 
 class TokenSigner:
-    """Makes the addresses, and tells them from forged ones.
+    """Makes callback addresses, and verifies their tokens.
 
     Raises:
-        InvalidRequestError: ``public_url`` is no base of addresses, or ``secret`` is too short.
+        InvalidRequestError: ``public_url`` is not usable, or ``secret`` is too short.
     """
 
     def __init__(self, public_url: str, secret: str | bytes) -> None:
@@ -39,9 +39,9 @@ class TokenSigner:
         return f"{self.public_url}/{self._token(nonce)}"
 
     def nonce_of(self, path: str) -> bytes | None:
-        """The nonce of the token that a path or a URL ends with, if it is a genuine one.
+        """The nonce of the token at the end of a path or a URL; ``None`` if it is not genuine.
 
-        Only the last segment counts: what stands before it depends on where the app is mounted.
+        Only the last segment counts: the others depend on where the app is mounted.
         """
         token = token_in(path)
         if len(token) != LENGTH or not token.isascii():
@@ -50,7 +50,7 @@ class TokenSigner:
             nonce = base64.urlsafe_b64decode(f"{token}=")[:NONCE]
         except binascii.Error:
             return None
-        # The texts: base64 has several for the same bytes, and only one of them was given out.
+        # Texts are compared: base64 has several for the same bytes, and only one was issued.
         return nonce if hmac.compare_digest(self._token(nonce), token) else None
 
     def _token(self, nonce: bytes) -> str:
@@ -73,10 +73,10 @@ def _read_secret(secret: object) -> bytes:
 
 def is_same_submit(ours: str, theirs: object) -> bool | None:
     """Whether a stored request with the callback ``theirs`` is the submit with the callback
-    ``ours``; ``None`` if that cannot be told.
+    ``ours``; ``None`` if neither is proven.
 
-    Only another token of the same address is another submit: a service that stores no address,
-    or writes it anew, says nothing.
+    Only another token under the same public URL is another submit: a service that stores no
+    address, or another form of it, proves nothing.
     """
     if not isinstance(theirs, str):
         return None
