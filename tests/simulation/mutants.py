@@ -263,7 +263,7 @@ MUTANTS = (
             "        except BaseException:\n            self.unsettled.caller_left(post)\n",
             "        except BaseException:\n"
             "            self.unsettled.caller_left(post)\n"
-            "            self.left._posts.clear()\n"
+            "            self.unsettled._posts.clear()\n"
             "            post.task and post.task.cancel()\n",
         ),
     ),
