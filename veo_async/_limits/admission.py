@@ -34,12 +34,15 @@ class FollowedTasks(Protocol):
     @property
     def in_flight(self) -> int:
         """The number of tasks that count as in flight."""
+        ...
 
     def watch(self, ended: Signal) -> None:
         """Poll all tasks in flight until `unwatch`, and set ``ended`` when one of them ends."""
+        ...
 
     def unwatch(self) -> None:
         """Poll only those tasks again that somebody waits for."""
+        ...
 
 
 class Admission:
