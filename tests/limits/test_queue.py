@@ -8,9 +8,14 @@ import pytest
 from veo_async._limits.queue import FairQueue
 
 
+def always() -> bool:
+    """The condition of a ticket that only waits for those before it."""
+    return True
+
+
 async def in_queue(queue: FairQueue, ticket: int, came: list[int]) -> None:
     """Wait for the turn, and note whose it was; it is kept."""
-    await queue.enter(ticket)
+    await queue.enter(ticket, always)
     came.append(ticket)
 
 
@@ -28,7 +33,7 @@ async def test_no_ticket_has_its_turn_before_its_condition_holds() -> None:
 
     waiting = [
         asyncio.create_task(pass_through(first, lambda: bool(is_open))),
-        asyncio.create_task(pass_through(second, lambda: True)),
+        asyncio.create_task(pass_through(second, always)),
     ]
     await asyncio.sleep(1.0)
     queue.advance()
@@ -47,7 +52,7 @@ async def test_a_ticket_that_leaves_while_its_condition_fails_holds_up_no_other(
     """The condition of the next ticket counts immediately."""
     queue = FairQueue()
     stuck = asyncio.create_task(queue.enter(queue.ticket(), lambda: False))
-    free = asyncio.create_task(queue.enter(queue.ticket()))
+    free = asyncio.create_task(queue.enter(queue.ticket(), always))
     await asyncio.sleep(1.0)
     assert not free.done()
 
@@ -63,7 +68,7 @@ async def test_the_queue_keeps_the_order_of_the_tickets() -> None:
     """A submit that returns with an earlier ticket has its turn before all later ones."""
     queue, came = FairQueue(), list[int]()
     first, second, third = (queue.ticket() for _ in range(3))
-    await queue.enter(first)
+    await queue.enter(first, always)
     waiting = [asyncio.create_task(in_queue(queue, ticket, came)) for ticket in (third, second)]
     await asyncio.sleep(1.0)
     again = asyncio.create_task(in_queue(queue, first, came))
@@ -86,7 +91,7 @@ async def test_a_cancelled_ticket_holds_up_no_other(turn: str) -> None:
     """A waiter that is cancelled, even in the step of its turn, leaves its turn to the next."""
     queue, came = FairQueue(), list[int]()
     tickets = [queue.ticket() for _ in range(3)]
-    await queue.enter(tickets[0])
+    await queue.enter(tickets[0], always)
     waiting = [asyncio.create_task(in_queue(queue, ticket, came)) for ticket in tickets[1:]]
     await asyncio.sleep(1.0)
 

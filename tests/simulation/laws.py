@@ -90,11 +90,16 @@ def _is_recorded(one: Sent, state: str, *, is_new: bool) -> bool:
     return resent or (known == "cannot tell" and state == "intended")
 
 
+def waits(veo: VeoClient) -> list[Broken]:
+    """What a client must not hold any more once its last caller is gone: it would poll for it."""
+    left = [task.task_id for task in veo._tracker.tasks_in_flight() if task.waiters]
+    return [Broken(f"a waiter was left: {left!r}")] if left else []
+
+
 def leaks(veo: VeoClient) -> list[Broken]:
     """What a closed client must not hold any more."""
     held = {
         "an open POST": veo._submitter._guard.posts,
-        "a waiter": [task for task in veo._tracker._in_flight.values() if task.waiters],
         "a submit that is looked for": veo._reconciler._open,
     }
     broken = [Broken(f"{what} was left: {left!r}") for what, left in held.items() if left]

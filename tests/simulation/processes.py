@@ -30,7 +30,7 @@ from veo_async.callbacks import Callbacks
 
 from .calls import Calls
 from .faults import PATIENCE
-from .laws import Broken, check_rows, leaks
+from .laws import Broken, check_rows, leaks, waits
 from .probe import Probe
 from .scenario import Interruption, Scenario
 from .world import Plug, Sent, Turns, World
@@ -114,6 +114,7 @@ class Simulation:
         async with veo:
             calls = Calls(veo, self.scenario)
             await calls.run()
+            self.broken += waits(veo)
         self.told = calls.told
         self.broken += leaks(veo)
 
@@ -152,7 +153,7 @@ class Simulation:
         batch = veo.batch(self.scenario.requests, journal=self._journal)
         outcomes: list[Outcome] = []
         try:
-            async with veo, self._noting_its_end(batch) as run:
+            async with veo, self._noting_its_end(batch, veo, plug) as run:
                 probe.watch_items(run._runner, self._last_of)
                 async for outcome in run:
                     outcomes.append(outcome)
@@ -165,13 +166,15 @@ class Simulation:
         return outcomes
 
     @asynccontextmanager
-    async def _noting_its_end(self, batch: Batch) -> AsyncIterator[Any]:
-        """The batch, noting when its journal is closed: what comes later is for the next run."""
+    async def _noting_its_end(self, batch: Batch, veo: VeoClient, plug: Plug) -> AsyncIterator[Any]:
+        """The batch, noting when its journal is closed: what comes later is for the next run. All
+        its items are over then, so nobody waits for a task."""
         try:
             async with batch as run:
                 yield run
         finally:
             self._closed_at = asyncio.get_running_loop().time()
+            self.broken += [] if plug.out else waits(veo)
 
     def _client(self, plug: Plug) -> VeoClient:
         loop, clock = asyncio.get_running_loop(), self._clock

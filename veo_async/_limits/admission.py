@@ -38,9 +38,11 @@ class FollowedTasks(Protocol):
 
     def watch(self, ended: Signal) -> None:
         """Poll all tasks in flight until `unwatch`, and set ``ended`` when one of them ends."""
+        ...
 
     def unwatch(self) -> None:
         """Poll only those tasks again that somebody waits for."""
+        ...
 
 
 class Admission:

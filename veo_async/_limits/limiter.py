@@ -35,21 +35,6 @@ class _Lane:
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-def _lanes(concurrency: int) -> dict[Lane, _Lane]:
-    if concurrency == 1:
-        calls = asyncio.Semaphore(1)
-        return {"submit": _Lane(calls), "poll": _Lane(calls)}
-    submits = _most_submits(concurrency)
-    return {
-        "submit": _Lane(asyncio.Semaphore(submits)),
-        "poll": _Lane(asyncio.Semaphore(concurrency - submits)),
-    }
-
-
-def _most_submits(concurrency: int) -> int:
-    return max(1, concurrency - max(1, concurrency // POLL_SHARE))
-
-
 class Limiter:
     """The calls of one client.
 
@@ -62,10 +47,14 @@ class Limiter:
     def __init__(self, api: API, limit: RateLimit, runtime: Runtime, events: EventEmitter) -> None:
         self._events = events
         self._api = api
-        self._lanes = _lanes(limit.concurrency)
         self._runtime = runtime
+        polls = max(1, limit.concurrency // POLL_SHARE)
+        self.most_submits = max(1, limit.concurrency - polls)
+        calls = asyncio.Semaphore(self.most_submits)
+        # A single call is shared by both lanes.
+        of_polls = calls if limit.concurrency == 1 else asyncio.Semaphore(polls)
+        self._lanes: dict[Lane, _Lane] = {"submit": _Lane(calls), "poll": _Lane(of_polls)}
         self.limits = AdaptiveLimits(limit)
-        self.most_submits = _most_submits(limit.concurrency)
         self.closed = False
 
     async def enter(self, lane: Lane) -> None:

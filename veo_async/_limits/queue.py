@@ -26,7 +26,7 @@ class FairQueue:
         """The next ticket."""
         return next(self._tickets)
 
-    async def enter(self, ticket: int, may: Callable[[], bool] = lambda: True) -> None:
+    async def enter(self, ticket: int, may: Callable[[], bool]) -> None:
         """Wait for the turn of this ticket, which lasts until `leave`.
 
         It comes once all tickets before it have left the queue and ``may`` returns true.

@@ -220,18 +220,13 @@ class PollQueue:
             self._asked.difference_update(portion)
             ids = list(filter(wanted, portion))
         else:
-            ids = self._due(now, size, when)
+            due = self.agenda.take(now, size, when)
+            self._add_portions([task_id] for task_id in due if task_id in self._alone)
+            ids = [task_id for task_id in due if task_id not in self._alone]
         if ids:
             self._asked.update(ids)
             self.asked_at = now
         return ids
-
-    def _due(self, now: float, size: int, when: When) -> list[str]:
-        ids = self.agenda.take(now, size, when)
-        if not self._alone:
-            return ids
-        self._ask_in_portions([task_id] for task_id in ids if task_id in self._alone)
-        return [task_id for task_id in ids if task_id not in self._alone]
 
     def answered(self, ids: Sequence[str]) -> None:
         """Note that the poll of these ids is over."""
@@ -251,9 +246,9 @@ class PollQueue:
         middle = len(ids) // 2
         halves = [list(ids[:middle]), list(ids[middle:])]
         self._alone.update(half[0] for half in halves if len(half) == 1)
-        self._ask_in_portions(halves)
+        self._add_portions(halves)
 
-    def _ask_in_portions(self, portions: Iterable[list[str]]) -> None:
+    def _add_portions(self, portions: Iterable[list[str]]) -> None:
         for portion in portions:
             self._portions.append(portion)
             self._asked.update(portion)
