@@ -88,7 +88,6 @@ class _Network(TypedDict):
 class _Options:
     """The options of a client, after they were checked."""
 
-    token: str = field(repr=False)
     address: Address
     listener: Listener | None
     limit: RateLimit
@@ -238,8 +237,8 @@ class VeoClient:
         on_event: Listener | None = None,
         runtime: Runtime | None = None,
     ) -> None:
+        token = read_token(api_token or os.environ.get(TOKEN_VARIABLE))
         options = _Options(
-            token=read_token(api_token or os.environ.get(TOKEN_VARIABLE)),
             address=read_base_url(
                 base_url or os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL
             ),
@@ -261,13 +260,13 @@ class VeoClient:
             read_no_hold(options.mode)
         self._options = options
         self._closing: asyncio.Task[None] | None = None
-        self._make_parts(options, options.runtime.with_steady_clock())
+        self._make_parts(options, token, options.runtime.with_steady_clock())
 
-    def _make_parts(self, options: _Options, runtime: Runtime) -> None:
+    def _make_parts(self, options: _Options, token: str, runtime: Runtime) -> None:
         """Make the parts in the order of their layers, each from the ones before it."""
         self._events = events = EventEmitter(options.listener, runtime.wall_clock)
         self._api = API(
-            token=options.token,
+            token=token,
             base_url=str(options.address),
             concurrency=options.limit.concurrency,
             wall_clock=runtime.wall_clock,
