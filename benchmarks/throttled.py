@@ -22,8 +22,8 @@ import httpx
 from veo_async import RateLimit, RetryPolicy, TextToVideo, VeoClient
 from veo_async._base.runtime import Runtime
 from veo_async.emulator import Emulator, Limits, Plan, Seconds
-from veo_async.emulator.options import EPOCH
-from veo_async.testing._virtual_loop import VirtualEventLoop
+from veo_async.emulator._options import EPOCH
+from veo_async.testing import VirtualEventLoop
 
 from .report import RESULTS, save, surroundings
 

@@ -11,7 +11,6 @@ import anyio
 import httpx
 import pytest
 
-import veo_async
 from tests.support.service import (
     BASE_URL,
     Body,
@@ -50,7 +49,7 @@ TINY = VideoFormat(seconds=0.2, fps=5, short_side=32)
 
 
 def shop() -> Service:
-    """A service that accepts everything and has it ready at the first look."""
+    """A service that accepts everything and finishes it before the first poll."""
 
     async def sell(body: Body) -> httpx.Response:
         return accepted()
@@ -116,7 +115,7 @@ async def test_each_method_sends_its_action() -> None:
     ids=lambda request: request.action,
 )
 async def test_a_request_is_submitted_and_awaited(request_: VideoRequest) -> None:
-    """`submit` returns a handle with the id; its state is what was last seen."""
+    """`submit` returns a handle with the id; its state is that of the last answer."""
     service = emulator(pace=Seconds(mean=10.0))
     async with service, client_of(service) as veo:
         task = await veo.submit(request_)
@@ -130,7 +129,7 @@ async def test_a_request_is_submitted_and_awaited(request_: VideoRequest) -> Non
 
 @pytest.mark.asyncio
 async def test_the_1080p_version_is_a_task_of_its_own() -> None:
-    """Its task id is new, its video bears its source's id."""
+    """Its task id is new, and its video has the id of its source."""
     service = emulator(pace=Immediate())
     async with service, client_of(service) as veo:
         source = await veo.text2video("a mug")
@@ -154,7 +153,7 @@ async def test_the_1080p_version_is_a_task_of_its_own() -> None:
     ],
 )
 async def test_what_cannot_be_right_is_not_sent(options: dict[str, Any], field: str) -> None:
-    """The error names the field; nothing was asked and nothing was bought."""
+    """The error names the field; no request was sent and nothing was bought."""
     service = shop()
     async with client(service) as veo:
         with pytest.raises(InvalidRequestError) as error:
@@ -189,7 +188,7 @@ def test_what_cannot_be_right_makes_no_client(options: dict[str, Any], field: st
 
 
 def test_a_missing_token_names_the_variable() -> None:
-    """So that a newcomer knows what to do."""
+    """A newcomer learns from the message what to do."""
     with pytest.raises(NoTokenError, match="ACEDATACLOUD_API_TOKEN"):
         VeoClient()
 
@@ -211,7 +210,8 @@ async def test_token_and_address_come_from_the_environment(monkeypatch: pytest.M
 
 @pytest.mark.asyncio
 async def test_a_wait_has_a_time_limit_of_its_own() -> None:
-    """Without one a wait ends after the client's, which is an hour; a ``timedelta`` serves too."""
+    """Without one a wait ends after the client's timeout, an hour; a ``timedelta`` is accepted
+    too."""
     service = emulator(pace=Seconds(mean=1e4, sigma=0.0))
     loop = asyncio.get_running_loop()
     async with service, client_of(service) as veo:
@@ -267,7 +267,7 @@ async def test_a_client_needs_no_with() -> None:
 
 @pytest.mark.asyncio
 async def test_the_client_returns_itself_and_closes_at_the_end() -> None:
-    """Also when the block fails."""
+    """The client is closed also if the block fails."""
     veo = client(shop())
     with suppress(ZeroDivisionError):
         async with veo as entered:
@@ -280,7 +280,8 @@ async def test_the_client_returns_itself_and_closes_at_the_end() -> None:
 
 @pytest.mark.asyncio
 async def test_a_closed_client_does_nothing() -> None:
-    """Each method says that the client is closed; what is known already can still be read."""
+    """Each method says that the client is closed; a result that is known already can still be
+    read."""
     service = shop()
     veo = client(service)
     task = await veo.submit(TextToVideo(prompt="a mug"))
@@ -304,7 +305,8 @@ async def test_a_closed_client_does_nothing() -> None:
 
 @pytest.mark.asyncio
 async def test_two_closings_at_once_are_one() -> None:
-    """Both return once everything has ended, and neither cuts what the other lets settle."""
+    """Both return once everything has ended, and neither aborts a POST that the other lets
+    finish."""
     service = emulator(pace=Immediate())
     service.faults.add(Fault(effect=Hang(at="accepted", seconds=5.0)))
     async with service:
@@ -319,7 +321,7 @@ async def test_two_closings_at_once_are_one() -> None:
 
 @pytest.mark.asyncio
 async def test_a_finished_video_is_downloaded(tmp_path: Path) -> None:
-    """From a video, or from a generation, whose first file it is."""
+    """The file is that of a video, or of a generation's first video with a file."""
     service = emulator(pace=Immediate(), video=TINY)
     async with service, client_of(service) as veo:
         result = await veo.text2video("a mug")
@@ -334,8 +336,8 @@ async def test_a_finished_video_is_downloaded(tmp_path: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_a_video_knows_its_task(tmp_path: Path) -> None:
-    """So a fresh URL can be had for it, hours after the old one expired. Where it is from makes a
-    video no other value."""
+    """So a fresh URL can be requested for it, hours after the old one expired. Two videos that
+    differ in nothing else are equal."""
     service = emulator(pace=Immediate(), video=TINY, wire=Wire(url_lifetime=60.0))
     async with service, client_of(service) as veo:
         result = await veo.text2video("a mug")
@@ -354,7 +356,7 @@ async def test_a_video_knows_its_task(tmp_path: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_a_video_without_an_address_is_not_downloaded(tmp_path: Path) -> None:
-    """The error names what is missing, before anything is asked."""
+    """The error names the missing URL, and no request is sent."""
     async with client(shop()) as veo:
         with pytest.raises(InvalidRequestError, match="video_url") as error:
             await veo.download(Video(id="video-1"), tmp_path / "video.mp4")
@@ -365,7 +367,7 @@ async def test_a_video_without_an_address_is_not_downloaded(tmp_path: Path) -> N
 
 @pytest.mark.asyncio
 async def test_a_file_that_is_gone_names_its_task(tmp_path: Path) -> None:
-    """The video stays paid for; the error says which task gives a fresh address."""
+    """The video stays paid for; the error names the task that gives a fresh URL."""
     service = emulator(pace=Immediate(), video=TINY)
     async with service, client_of(service) as veo:
         result = await veo.text2video("a mug")
@@ -379,7 +381,7 @@ async def test_a_file_that_is_gone_names_its_task(tmp_path: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_nothing_warns_in_a_whole_life() -> None:
-    """No coroutine is left unawaited and no resource open, whatever was refused on the way."""
+    """No coroutine is left unawaited and no resource open, also after refusals."""
     service = emulator(balance=1, pace=Seconds(mean=20.0))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -390,15 +392,10 @@ async def test_nothing_warns_in_a_whole_life() -> None:
     assert len(service.bill) == 1
 
 
-def test_the_root_exports_what_it_names() -> None:
-    """At most about thirty-five names, all of them there."""
-    assert all(hasattr(veo_async, name) for name in veo_async.__all__)
-    assert len(veo_async.__all__) <= 38
-
-
 @pytest.mark.asyncio
 async def test_a_submit_has_its_own_time() -> None:
-    """``submit(timeout=...)`` ends the wait to be accepted; what was not sent was not bought."""
+    """``submit(timeout=...)`` ends the wait for the acceptance; a request that was not sent was not
+    bought."""
     service = emulator(pace=Immediate())
     limit = RateLimit(in_flight=1)
 
@@ -419,17 +416,29 @@ async def test_a_submit_has_its_own_time() -> None:
         ("poll", "often"),
         ("retry", [1]),
         ("transport", object()),
+        ("callbacks", "https://app.example/veo"),
         ("timeout", True),
+        ("runtime", 7),
     ],
 )
 def test_options_of_another_kind_are_refused(field: str, wrong: object) -> None:
-    """What is no policy, transport or time is refused in our own words, before anything is sent."""
+    """A value of another kind is refused with the option's name, before anything is sent."""
     options: dict[str, Any] = {field: wrong}
 
     with pytest.raises(InvalidRequestError, match=field) as caught:
         VeoClient("any-token", **options)
 
     assert caught.value.field == field
+
+
+def test_the_options_of_a_client_show_no_secret() -> None:
+    """Neither the token nor the password of a proxy is in a repr, which a log may take."""
+    veo = VeoClient("any-token", proxy="http://user:open-sesame@127.0.0.1:3128")
+
+    shown = repr(veo) + repr(veo._options)
+
+    assert "any-token" not in shown
+    assert "open-sesame" not in shown
 
 
 @pytest.mark.asyncio
@@ -446,8 +455,8 @@ async def test_what_is_no_path_is_refused() -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("how", ["scope", "once", "twice"])
 async def test_a_cancelled_end_still_closes_everything(how: str) -> None:
-    """Whatever cancels the end of a client, no connection, poll or limit stays open behind it; a
-    second cancellation only does not wait for that."""
+    """After a cancelled `aclose` no connection, poll or limit stays open; a second cancellation
+    only does not wait for that."""
     service = emulator(pace=Seconds(mean=60))
     veo = client_of(service)
 
@@ -469,13 +478,13 @@ async def test_a_cancelled_end_still_closes_everything(how: str) -> None:
     await veo.aclose()
 
     assert veo._api._http.is_closed
-    assert veo._limiter._closed
+    assert veo._limiter.closed
     assert not other_tasks()
 
 
 @pytest.mark.asyncio
 async def test_an_end_that_is_cancelled_by_itself() -> None:
-    """``aclose`` that is cancelled while a submit settles goes on; the next one joins it."""
+    """``aclose`` that is cancelled while a submit settles continues; the next one joins it."""
     service = emulator(faults=[Fault(effect=Hang(at="accepted"), on="submit")])
     veo = client_of(service, retry=RetryPolicy(on_uncertain="raise"))
     submit = asyncio.create_task(veo.submit(TextToVideo(prompt="a mug")))
@@ -496,7 +505,7 @@ async def test_an_end_that_is_cancelled_by_itself() -> None:
 
 @pytest.mark.asyncio
 async def test_an_end_that_the_loop_cut_can_be_repeated() -> None:
-    """A closing task that was cancelled from outside is begun anew by the next ``aclose``."""
+    """After a closing task was cancelled from outside, the next ``aclose`` starts another one."""
     veo = VeoClient("any-token")
     first = asyncio.create_task(veo.aclose())
     await asyncio.sleep(0)

@@ -49,11 +49,12 @@ API_FACTS: dict[str, Any] = {
     "trace_id": TRACE,
     "body": {"error": {"code": "teapot"}},
 }
-WAIT_ON = f"go on waiting with veo.wait('{TASK}')"
+WAIT_ON = f"resume with veo.wait('{TASK}')"
 NOT_BOUGHT = "Nothing was bought"
 # What happened, whether money may have been spent, what to do next.
 CASES: list[tuple[VeoError, bool, str, str]] = [
-    (InvalidRequestError("x. Nothing was sent.", field="prompt"), False, "Nothing was sent", "x"),
+    (InvalidRequestError("x.", field="prompt"), False, "Nothing was sent.", "x"),
+    (InvalidRequestError("x.", field="key", advice="It was not sent."), False, "It was not", "x"),
     (MissingExtraError(feature="The demo", extra="cli"), False, "The demo", "pip install"),
     (ClientClosedError("Closed.", task_id=TASK, may_have_cost=True), True, "Closed.", "veo.wait("),
     (ClientClosedError("Closed; nothing was sent."), False, "nothing was sent", "Closed"),
@@ -120,7 +121,7 @@ def public_parent(cls: type[VeoError]) -> str | None:
 
 
 def drawn() -> list[tuple[str, str | None, str | None, str]]:
-    """Each class of the drawing: its name, its parent, its second base, and what follows."""
+    """Each class of the drawing: its name, its parent, its second base, and the text after it."""
     rows: list[tuple[str, str | None, str | None, str]] = []
     above: dict[int, str] = {}
     text = inspect.getdoc(errors) or ""
@@ -135,7 +136,7 @@ def drawn() -> list[tuple[str, str | None, str | None, str]]:
 
 
 def assert_same(copied: Any, error: VeoError) -> None:
-    """Two errors tell exactly the same."""
+    """Assert that two errors are equal in everything that a user can read."""
     assert type(copied) is type(error)
     assert copied.args == error.args
     assert vars(copied) == vars(error)
@@ -153,7 +154,7 @@ def test_drawing_shows_every_class_under_its_parent() -> None:
 
 
 def test_drawing_names_second_bases() -> None:
-    """What also is a ValueError, an ImportError or a TimeoutError is drawn so."""
+    """The drawing names a second base: ValueError, ImportError or TimeoutError."""
     builtin = (ValueError, ImportError, TimeoutError)
     expected = {
         name: base.__name__
@@ -232,7 +233,7 @@ def test_pickle_keeps_all(error: VeoError, protocol: int) -> None:
 @every_error
 @pytest.mark.parametrize("how", [copy.copy, copy.deepcopy], ids=["copy", "deepcopy"])
 def test_copy_keeps_all(error: VeoError, how: Callable[[VeoError], VeoError]) -> None:
-    """A copy has all attributes, and what is changed there leaves the original alone."""
+    """A copy has all attributes, and a change of the copy leaves the original alone."""
     copied = how(error)
 
     assert_same(copied, error)
@@ -273,12 +274,12 @@ def test_one_except_catches_all(error: VeoError) -> None:
     ],
 )
 def test_api_errors_show_the_facts_that_are_known(facts: dict[str, Any], text: str) -> None:
-    """The status, the code and the trace id are shown as far as the answer bore them."""
+    """The text has the status, the code and the trace id as far as the answer contained them."""
     assert str(APIError("No.", **facts)).startswith(f"{text} Nothing was bought")
 
 
 def test_failed_generation_shows_what_support_asks_for() -> None:
-    """The text of a failed generation bears the task id, the code and the trace id."""
+    """The text of a failed generation contains the task id, the code and the trace id."""
     error = GenerationFailedError("It broke.", task_id=TASK, code="api_error", trace_id=TRACE)
 
     assert f"(code api_error, task_id {TASK}, trace_id {TRACE})" in str(error)

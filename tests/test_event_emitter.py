@@ -47,7 +47,7 @@ FAILURE = GenerationFailedError("no", task_id="t", code=None, trace_id="tr", vid
 def test_verdicts(
     verdict: Verdict, name: str, ids: tuple[str | None, str | None], own: dict[str, Any]
 ) -> None:
-    """Each verdict is an event that says of what it speaks, and how long the POST took."""
+    """Each verdict is an event that names its video and has the duration of the POST."""
     event = event_of_verdict(CONTEXT, verdict, at=102.5)
 
     assert event.name == name
@@ -58,7 +58,7 @@ def test_verdicts(
 
 
 def test_ends() -> None:
-    """The end of a task bears its result or its error, and the time since its submit."""
+    """The end of a task has its result or its error, and the time since its submit."""
     finished = event_of_end(CONTEXT, "t", TaskStatus("succeeded", RESULT), at=160.0)
     failed = event_of_end(CONTEXT, "t", TaskStatus("failed", error=FAILURE), at=160.0)
 
@@ -69,24 +69,25 @@ def test_ends() -> None:
 
 
 def test_unknown_origins() -> None:
-    """Of a task that was submitted elsewhere only its id is known; no time is made up for it."""
+    """The id is all that is known of a task that was submitted elsewhere; no time is made up for
+    it."""
     event = event_of_end(UNKNOWN, "t", TaskStatus("succeeded", RESULT), at=160.0)
 
     assert (event.key, event.action, event.task_id, event.seconds) == (None, None, "t", None)
 
 
 def test_a_clock_that_was_set_back() -> None:
-    """No time is negative, whatever an earlier run's clock said."""
+    """No time is negative, also if the clock of an earlier run was ahead."""
     assert CONTEXT.age(99.0) == 0.0
 
 
 async def coroutine(event: events.Event) -> None:
-    """What nobody would await."""
+    """A listener that would have to be awaited."""
 
 
 @pytest.mark.parametrize("listener", [coroutine, "print", 3])
 def test_listeners_that_cannot_be(listener: object) -> None:
-    """What cannot be called, or would have to be awaited, is refused at once."""
+    """A listener that cannot be called, or would have to be awaited, is refused at once."""
     with pytest.raises(InvalidRequestError) as caught:
         read_listener(listener)
 
@@ -94,7 +95,7 @@ def test_listeners_that_cannot_be(listener: object) -> None:
 
 
 def test_listeners() -> None:
-    """Any plain callable of one event listens; nobody need."""
+    """Any plain callable of one event can listen; ``None`` is no listener."""
     put = asyncio.Queue[events.Event]().put_nowait
 
     assert read_listener(put) is put
@@ -102,7 +103,7 @@ def test_listeners() -> None:
 
 
 def test_an_emitter_without_a_listener_is_false() -> None:
-    """So that nobody builds an event for nobody; one that is emitted all the same goes nowhere."""
+    """So no event is built without a listener; one that is emitted nevertheless is dropped."""
     emitter = EventEmitter()
 
     emitter.emit(events.Throttled(at=0.0, seconds=1.0))

@@ -34,13 +34,13 @@ def client(of: Emulator, on_event: Listener, **options: object) -> VeoClient:
 
 
 def names(heard: list[Event]) -> list[str]:
-    """What was heard."""
+    """The names of the events."""
     return [event.name for event in heard]
 
 
 @pytest.mark.asyncio
 async def test_one_video(tmp_path: Path) -> None:
-    """A single call tells of its submit, the answer, the end and the file, each with its ids."""
+    """A single call emits its submit, the answer, the end and the file, each with its ids."""
     heard: list[Event] = []
     async with service() as veo_service, client(veo_service, heard.append) as veo:
         result = await veo.text2video("a mug")
@@ -66,7 +66,7 @@ async def test_one_video(tmp_path: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_batch(tmp_path: Path) -> None:
-    """In a batch each event bears its item's key, from its beginning to its end."""
+    """In a batch each event has its item's key, from its beginning to its end."""
     heard: list[Event] = []
     requests = [("one", TextToVideo(prompt="1")), ("two", TextToVideo(prompt="2"))]
     async with (
@@ -100,7 +100,7 @@ async def test_batch(tmp_path: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_resumed_batch(tmp_path: Path) -> None:
-    """A later run tells how it begins each item, and measures a task from its submit."""
+    """A later run emits the first step of each item, and measures a task from its submit."""
     heard: list[Event] = []
     requests = [("one", TextToVideo(prompt="1"))]
     async with service() as veo_service:
@@ -127,7 +127,8 @@ async def test_resumed_batch(tmp_path: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_troubles() -> None:
-    """What was not sent, refused, lost and found, or failed is told as such."""
+    """A POST that is not sent, refused, or lost and found, and a failed task, have events of their
+    own."""
     heard: list[Event] = []
     faults = [
         Fault(effect=Refuse(), nth=1),  # so that no other rule sees this call
@@ -151,7 +152,7 @@ async def test_troubles() -> None:
 
 @pytest.mark.asyncio
 async def test_absent() -> None:
-    """A lost submit that bought nothing is told as absent, and then the next submit."""
+    """A lost submit that bought nothing is emitted as absent, before the next submit."""
     heard: list[Event] = []
     fault = Fault(effect=Drop(at="read"), nth=2)
     async with service(fault) as veo_service, client(veo_service, heard.append) as veo:
@@ -186,7 +187,7 @@ async def test_absent_from_an_earlier_run(tmp_path: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_a_task_is_told_once() -> None:
-    """However many wait for one task, its end is told once."""
+    """If many wait for one task, its end is emitted once."""
     heard: list[Event] = []
     async with service() as veo_service, client(veo_service, heard.append) as veo:
         task = await veo.submit(TextToVideo(prompt="a mug"))
@@ -198,7 +199,7 @@ async def test_a_task_is_told_once() -> None:
 
 @pytest.mark.asyncio
 async def test_a_synchronous_answer() -> None:
-    """An answer that bears the result tells of both, the acceptance first."""
+    """An answer with the result emits both events, the acceptance first."""
     heard: list[Event] = []
     async with service() as veo_service, client(veo_service, heard.append, mode="sync") as veo:
         await veo.text2video("a mug")
@@ -211,7 +212,7 @@ async def test_a_synchronous_answer() -> None:
 async def test_a_listener_that_raises(
     raised: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What a listener raises is logged once, and nobody else notices."""
+    """An exception of a listener is logged once, and changes nothing else."""
 
     def on_event(event: Event) -> None:
         raise raised

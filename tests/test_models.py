@@ -176,7 +176,7 @@ def test_unknown_model_passes(model: str) -> None:
 
 @pytest.mark.parametrize("urls", [[IMAGE], (IMAGE,), iter([IMAGE])], ids=["list", "tuple", "iter"])
 def test_image_urls_may_be_any_iterable(urls: Any) -> None:
-    """However the URLs are handed over, the request is the same and can be a key."""
+    """Any iterable of the URLs gives the same request, which can be a key."""
     request = ImageToVideo(prompt="a", image_urls=urls)
 
     assert request == ImageToVideo(prompt="a", image_urls=[IMAGE])
@@ -245,7 +245,8 @@ def test_requests_are_frozen() -> None:
     ],
 )
 def test_a_copy_is_as_valid_as_its_original(update: dict[str, Any], field: str) -> None:
-    """What a copy changes is checked as on construction; what was not chosen stays unchosen."""
+    """A changed field of a copy is checked as on construction; an option that was not chosen stays
+    so."""
     first = ImageToVideo(prompt="a", image_urls=[IMAGE])
 
     other = first.model_copy(update={"prompt": "b"})
@@ -259,7 +260,7 @@ def test_a_copy_is_as_valid_as_its_original(update: dict[str, Any], field: str) 
 
 
 def test_extra_body_is_a_copy_of_plain_json() -> None:
-    """What the caller changes later inside of ``extra_body`` is not sent unchecked."""
+    """A later change inside of the caller's ``extra_body`` is not sent unchecked."""
     inner = {"fps": 24}
     request = TextToVideo(prompt="a", extra_body={"camera": inner, "sizes": (1, 2)})
 
@@ -295,7 +296,7 @@ def test_extra_body_sets_nothing_twice(
     "extra_body", [{"seed": 7}, {"aspect_ratio": "21:9"}, {"model": "veo99"}, {"x": None}]
 )
 def test_extra_body_carries_what_the_vendor_adds(extra_body: dict[str, Any]) -> None:
-    """New fields, and values that are not known here, go by ``extra_body``."""
+    """``extra_body`` takes new fields, and values that this version does not know."""
     assert TextToVideo(prompt="a", extra_body=extra_body).extra_body == extra_body
 
 
@@ -316,8 +317,8 @@ def test_requests_survive_pickling(request_: VideoRequest) -> None:
 
 
 def test_naive_times_are_the_services() -> None:
-    """The vendor's tasks guide shows one task with a Unix time and with a naive text: the text
-    is 8 hours ahead of UTC, and tells the time just after the task was created."""
+    """The vendor's tasks guide shows one task with a Unix time and with a naive text: the text is 8
+    hours ahead of UTC, at a time just after the task was created."""
     record = TaskRecord.model_validate({"created_at": 1753435158.509})
     video = Video.model_validate({"created_at": "2025-07-25 17:19:20"})
 
@@ -353,7 +354,7 @@ def test_naive_times_are_the_services() -> None:
     ],
 )
 def test_times_are_aware_or_absent(value: object, expected: datetime | None) -> None:
-    """A time is aware whatever the wire says; what is no time reads as ``None``."""
+    """Every time is aware; a value that is no time reads as ``None``."""
     video = Video.model_validate({"created_at": value})
 
     assert video.created_at == expected
@@ -363,7 +364,7 @@ def test_times_are_aware_or_absent(value: object, expected: datetime | None) -> 
 @bounded
 @given(values | st.datetimes(timezones=st.none() | st.just(timezone(timedelta(hours=-12)))))
 def test_every_time_can_be_converted(value: object) -> None:
-    """Whatever was read as a time can be compared with and converted to any zone."""
+    """A value that was read as a time can be compared with others and converted to any zone."""
     moment = Video.model_validate({"created_at": value}).created_at
 
     assert moment is None or moment.astimezone(timezone(timedelta(hours=14))) == moment
@@ -373,7 +374,7 @@ def test_every_time_can_be_converted(value: object) -> None:
 
 
 def test_unknown_fields_survive() -> None:
-    """What the vendor adds stays readable, also under names that Python has uses for."""
+    """A field that the vendor adds stays readable, also under a name that Python uses."""
     fields = {"elapsed": 146.5, "_id": "m", "self": 1, "model_dump": 2, "__class__": 3, "": 4}
 
     record = TaskRecord.model_validate({"id": TASK, **fields})
@@ -418,8 +419,8 @@ def test_unfit_fields_read_as_none(field: str, value: object, expected: str | No
     ],
 )
 def test_data_is_a_list_or_an_object(data: object, ids: list[str]) -> None:
-    """``data`` is a list in every example and an object in the OpenAPI document; both are read,
-    and what is no entry is passed over."""
+    """``data`` is a list in every example and an object in the OpenAPI document; both are read, and
+    a value that is no entry is passed over."""
     generation = Generation.model_validate({"data": data})
 
     assert [video.id for video in generation.data] == ids
@@ -440,7 +441,7 @@ def test_video_is_the_first_that_has_a_file() -> None:
 
 @pytest.mark.parametrize("data", [[], [{"id": "a"}], [{"video_url": ""}]])
 def test_generation_without_a_file_says_so(data: object) -> None:
-    """Where there is no file, asking for it is an error of ours, which no loop swallows."""
+    """Without a file, asking for it raises an error of ours, which no loop swallows."""
     generation = Generation.model_validate({"data": data})
 
     with pytest.raises(InvalidRequestError, match="no video_url"):
@@ -467,7 +468,7 @@ def test_results_are_frozen_and_survive_pickling() -> None:
     ],
 )
 def test_notebooks_show_the_player_and_run_nothing(url: str | None, shown: str) -> None:
-    """A notebook shows the player; what the service says is escaped, and only http(s) is played."""
+    """A notebook shows the player; the service's texts are escaped, and only http(s) is played."""
     video = Video.model_validate({"video_url": url, "state": "<script>"})
 
     html = video._repr_html_()
@@ -493,7 +494,7 @@ def test_any_value_makes_a_result_that_can_be_shown(value: object) -> None:
 
 
 def test_record_says_how_the_task_stands() -> None:
-    """A record is pending until its ``response`` was understood to mean something else."""
+    """A record is pending until its ``response`` was decoded as something else."""
     record = TaskRecord.model_validate({"id": TASK})
     error = GenerationFailedError("It broke.", task_id=TASK)
 
@@ -503,7 +504,7 @@ def test_record_says_how_the_task_stands() -> None:
 
 
 def test_outcomes_and_unsettled_submits_are_values() -> None:
-    """What became of a request is a frozen value with its request."""
+    """The outcome of a request is a frozen value with its request."""
     request = TextToVideo(prompt="a")
 
     outcome = Outcome(key="k", request=request)
@@ -517,7 +518,7 @@ def test_outcomes_and_unsettled_submits_are_values() -> None:
 
 
 def presented(**changed: Any) -> dict[str, Any]:
-    """The dictionary of an outcome that nothing is known of but its request."""
+    """The dictionary of an outcome of which only the request is known."""
     unknown = ("task_id", "trace_id", "created_at", "finished_at", "error")
     asked = {"action": "text2video", "model": DEFAULT_MODEL, "prompt": "a"}
     fields = {"key": "k", "state": "succeeded", **asked, "videos": [], "files": []}
@@ -584,10 +585,14 @@ LATE = WaitTimeoutError("It is late.", task_id=TASK)
             },
         ),
         (
-            Outcome("k", TextToVideo(prompt="a"), error=InvalidRequestError("no")),
+            Outcome("k", TextToVideo(prompt="a"), error=InvalidRequestError("No.")),
             {
                 "state": "failed",
-                "error": {"type": "InvalidRequestError", "message": "no", "may_have_cost": False},
+                "error": {
+                    "type": "InvalidRequestError",
+                    "message": "No. Nothing was sent.",
+                    "may_have_cost": False,
+                },
             },
         ),
     ],
@@ -603,7 +608,7 @@ def test_an_outcome_as_a_dictionary(outcome: Outcome, fields: dict[str, Any]) ->
 
 
 def test_titles() -> None:
-    """The title of a request is what a person reads of it: its prompt, or the id of its video."""
+    """The title of a request is its prompt, or the id of its video: the text for a person."""
     image = ImageToVideo(prompt="a mug", image_urls=[IMAGE])
 
     assert (TextToVideo(prompt="a").title, image.title) == ("a", "a mug")

@@ -1,4 +1,4 @@
-"""What a notebook shows: players and tables, and never anything that runs."""
+"""Notebooks show players and tables, and never run anything."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ def shape(html: str) -> list[str]:
 
 @pytest.mark.parametrize("url", [URL, URL.replace("https", "HTTP"), "https://a/?x=\"'<script>"])
 def test_a_video_is_a_player(url: str) -> None:
-    """Of its address, which stays inside of its attribute."""
+    """The player has the video's URL, which stays inside of its attribute."""
     assert shape(Video(video_url=url)._repr_html_()) == ["video", "/video"]
 
 
 @pytest.mark.parametrize("url", [None, "", "javascript:alert(1)", "data:text/html,x", "//a/b"])
 def test_what_cannot_be_played_is_text(url: str | None) -> None:
-    """Also a result that holds nothing else, or nothing at all."""
+    """A video that cannot be played is text, and so is a result with nothing else, or with
+    nothing."""
     for shown in (Video(video_url=url, state=HOSTILE), result(url), result()):
         html = shown._repr_html_()
         assert html
@@ -45,8 +46,8 @@ def test_a_result_is_its_players() -> None:
 
 
 def test_outcomes_are_a_table() -> None:
-    """With a row for each: how it stands, what was asked for, and its player or its reason, as
-    text. It is still a list."""
+    """The table has a row for each: its state, the request, and its player or its error, as text.
+    It is still a list."""
     asked = TextToVideo(prompt=HOSTILE[:-1], model="<b>")
     error = SubmissionUncertainError(HOSTILE, request=asked, sent_at=NOW, trace_id=None)
     outcomes = Outcomes(

@@ -1,10 +1,13 @@
-"""What users install: complete, nothing beside it, and usable with the three dependencies alone."""
+"""The package that users install is complete, has nothing beside it, and works with three
+dependencies."""
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import os
+import pickle
 import subprocess
 import sys
 import venv
@@ -15,9 +18,10 @@ import pytest
 
 import veo_async
 from tests.support.dist import complaints
+from tests.support.doors import DOORS
+from veo_async import models
 
 ROOT = Path(__file__).parent.parent
-DOORS = ["veo_async", "veo_async.callbacks", "veo_async.gallery", "veo_async.testing"]
 ALONE = """
 import importlib.util, sys, veo_async
 assert all(hasattr(veo_async, name) for name in veo_async.__all__)
@@ -51,7 +55,7 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def public(module: ModuleType) -> set[str]:
-    """Return the names that a module shows, its submodules apart."""
+    """Return the public names of a module, its submodules apart."""
     return {
         name
         for name, value in vars(module).items()
@@ -67,7 +71,7 @@ def test_the_packages_hold_what_they_should(dist: Path) -> None:
 
 @pytest.mark.slow
 def test_the_wheel_works_with_its_three_dependencies_alone(dist: Path, tmp_path: Path) -> None:
-    """Without extras the package imports, and whatever needs one says which to install."""
+    """Without extras the package imports, and a feature that needs one says which to install."""
     venv.create(tmp_path / "venv", with_pip=False)
     bin_ = tmp_path / "venv" / "bin"
     (wheel,) = dist.glob("*.whl")
@@ -84,37 +88,70 @@ def test_the_wheel_works_with_its_three_dependencies_alone(dist: Path, tmp_path:
 
 
 def test_all_names_are_public_and_all_public_names_are_named() -> None:
-    """``__all__`` is sorted and equals what the root shows once each of its names was asked for:
-    nothing leaks, nothing is forgotten."""
+    """``__all__`` is sorted and equals the public names of the root once each of them was read:
+    nothing leaks, and nothing is forgotten."""
     assert all(hasattr(veo_async, name) for name in veo_async.__all__)
     assert veo_async.__all__ == sorted(veo_async.__all__)
     assert set(veo_async.__all__) == public(veo_async)
 
 
 def test_the_root_has_no_other_names() -> None:
-    """What is not public is no attribute, also when it is asked for; ``dir`` shows what is."""
+    """A private name is no attribute, also if it is asked for; ``dir`` shows the public ones."""
     with pytest.raises(AttributeError, match="has no attribute 'httpx'"):
         veo_async.httpx  # noqa: B018 - asking is the test
     assert set(veo_async.__all__) <= set(dir(veo_async))
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_every_public_name_is_explained(door: str) -> None:
-    """Whatever a user can import has a docstring, and so has each of its public methods."""
-    module = importlib.import_module(door)
-    things = {name: getattr(module, name) for name in module.__all__}
-    things |= {
-        f"{name}.{member}": value
-        for name, thing in things.items()
-        if inspect.isclass(thing)
-        for member, value in vars(thing).items()
-        if not member.startswith("_") and (inspect.isfunction(value) or isinstance(value, property))
+def test_the_root_is_small() -> None:
+    """A newcomer can read its names at once; the rest is in a module of its subject."""
+    assert len(veo_async.__all__) <= 40
+
+
+def test_type_checkers_see_the_same_names() -> None:
+    """The imports for type checkers and the table for the interpreter are equal."""
+    tree = ast.parse(Path(veo_async.__file__).read_text("utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+
+    seen = {
+        name: node.module for node in imports for name in (alias.asname for alias in node.names)
     }
 
-    silent = [
-        name
-        for name, thing in things.items()
-        if (callable(thing) or isinstance(thing, property)) and not inspect.getdoc(thing)
+    assert len(imports) == len(block.body)
+    assert seen == veo_async._HOMES
+
+
+def test_types_of_arguments_and_results_are_public() -> None:
+    """An annotation can name everything that the client takes and returns."""
+    for name in ("Batch", "Outcome", "Task", "TaskRecord", "Tasks", "Unsettled", "VideoRequest"):
+        assert name in veo_async.__all__
+    for name in ("Action", "AspectRatio", "OutcomeState", "Outcomes", "Preview", "Resolution"):
+        assert name in models.__all__
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_public_classes_name_a_public_module(door: str) -> None:
+    """A traceback, a log line and a pickle name a class by a module that stays where it is."""
+    module = importlib.import_module(door)
+    classes = [
+        value
+        for value in (getattr(module, name) for name in module.__all__)
+        if inspect.isclass(value)
     ]
 
-    assert silent == []
+    for cls in classes:
+        assert cls.__module__ in DOORS
+        assert cls.__qualname__ in importlib.import_module(cls.__module__).__all__
+        assert pickle.loads(pickle.dumps(cls)) is cls
+
+
+def test_a_class_has_its_public_module_from_the_beginning() -> None:
+    """The module is the public one also if nobody imported the class from the root."""
+    script = """
+from veo_async._client import VeoClient
+veo = VeoClient("any-token")
+print(type(veo).__module__, type(veo.tasks).__module__, type(veo.batch([])).__module__)
+"""
+    ran = run(sys.executable, "-c", script)
+
+    assert (ran.stdout.split(), ran.stderr) == (["veo_async"] * 3, "")

@@ -50,7 +50,7 @@ NAN, INF = float("nan"), float("inf")
 def test_impossible_option_is_named(
     policy: Callable[..., BaseModel], field: str, values: list[Any]
 ) -> None:
-    """A policy refuses on construction what cannot be, and names the option."""
+    """A policy refuses an impossible value on construction, and names the option."""
     for value in values:
         with pytest.raises(InvalidRequestError, match=field) as caught:
             policy(**{field: value})
@@ -73,7 +73,7 @@ def test_policies_that_differ_are_not_equal() -> None:
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_policies_print_all_their_fields(policy: type[BaseModel]) -> None:
-    """What a policy prints can be read and typed again: every field with its value."""
+    """The text of a policy can be read and typed again: every field with its value."""
     shown = repr(policy())
 
     for name in policy.model_fields:

@@ -51,7 +51,7 @@ def small_emulator() -> Emulator:
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """The service on a port, in a thread of its own, where the environment says that it is."""
+    """The service on a port, in a thread of its own; the environment names its address."""
     emulator, ready, ended = small_emulator(), Event(), Event()
 
     async def serve() -> None:
@@ -70,7 +70,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
 
 
 class Quick(veo_async.PollPolicy):
-    """Looks more often than is polite to a service that works for minutes."""
+    """Polls more often than is polite to a service that works for minutes."""
 
     first: float = 0.05
     min_interval: float = 0.05
@@ -105,8 +105,9 @@ def serving(listener: socket.socket, app: ASGIApp) -> Iterator[None]:
 
 @pytest.mark.slow
 def test_the_fastapi_application(service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is whole, has at most thirty lines, is the example that the tests hold, and hears of its
-    videos by callbacks: with polls alone the result would be there twenty seconds later."""
+    """The application is whole, has at most thirty lines, is the example that the tests contain,
+    and is notified of its videos by
+    callbacks: with polls alone the result would come twenty seconds later."""
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     monkeypatch.setenv("PUBLIC_URL", url)

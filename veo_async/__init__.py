@@ -6,10 +6,10 @@
         result = await veo.text2video("A coffee mug on a marble counter", model="veo3-fast")
         await veo.download(result.video, "mug.mp4")
 
-A generation costs money and takes minutes, so a submit that may have been accepted is never
-blindly sent again, a submit that has begun is never cut, and a wait that ends early says how to
-go on. `veo_async.errors` has a class for each code of the service, and `veo_async.testing` the
-service itself for use offline.
+A generation costs money and takes minutes. So a submit that may have been accepted is never
+blindly sent again, a POST that has begun is never aborted, and the error of a wait that ends early
+says how to resume. `veo_async.errors` has a class for each error code of the service.
+`veo_async.testing` has the service itself, for use offline.
 """
 
 from __future__ import annotations
@@ -18,83 +18,70 @@ import importlib as _importlib
 import typing as _typing
 
 if _typing.TYPE_CHECKING:
-    from ._client import Task, VeoClient
-    from .errors import (
-        AccountError,
-        APIError,
-        BadRequestError,
-        ClientClosedError,
-        ConnectionFailedError,
-        ContentRefusedError,
-        DownloadError,
-        GenerationFailedError,
-        InsufficientBalanceError,
-        InvalidRequestError,
-        JournalError,
-        MissingExtraError,
-        PollingError,
-        RateLimitError,
-        ServerError,
-        SubmissionUncertainError,
-        TaskNotFoundError,
-        UndecodableReplyError,
-        VeoError,
-        WaitTimeoutError,
-    )
-    from .models import (
-        Generation,
-        Get1080p,
-        ImageToVideo,
-        IngredientsToVideo,
-        Outcome,
-        TaskRecord,
-        TextToVideo,
-        Unsettled,
-        Video,
-        VideoRequest,
-    )
-    from .policies import PollPolicy, RateLimit, RetryPolicy
+    from ._batch.batch import Batch as Batch
+    from ._client import Task as Task
+    from ._client import VeoClient as VeoClient
+    from ._tracking.task_list import Tasks as Tasks
+    from .errors import AccountError as AccountError
+    from .errors import APIError as APIError
+    from .errors import BadRequestError as BadRequestError
+    from .errors import ClientClosedError as ClientClosedError
+    from .errors import ConnectionFailedError as ConnectionFailedError
+    from .errors import ContentRefusedError as ContentRefusedError
+    from .errors import DownloadError as DownloadError
+    from .errors import GenerationFailedError as GenerationFailedError
+    from .errors import InsufficientBalanceError as InsufficientBalanceError
+    from .errors import InvalidRequestError as InvalidRequestError
+    from .errors import JournalError as JournalError
+    from .errors import MissingExtraError as MissingExtraError
+    from .errors import PollingError as PollingError
+    from .errors import RateLimitError as RateLimitError
+    from .errors import ServerError as ServerError
+    from .errors import SubmissionUncertainError as SubmissionUncertainError
+    from .errors import TaskNotFoundError as TaskNotFoundError
+    from .errors import UndecodableReplyError as UndecodableReplyError
+    from .errors import VeoError as VeoError
+    from .errors import WaitTimeoutError as WaitTimeoutError
+    from .models import Generation as Generation
+    from .models import Get1080p as Get1080p
+    from .models import ImageToVideo as ImageToVideo
+    from .models import IngredientsToVideo as IngredientsToVideo
+    from .models import Outcome as Outcome
+    from .models import TaskRecord as TaskRecord
+    from .models import TextToVideo as TextToVideo
+    from .models import Unsettled as Unsettled
+    from .models import Video as Video
+    from .models import VideoRequest as VideoRequest
+    from .policies import PollPolicy as PollPolicy
+    from .policies import RateLimit as RateLimit
+    from .policies import RetryPolicy as RetryPolicy
 
-__all__ = [
-    "APIError",
-    "AccountError",
-    "BadRequestError",
-    "ClientClosedError",
-    "ConnectionFailedError",
-    "ContentRefusedError",
-    "DownloadError",
-    "Generation",
-    "GenerationFailedError",
-    "Get1080p",
-    "ImageToVideo",
-    "IngredientsToVideo",
-    "InsufficientBalanceError",
-    "InvalidRequestError",
-    "JournalError",
-    "MissingExtraError",
-    "Outcome",
-    "PollPolicy",
-    "PollingError",
-    "RateLimit",
-    "RateLimitError",
-    "RetryPolicy",
-    "ServerError",
-    "SubmissionUncertainError",
-    "Task",
-    "TaskNotFoundError",
-    "TaskRecord",
-    "TextToVideo",
-    "UndecodableReplyError",
-    "Unsettled",
-    "VeoClient",
-    "VeoError",
-    "Video",
-    "VideoRequest",
-    "WaitTimeoutError",
-]
-
-_HOMES = {
+_NAMES = {
+    "_batch.batch": ("Batch",),
     "_client": ("Task", "VeoClient"),
+    "_tracking.task_list": ("Tasks",),
+    "errors": (
+        "APIError",
+        "AccountError",
+        "BadRequestError",
+        "ClientClosedError",
+        "ConnectionFailedError",
+        "ContentRefusedError",
+        "DownloadError",
+        "GenerationFailedError",
+        "InsufficientBalanceError",
+        "InvalidRequestError",
+        "JournalError",
+        "MissingExtraError",
+        "PollingError",
+        "RateLimitError",
+        "ServerError",
+        "SubmissionUncertainError",
+        "TaskNotFoundError",
+        "UndecodableReplyError",
+        "VeoError",
+        "WaitTimeoutError",
+    ),
     "models": (
         "Generation",
         "Get1080p",
@@ -109,15 +96,18 @@ _HOMES = {
     ),
     "policies": ("PollPolicy", "RateLimit", "RetryPolicy"),
 }
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
+_HOMES = dict(sorted((name, home) for home, names in _NAMES.items() for name in names))
+
+# Type checkers cannot read this: for them the imports above export each name "as" itself.
+__all__ = list(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> _typing.Any:
-    # On demand, since httpx and pydantic take a third of a second to import, and the command
-    # line's help needs neither.
-    if name not in __all__:
+    # On demand: httpx and pydantic take a third of a second to import, and the command line's
+    # help needs neither.
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(_importlib.import_module(f"{__name__}.{_HOME.get(name, 'errors')}"), name)
+    value = getattr(_importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 

@@ -1,32 +1,33 @@
-"""The face: `VeoClient` and `Task`."""
+"""The face: `VeoClient` and `Task`. It wires the parts and holds the docstrings that users read."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from contextvars import Context
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypedDict
 
 import anyio
 import httpx
 
 from ._base.runtime import Runtime
-from ._base.urls import read_base_url
+from ._base.urls import Address, read_base_url
 from ._batch.batch import Batch, run_all
 from ._batch.options import BatchDeps, Options
-from ._batch.run import Asked
+from ._batch.reader import Asked
 from ._batch.stages import MANY
 from ._downloads.downloader import Downloads
 from ._events import EventEmitter
+from ._limits.admission import Admission
 from ._limits.limiter import Limiter
 from ._reconcile.reconciler import Reconciler
-from ._reconcile.window import LostSubmit
 from ._submit.callback_router import CallbackRouter
 from ._submit.post import Post
 from ._submit.submitter import Submitter
@@ -42,6 +43,7 @@ from ._wire.arguments import (
     read_listener,
     read_mode,
     read_no_hold,
+    read_optional,
     read_request,
     read_source,
     read_timeout,
@@ -49,7 +51,6 @@ from ._wire.arguments import (
 )
 from ._wire.http import API
 from .callbacks import Callbacks
-from .errors import GenerationFailedError
 from .events import Downloaded, Listener
 from .models import (
     DEFAULT_MODEL,
@@ -72,40 +73,101 @@ from .policies import PollPolicy, RateLimit, RetryPolicy
 __all__ = ["Batch", "Task", "VeoClient"]
 
 Timeout = float | timedelta | None
-_Renew = Callable[[TrackedTask], TrackedTask]
-_Wait = Callable[[TrackedTask, Timeout], Awaitable[Generation]]
-_Look = Callable[[TrackedTask], Awaitable[TaskRecord]]
+
+
+class _Network(TypedDict):
+    """The connection to the service and to the files, as httpx takes it."""
+
+    transport: httpx.AsyncBaseTransport | None
+    proxy: httpx.Proxy | httpx.URL | str | None
+    verify: ssl.SSLContext | str | bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    """The options of a client, after they were checked."""
+
+    token: str = field(repr=False)
+    address: Address
+    listener: Listener | None
+    limit: RateLimit
+    poll: PollPolicy
+    retry: RetryPolicy
+    network: _Network = field(repr=False)  # a proxy's address may hold a password
+    mode: str
+    callbacks: Callbacks | None
+    timeout: float
+    runtime: Runtime
 
 
 class Task:
-    """A task that the service accepted. It goes on there whatever happens here.
+    """A task that the service accepted. It continues there if this process ends.
+
+    ::
+
+        task = await veo.submit(TextToVideo(prompt="A coffee mug on a marble counter"))
+        print(task.id)  # another process can resume: await veo.wait(task_id)
+        result = await task.result(timeout=600)
 
     Attributes:
-        id: the service's id; `VeoClient.wait` takes it, in any process. It is empty only for a
-            finished result that the service answered without one.
+        id: the service's id, which `VeoClient.wait` takes in any process. It is empty only if the
+            service answered with a finished result that has none.
     """
 
-    def __init__(self, tracked: TrackedTask, *, renew: _Renew, wait: _Wait, look: _Look) -> None:
+    __module__ = "veo_async"
+
+    def __init__(self, client: VeoClient, tracked: TrackedTask) -> None:
+        self._client = client
         self._tracked = tracked
-        self._renew = renew
-        self._wait = wait
-        self._look = look
         self.id = tracked.task_id
 
     @property
     def state(self) -> State:
-        """How the task stood when it was last seen; nothing is asked for this."""
+        """The task's state in the last answer about it. Reading it sends no request."""
         return self._tracked.status.state
 
     async def result(self, timeout: Timeout = None) -> Generation:
-        """Wait for the result: see `VeoClient.wait`. Once there is one, it is had at once."""
-        self._tracked = self._renew(self._tracked)
-        return await self._wait(self._tracked, timeout)
+        """Wait for the result. Returns immediately if the task has already finished.
+
+        A timeout or a cancellation ends the wait only: the task continues at the service, and
+        `result` may be called again.
+
+        Args:
+            timeout: seconds to wait; by default the client's.
+
+        Returns:
+            The result. ``result.video`` is its video, which `VeoClient.download` saves.
+
+        Raises:
+            InvalidRequestError: ``timeout`` is negative or no number.
+            GenerationFailedError: the service failed the task.
+            WaitTimeoutError: the time is over; call `result` again to resume.
+            PollingError: too many polls failed in a row; call `result` again to resume.
+            TaskNotFoundError: the service does not know the task.
+            APIError: the account needs attention; the task stays paid for.
+            ClientClosedError: the client was closed; resume with another one and ``veo.wait(id)``.
+        """
+        self._tracked = self._client._tracker.renew(self._tracked)
+        return await self._client._await_end(self._tracked, timeout)
 
     async def refresh(self) -> TaskRecord:
-        """Ask the service now how the task stands, and remember it."""
-        self._tracked = self._renew(self._tracked)
-        return await self._look(self._tracked)
+        """Poll the task once, now, and remember its state.
+
+        Returns:
+            The service's record of the task.
+
+        Raises:
+            InvalidRequestError: the task has no id.
+            TaskNotFoundError: the service does not know the task.
+            APIError: the service refused to answer.
+            RateLimitError: the service answered 429, also to the retries.
+            ConnectionFailedError: the service could not be reached.
+            ClientClosedError: the client was closed.
+        """
+        self._tracked = self._client._tracker.renew(self._tracked)
+        record = await self._client.tasks.retrieve(self.id)
+        self._client._tracker.apply_record(self._tracked, record)
+        return record
 
     def __repr__(self) -> str:
         return f"Task(id={self.id!r}, state={self.state!r})"
@@ -114,35 +176,49 @@ class Task:
 class VeoClient:
     """A client for the Veo Videos Generation API, for one event loop.
 
-    Use it with ``async with``, or without and ``await veo.aclose()`` at the end. It holds no task
-    group and no cancel scope, so a fixture or a web framework's lifespan may own it.
+    ::
+
+        async with VeoClient() as veo:  # the token comes from ACEDATACLOUD_API_TOKEN
+            result = await veo.text2video("A coffee mug on a marble counter")
+            await veo.download(result.video, "mug.mp4")
+
+    Without ``async with``, call ``await veo.aclose()`` at the end. The client holds no task group
+    and no cancel scope, so a fixture or a web framework's lifespan may own it. All times are
+    seconds, as a number or a ``timedelta``.
 
     Args:
-        api_token: the API token; without one the environment variable
-            ``ACEDATACLOUD_API_TOKEN`` is read.
-        base_url: the API's address; without one ``ACEDATACLOUD_API_BASE_URL`` is read, then
-            ``https://api.acedata.cloud`` is used. It must be https unless it is this machine.
+        api_token: the API token; by default the environment variable ``ACEDATACLOUD_API_TOKEN``.
+        base_url: the API's address; by default the environment variable
+            ``ACEDATACLOUD_API_BASE_URL``, else ``https://api.acedata.cloud``. It must be https
+            unless it leads to this machine.
         mode: ``"async"`` submits and polls. ``"sync"`` holds each connection until its video is
             ready, as the API guide's basic usage does.
-        rate_limit: how much is asked of the service at once.
-        poll: when to look how the tasks stand.
-        retry: what follows a submit that was not accepted.
-        callbacks: where the service calls when a video is ready, so that polls become a safety
-            net; see `veo_async.callbacks`. A request with a ``callback_url`` of its own keeps it.
-        transport: any ``httpx.AsyncBaseTransport``, for tests, the emulator, or
-            ``httpx_aiohttp.AiohttpTransport``. The client closes it. Without one, the environment's
-            proxies and CA bundles are honoured.
+        rate_limit: the limits on open calls, on videos in flight and on requests per second.
+        poll: when tasks are polled.
+        retry: when a submit that was not accepted is sent again.
+        callbacks: the receiver that the service calls when a video is ready, so that polls become
+            a safety net; see `veo_async.callbacks`. A request with a ``callback_url`` of its own
+            keeps that.
+        transport: any ``httpx.AsyncBaseTransport``: for tests, for the emulator, or
+            ``httpx_aiohttp.AiohttpTransport``. The client closes it. The default transport uses
+            the environment's proxies and CA bundles.
         proxy: a proxy for the default transport, as httpx takes it.
         verify: how certificates are verified, as httpx takes it.
-        timeout: how long a call waits for its video unless it says otherwise, in seconds.
-        on_event: is called with each event of `veo_async.events`, as it happens.
-        runtime: the clock, the random numbers and the worker threads of the client, for tests
-            that must repeat exactly; see `veo_async.testing.Runtime`.
+        timeout: seconds that a call waits for its video, for calls without a ``timeout`` of their
+            own.
+        on_event: a function that is called with each event of `veo_async.events`, as it happens.
+        runtime: the clock, the random numbers and the worker threads of the client, for tests that
+            must repeat exactly; see `veo_async.testing.Runtime`.
+
+    Attributes:
+        tasks: the account's task list: `Tasks`.
 
     Raises:
-        NoTokenError: there is no token.
+        NoTokenError: there is no token, or no header could contain it.
         InvalidRequestError: an option cannot be right; ``field`` names it.
     """
+
+    __module__ = "veo_async"
 
     def __init__(
         self,
@@ -161,75 +237,83 @@ class VeoClient:
         on_event: Listener | None = None,
         runtime: Runtime | None = None,
     ) -> None:
-        token = read_token(api_token or os.environ.get(TOKEN_VARIABLE))
-        address = read_base_url(base_url or os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL)
-        runtime = (runtime or Runtime()).with_steady_clock()
-        events = EventEmitter(read_listener(on_event), runtime.wall_clock)
-        limit = read_instance(rate_limit or RateLimit(), RateLimit, field="rate_limit")
-        poll = read_instance(poll or PollPolicy(), PollPolicy, field="poll")
-        retry = read_instance(retry or RetryPolicy(), RetryPolicy, field="retry")
-        if transport is not None:
-            read_instance(transport, httpx.AsyncBaseTransport, field="transport")
-        self._mode = read_mode(mode)
-        if callbacks is not None:
-            read_instance(callbacks, Callbacks, field="callbacks")
-            read_no_hold(self._mode)
-        self._timeout = read_timeout(timeout)
-        self._base_url = str(address)
+        options = _Options(
+            token=read_token(api_token or os.environ.get(TOKEN_VARIABLE)),
+            address=read_base_url(
+                base_url or os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL
+            ),
+            listener=read_listener(on_event),
+            limit=read_instance(rate_limit or RateLimit(), RateLimit, field="rate_limit"),
+            poll=read_instance(poll or PollPolicy(), PollPolicy, field="poll"),
+            retry=read_instance(retry or RetryPolicy(), RetryPolicy, field="retry"),
+            network=_Network(
+                transport=read_optional(transport, httpx.AsyncBaseTransport, field="transport"),
+                proxy=proxy,
+                verify=verify,
+            ),
+            mode=read_mode(mode),
+            callbacks=read_optional(callbacks, Callbacks, field="callbacks"),
+            timeout=read_timeout(timeout),
+            runtime=read_instance(runtime or Runtime(), Runtime, field="runtime"),
+        )
+        if options.callbacks is not None:
+            read_no_hold(options.mode)
+        self._options = options
         self._closing: asyncio.Task[None] | None = None
-        self._wall, self._events = runtime.wall_clock, events
+        self._make_parts(options, options.runtime.with_steady_clock())
+
+    def _make_parts(self, options: _Options, runtime: Runtime) -> None:
+        """Make the parts in the order of their layers, each from the ones before it."""
+        self._events = events = EventEmitter(options.listener, runtime.wall_clock)
         self._api = API(
-            token=token,
-            base_url=self._base_url,
-            concurrency=limit.concurrency,
-            transport=transport,
-            proxy=proxy,
-            verify=verify,
+            token=options.token,
+            base_url=str(options.address),
+            concurrency=options.limit.concurrency,
             wall_clock=runtime.wall_clock,
+            **options.network,
         )
-        self._limiter = Limiter(self._api, limit, runtime, events)
-        queries = TaskListClient(self._limiter, poll, runtime)
-        self._reconciler = Reconciler(self._api, queries, runtime, under_way=self._under_way)
-        self._tracker = Tracker(self._limiter, poll, runtime, events)
+        self._limiter = Limiter(self._api, options.limit, runtime, events)
+        queries = TaskListClient(self._limiter, options.poll, runtime)
+        self._reconciler = Reconciler(self._api, queries, runtime)
+        self._tracker = Tracker(self._limiter, options.poll, runtime, events)
         self._callback_router = CallbackRouter(
-            callbacks.registry if callbacks else None, self._tracker, self._reconciler
+            options.callbacks.registry if options.callbacks else None,
+            self._tracker,
+            self._reconciler,
         )
+        self._admission = Admission(self._limiter, self._tracker)
         self._submitter = Submitter(
-            self._limiter,
+            self._admission,
             self._tracker,
             self._reconciler,
             self._callback_router,
-            policy=retry,
-            asynchronous=self._mode == "async",
+            policy=options.retry,
+            asynchronous=options.mode == "async",
             runtime=runtime,
             events=events,
         )
         self._downloads = Downloads(
-            transport=transport,
-            proxy=proxy,
-            verify=verify,
-            loopback_ok=address.scope == "loopback",
+            loopback_ok=options.address.scope == "loopback",
             random=runtime.rng,
             run_sync=runtime.run_sync,
             look_up=queries.many,
+            **options.network,
         )
-        self._max_in_flight = limit.in_flight or MANY
         self._deps = BatchDeps(
             submitter=self._submitter,
             tracker=self._tracker,
             reconciler=self._reconciler,
             downloads=self._downloads,
             callback_router=self._callback_router,
-            policy=retry,
+            policy=options.retry,
             runtime=runtime,
-            await_end=self._await_end,
             events=events,
         )
         self.tasks = Tasks(queries)
         """The account's task list."""
 
     def __repr__(self) -> str:
-        return f"VeoClient(base_url={self._base_url!r}, mode={self._mode!r})"
+        return f"VeoClient(base_url={str(self._options.address)!r}, mode={self._options.mode!r})"
 
     # One video.
 
@@ -248,21 +332,34 @@ class VeoClient:
         """Make a video from a prompt, and wait for it.
 
         Args:
-            prompt: what to show.
-            model: the model's name; a name that is not known here is passed on.
-            aspect_ratio: the shape of the picture.
-            resolution: the size of the picture; the service's own default unless given.
-            translation: whether the service translates the prompt to English first.
-            callback_url: where the service posts the result as well.
-            extra_body: fields that the vendor added after this version.
-            timeout: seconds to wait in all; the task goes on at the service afterwards.
+            prompt: the text that describes the video.
+            model: the name of the model. A name that this version does not know is passed on.
+            aspect_ratio: the shape of the picture; by default the service's, which is 16:9.
+            resolution: the size of the picture; by default the service's.
+            translation: whether the service first translates the prompt to English.
+            callback_url: an http(s) URL to which the service also posts the result.
+            extra_body: further fields of the request, for those that the vendor added after this
+                version.
+            timeout: seconds for the submit and the wait together; by default the client's. The task
+                continues at the service when they are over.
+
+        Returns:
+            The result. ``result.video`` is its video, which `download` saves.
 
         Raises:
-            InvalidRequestError: the request cannot be right; nothing was sent.
-            APIError: the service refused; nothing was bought.
+            InvalidRequestError: an argument cannot be right; nothing was sent.
+            APIError: the service refused; nothing was bought. An error of the account that comes
+                while the task is polled has the ``task_id`` of a paid task.
+            RateLimitError: the service answered 429 as often as `RetryPolicy` allows; nothing was
+                bought.
+            ConnectionFailedError: the service could not be reached; nothing was bought.
             SubmissionUncertainError: the submit may or may not have been accepted.
-            GenerationFailedError: the service failed the task.
-            WaitTimeoutError: the time is over; go on with ``veo.wait(error.task_id)``.
+            GenerationFailedError: the service accepted the task and then failed it.
+            WaitTimeoutError: the time is over; resume with ``veo.wait(error.task_id)``. Without a
+                ``task_id`` nothing was sent.
+            PollingError: too many polls failed in a row; resume with ``veo.wait(error.task_id)``.
+            TaskNotFoundError: the service no longer knows the task that it accepted.
+            ClientClosedError: the client was closed before the result came.
         """
         request = TextToVideo(
             prompt=prompt,
@@ -288,13 +385,39 @@ class VeoClient:
         extra_body: Mapping[str, Any] | None = None,
         timeout: Timeout = None,
     ) -> Generation:
-        """Make a video that starts from an image, or runs from a first to a last one.
+        """Make a video that starts from an image, or leads from a first image to a last one.
 
         Args:
-            prompt: what to show.
-            image_urls: the first frame, or the first and the last one, as http(s) URLs.
+            prompt: the text that describes the video.
+            image_urls: the first frame, or the first and the last one, as http(s) URLs. Some models
+                accept three.
+            model: the name of the model. A name that this version does not know is passed on.
+            aspect_ratio: the shape of the picture; by default the service's, which is 16:9.
+            resolution: the size of the picture; by default the service's.
+            translation: whether the service first translates the prompt to English.
+            callback_url: an http(s) URL to which the service also posts the result.
+            extra_body: further fields of the request, for those that the vendor added after this
+                version.
+            timeout: seconds for the submit and the wait together; by default the client's. The task
+                continues at the service when they are over.
 
-        The other arguments, and the errors, are those of `text2video`.
+        Returns:
+            The result. ``result.video`` is its video, which `download` saves.
+
+        Raises:
+            InvalidRequestError: an argument cannot be right; nothing was sent.
+            APIError: the service refused; nothing was bought. An error of the account that comes
+                while the task is polled has the ``task_id`` of a paid task.
+            RateLimitError: the service answered 429 as often as `RetryPolicy` allows; nothing was
+                bought.
+            ConnectionFailedError: the service could not be reached; nothing was bought.
+            SubmissionUncertainError: the submit may or may not have been accepted.
+            GenerationFailedError: the service accepted the task and then failed it.
+            WaitTimeoutError: the time is over; resume with ``veo.wait(error.task_id)``. Without a
+                ``task_id`` nothing was sent.
+            PollingError: too many polls failed in a row; resume with ``veo.wait(error.task_id)``.
+            TaskNotFoundError: the service no longer knows the task that it accepted.
+            ClientClosedError: the client was closed before the result came.
         """
         request = ImageToVideo(
             prompt=prompt,
@@ -321,9 +444,38 @@ class VeoClient:
         extra_body: Mapping[str, Any] | None = None,
         timeout: Timeout = None,
     ) -> Generation:
-        """Make a video of the things that one to three images show.
+        """Make a video that contains the things in one to three images, and wait for it.
 
-        The arguments and the errors are those of `image2video`.
+        Args:
+            prompt: the text that describes the video.
+            image_urls: one to three images of the things, as http(s) URLs.
+            model: the name of the model. A name that this version does not know is passed on.
+            aspect_ratio: the shape of the picture; by default the service's, which is 16:9.
+            resolution: the size of the picture; by default the service's.
+            translation: whether the service first translates the prompt to English.
+            callback_url: an http(s) URL to which the service also posts the result.
+            extra_body: further fields of the request, for those that the vendor added after this
+                version.
+            timeout: seconds for the submit and the wait together; by default the client's. The task
+                continues at the service when they are over.
+
+        Returns:
+            The result. ``result.video`` is its video, which `download` saves.
+
+        Raises:
+            InvalidRequestError: an argument cannot be right; nothing was sent.
+            APIError: the service refused; nothing was bought. An error of the account that comes
+                while the task is polled has the ``task_id`` of a paid task.
+            RateLimitError: the service answered 429 as often as `RetryPolicy` allows; nothing was
+                bought.
+            ConnectionFailedError: the service could not be reached; nothing was bought.
+            SubmissionUncertainError: the submit may or may not have been accepted.
+            GenerationFailedError: the service accepted the task and then failed it.
+            WaitTimeoutError: the time is over; resume with ``veo.wait(error.task_id)``. Without a
+                ``task_id`` nothing was sent.
+            PollingError: too many polls failed in a row; resume with ``veo.wait(error.task_id)``.
+            TaskNotFoundError: the service no longer knows the task that it accepted.
+            ClientClosedError: the client was closed before the result came.
         """
         request = IngredientsToVideo(
             prompt=prompt,
@@ -346,13 +498,35 @@ class VeoClient:
         extra_body: Mapping[str, Any] | None = None,
         timeout: Timeout = None,
     ) -> Generation:
-        """Make the 1080p version of a finished video.
+        """Make the 1080p version of a finished video, and wait for it.
 
         Args:
-            video_id: the ``id`` of a `Video`, not a task id. The result's video has the same id.
-            model: the model's name.
+            video_id: the ``id`` of a `Video`, not a task id. The video of the result has the same
+                id.
+            model: the name of the model that made the video.
+            callback_url: an http(s) URL to which the service also posts the result.
+            extra_body: further fields of the request, for those that the vendor added after this
+                version.
+            timeout: seconds for the submit and the wait together; by default the client's. The task
+                continues at the service when they are over.
 
-        The other arguments, and the errors, are those of `text2video`.
+        Returns:
+            The result. ``result.video`` is its video, which `download` saves.
+
+        Raises:
+            InvalidRequestError: an argument cannot be right; nothing was sent.
+            APIError: the service refused; nothing was bought. An error of the account that comes
+                while the task is polled has the ``task_id`` of a paid task.
+            RateLimitError: the service answered 429 as often as `RetryPolicy` allows; nothing was
+                bought.
+            ConnectionFailedError: the service could not be reached; nothing was bought.
+            SubmissionUncertainError: the submit may or may not have been accepted.
+            GenerationFailedError: the service accepted the task and then failed it.
+            WaitTimeoutError: the time is over; resume with ``veo.wait(error.task_id)``. Without a
+                ``task_id`` nothing was sent.
+            PollingError: too many polls failed in a row; resume with ``veo.wait(error.task_id)``.
+            TaskNotFoundError: the service no longer knows the task that it accepted.
+            ClientClosedError: the client was closed before the result came.
         """
         request = Get1080p(
             video_id=video_id,
@@ -363,42 +537,69 @@ class VeoClient:
         return await self._run(request, timeout)
 
     async def submit(self, request: VideoRequest, *, timeout: Timeout = None) -> Task:
-        """Send a request, and return once it is accepted.
+        """Send a request, and return as soon as the service has accepted it.
 
-        A submit that has begun is never cut: if the caller is cancelled meanwhile, what came of
-        it is in `unsettled` and in a warning.
+        ::
+
+            task = await veo.submit(TextToVideo(prompt="A coffee mug on a marble counter"))
+            print(task.id)
+            result = await task.result()
+
+        Once the POST has started, cancelling the caller does not abort it. Its outcome is then
+        logged as a warning and kept in `unsettled`.
 
         Args:
-            request: what to make.
-            timeout: seconds until it must be accepted; by default only the limits of
+            request: the request: a `TextToVideo`, `ImageToVideo`, `IngredientsToVideo` or
+                `Get1080p`.
+            timeout: seconds until the request must be accepted; by default only the limits of
                 `RetryPolicy` hold.
 
+        Returns:
+            The accepted task. Its ``result()`` waits for the video.
+
         Raises:
-            WaitTimeoutError: the time was over before it was sent.
+            InvalidRequestError: ``request`` is no request, or ``timeout`` is no time; nothing was
+                sent.
             APIError: the service refused; nothing was bought.
+            RateLimitError: the service answered 429 as often as `RetryPolicy` allows; nothing was
+                bought.
             ConnectionFailedError: the service could not be reached; nothing was bought.
-            SubmissionUncertainError: it may or may not have been accepted.
+            SubmissionUncertainError: the submit may or may not have been accepted.
+            WaitTimeoutError: the time was over before the request was sent; nothing was bought.
+            ClientClosedError: the client is closed; nothing was sent.
         """
         wanted = read_request(request)
         seconds = float("inf") if timeout is None else read_timeout(timeout)
         deadline = anyio.current_time() + seconds
         with self._submitter.unsettled.tracking() as begun:
             tracked = await self._submitter.submit(wanted, deadline=deadline, begun=begun)
-        renew = self._tracker.renew
-        return Task(tracked, renew=renew, wait=self._await_end, look=self._refresh)
+        return Task(self, tracked)
 
     async def wait(self, task_id: str, timeout: Timeout = None) -> Generation:
-        """Wait for a task by its id, whichever process submitted it.
+        """Wait for a task by its id. Any process may have submitted it.
+
+        ::
+
+            result = await veo.wait("dd01fc69-e1f7-4b68-aa8c-463f6b748d11", timeout=600)
+
+        A timeout or a cancellation ends the wait only: the task continues at the service, and a
+        second `wait` resumes.
 
         Args:
-            task_id: as `Task.id`, an error or a log line gave it.
-            timeout: seconds to wait; without one, the client's.
+            task_id: the task's id, from `Task.id`, an error or a log line.
+            timeout: seconds to wait; by default the client's.
+
+        Returns:
+            The result. ``result.video`` is its video, which `download` saves.
 
         Raises:
+            InvalidRequestError: ``task_id`` is no id, or ``timeout`` is no time.
             GenerationFailedError: the service failed the task.
+            WaitTimeoutError: the time is over; wait again to resume.
+            PollingError: too many polls failed in a row; wait again to resume.
             TaskNotFoundError: the service does not know this id.
-            WaitTimeoutError: the time is over; the task goes on at the service.
-            PollingError: the service could not be asked for a long time.
+            APIError: the account needs attention; the task stays paid for.
+            ClientClosedError: the client was closed; wait with another one.
         """
         tracked = self._tracker.attach(task_id)
         self._callback_router.recall(tracked)
@@ -420,7 +621,7 @@ class VeoClient:
         extend: bool = False,
         timeout: Timeout = None,
     ) -> Batch:
-        """Make any number of videos, and have each outcome as soon as it is ready.
+        """Make any number of videos, and receive each outcome as soon as it is ready.
 
         ::
 
@@ -428,38 +629,45 @@ class VeoClient:
                 async for outcome in outcomes:
                     print(outcome.key, outcome.result or outcome.error)
 
-        With a journal, run the same again after whatever ended it: finished items give their
-        outcome at once, known tasks are only waited for, a submit whose end is unknown is looked
-        for in the account's task list first, and nothing is bought twice.
+        With a journal, a run that was stopped or killed is resumed by the same call: finished items
+        give their outcome immediately, known tasks are only waited for, a submit whose outcome is
+        unknown is first looked for in the account's task list, and nothing is bought twice.
 
-        An item that ends in an error is an outcome; what is wrong with the input or the journal
-        is raised from the ``async for``, after all that was under way. Whoever leaves early, or
-        is cancelled, stops the submits; those that have begun settle first.
+        An item that ends in an error is an outcome. An error of the input or of the journal is
+        raised from the ``async for``, after the items in flight have ended. Leaving the block
+        early, or cancelling it, starts no more submits; the POSTs that have started may still
+        finish.
 
         Args:
-            requests: any iterable or asynchronous iterable of requests, or of pairs of a key and
-                a request. It is read as far as there is room. Without a key of yours, it is a
-                hash of the request and its occurrence number: ten equal requests are ten videos.
-            journal: the file that remembers what was bought; it is created if there is none.
-            download_to: the folder in which each video is saved, named by its number in the
-                order of the input and by its prompt, with a record of each item beside it
-                (``0007-a-coffee-mug.json``), also of one that failed. `veo_async.gallery` makes a
-                page of it. A name stays its item's own in every later run.
-            upscale: whether to make the 1080p version of each video as well. ``result`` is the
-                last that was made: if the upscale fails, the video itself, beside the ``error``.
-            max_in_flight: how many items are under way at most, from when they are read until
-                their outcome is consumed; by default ``RateLimit.in_flight``, or 1000.
-            max_submissions: how many submits may be billed in this run; the items beyond are
-                outcomes with an error, and nothing is bought for them.
-            retry_failed: whether to try again what an earlier run saw refused or failed.
-            extend: whether to buy what is new although the input looks like another one than the
-                journal's.
-            timeout: seconds for each item, from its beginning; the client's own by default.
+            requests: an iterable or asynchronous iterable of requests, or of pairs of a key and a
+                request. It is read as far as there is room. The default key is a hash of the
+                request and its occurrence number: ten equal requests are ten videos.
+            journal: the file that records each submit and its outcome; it is created if it does not
+                exist. By default there is none.
+            download_to: the folder in which each video is saved. A file is named by the item's
+                number in the input and by its prompt, and keeps its name in every later run. A
+                record of each item lies beside it (``0007-a-coffee-mug.json``), also of one that
+                failed. `veo_async.gallery` makes a page of the folder.
+            upscale: whether to make the 1080p version of each video as well. ``result`` is the last
+                version that was made: if the upscale fails, the video itself, beside the ``error``.
+            max_in_flight: the most items in flight, from when an item is read until its outcome is
+                consumed; by default ``RateLimit.in_flight``, or 1000.
+            max_submissions: the most submits of this run that may be billed. Each item beyond is an
+                outcome with an error, and nothing is bought for it.
+            retry_failed: whether to submit again the items that an earlier run saw refused or
+                failed.
+            extend: whether to buy new items although the input does not look like the journal's.
+            timeout: seconds for each item, from when it is read; by default the client's.
+
+        Returns:
+            The batch. ``async with`` opens its journal and gives the iterator over the outcomes.
 
         Raises:
-            InvalidRequestError: an option cannot be right.
-            JournalError: at the ``async with``: the file is no journal, is in use, or cannot be
-                written.
+            InvalidRequestError: an option cannot be right; or, from the ``async for``, an entry of
+                the input is no request or has the key of another one.
+            JournalError: from the ``async with``: the file is no journal, is in use, or cannot be
+                written. From the ``async for``: it does not belong to this input, or the disk
+                failed.
         """
         return Batch(
             requests,
@@ -473,7 +681,8 @@ class VeoClient:
             ),
             journal=journal,
             max_in_flight=read_count("max_in_flight", max_in_flight, least=1)
-            or self._max_in_flight,
+            or self._options.limit.in_flight
+            or MANY,
             extend=extend,
         )
 
@@ -482,13 +691,23 @@ class VeoClient:
     ) -> list[Outcome]:
         """Make many videos at once, within the client's limits.
 
+        ::
+
+            requests = [TextToVideo(prompt=prompt) for prompt in ("A mug", "A lamp")]
+            for outcome in await veo.generate_many(requests):
+                print(outcome.request.prompt, outcome.result or outcome.error)
+
         Args:
-            requests: what to make.
-            timeout: seconds to wait for each of them.
+            requests: the requests. All of them are read first.
+            timeout: seconds for each request; by default the client's.
 
         Returns:
             One `Outcome` for each request, in the same order. A request that fails is an outcome
-            with its ``error``, and disturbs no other. A notebook shows the list as a table.
+            with an ``error``, and affects no other. A notebook shows the list as a table.
+
+        Raises:
+            InvalidRequestError: an entry is no request, or ``timeout`` is no time; nothing was
+                sent.
         """
         seconds = self._seconds(timeout)
         wanted = [read_request(request) for request in requests]
@@ -497,30 +716,42 @@ class VeoClient:
 
     @property
     def unsettled(self) -> tuple[Unsettled, ...]:
-        """Submits whose callers were gone before they were told what came of them.
+        """The submits whose caller was cancelled before it received the outcome.
 
-        Each was sent and may have been paid for. One with a ``task_id`` leaves this list once
-        `wait` has brought its end.
+        Each was sent and may have been billed. One with a ``task_id`` is removed once `wait` has
+        returned its result or its failure.
         """
         return self._submitter.unsettled.unsettled
 
     # Files.
 
     async def download(self, video: Video | Generation, path: str | os.PathLike[str]) -> Path:
-        """Save a video's file as ``path``, whole or not at all.
+        """Save the file of a video as ``path``, whole or not at all.
 
-        A body that breaks off is gone on with. If its address is no longer good, the service is
-        asked for the present one; for that the video must come from a `Generation`, which knows
-        its task.
+        ::
+
+            result = await veo.text2video("A coffee mug on a marble counter")
+            await veo.download(result.video, "mug.mp4")
+
+        A transfer that breaks off is resumed. If the URL has expired, the service is asked for the
+        current one; for that the video must come from a `Generation`, which knows its task.
+
+        Args:
+            video: the video, or a result, whose first video with a file is taken.
+            path: the name of the file. Its folder is created, and a file of this name is replaced.
+
+        Returns:
+            The path of the file.
 
         Raises:
-            InvalidRequestError: the video has no ``video_url``.
-            DownloadError: it could not be fetched; the video stays paid for.
+            InvalidRequestError: the video has no ``video_url``, or ``path`` is no path.
+            DownloadError: the file could not be fetched or saved; the video stays paid for.
+            ClientClosedError: the client is closed; the video stays paid for.
         """
         source = read_source(video)
         if not isinstance(path, os.PathLike):
             path = read_instance(path, str, field="path")
-        began = self._wall()
+        began = self._events.now()
         saved = await self._downloads.fetch(
             source.url, Path(path), task_id=source.task_id, video_id=source.video_id
         )
@@ -535,9 +766,11 @@ class VeoClient:
     # The end.
 
     async def aclose(self) -> None:
-        """Let open submits settle, end all waits, and close the connections.
+        """Close the client. It may be called again.
 
-        Tasks that were accepted go on at the service.
+        Submits that have started may finish for `RetryPolicy.shutdown_grace` seconds. Then all
+        waits end with `ClientClosedError`, and the connections are closed. Accepted tasks continue
+        at the service. A second cancellation of the caller no longer waits for the open submits.
         """
         if self._closing is None or (self._closing.done() and self._closing.cancelled()):
             # A task of its own: a caller that is cancelled must not leave connections behind.
@@ -557,7 +790,7 @@ class VeoClient:
         async with AsyncExitStack() as last:
             last.push_async_callback(self._api.aclose)
             last.push_async_callback(self._downloads.aclose)
-            last.callback(self._limiter.close)
+            last.callback(self._admission.close)
             last.callback(self._callback_router.close)
             last.push_async_callback(self._tracker.aclose)
             last.push_async_callback(self._reconciler.aclose)
@@ -576,11 +809,8 @@ class VeoClient:
 
     # What the methods above share.
 
-    def _under_way(self) -> Sequence[LostSubmit]:
-        return self._submitter.under_way()
-
     def _seconds(self, timeout: Timeout) -> float:
-        return self._timeout if timeout is None else read_timeout(timeout)
+        return self._options.timeout if timeout is None else read_timeout(timeout)
 
     async def _run(self, request: VideoRequest, timeout: Timeout) -> Generation:
         with self._submitter.unsettled.tracking() as begun:
@@ -592,19 +822,4 @@ class VeoClient:
         return await self._await_end(tracked, max(deadline - anyio.current_time(), 0.0))
 
     async def _await_end(self, tracked: TrackedTask, timeout: Timeout) -> Generation:
-        try:
-            generation = await self._tracker.wait(tracked, self._seconds(timeout))
-        except GenerationFailedError:
-            self._ended(tracked)
-            raise
-        self._ended(tracked)
-        return generation
-
-    def _ended(self, tracked: TrackedTask) -> None:
-        self._submitter.unsettled.resolved(tracked.task_id)
-        self._callback_router.ended(tracked)
-
-    async def _refresh(self, tracked: TrackedTask) -> TaskRecord:
-        record = await self.tasks.retrieve(tracked.task_id)
-        self._tracker.apply_record(tracked, record)
-        return record
+        return await self._submitter.wait(tracked, self._seconds(timeout))

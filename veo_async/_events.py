@@ -15,12 +15,12 @@ logger = logging.getLogger("veo_async")
 
 
 class EventEmitter:
-    """Hands events to the listener. An emitter without a listener is false, so that who emits
-    builds no event for nobody.
+    """Hands events to the listener. An emitter without a listener is false, so that the caller can
+    skip building the event.
 
     Args:
         listener: the callable that receives each event.
-        wall_clock: Unix time in seconds.
+        wall_clock: returns Unix time in seconds.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class EventEmitter:
         return self._listener is not None
 
     def emit(self, event: events.Event) -> None:
-        """Call the listener. Whatever it raises is logged, and the run continues."""
+        """Call the listener. An exception of it is logged, and the run continues."""
         if self._listener is None:
             return
         try:
@@ -57,12 +57,13 @@ class Subject(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class EventContext:
-    """Which video an event is about, as far as that is known.
+    """The video that an event is about, as far as it is known.
 
     Attributes:
-        key: the item of a batch.
-        action, model: what was asked for.
-        sent_at: when, in Unix seconds.
+        key: the item's key in its batch.
+        action: the action of the request.
+        model: the model of the request.
+        sent_at: Unix time in seconds of its submit.
     """
 
     key: str | None = None
@@ -78,11 +79,11 @@ class EventContext:
         return cls(key, request.action, request.model, sent_at)
 
     def subject(self, task_id: str | None = None) -> Subject:
-        """The fields of an event about it."""
+        """The fields of an event about this video."""
         return Subject(key=self.key, action=self.action, model=self.model, task_id=task_id or None)
 
     def age(self, at: float) -> float | None:
-        """Seconds since it was sent."""
+        """Seconds from its submit until ``at`` (Unix seconds); ``None`` if that is not known."""
         return None if self.sent_at is None else max(at - self.sent_at, 0.0)
 
 
@@ -96,5 +97,5 @@ def event_of_adoption(context: EventContext, task_id: str, *, at: float) -> even
 
 
 def event_of_absence(context: EventContext, *, at: float) -> events.Absent:
-    """The event for a lost submit that is known ``at`` (Unix seconds) to have bought nothing."""
+    """The event for a lost submit that provably bought nothing, known ``at`` (Unix seconds)."""
     return events.Absent(at=at, seconds=context.age(at) or 0.0, **context.subject())

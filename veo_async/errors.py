@@ -38,7 +38,7 @@ pickled, so that it survives a process pool or a task queue.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 __all__ = [
     "APIError",
@@ -73,7 +73,7 @@ __all__ = [
 
 def _revive(cls: type[VeoError], args: tuple[Any, ...], state: dict[str, Any]) -> VeoError:
     error = cls.__new__(cls, *args)
-    # Past our own classes: ImportError and TimeoutError keep facts outside of __dict__.
+    # Past our own constructors: ImportError and TimeoutError keep facts outside of __dict__.
     super(VeoError, error).__init__(*args)
     error.__dict__.update(state)
     return error
@@ -82,20 +82,21 @@ def _revive(cls: type[VeoError], args: tuple[Any, ...], state: dict[str, Any]) -
 def _resume(task_id: str | None) -> str:
     if task_id is None:
         return "It may have been paid for: look for it with veo.tasks.list()."
-    return f"The task was paid for and may still finish: go on waiting with veo.wait({task_id!r})."
+    return f"The task was paid for and may still finish: resume with veo.wait({task_id!r})."
 
 
 class VeoError(Exception):
-    """The root of the tree: ``except VeoError`` catches all that this library raises.
+    """The root of the tree: ``except VeoError`` catches every error of this library.
 
     Attributes:
-        message: what happened, in one sentence.
+        message: what happened, in one sentence. The text of the error adds facts and ``advice``.
+        advice: the next step, in one sentence; empty where the message contains it.
         may_have_cost: whether the call that failed may have been billed.
-        task_id: the service's id of the task this is about, where there is one. A task that
-            has an id goes on at the service whatever happened here.
+        task_id: the service's id of the task that the error is about, if there is one. A task that
+            has an id continues at the service after any error here.
     """
 
-    advice: ClassVar[str] = ""
+    advice: str = ""
 
     def __init__(
         self, message: str, *, task_id: str | None = None, may_have_cost: bool = False
@@ -109,20 +110,34 @@ class VeoError(Exception):
         return f"{self.message} {self.advice}" if self.advice else self.message
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Keyword-only arguments defeat Exception's own pickling, which replays args alone.
+        # Exception's own pickling repeats args alone, so it cannot pass keyword-only arguments.
         return _revive, (type(self), self.args, self.__dict__.copy())
 
 
 class InvalidRequestError(VeoError, ValueError):
-    """The request cannot be right, so nothing was sent. Fix the field that ``field`` names."""
+    """The request cannot be right, so nothing was sent. Fix the field that ``field`` names.
 
-    def __init__(self, message: str, *, field: str | None = None) -> None:
+    Attributes:
+        field: the argument or the field that is wrong.
+        advice: another sentence where something was sent before the error was found, as in the
+            middle of a batch.
+    """
+
+    advice = "Nothing was sent."
+
+    def __init__(self, message: str, *, field: str | None = None, advice: str = advice) -> None:
         super().__init__(message)
         self.field = field
+        self.advice = advice
 
 
 class MissingExtraError(VeoError, ImportError):
-    """A feature needs libraries that are not installed; ``extra`` names what to install."""
+    """A feature needs libraries that are not installed. Install the extra.
+
+    Attributes:
+        feature: the feature that was used.
+        extra: the extra of this package that brings the libraries.
+    """
 
     def __init__(self, *, feature: str, extra: str) -> None:
         super().__init__(f'{feature} needs more libraries: pip install "veo-async[{extra}]".')
@@ -131,7 +146,7 @@ class MissingExtraError(VeoError, ImportError):
 
 
 class ClientClosedError(VeoError):
-    """The client was closed. A task with an id goes on: wait for it with another client."""
+    """The client was closed. A task with an id continues: wait for it with another client."""
 
     def __str__(self) -> str:
         advice = f"With another client, call veo.wait({self.task_id!r})."
@@ -139,14 +154,14 @@ class ClientClosedError(VeoError):
 
 
 class JournalError(VeoError):
-    """The journal of a batch cannot be used, or does not agree with what is asked of it.
+    """The journal of a batch cannot be used, or does not belong to the input.
 
-    Nothing is submitted whose intent could not be recorded. A task with an id was bought all the
-    same: the error says how to go on waiting for it.
+    A request is not submitted before it is recorded. A task with an id was bought nevertheless: the
+    message says how to resume waiting for it.
 
     Attributes:
         path: the journal's file.
-        key: the key of the item that this is about, if it is about one.
+        key: the key of the item that the error is about, if it is about one.
     """
 
     def __init__(
@@ -166,12 +181,12 @@ class JournalError(VeoError):
 
 
 class APIError(VeoError):
-    """The service answered with an error. Unknown codes arrive as this class itself.
+    """The service answered with an error. An error with an unknown code has this class itself.
 
     Attributes:
-        status_code: the HTTP status, or ``None`` where no answer was needed to know.
+        status_code: the HTTP status; ``None`` if the client needed no answer to know the error.
         code: the service's own word for the error, such as ``bad_request``.
-        trace_id: what the vendor's support asks for.
+        trace_id: the id that the vendor's support asks for.
         body: the decoded answer, or an excerpt of its text.
     """
 
@@ -192,19 +207,19 @@ class APIError(VeoError):
         self.trace_id = trace_id
         self.body = body
 
-    advice = "Nothing was bought; the code and the trace_id tell the vendor's support more."
+    advice = "Nothing was bought; give the code and the trace_id to the vendor's support."
 
     def __str__(self) -> str:
         facts = {"HTTP": self.status_code, "code": self.code, "trace_id": self.trace_id}
         known = ", ".join(f"{name} {value}" for name, value in facts.items() if value is not None)
         text = f"{self.message} ({known})" if known else self.message
-        # An answer about a task that is awaited says nothing about the money for that task.
+        # An error answer to a poll says nothing about the money for the polled task.
         advice = _resume(self.task_id) if self.may_have_cost else self.advice
         return f"{text} {advice}"
 
 
 class BadRequestError(APIError):
-    """A parameter is missing or invalid in the service's eyes. Fix the call; it cost nothing."""
+    """The service finds a parameter missing or invalid. Fix the call; it cost nothing."""
 
     advice = "Nothing was bought; change the request before you send it again."
 
@@ -216,7 +231,7 @@ class APINotImplementedError(APIError):
 
 
 class NoAPIError(APIError):
-    """The service knows no API at this address: look at ``base_url``."""
+    """The service knows no API at this address. Check ``base_url``."""
 
     advice = "Nothing was bought; check base_url."
 
@@ -228,7 +243,7 @@ class ContentRefusedError(APIError):
 
 
 class AccountError(APIError):
-    """The account or its token needs attention; no call can succeed before that."""
+    """The account or its token needs attention. No call can succeed before that."""
 
     advice = "Nothing was bought; see to the token or the account first."
 
@@ -254,16 +269,16 @@ class DisabledError(AccountError):
 
 
 class InsufficientBalanceError(AccountError):
-    """The balance does not pay for another video."""
+    """The balance is too low for another video."""
 
-    advice = "Nothing was bought; top up the balance. Tasks that were accepted go on."
+    advice = "Nothing was bought; top up the balance. Tasks that were accepted continue."
 
 
 class RateLimitError(APIError):
-    """The rate limit held although the client waited and tried again.
+    """The service still answered 429 after the client had waited and tried again.
 
     Attributes:
-        retry_after: seconds to wait as the service asked, or ``None`` if it did not say.
+        retry_after: seconds to wait, as the service asked; ``None`` if it did not say.
     """
 
     advice = "Nothing was bought; wait, and lower RateLimit(in_flight=...) or per_second."
@@ -282,7 +297,7 @@ class ServerError(APIError):
 class ConnectionFailedError(VeoError):
     """The service could not be reached, or did not answer. Nothing was bought: a submit that ends
     with this error provably never left this machine, or the task list proves that it was not
-    accepted; and questions are free."""
+    accepted; and reading tasks is free."""
 
     advice = "Nothing was bought; try again later."
 
@@ -292,8 +307,8 @@ class GenerationFailedError(VeoError):
 
     Attributes:
         code: the service's word for the failure.
-        trace_id: what the vendor's support asks for, also about a refund.
-        videos: those of the task's videos that are ready all the same.
+        trace_id: the id that the vendor's support asks for, also about a refund.
+        videos: those of the task's videos that are ready nevertheless.
     """
 
     def __init__(
@@ -325,9 +340,9 @@ class SubmissionUncertainError(VeoError):
     one) with ``veo.tasks.list(created_at_min=...)`` before you send it again yourself.
 
     Attributes:
-        request: the request as it was sent.
+        request: the request that was sent.
         sent_at: Unix time in seconds when the submit began, on this machine's clock.
-        trace_id: the trace id of the failed answer, if it bore one.
+        trace_id: the trace id of the failed answer, if it contained one.
     """
 
     advice = (
@@ -350,7 +365,7 @@ class SubmissionUncertainError(VeoError):
 
 
 class _Resumable(VeoError):
-    """A wait ended here, while the task goes on at the service."""
+    """A wait that ended here, while the task continues at the service."""
 
     def __init__(self, message: str, *, task_id: str | None) -> None:
         super().__init__(message, task_id=task_id, may_have_cost=task_id is not None)
@@ -362,18 +377,18 @@ class _Resumable(VeoError):
 
 
 class WaitTimeoutError(_Resumable, TimeoutError):
-    """The time to wait is over. The task goes on: ``await veo.wait(error.task_id)``.
+    """The time to wait is over. The task continues: resume with ``await veo.wait(error.task_id)``.
 
-    ``task_id`` is ``None`` if the time ran out before the submit was sent.
+    ``task_id`` is ``None`` if the time was over before the submit was sent.
     """
 
 
 class PollingError(_Resumable):
-    """The service could not tell how the task stands, many times in a row."""
+    """Too many polls of the task failed in a row. Wait for the same task again."""
 
 
 class TaskNotFoundError(VeoError):
-    """The service does not know this task id, also after a time of grace."""
+    """The service does not know this task id, also after a grace period."""
 
     advice = (
         "Check the id, and that the token is of the account that submitted it. If a submit "
@@ -385,12 +400,12 @@ class TaskNotFoundError(VeoError):
 
 
 class DownloadError(VeoError):
-    """The file could not be fetched or was not what it should be. The video stays paid for.
+    """The file could not be fetched, or is not the expected one. The video stays paid for.
 
     Attributes:
-        url: where it was fetched from; fetch it again from there, or ask for a fresh URL with
+        url: the URL of the file. Fetch it again from there, or request a fresh URL with
             ``veo.tasks.retrieve(task_id)``.
-        path: where it was to be saved; nothing incomplete is left at that name.
+        path: the path for the file. No incomplete file is left there.
     """
 
     advice = "The video itself is not lost: it stays paid for."
@@ -409,12 +424,13 @@ class DownloadError(VeoError):
 
 
 class UndecodableReplyError(APIError):
-    """The answer is not what the service documents. ``body`` holds an excerpt of it."""
+    """The service's answer is not the documented one. ``body`` contains an excerpt of it."""
 
-    advice = "Nothing was bought; if this stays, report it with this text."
+    advice = "Nothing was bought; if it happens again, report it with this text."
 
 
 OutcomeState = Literal["succeeded", "failed", "pending", "uncertain"]
+"""The states of an `Outcome`; its ``state`` explains them."""
 
 _STATES: Mapping[type[BaseException], OutcomeState] = {
     SubmissionUncertainError: "uncertain",
@@ -425,10 +441,10 @@ _STATES: Mapping[type[BaseException], OutcomeState] = {
 
 
 def state_after(error: BaseException | None) -> OutcomeState:
-    """How an item stands that ended with this error, or with none.
+    """The state of an item that ended with this error, or with none.
 
-    What may have cost something need not have failed: an answer about a task that is awaited says
-    nothing about that task.
+    An error that may have cost something is no proof of failure: an account's error while a task is
+    polled says nothing about that task.
     """
     if error is None:
         return "succeeded"

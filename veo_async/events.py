@@ -1,4 +1,4 @@
-"""What happens, as it happens: a stream of typed events, for progress views, metrics and traces.
+"""A stream of typed events for progress views, metrics and traces.
 
 ::
 
@@ -7,25 +7,26 @@
 
     async with VeoClient(on_event=on_event) as veo: ...
 
-The callback is called in the step in which something happens, in the event loop's thread, so it
-must not block; ``on_event=queue.put_nowait`` makes an asynchronous stream of it. What it raises is
-logged and spoils nothing. Who does not listen pays nothing.
+The listener is called as things happen, in the event loop's thread, so it must not block;
+``on_event=queue.put_nowait`` makes an asynchronous stream of the events. An exception of the
+listener is logged and changes nothing else. A client without a listener makes no events.
 
-An event that ends something says how long that took, in ``seconds``: it began at
+An event that ends something has its duration in ``seconds``: it began at
 ``event.at - event.seconds``. So a listener needs no memory to draw it as a span.
 
 ::
 
     Begun            an item of a batch                Ended
       Submitted      a POST, which may cost money      Accepted | Refused | NotSent | Uncertain
-                     what became of an uncertain one   Adopted | Absent
+                     an uncertain POST                 Adopted | Absent
                      the task at the service           Finished | Failed
                      a file                            Downloaded
-    Throttled        the service asked everybody to pause
+    Throttled        the service asked for a pause
 
-`Begun` and `Ended` are told of batches only, and once for each item; the rest also of single calls.
-An item may be submitted several times, once more for its 1080p version. The end of a task is told
-when it is seen, so of tasks that somebody waits for. New classes and fields may be added.
+`Begun` and `Ended` are emitted only for batch items, once each. All other events are emitted for
+single calls too. An item may be submitted several times, and once more for its 1080p version. The
+end of a task is emitted when the client sees it, so only for a task that somebody waits for. Later
+versions may add classes and fields.
 """
 
 from __future__ import annotations
@@ -60,30 +61,30 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Anything that happened.
+    """Any event.
 
     Attributes:
-        at: when, in Unix seconds on this machine's clock.
+        at: Unix time in seconds when it happened, on this machine's clock.
     """
 
     at: float
 
     @property
     def name(self) -> str:
-        """The class in lower case, such as ``submitted``: for logs and metrics."""
+        """The name of the class in lower case, such as ``submitted``, for logs and metrics."""
         return type(self).__name__.lower()
 
 
 Listener = Callable[[Event], object]
-"""Who is told; what it returns is ignored."""
+"""The function that receives the events; its return value is ignored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Throttled(Event):
-    """The service answered 429, and nobody sends anything for a while.
+    """The service answered 429, so the client pauses all its calls.
 
     Attributes:
-        seconds: how long from now; an earlier pause may be longer.
+        seconds: the length of the pause from now; an earlier pause may be longer.
     """
 
     seconds: float
@@ -91,13 +92,14 @@ class Throttled(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemEvent(Event):
-    """Something that happened to one video.
+    """An event about one video.
 
     Attributes:
         key: the item's key in its batch; ``None`` outside of batches.
-        action, model: what was asked for, where it is known: of a task that was submitted
-            elsewhere it is not.
-        task_id, trace_id: the service's ids, as far as they are known by now.
+        action: the action of the request; ``None`` for a task that was submitted elsewhere.
+        model: the model of the request; ``None`` for a task that was submitted elsewhere.
+        task_id: the service's id of the task, if it is known by now.
+        trace_id: the id that the vendor's support asks for, if it is known by now.
     """
 
     key: str | None = None
@@ -109,13 +111,13 @@ class ItemEvent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun(ItemEvent):
-    """An item of a batch was read, and is under way.
+    """An item of a batch was read, and is in progress.
 
     Attributes:
-        request: what it asks for.
-        step: what is done first, by its journal: ``start`` submits it, ``wait`` waits for the task
-            of an earlier run, ``reconcile`` looks for a lost submit of an earlier run, and
-            ``finished`` and ``failed`` (refused or failed) have the outcome already.
+        request: the request of the item.
+        step: the first step, by the journal: ``start`` submits the request, ``wait`` waits for the
+            task of an earlier run, ``reconcile`` looks for a lost submit of an earlier run, and
+            ``finished`` and ``failed`` (refused or failed) already have the outcome.
     """
 
     request: VideoRequest
@@ -124,10 +126,10 @@ class Begun(ItemEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submitted(ItemEvent):
-    """A POST is sent that may cost money.
+    """A POST starts that may cost money.
 
     Attributes:
-        request: what it asks for.
+        request: the request that is sent.
     """
 
     request: VideoRequest
@@ -135,10 +137,10 @@ class Submitted(ItemEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted(ItemEvent):
-    """The service took the request: it is paid for.
+    """The service accepted the request: it is paid for.
 
     Attributes:
-        seconds: how long the POST took.
+        seconds: the duration of the POST.
     """
 
     seconds: float
@@ -146,11 +148,12 @@ class Accepted(ItemEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused(ItemEvent):
-    """The service said no, and bought nothing; a 429 is sent again by itself.
+    """The service refused the request, and nothing was bought. After a 429 the client sends it
+    again.
 
     Attributes:
-        error: why.
-        seconds: how long the POST took.
+        error: the refusal.
+        seconds: the duration of the POST.
     """
 
     error: VeoError
@@ -159,11 +162,11 @@ class Refused(ItemEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotSent(ItemEvent):
-    """No byte of the POST reached the service; it is sent again by itself, a few times.
+    """No byte of the POST reached the service. The client sends it again, a few times.
 
     Attributes:
-        reason: what was in the way.
-        seconds: how long the POST took.
+        reason: the obstacle, in words.
+        seconds: the duration of the POST.
     """
 
     reason: str
@@ -172,11 +175,11 @@ class NotSent(ItemEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uncertain(ItemEvent):
-    """The answer to a POST was lost or proves nothing; it may have been paid for.
+    """The answer to a POST was lost or proves nothing. The request may have been paid for.
 
     Attributes:
-        reason: what came in place of an answer.
-        seconds: how long the POST took.
+        reason: the failure that came in place of an answer, in words.
+        seconds: the duration of the POST.
     """
 
     reason: str
@@ -188,7 +191,7 @@ class Adopted(ItemEvent):
     """An uncertain submit was found: its task is ``task_id``.
 
     Attributes:
-        seconds: how long after it was sent.
+        seconds: the time since it was sent.
     """
 
     seconds: float
@@ -199,7 +202,7 @@ class Absent(ItemEvent):
     """An uncertain submit provably bought nothing, and may be sent again.
 
     Attributes:
-        seconds: how long after it was sent.
+        seconds: the time since it was sent.
     """
 
     seconds: float
@@ -211,7 +214,7 @@ class Finished(ItemEvent):
 
     Attributes:
         generation: the result.
-        seconds: how long after its submit; ``None`` if it was submitted elsewhere.
+        seconds: the time since its submit; ``None`` if it was submitted elsewhere.
     """
 
     generation: Generation
@@ -223,8 +226,8 @@ class Failed(ItemEvent):
     """The service failed a task.
 
     Attributes:
-        error: why, as the service says.
-        seconds: how long after its submit; ``None`` if it was submitted elsewhere.
+        error: the failure, in the service's words.
+        seconds: the time since its submit; ``None`` if it was submitted elsewhere.
     """
 
     error: GenerationFailedError
@@ -236,8 +239,8 @@ class Downloaded(ItemEvent):
     """A file was saved.
 
     Attributes:
-        path: where.
-        seconds: how long it took.
+        path: the path of the file.
+        seconds: the duration of the download.
     """
 
     path: Path
@@ -246,11 +249,11 @@ class Downloaded(ItemEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended(ItemEvent):
-    """An item of a batch is over, as far as this run can bring it.
+    """An item of a batch ended, as far as this run can bring it.
 
     Attributes:
-        outcome: as the batch hands it out.
-        seconds: how long after its `Begun`.
+        outcome: the outcome that the batch hands out.
+        seconds: the time since its `Begun`.
     """
 
     outcome: Outcome

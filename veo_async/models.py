@@ -1,7 +1,8 @@
-"""The wire as frozen values: closed where we send, open where we receive.
+"""The wire as frozen values: closed types for what we send, open types for what we receive.
 
-Field names are the wire's own. A request refuses what cannot be right before anything is sent;
-a result keeps the fields it does not know, and reads as ``None`` what it cannot make sense of.
+Field names are the wire's own. A request with an impossible field is refused before anything is
+sent. A result keeps the fields that this version does not know; a known field with a value that
+cannot be read is ``None``.
 """
 
 from __future__ import annotations
@@ -22,12 +23,16 @@ __all__ = [
     "DEFAULT_MODEL",
     "SERVICE_ZONE",
     "Action",
+    "AspectRatio",
     "Generation",
     "Get1080p",
     "ImageToVideo",
     "IngredientsToVideo",
     "Outcome",
+    "OutcomeState",
+    "Outcomes",
     "Preview",
+    "Resolution",
     "State",
     "TaskRecord",
     "TextToVideo",
@@ -44,10 +49,16 @@ SERVICE_ZONE = timezone(timedelta(hours=8))
 with the Unix time 1753435158 (09:19:18 UTC) and the text ``2025-07-25 17:19:20``."""
 
 Action = Literal["text2video", "image2video", "ingredients2video", "get_1080p"]
+"""The kinds of request, in the wire's words."""
+
 AspectRatio = Literal["16:9", "9:16", "3:4", "4:3", "1:1"]
+"""The shapes of a picture that the service offers."""
+
 Resolution = Literal["1080p", "4k", "gif"]
+"""The sizes of a picture that a request can ask for."""
+
 State = Literal["pending", "succeeded", "failed"]
-"""How a task stands. An unknown word of the service counts as pending."""
+"""The states of a task. An unknown word of the service counts as pending."""
 
 _OURS = frozenset({"action", "async", "callback_url", "extra_body"})
 
@@ -58,16 +69,25 @@ class _Request(Value):
     extra_body: JSONFields = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _nothing_said_twice(self) -> Self:
+    def _no_field_twice(self) -> Self:
         if not self.extra_body:
             return self
-        said = {name for name in self.model_fields_set if getattr(self, name) is not None}
-        taken = said | _OURS
+        given = {name for name in self.model_fields_set if getattr(self, name) is not None}
+        taken = given | _OURS
         twice = sorted(self.extra_body.keys() & taken)
         if twice:
-            problem = f"extra_body must not set {', '.join(twice)} a second time. Nothing was sent."
+            problem = f"extra_body must not set {', '.join(twice)} a second time."
             raise InvalidRequestError(problem, field="extra_body")
         return self
+
+    def wire_fields(self) -> dict[str, Any]:
+        """The request as the fields of the wire, those of ``extra_body`` among them. What was not
+        chosen is left out."""
+        return self.chosen_fields() | self.extra_body
+
+    def chosen_fields(self) -> dict[str, Any]:
+        """The same without those of ``extra_body``."""
+        return self.model_dump(mode="json", exclude_none=True, exclude={"extra_body"})
 
     def __hash__(self) -> int:
         # Without extra_body: a dictionary has no hash, and its order makes no difference.
@@ -82,7 +102,7 @@ class _Generating(_Request):
 
     @property
     def title(self) -> str:
-        """The text by which a person knows this request: its prompt."""
+        """The prompt, as the short text by which a person recognises this request."""
         return self.prompt
 
 
@@ -99,32 +119,48 @@ ImageURLs = Annotated[
 
 
 class TextToVideo(_Generating):
-    """A video from a prompt.
+    """A request for a video from a prompt.
 
     Args:
-        prompt: what to show.
-        model: the model's name; an open set, so an unknown name is passed on.
-        aspect_ratio: the shape of the picture; the service's default is 16:9.
-        resolution: left out unless given, since the vendor's guides disagree on the default.
-        translation: whether the service translates the prompt to English first.
-        callback_url: where the service posts the result; the task is waited for just the same.
-        extra_body: fields that the vendor added after this version.
+        prompt: the text that describes the video.
+        model: the name of the model. A name that this version does not know is passed on.
+        aspect_ratio: the shape of the picture; by default the service's, which is 16:9.
+        resolution: the size of the picture; by default the service's, on which the vendor's guides
+            disagree.
+        translation: whether the service first translates the prompt to English.
+        callback_url: an http(s) URL to which the service also posts the result. The client waits
+            for the task all the same.
+        extra_body: further fields of the request, for those that the vendor added after this
+            version.
+        action: the wire's name of this kind of request; it has this one value.
 
     Raises:
-        InvalidRequestError: a field cannot be right; nothing was sent.
+        InvalidRequestError: a field is missing, unknown or impossible; ``field`` names it.
     """
 
     action: Literal["text2video"] = "text2video"
 
 
 class ImageToVideo(_Generating):
-    """A video that starts from an image, or runs from a first to a last one.
+    """A request for a video that starts from an image, or leads from a first image to a last one.
 
     Args:
+        prompt: the text that describes the video.
         image_urls: the first frame, or the first and the last one, as http(s) URLs. Some models
             accept three.
+        model: the name of the model. A name that this version does not know is passed on.
+        aspect_ratio: the shape of the picture; by default the service's, which is 16:9.
+        resolution: the size of the picture; by default the service's, on which the vendor's guides
+            disagree.
+        translation: whether the service first translates the prompt to English.
+        callback_url: an http(s) URL to which the service also posts the result. The client waits
+            for the task all the same.
+        extra_body: further fields of the request, for those that the vendor added after this
+            version.
+        action: the wire's name of this kind of request; it has this one value.
 
-    The other arguments are those of `TextToVideo`.
+    Raises:
+        InvalidRequestError: a field is missing, unknown or impossible; ``field`` names it.
     """
 
     action: Literal["image2video"] = "image2video"
@@ -132,9 +168,24 @@ class ImageToVideo(_Generating):
 
 
 class IngredientsToVideo(_Generating):
-    """A video of the things that one to three images show.
+    """A request for a video that contains the things in one to three images.
 
-    The arguments are those of `ImageToVideo`.
+    Args:
+        prompt: the text that describes the video.
+        image_urls: one to three images of the things, as http(s) URLs.
+        model: the name of the model. A name that this version does not know is passed on.
+        aspect_ratio: the shape of the picture; by default the service's, which is 16:9.
+        resolution: the size of the picture; by default the service's, on which the vendor's guides
+            disagree.
+        translation: whether the service first translates the prompt to English.
+        callback_url: an http(s) URL to which the service also posts the result. The client waits
+            for the task all the same.
+        extra_body: further fields of the request, for those that the vendor added after this
+            version.
+        action: the wire's name of this kind of request; it has this one value.
+
+    Raises:
+        InvalidRequestError: a field is missing, unknown or impossible; ``field`` names it.
     """
 
     action: Literal["ingredients2video"] = "ingredients2video"
@@ -142,13 +193,19 @@ class IngredientsToVideo(_Generating):
 
 
 class Get1080p(_Request):
-    """The 1080p version of a finished video.
+    """A request for the 1080p version of a finished video.
 
     Args:
         video_id: the ``id`` of a `Video` (an entry of ``Generation.data``), not a task id.
-        model: as for the generation.
-        callback_url: as for `TextToVideo`.
-        extra_body: as for `TextToVideo`.
+        model: the name of the model that made the video.
+        callback_url: an http(s) URL to which the service also posts the result. The client waits
+            for the task all the same.
+        extra_body: further fields of the request, for those that the vendor added after this
+            version.
+        action: the wire's name of this kind of request; it has this one value.
+
+    Raises:
+        InvalidRequestError: a field is missing, unknown or impossible; ``field`` names it.
     """
 
     action: Literal["get_1080p"] = "get_1080p"
@@ -156,30 +213,38 @@ class Get1080p(_Request):
 
     @property
     def title(self) -> str:
-        """The text by which a person knows this request: the id of the video."""
+        """The id of the video, as the short text by which a person recognises this request."""
         return self.video_id
 
 
 VideoRequest = Annotated[
     TextToVideo | ImageToVideo | IngredientsToVideo | Get1080p, Field(discriminator="action")
 ]
-"""Any request that starts a generation, told apart by ``action``."""
+"""Any request that starts a generation; its ``action`` says which one it is."""
 
 
-def chosen_fields(request: VideoRequest) -> dict[str, Any]:
-    """The fields that the caller chose, as JSON has them, without those of ``extra_body``."""
-    return request.model_dump(mode="json", exclude_none=True, exclude={"extra_body"})
+LONGEST_ID = 200
+"""Characters of an id; the vendor's have 36."""
+
+
+def read_id(value: object) -> str | None:
+    """An id: a text on one line, or a number as its digits; ``None`` for what cannot be one. It
+    goes into queries, messages and log lines."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value) if abs(value) < 2**53 else None
+    text = (read_text(value) or "").strip()
+    return text if 0 < len(text) <= LONGEST_ID and text.isprintable() else None
 
 
 def read_text(value: object) -> str | None:
-    """A text, or an id that was written as a number; ``None`` if it is neither."""
+    """A text, also from an id that was written as a number; ``None`` for anything else."""
     if isinstance(value, str):
         return value
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _time(value: object) -> datetime | None:
-    """Unix seconds, or a text that is in the service's zone unless it names one."""
+    """An aware time from Unix seconds or from a text, which is in the service's zone by default."""
     try:
         if isinstance(value, datetime):
             moment = value
@@ -219,8 +284,9 @@ class Video(_Received):
 
     Attributes:
         id: the video's id, as `Get1080p` takes it; not a task id.
-        video_url: where the file lies, or ``None`` if there is none.
-        created_at, complete_at: aware times (the 1080p version bears those of its source).
+        video_url: the URL of the file; ``None`` if there is no file.
+        created_at: an aware time. The 1080p version has that of its source.
+        complete_at: an aware time. The 1080p version has that of its source.
         state: the service's own word, such as ``succeeded``.
     """
 
@@ -233,14 +299,18 @@ class Video(_Received):
     _task_id: str | None = PrivateAttr(default=None)
 
     def of_task(self, task_id: str | None) -> Self:
-        """This video, which knows its task from now on."""
+        """This video, after its task was noted in it.
+
+        Args:
+            task_id: the id of the task that made it; ``None`` keeps the one that is known.
+        """
         self._task_id = task_id or self._task_id
         return self
 
     @property
     def task_id(self) -> str | None:
-        """The id of the task that made it, if it came with its `Generation`. It is no part of the
-        value: where a video is from makes it no other."""
+        """The id of the task that made the video, if it came with its `Generation`. Two videos that
+        differ in nothing else are equal."""
         return self._task_id
 
     def __eq__(self, other: object) -> bool:
@@ -265,9 +335,9 @@ class Generation(_Received):
     """The result of a task, as the service answers, calls back and stores it.
 
     Attributes:
-        success: the service's word on the whole.
+        success: whether the service calls the task successful.
         task_id: the id of the task, as `VeoClient.wait` takes it.
-        trace_id: what the vendor's support asks for.
+        trace_id: the id that the vendor's support asks for.
         data: the videos.
     """
 
@@ -277,7 +347,11 @@ class Generation(_Received):
     data: Annotated[tuple[Video, ...], BeforeValidator(read_entries)] = ()
 
     def model_post_init(self, context: Any, /) -> None:
-        """Tell each video its task, so that a fresh URL can be had for it alone."""
+        """Note the task in each video, so that a fresh URL can be requested for the video alone.
+
+        Args:
+            context: pydantic's; it is not used.
+        """
         for video in self.data:
             video.of_task(self.task_id)
 
@@ -286,12 +360,12 @@ class Generation(_Received):
         """The first of ``data`` that has a file.
 
         Raises:
-            InvalidRequestError: none has one, so this is not the result of a finished task.
+            InvalidRequestError: no video has a file, so this is not the result of a finished task.
         """
         for video in self.data:
             if video.video_url:
                 return video
-        raise InvalidRequestError("This generation has no video_url.", field="video")
+        raise InvalidRequestError("This generation has no video_url.", field="video", advice="")
 
     def _repr_html_(self) -> str:
         return "".join(video._repr_html_() for video in self.data) or text(repr(self))
@@ -302,9 +376,11 @@ class TaskRecord(_Received):
 
     Attributes:
         id: the task id.
-        created_at, finished_at: aware times.
+        created_at: when the service accepted it, an aware time.
+        finished_at: when it ended, an aware time; ``None`` while it runs.
         type: the kind of task, ``videos`` for ours.
-        request: the body as it was submitted, as the service stored it.
+        trace_id: the id that the vendor's support asks for.
+        request: the body of the submit, as the service stored it.
         response: the result or the error body; absent, null or empty while it runs.
     """
 
@@ -326,41 +402,48 @@ class TaskRecord(_Received):
         generation: Generation | None = None,
         error: GenerationFailedError | None = None,
     ) -> Self:
-        """This record with what its ``response`` was understood to mean."""
+        """This record, after its ``response`` was decoded.
+
+        Args:
+            state: the state of the task.
+            generation: the result of a task that succeeded.
+            error: the error of a task that failed.
+        """
         self._state, self._generation, self._error = state, generation, error
         return self
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        # Whoever knows a callback's address can post to it, so it is not shown to every log.
+        # Knowing a callback's address is enough to post to it, so no log shows it.
         for name, value in super().__repr_args__():
             hidden = name == "request" and value and value.get("callback_url")
             yield name, {**value, "callback_url": "..."} if hidden else value
 
     @property
     def state(self) -> State:
-        """How the task stands: ``pending``, ``succeeded`` or ``failed``."""
+        """The state of the task: ``pending``, ``succeeded`` or ``failed``."""
         return self._state
 
     @property
     def generation(self) -> Generation | None:
-        """The result, if the task succeeded."""
+        """The result of a task that succeeded, else ``None``."""
         return self._generation
 
     @property
     def error(self) -> GenerationFailedError | None:
-        """Why it failed, if it did."""
+        """The error of a task that failed, else ``None``."""
         return self._error
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one request of many ended. Every end is a value, so one bad item spoils no other.
+    """The end of one request of many. An error is a value here, so it affects no other request.
 
     Attributes:
-        key: the request's key within its run: a hash of the request and its occurrence number.
+        key: the key of the request in its batch: the caller's, or a hash of the request and its
+            occurrence number.
         request: the request.
-        result: the generation, if it succeeded.
-        error: why there is none, otherwise; its ``task_id`` says what is still running.
+        result: the result, if the request succeeded.
+        error: the error, if it did not. ``error.task_id`` is the id of a task that still runs.
         files: the files that were saved.
     """
 
@@ -372,8 +455,8 @@ class Outcome:
 
     @property
     def state(self) -> OutcomeState:
-        """How it stands: ``succeeded``, ``failed`` (or never sent), ``pending`` (it goes on at the
-        service), or ``uncertain`` (it may have been bought)."""
+        """``succeeded``; ``failed`` (also: never sent); ``pending`` (the task continues at the
+        service); or ``uncertain`` (the request may have been bought)."""
         return state_after(self.error)
 
     def to_dict(self) -> dict[str, Any]:
@@ -422,7 +505,7 @@ class Outcome:
 
 
 def video_fields(video: Video) -> dict[str, str | None]:
-    """The fields of a video that `Outcome.to_dict` and the command line give."""
+    """The fields of a video in `Outcome.to_dict` and on the command line."""
     times = {"created_at": video.created_at, "complete_at": video.complete_at}
     return {
         "id": video.id,
@@ -433,7 +516,7 @@ def video_fields(video: Video) -> dict[str, str | None]:
 
 
 def error_fields(error: Exception) -> dict[str, Any]:
-    """The fields of an error that `Outcome.to_dict` and the command line give."""
+    """The fields of an error in `Outcome.to_dict` and on the command line."""
     return {
         "type": type(error).__name__,
         "message": str(error),
@@ -442,19 +525,19 @@ def error_fields(error: Exception) -> dict[str, Any]:
 
 
 def _cells(outcome: Outcome) -> tuple[str, ...]:
-    """What a notebook shows of it: how it stands, what was asked for, and what came of it."""
+    """The cells of an outcome's row in a notebook: state, title, model, and the result or error."""
     videos = outcome.result.data if outcome.result else ()
     players = (player(video.video_url, width=320, preload="none") for video in videos)
-    told = [shown for shown in players if shown] + ([text(outcome.error)] if outcome.error else [])
+    result = [shown for shown in players if shown]
+    if outcome.error:
+        result.append(text(outcome.error))
     title, model = text(outcome.request.title), text(outcome.request.model)
-    return text(outcome.state), title, model, "<br>".join(told)
+    return text(outcome.state), title, model, "<br>".join(result)
 
 
 class Outcomes(list[Outcome]):
-    """A list of outcomes that a notebook shows as a table, as `VeoClient.generate_many` returns it.
-
-    ``Outcomes(outcomes)`` makes one of whatever a batch gave.
-    """
+    """A list of outcomes that a notebook shows as a table. `VeoClient.generate_many` returns one,
+    and ``Outcomes(outcomes)`` makes one of the outcomes of a batch."""
 
     def _repr_html_(self) -> str:
         names = ("state", "prompt", "model", "result")
@@ -463,15 +546,16 @@ class Outcomes(list[Outcome]):
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a batch would do, by how many items; see ``Batch.preview``.
+    """The numbers of items of a batch, by what it would do with them first; see `Batch.preview`.
 
     Attributes:
-        start: are submitted, or have their 1080p version submitted.
-        wait: are waited for: the service has them.
-        reconcile: are looked for, since an earlier run does not know whether they were sent.
-        finished: were made; files that are missing are fetched again.
-        failed: were refused or failed, and stay so.
-        error: why the batch would stop before it submits anything new.
+        start: the items that would be submitted, themselves or for their 1080p version.
+        wait: the items that would be waited for: the service has their tasks.
+        reconcile: the items that would be looked for at the service: an earlier run does not know
+            whether their submit was accepted.
+        finished: the items that have their result; missing files would be downloaded again.
+        failed: the items that were refused or failed, and stay so.
+        error: the reason why the batch would stop before it submits a new item, else ``None``.
     """
 
     start: int = 0
@@ -484,15 +568,15 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """A submit whose caller was gone before its answer came.
+    """A submit whose caller was cancelled before it received the outcome.
 
     Attributes:
-        request: what was sent.
+        request: the request that was sent.
         sent_at: Unix time in seconds when it was sent, on this machine's clock.
         task_id: the id that the service answered; wait for it with `VeoClient.wait`.
-        error: why there is no id: the submit is uncertain.
-        result: the video, if it has come by now. With no id, error or result, the answer is still
-            awaited.
+        error: the reason why there is no id: the submit is uncertain.
+        result: the result, if it has arrived by now. If there is no id, error or result, the answer
+            to the submit is still awaited.
     """
 
     request: VideoRequest

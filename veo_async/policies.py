@@ -1,4 +1,4 @@
-"""How the client behaves: frozen values that validate, compare and print all their fields.
+"""The behaviour of the client: frozen values that validate, compare and print all their fields.
 
 All times are seconds, as a number or a ``timedelta``.
 """
@@ -13,25 +13,29 @@ from ._base.values import Seconds, Value
 
 __all__ = ["PollPolicy", "RateLimit", "RetryPolicy"]
 
-# The bounds keep the arithmetic of times finite; nobody needs more, or less than one in 11 days.
+# The bounds keep the arithmetic of times finite. The lowest rate is one in 11 days.
 Count = Annotated[int, Field(ge=1, le=10**9)]
 Rate = Annotated[float, Field(ge=1e-6, le=1e9)]
 
 
 class RateLimit(Value):
-    """How much is asked of the service at once.
+    """The limits on what the client asks of the service at once.
 
     Args:
-        concurrency: open HTTP calls to the API, polls included. A quarter of them, at least one,
-            is kept for polls. With ``mode="sync"`` every call is held until its video is ready,
-            so this is the number of videos made at once.
-        in_flight: generations that are accepted and unfinished, tasks that are only waited for
-            included; ``None`` leaves it to ``adaptive``.
-        per_second: requests a second, polls included; ``None`` sets no limit.
-        burst: how many requests may go at once after a pause before ``per_second`` spaces them.
-        adaptive: whether the client learns from each 429 what the service allows, requests a second
-            and generations in flight, keeps a little below it, and tries ever more rarely whether
-            it allows more. Without it a 429 pauses everybody, and teaches nothing.
+        concurrency: the most open HTTP calls to the API, polls included. A quarter of them, at
+            least one, is kept for polls. With ``mode="sync"`` every call is held until its video is
+            ready, so this is the number of videos made at once.
+        in_flight: the most generations that are accepted and unfinished, including tasks that are
+            only waited for; ``None`` leaves the number to ``adaptive``.
+        per_second: the most requests a second, polls included; ``None`` sets no limit.
+        burst: the most requests that are sent at once after a pause, before ``per_second`` spaces
+            them.
+        adaptive: whether the client learns from each 429 what the service allows: requests a second
+            and generations in flight. It then stays a little below that, and tests more and more
+            rarely whether more is allowed. Without it, a 429 pauses all calls and teaches nothing.
+
+    Raises:
+        InvalidRequestError: a value is out of its bounds; ``field`` names it.
     """
 
     concurrency: Count = 8
@@ -42,11 +46,12 @@ class RateLimit(Value):
 
 
 class PollPolicy(Value):
-    """When tasks are polled. One poll asks for up to ``batch_size`` tasks.
+    """The rule for when tasks are polled. One poll asks for up to ``batch_size`` tasks.
 
     The client learns how long each action and model takes, from its own tasks while it runs. A
     poll is due when the expected time that a finished video has been waiting unnoticed reaches
-    ``patience``. Until the client has learned that, ``first_delay`` and ``growth_factor`` say when.
+    ``patience``. Until the client has learned that, ``first_delay`` and ``growth_factor`` set the
+    delays.
 
     Args:
         patience: the expected delay, in seconds, that one poll may cost. Smaller values notice
@@ -57,17 +62,17 @@ class PollPolicy(Value):
         growth_factor: the delay until the next poll of such a task, as a part of its age. Where
             many tasks share the polls, half of it.
         min_interval: the shortest delay between two polls of one task, in seconds.
-        max_interval: the longest such delay, also until the first poll unless ``first_delay`` is
-            longer.
-        callback_interval: the shortest delay between two polls of a task whose callback is
-            expected: polls are then a safety net.
+        max_interval: the longest such delay, in seconds. It also bounds the delay until the first
+            poll, unless ``first_delay`` is longer.
+        callback_interval: the shortest delay, in seconds, between two polls of a task whose
+            callback is expected: polls are then a safety net.
         jitter: the part by which a delay varies at random.
-        batch_size: ids in one poll. The vendor recommends at most 50.
-        per_second: polls a second, however many tasks are in flight. Half a second's worth may go
-            in a row.
+        batch_size: the most ids in one poll. The vendor recommends at most 50.
+        per_second: the most polls a second, however many tasks are in flight. Half a second's worth
+            may be sent at once.
         timeout: seconds that one poll may take.
-        max_failed_polls: how many polls in a row may fail before a wait fails. Any good poll
-            resets the count.
+        max_failed_polls: the number of polls in a row that may fail before a wait fails. Any good
+            poll resets the count.
         not_found_grace: seconds for which the service may not know an id before the wait for it
             fails as not found.
 
@@ -90,22 +95,23 @@ class PollPolicy(Value):
 
 
 class RetryPolicy(Value):
-    """What follows a submit that was not accepted. Nothing here can buy a video twice, except
+    """The rule for a submit that was not accepted. None of its values can buy a video twice, except
     ``on_uncertain="resend"``.
 
     Args:
-        on_uncertain: what to do when a submit may or may not have been accepted. ``reconcile``
-            looks for it in the account's task list: it is adopted if it is there, sent again if
-            it provably is not, and raised as `SubmissionUncertainError` if nobody can tell.
-            ``raise`` raises that at once. ``resend`` sends it again at the risk of paying twice.
-        attempts: how often a submit is sent that provably never left this machine, or that was
+        on_uncertain: the reaction to a submit that may or may not have been accepted. ``reconcile``
+            looks for it in the account's task list: the client adopts the task if it is there,
+            sends the request again if it provably is not, and raises `SubmissionUncertainError` if
+            the list proves neither. ``raise`` raises that error at once. ``resend`` sends the
+            request again at the risk of paying twice.
+        attempts: the most POSTs of one submit that provably never left this machine, or were
             provably not accepted, or whose outcome is uncertain under ``resend``.
-        rate_limit_attempts: how often a submit is sent that was answered with 429.
-        max_elapsed: how long one submit may be retried in all.
-        backoff: the first delay; it doubles from one attempt to the next.
-        max_backoff: the longest delay.
-        submit_timeout: how long a submit's answer is awaited. It is long since a synchronous
-            answer, after minutes, is legal.
+        rate_limit_attempts: the most POSTs of one submit that were answered with 429.
+        max_elapsed: seconds for which one submit may be retried in all.
+        backoff: the first delay, in seconds; it doubles from one attempt to the next.
+        max_backoff: the longest delay, in seconds.
+        submit_timeout: seconds for which the answer to a submit is awaited. It is long because a
+            synchronous answer, after minutes, is legal.
         shutdown_grace: seconds for which a cancelled caller, or a client that is being closed,
             waits for the answer to a submit that has begun. A second cancellation ends that.
 

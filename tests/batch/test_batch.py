@@ -41,7 +41,7 @@ def requests(*prompts: str) -> list[TextToVideo]:
 
 @pytest.mark.asyncio
 async def test_outcomes_come_in_the_order_of_the_requests() -> None:
-    """Whichever video is ready first, each outcome stands where its request stood."""
+    """The outcomes have the order of the input, in whatever order the videos are ready."""
     service = emulator(pace=Seconds(mean=60.0, sigma=1.0))
     wanted = requests(*[f"p{number}" for number in range(30)])
     async with service, client_of(service) as veo:
@@ -73,7 +73,7 @@ async def test_equal_requests_are_as_many_videos() -> None:
 
 @pytest.mark.asyncio
 async def test_one_bad_request_spoils_no_other() -> None:
-    """Every end is a value: a refusal, an uncertain submit, a failure, a time limit, a video."""
+    """A refusal, an uncertain submit, a failure, a timeout and a video are all outcomes."""
 
     async def sell(body: Body) -> httpx.Response:
         match body["prompt"]:
@@ -94,7 +94,7 @@ async def test_one_bad_request_spoils_no_other() -> None:
             requests("refused", "lost", "failed", "slow", "good"), timeout=60.0
         )
 
-        assert not veo.unsettled  # the outcomes have told
+        assert not veo.unsettled  # the outcomes say it
 
     *errors, good = outcomes
     assert [type(outcome.error) for outcome in errors] == [
@@ -134,7 +134,7 @@ async def test_a_fault_of_our_own_is_a_value_too(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.asyncio
 @pytest.mark.parametrize("wrong", ["a prompt", None, {"prompt": "a mug"}])
 async def test_nothing_is_sent_if_one_is_no_request(wrong: Any) -> None:
-    """What cannot be a request is refused before the first submit; so is a bad time limit."""
+    """An invalid request or timeout is refused before the first submit."""
     service = emulator()
     async with service, client_of(service) as veo:
         with pytest.raises(InvalidRequestError):
@@ -147,7 +147,7 @@ async def test_nothing_is_sent_if_one_is_no_request(wrong: Any) -> None:
 
 @pytest.mark.asyncio
 async def test_a_cancelled_run_sends_no_more() -> None:
-    """Cancelling ends the queue, lets open POSTs settle and keeps what was accepted."""
+    """Cancelling empties the queue, lets open POSTs finish, and keeps the accepted tasks."""
     service = emulator(pace=Seconds(mean=60.0))
     limit = RateLimit(in_flight=3)
     async with service, client_of(service, rate_limit=limit) as veo:

@@ -57,8 +57,8 @@ def test_the_two_stages_of_one_item_have_names_of_their_own() -> None:
 def test_no_name_of_one_item_is_a_name_of_another(
     prompts: tuple[str, str], own: bool, other_own: bool
 ) -> None:
-    """Whatever the prompts, also on a file system that knows no case and no Unicode forms, and
-    whether or not one of them had to give way to an item of an earlier run."""
+    """This holds for any prompts, also on a file system that ignores case and Unicode forms, and
+    for stems with the hash of a key."""
     one = stem(1, prompts[0], "a" if own else None)
     others = [stem(2, prompts[1]), stem(1, prompts[1], "b" if other_own else None)]
 

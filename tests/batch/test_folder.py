@@ -14,32 +14,32 @@ from veo_async._batch.record_files import read_some
 MUG, RAIN = TextToVideo(prompt="A mug"), TextToVideo(prompt="Rain")
 
 
-def stem(place: Path, key: str, number: int, request: Any = MUG, saved: str | None = None) -> str:
+def stem(folder: Path, key: str, number: int, request: Any = MUG, saved: str | None = None) -> str:
     """The stem that a run of its own gives to an item."""
-    return Folder(place).stem(key, number, request, saved=saved)
+    return Folder(folder).stem(key, number, request, saved=saved)
 
 
-def names(place: Path) -> list[str]:
-    """What lies in a folder."""
-    return sorted(path.name for path in place.iterdir())
+def names(folder: Path) -> list[str]:
+    """The files in a folder."""
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_a_name_belongs_to_its_item_in_every_run(tmp_path: Path) -> None:
-    """The folder is made; the claim is there before the video; a run of another order, and one
+    """The claim is in the folder before the video. A run with another order of the input, or
     without a journal, finds the same name."""
-    place = tmp_path / "a" / "out"
+    folder = tmp_path / "a" / "out"
 
-    assert stem(place, "k", 7) == "0007-a-mug"
-    assert stem(place, "k", 8, RAIN) == "0007-a-mug"
-    assert names(place) == ["0007-a-mug.json"]
+    assert stem(folder, "k", 7) == "0007-a-mug"
+    assert stem(folder, "k", 8, RAIN) == "0007-a-mug"
+    assert names(folder) == ["0007-a-mug.json"]
 
 
 @pytest.mark.parametrize(
     "there",
     ["0007-a-mug.mp4", "0007-A-Mug.MP4", "0007-a-mug-1080p.mp4", "0007-a-mug.json"],
 )
-def test_a_name_that_is_somebody_elses_is_not_taken(tmp_path: Path, there: str) -> None:
-    """Also where it differs in its case only, which some file systems do not know."""
+def test_a_name_of_another_item_is_not_taken(tmp_path: Path, there: str) -> None:
+    """Also if it differs in case only, which some file systems ignore."""
     (tmp_path / there).write_bytes(b"theirs")
 
     assert stem(tmp_path, "k", 7).startswith("0007-a-mug~")
@@ -55,7 +55,8 @@ def test_two_items_with_one_number_and_one_prompt_keep_apart(tmp_path: Path) -> 
 
 
 def test_a_video_whose_record_is_gone_keeps_its_name(tmp_path: Path) -> None:
-    """The journal knows it; but not if another item has it by now, or if it is gone as well."""
+    """The journal knows the name. It is not used if another item has it now, or if the video is
+    gone as well."""
     (tmp_path / "0003-a-mug.mp4").write_bytes(b"video")
 
     assert stem(tmp_path, "k", 7, saved="0003-a-mug.mp4") == "0003-a-mug"
@@ -65,7 +66,7 @@ def test_a_video_whose_record_is_gone_keeps_its_name(tmp_path: Path) -> None:
 
 
 def test_the_claim_of_other_tasks_is_another_items(tmp_path: Path) -> None:
-    """Although the key is the same: another process may be about to save its video there."""
+    """Even with the same key: another process may be about to save its video there."""
     here, there = Folder(tmp_path), Folder(tmp_path)
 
     first = here.stem("k", 1, MUG, saved=None, tasks=["t1"])
@@ -76,8 +77,8 @@ def test_the_claim_of_other_tasks_is_another_items(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ['["k"]', "null", '"other"'])
-def test_a_record_that_somebody_edited_names_no_other_place(tmp_path: Path, key: str) -> None:
-    """What is no key is nobody's; a record under a name that is none of ours claims nothing."""
+def test_an_edited_record_reserves_no_other_name(tmp_path: Path, key: str) -> None:
+    """A record without a valid key, or under a foreign file name, reserves no name for an item."""
     (tmp_path / "0001-a-mug.json").write_text(f'{{"veo_async": 1, "key": {key}}}')
     (tmp_path / "index.json").write_text('{"veo_async": 1, "key": "k"}')
 
@@ -85,7 +86,7 @@ def test_a_record_that_somebody_edited_names_no_other_place(tmp_path: Path, key:
 
 
 def test_a_name_that_another_process_takes_meanwhile_is_not_taken(tmp_path: Path) -> None:
-    """Between the look and the claim: the claim is one step, and does not replace."""
+    """It happens between the scan and the claim: the claim is atomic and replaces nothing."""
     here, there = Folder(tmp_path), Folder(tmp_path)
     here.stem("x", 1, RAIN, saved=None)
     there.stem("y", 2, RAIN, saved=None)
@@ -111,16 +112,16 @@ def test_a_claim_needs_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert not [name for name in names(tmp_path) if name.endswith(".part")]
 
 
-def test_a_record_that_says_nothing_new_is_left_alone(tmp_path: Path) -> None:
-    """Its time stays that of the end; one that says more replaces it in one step."""
-    place = Folder(tmp_path)
+def test_a_record_without_new_facts_is_not_written(tmp_path: Path) -> None:
+    """Its time stays that of the end. A record with new facts replaces it atomically."""
+    folder = Folder(tmp_path)
     outcome = Outcome("k", MUG)
-    name = place.stem("k", 1, MUG, saved=None)
+    name = folder.stem("k", 1, MUG, saved=None)
 
-    place.record(outcome, name, number=1, ends=(), at=100.0)
-    place.record(outcome, name, number=1, ends=(), at=200.0)
+    folder.write_record(outcome, name, number=1, results=(), at=100.0)
+    folder.write_record(outcome, name, number=1, results=(), at=200.0)
     first = json.loads((tmp_path / "0001-a-mug.json").read_text())
-    place.record(outcome, name, number=2, ends=(), at=300.0)
+    folder.write_record(outcome, name, number=2, results=(), at=300.0)
     second = json.loads((tmp_path / "0001-a-mug.json").read_text())
 
     assert (first["state"], first["ended_at"]) == ("succeeded", "1970-01-01T00:01:40+00:00")
@@ -128,12 +129,12 @@ def test_a_record_that_says_nothing_new_is_left_alone(tmp_path: Path) -> None:
     assert names(tmp_path) == ["0001-a-mug.json"]
 
 
-def test_a_record_that_cannot_be_written_leaves_what_was_there(
+def test_a_record_that_cannot_be_written_leaves_the_former_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And no unfinished file beside it."""
-    place = Folder(tmp_path)
-    name = place.stem("k", 1, MUG, saved=None)
+    """No unfinished file stays beside it."""
+    folder = Folder(tmp_path)
+    name = folder.stem("k", 1, MUG, saved=None)
     before = (tmp_path / "0001-a-mug.json").read_bytes()
 
     def full(*_: object) -> None:
@@ -141,7 +142,7 @@ def test_a_record_that_cannot_be_written_leaves_what_was_there(
 
     monkeypatch.setattr("veo_async._batch.record_files.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        place.record(Outcome("k", MUG), name, number=1, ends=(), at=0.0)
+        folder.write_record(Outcome("k", MUG), name, number=1, results=(), at=0.0)
 
     assert (tmp_path / "0001-a-mug.json").read_bytes() == before
     assert names(tmp_path) == ["0001-a-mug.json"]
@@ -149,14 +150,14 @@ def test_a_record_that_cannot_be_written_leaves_what_was_there(
 
 def test_nothing_that_a_link_leads_to_is_read(tmp_path: Path) -> None:
     """Neither a record outside of the folder, nor one that is longer than a record can be."""
-    place = tmp_path / "out"
-    place.mkdir()
+    folder = tmp_path / "out"
+    folder.mkdir()
     outside = tmp_path / "0001-a-mug.json"
     outside.write_bytes(record.claim("k", number=1, request=MUG))
-    (place / "0009-rain.json").symlink_to(outside)
-    (place / "0008-rain.json").write_bytes(
+    (folder / "0009-rain.json").symlink_to(outside)
+    (folder / "0008-rain.json").write_bytes(
         record.claim("k", number=8, request=RAIN) + b" " * record.LONGEST
     )
 
-    assert stem(place, "k", 1) == "0001-a-mug"
-    assert read_some(place, 1) is None
+    assert stem(folder, "k", 1) == "0001-a-mug"
+    assert read_some(folder, 1) is None

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veo_async._batch.input_check import MOST_HELD, InputMatch
+from veo_async._batch.input_check import MOST_DEFERRED, InputMatch
 from veo_async._journal.rows import FIRST, Item, Row
 
 BOUGHT = Item("k", {FIRST: Row("k", FIRST, 1, "succeeded", 1.0)})
@@ -14,47 +14,47 @@ KINDS = {"b": BOUGHT, "r": REFUSED, "n": None}
 
 def read(bought: int, line: str, *, extend: bool = False) -> InputMatch:
     """Read an input: b is a bought item, r a refused one, n a new request."""
-    overlap = InputMatch(bought, extend=extend)
+    match = InputMatch(bought, extend=extend)
     for letter in line:
-        overlap = overlap.seen(KINDS[letter])
-    return overlap
+        match = match.seen(KINDS[letter])
+    return match
 
 
 @pytest.mark.parametrize(
-    "bought, line, verdict",
+    "bought, line, decision",
     [
-        (0, "", "go"),  # a new journal
-        (0, "nnn", "go"),
-        (0, "rrn", "go"),  # all that was tried was refused, so nothing was bought
-        (1, "n", "hold"),  # another file
-        (1, "b", "go"),
-        (1, "nb", "go"),  # what was under way at a crash need not be in order
-        (3, "bb", "hold"),
-        (3, "bbb", "go"),
-        (3, "bbrrr", "hold"),  # a refused item proves nothing
-        (10, "b" * 8, "hold"),
-        (10, "b" * 9, "go"),  # one line of ten was corrected
-        (100, "n" + "b" * 89, "hold"),
-        (100, "n" + "b" * 90, "go"),
-        (100, "b" * 50 + "n" * 50, "hold"),  # half of the lines changed
-        (10_000, "n" * (MOST_HELD - 1), "hold"),
-        (10_000, "n" * MOST_HELD, "stop"),
-        (10, "n" * MOST_HELD, "stop"),
-        (10, "b" * 9 + "n" * 5000, "go"),  # a file that was appended to
+        (0, "", "submit"),  # a new journal
+        (0, "nnn", "submit"),
+        (0, "rrn", "submit"),  # all that was tried was refused, so nothing was bought
+        (1, "n", "defer"),  # another file
+        (1, "b", "submit"),
+        (1, "nb", "submit"),  # what was under way at a crash need not be in order
+        (3, "bb", "defer"),
+        (3, "bbb", "submit"),
+        (3, "bbrrr", "defer"),  # a refused item proves nothing
+        (10, "b" * 8, "defer"),
+        (10, "b" * 9, "submit"),  # one line of ten was corrected
+        (100, "n" + "b" * 89, "defer"),
+        (100, "n" + "b" * 90, "submit"),
+        (100, "b" * 50 + "n" * 50, "defer"),  # half of the lines changed
+        (10_000, "n" * (MOST_DEFERRED - 1), "defer"),
+        (10_000, "n" * MOST_DEFERRED, "refuse"),
+        (10, "n" * MOST_DEFERRED, "refuse"),
+        (10, "b" * 9 + "n" * 5000, "submit"),  # a file that was appended to
     ],
 )
-def test_when_new_requests_are_bought(bought: int, line: str, verdict: str) -> None:
-    """A changed file with the old journal buys nothing; the same file goes on."""
-    assert read(bought, line).verdict == verdict
+def test_when_new_requests_are_bought(bought: int, line: str, decision: str) -> None:
+    """A changed file with the old journal buys nothing; the same file continues."""
+    assert read(bought, line).decision == decision
 
 
-def test_the_user_may_mean_it() -> None:
-    """Told to extend the journal, everything is bought."""
-    assert read(10, "n" * 5000, extend=True).verdict == "go"
+def test_the_user_can_confirm_another_input() -> None:
+    """With ``extend`` everything is bought."""
+    assert read(10, "n" * 5000, extend=True).decision == "submit"
 
 
-def test_the_error_says_what_was_seen_and_what_to_do() -> None:
-    """The numbers, the file, and both ways out."""
+def test_the_error_has_the_numbers_and_the_advice() -> None:
+    """It names the journal and both ways to continue."""
     error = read(10, "bbnnn").error("run.db")
 
     assert error.path == "run.db"
@@ -64,10 +64,10 @@ def test_the_error_says_what_was_seen_and_what_to_do() -> None:
 
 @given(bought=st.integers(1, 40), line=st.text(st.sampled_from("brn"), max_size=80))
 def test_nothing_new_is_bought_before_most_is_met(bought: int, line: str) -> None:
-    """Whatever the input: before ``go`` nine tenths were met, and after ``go`` it stays so."""
-    overlap, went = InputMatch(bought), False
+    """For any input: ``submit`` needs nine tenths of the bought items, and is final."""
+    match, went = InputMatch(bought), False
     for letter in line:
-        overlap = overlap.seen(KINDS[letter])
-        went = went or overlap.verdict == "go"
-        assert (overlap.verdict == "go") is went
-        assert not went or overlap.met >= bought * 0.9
+        match = match.seen(KINDS[letter])
+        went = went or match.decision == "submit"
+        assert (match.decision == "submit") is went
+        assert not went or match.met >= bought * 0.9

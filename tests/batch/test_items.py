@@ -1,26 +1,23 @@
-"""What is hard to meet through a whole batch: the parts of an item by themselves."""
+"""Cases that are hard to reach through a whole batch: the earlier runs of one item."""
 
 from __future__ import annotations
 
 import asyncio
 from math import inf
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
 
-from veo_async._batch.item import ItemRunner
-from veo_async._batch.item_resume import OwnedTasks
-from veo_async._batch.options import Options
+from veo_async._batch.item_resume import EarlierRuns
 from veo_async._reconcile.window import NEAR, WIDE
 
 NOW = 1_753_435_158.0
-OPTIONS = Options(None, upscale=False, retry_failed=False, timeout=60.0, max_submissions=None)
 
 
 class FakeJournal:
-    """Notes for which times it is asked what was sent."""
+    """Notes the stretches of time for which its rows are read."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[float, float]] = []
@@ -31,23 +28,23 @@ class FakeJournal:
         return ()
 
 
-def parts_of(**parts: Any) -> Any:
-    """The parts that a test needs, and no others."""
+def deps_of(**deps: Any) -> Any:
+    """The dependencies that a test needs, and no others."""
     wall_clock = SimpleNamespace(wall_clock=lambda: NOW)
     reconciler = SimpleNamespace(own=list, answered_at_once=list)
-    return SimpleNamespace(runtime=wall_clock, reconciler=reconciler, **parts)
+    return SimpleNamespace(runtime=wall_clock, reconciler=reconciler, **deps)
 
 
 @pytest.mark.asyncio
 async def test_what_is_owned_already_is_not_read_again() -> None:
-    """The journal is asked once for each stretch of time, however many submits were lost in it."""
+    """The journal is read once for each stretch of time, for any number of lost submits in it."""
     journal: Any = FakeJournal()
-    owned = OwnedTasks(parts_of(), journal)
+    earlier = EarlierRuns(deps_of(), journal)
 
-    await owned.since(NOW - 5_000)
-    await owned.since(NOW - 5_000)
-    await owned.since(NOW - 4_000)
-    await owned.since(NOW - 9_000)
+    await earlier.own_since(NOW - 5_000)
+    await earlier.own_since(NOW - 5_000)
+    await earlier.own_since(NOW - 4_000)
+    await earlier.own_since(NOW - 9_000)
 
     assert [until for _, until in journal.asked] == [inf, journal.asked[0][0]]
 
@@ -56,21 +53,21 @@ async def test_what_is_owned_already_is_not_read_again() -> None:
 async def test_what_is_being_read_is_not_read_again() -> None:
     """Submits that are lost together wait for one reading of the journal."""
     journal: Any = FakeJournal()
-    owned = OwnedTasks(parts_of(), journal)
+    earlier = EarlierRuns(deps_of(), journal)
 
-    await asyncio.gather(*[owned.since(NOW) for _ in range(3)])
+    await asyncio.gather(*[earlier.own_since(NOW) for _ in range(3)])
 
     assert len(journal.asked) == 1
 
 
 @pytest.mark.asyncio
 async def test_what_seems_to_be_sent_in_the_future_is_owned_too() -> None:
-    """A clock that was set back since an earlier run hides none of its tasks: each would be given
-    to another item as well."""
+    """A clock that was set back hides no task of an earlier run: else another item could adopt
+    it."""
     journal: Any = FakeJournal()
-    owned = OwnedTasks(parts_of(), journal)
+    earlier = EarlierRuns(deps_of(), journal)
 
-    await owned.since(NOW)
+    await earlier.own_since(NOW)
 
     assert journal.asked == [(NOW - WIDE - NEAR, inf)]
 
@@ -78,16 +75,17 @@ async def test_what_seems_to_be_sent_in_the_future_is_owned_too() -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("tracked", [None, SimpleNamespace(task_id="")])
 async def test_a_submit_left_open_that_ends_without_an_id_is_not_adopted(tracked: Any) -> None:
-    """A POST that an earlier run of this client left open may end without a task id: there is
-    nothing to adopt, and its end itself was recorded."""
+    """A POST that an earlier run of this client left open may end without a task id. Then there is
+    nothing to adopt, and its end is already recorded."""
     post = SimpleNamespace(done=anyio.Event(), tracked=tracked)
     submitter = SimpleNamespace(unsettled=SimpleNamespace(find=lambda is_of, since: post))
-    maker = ItemRunner(parts_of(submitter=submitter), OPTIONS, None)
+    deps = deps_of(submitter=submitter)
+    earlier = EarlierRuns(deps, cast("Any", FakeJournal()))
     entry: Any = SimpleNamespace(deadline=anyio.current_time() + 60.0)
     row: Any = SimpleNamespace(sent_at=None)
-    ledger: Any = SimpleNamespace(is_of=lambda post: True)  # it would fail to adopt
+    ledger: Any = SimpleNamespace(is_same=lambda post: True)  # it would fail to adopt
 
     asyncio.get_running_loop().call_later(5.0, post.done.set)
-    found = await maker._left_here(entry, row, ledger)
+    found = await earlier._of_this_client(entry, row, ledger)
 
     assert found is tracked

@@ -38,12 +38,12 @@ def test_digest_is_the_same_for_ever(request_: VideoRequest, expected: str) -> N
     ],
 )
 def test_equal_requests_have_equal_digests(one: VideoRequest, other: VideoRequest) -> None:
-    """How a request was written down makes no difference, nor where its result is posted."""
+    """The form of a request makes no difference, nor does its callback address."""
     assert digest(one) == digest(other)
 
 
 def test_different_requests_have_different_digests() -> None:
-    """Whatever makes another body makes another key, a null that is sent included."""
+    """Every difference of the body makes another key, also a null that is sent."""
     requests: list[VideoRequest] = [
         TextToVideo(prompt="a"),
         TextToVideo(prompt="b"),
@@ -77,19 +77,20 @@ def test_equal_requests_are_numbered() -> None:
 
 
 def test_a_key_of_the_callers_comes_once() -> None:
-    """A key names one item; the second that bears it is refused, whatever is in it."""
+    """A key names one item; the second request with it is refused."""
     keys = Keys()
 
     assert keys.take("a") == "a"
     assert keys.take("\ud800") == "\ud800"
 
-    with pytest.raises(InvalidRequestError, match="comes twice") as caught:
+    told = r"comes twice in the input\. The second one was not sent\.$"
+    with pytest.raises(InvalidRequestError, match=told) as caught:
         keys.take("a")
     assert caught.value.field == "key"
 
 
 def test_a_key_that_the_caller_took_is_not_made() -> None:
-    """The caller's keys may look like ours: none is ever given to two items."""
+    """The caller's keys may have the form of ours. No key is given to two items."""
     request = TextToVideo(prompt="a")
     keys = Keys()
 

@@ -19,8 +19,8 @@ def requests(*prompts: str) -> list[tuple[str, TextToVideo]]:
 
 @pytest.mark.asyncio
 async def test_a_new_batch(tmp_path: Path) -> None:
-    """Without a journal, or before there is one, all would be submitted; nothing is sent or
-    made."""
+    """Without an existing journal all would be submitted. Nothing is sent, and no file is
+    created."""
     service, file = emulator(), tmp_path / "run.db"
     async with service, client_of(service) as veo:
         without = await veo.batch(requests("a", "b")).preview()
@@ -33,7 +33,7 @@ async def test_a_new_batch(tmp_path: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_a_batch_that_was_stopped(tmp_path: Path) -> None:
-    """The journal tells what was done, what is under way, and what failed."""
+    """The journal says which items are finished, under way, and failed."""
     service, file = emulator(pace=Immediate()), tmp_path / "run.db"
     service.faults.add(Fault(effect=Fail(), nth=2))
     wanted = requests("a", "b", "c")
@@ -54,7 +54,7 @@ async def test_a_batch_that_was_stopped(tmp_path: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_a_batch_under_way(tmp_path: Path) -> None:
-    """What the service has is waited for."""
+    """Tasks at the service are waited for."""
     service, file = emulator(pace=Seconds(mean=100.0)), tmp_path / "run.db"
     async with service, client_of(service) as veo:
         async with veo.batch(requests("a"), journal=file):
@@ -65,7 +65,7 @@ async def test_a_batch_under_way(tmp_path: Path) -> None:
 @pytest.mark.parametrize("others", [5, 1500])
 @pytest.mark.asyncio
 async def test_another_input(tmp_path: Path, others: int) -> None:
-    """An input that the batch would refuse is told as such, unless it is meant."""
+    """The preview has the error for an input that the batch would refuse, unless it extends."""
     service, file = emulator(pace=Immediate()), tmp_path / "run.db"
     other = requests(*(f"p{number}" for number in range(others)))
     async with service, client_of(service) as veo:
@@ -81,7 +81,7 @@ async def test_another_input(tmp_path: Path, others: int) -> None:
 
 @pytest.mark.asyncio
 async def test_a_bad_input(tmp_path: Path) -> None:
-    """What the input raises is raised."""
+    """An exception of the input is raised."""
 
     def bad() -> Iterator[TextToVideo]:
         yield TextToVideo(prompt="a")

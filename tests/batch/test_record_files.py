@@ -1,4 +1,4 @@
-"""What a batch leaves in its folder: a video and a record for each item, under lasting names."""
+"""The folder of a batch: a video and a record for each item, under lasting names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ASKED = [("mug", TextToVideo(prompt="A coffee mug")), ("rain", TextToVideo(promp
 
 
 def names(folder: Path) -> list[str]:
-    """What lies in a folder."""
+    """The files in a folder."""
     return sorted(path.name for path in folder.iterdir())
 
 
@@ -44,20 +44,20 @@ async def test_each_item_has_its_videos_and_a_record(tmp_path: Path) -> None:
         "0002-rain.mp4",
     ]
     (mug,) = [end for end in ends if end.key == "mug"]
-    told = record(folder, "0001-a-coffee-mug.json")
+    mug_record = record(folder, "0001-a-coffee-mug.json")
     assert mug.result
-    assert (told["key"], told["state"], told["trace_id"]) == (
+    assert (mug_record["key"], mug_record["state"], mug_record["trace_id"]) == (
         "mug",
         "succeeded",
         mug.result.trace_id,
     )
-    assert told["files"] == [file.name for file in mug.files]
-    assert len(set(told["task_ids"])) == 2
+    assert mug_record["files"] == [file.name for file in mug.files]
+    assert len(set(mug_record["task_ids"])) == 2
 
 
 async def test_names_last_over_resumes(tmp_path: Path) -> None:
-    """Of another order, in another place, without the records: nothing is fetched again, and
-    nothing changes its name."""
+    """The input is reordered, the folder is moved, the records are deleted: nothing is fetched
+    again, and no file changes its name."""
     folder, options = tmp_path / "out", {"journal": tmp_path / "run.db"}
     async with emulator(video=FORMAT) as service:
         await once(service, ASKED, download_to=folder, **options)
@@ -76,7 +76,7 @@ async def test_names_last_over_resumes(tmp_path: Path) -> None:
     assert [text["key"] for text in again] == [text["key"] for text in texts]
 
 
-async def test_what_failed_has_a_record_too(tmp_path: Path) -> None:
+async def test_a_failed_item_has_a_record_too(tmp_path: Path) -> None:
     """With the reason and the task id; a later run that succeeds replaces it."""
     folder, journal = tmp_path / "out", tmp_path / "run.db"
     async with emulator(video=FORMAT) as service:
@@ -107,9 +107,9 @@ async def test_one_folder_may_serve_two_batches(tmp_path: Path) -> None:
     assert len(names(folder)) == 4
 
 
-async def test_what_was_bought_twice_is_kept_twice(tmp_path: Path) -> None:
-    """A run that knows nothing of the first one (no journal, or a lost one) buys again; neither
-    video replaces the other, and each journal finds its own again."""
+async def test_an_item_that_was_bought_twice_is_kept_twice(tmp_path: Path) -> None:
+    """A run without the first one's journal buys again. Neither video replaces the other, and each
+    journal finds its own."""
     folder = tmp_path / "out"
     async with emulator(video=FORMAT) as service:
         (one,) = await once(service, ASKED[:1], download_to=folder, journal=tmp_path / "a.db")
@@ -130,7 +130,7 @@ async def test_what_was_bought_twice_is_kept_twice(tmp_path: Path) -> None:
 
 
 async def test_no_fault_of_the_folder_loses_an_outcome(tmp_path: Path) -> None:
-    """Also one that nobody expects, such as a path that the system takes for no path."""
+    """Also an unexpected one, such as a path with a null byte."""
     async with emulator(video=FORMAT) as service:
         ends = await once(service, ASKED[:1], download_to=tmp_path / "o\0ut")
 
@@ -141,7 +141,7 @@ async def test_no_fault_of_the_folder_loses_an_outcome(tmp_path: Path) -> None:
 async def test_a_folder_that_cannot_be_written_is_an_error_of_the_item(
     tmp_path: Path, is_bought: bool
 ) -> None:
-    """What was bought is not lost, and the first error of an item is the one that is told."""
+    """The result is not lost, and the outcome has the first error of the item."""
     (tmp_path / "out").write_bytes(b"a file")
     async with emulator(video=FORMAT) as service:
         if not is_bought:

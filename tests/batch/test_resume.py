@@ -60,7 +60,7 @@ def prompts(*texts: str) -> list[TextToVideo]:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the journal lies."""
+    """The path of the journal."""
     return tmp_path / "run.db"
 
 
@@ -80,7 +80,7 @@ async def once(service: Emulator, requests: Any, **options: Any) -> list[Outcome
 
 
 def errors(outcomes: list[Outcome]) -> list[type | None]:
-    """How they ended."""
+    """The classes of their errors."""
     return [type(outcome.error) if outcome.error else None for outcome in outcomes]
 
 
@@ -89,8 +89,8 @@ def errors(outcomes: list[Outcome]) -> list[type | None]:
 
 @pytest.mark.slow
 async def test_five_hundred_against_a_bad_service(path: Path) -> None:
-    """Lost answers, 5xx after acceptance, 429, cut polls and failures: 500 outcomes, each bought
-    once, none left uncertain; and the same again costs nothing."""
+    """Lost answers, 5xx after acceptance, 429, dropped polls and failures: 500 outcomes, each
+    bought once, none uncertain. Running the batch again costs nothing."""
     service = emulator(pace=PACE)
     service.faults.add(
         Fault(effect=Drop(at="accepted"), probability=0.1),
@@ -112,8 +112,8 @@ async def test_five_hundred_against_a_bad_service(path: Path) -> None:
 
 
 async def test_a_later_run_knows_how_the_service_answered_an_earlier_one(path: Path) -> None:
-    """A service that was seen to answer with an id at once needs no quarter of an hour to prove
-    that it has no task, whichever run saw it."""
+    """If any run saw the service answer with an id at once, a later run proves an absence without
+    waiting for a quarter of an hour."""
     cut = Fault(effect=Drop(at="read"), nth=2)
     service = emulator(pace=PACE, faults=[cut])
     requests = prompts("a", "b")
@@ -128,9 +128,9 @@ async def test_a_later_run_knows_how_the_service_answered_an_earlier_one(path: P
     assert asyncio.get_running_loop().time() - began < 300.0
 
 
-async def test_how_a_task_ended_is_durable_soon_after_its_outcome(path: Path) -> None:
-    """Within the journal's own pace, since nobody waits for it; and at the latest at the batch's
-    end. Who dies in between knows the task, and asks for its end once more."""
+async def test_the_end_of_a_task_is_durable_soon_after_its_outcome(path: Path) -> None:
+    """It is written within the journal's own pace, and at the latest at the end of the batch. A run
+    that is killed before knows the task, and retrieves its end again."""
     service, wrecks = emulator(pace=Seconds(mean=60.0, sigma=0.0)), []
     requests = prompts(*"abcdef")
     async with service, client_of(service, rate_limit=RateLimit(in_flight=2)) as veo:
@@ -181,7 +181,7 @@ async def test_outcomes_come_as_they_are_ready_and_are_read_lazily() -> None:
 
 
 async def test_an_error_of_the_callers_arrives_as_itself() -> None:
-    """No group is made of it; what was begun is kept."""
+    """It is not wrapped in a group, and the started tasks are kept."""
     service = emulator(pace=PACE)
     async with service, client_of(service) as veo:
         mine = VeoError("mine")
@@ -196,12 +196,13 @@ async def test_an_error_of_the_callers_arrives_as_itself() -> None:
 
         assert caught.value is mine
         assert caught.value.__context__ is None
-        told = {item.task_id for item in veo.unsettled}
-        assert len(told) == len(service.bill) - 1
+        unsettled = {item.task_id for item in veo.unsettled}
+        assert len(unsettled) == len(service.bill) - 1
 
 
-async def test_what_is_wrong_with_the_input_is_raised_after_what_is_under_way() -> None:
-    """An error of the input, a repeated key, no request: as themselves, once, at the end."""
+async def test_an_error_of_the_input_is_raised_after_the_items_under_way() -> None:
+    """An exception of the input, a repeated key or an invalid request is raised once, at the
+    end."""
 
     def broken(last: Any) -> Iterator[Any]:
         yield "k", TextToVideo(prompt="a")
@@ -213,6 +214,7 @@ async def test_what_is_wrong_with_the_input_is_raised_after_what_is_under_way() 
     async with service, client_of(service) as veo:
         for last, match in [
             (ZeroDivisionError("x"), "x"),
+            (InvalidRequestError("prompt: must not be empty."), r"empty\. It was not sent\.$"),
             (("k", TextToVideo(prompt="b")), "'k' comes twice"),
             ("text", "request"),
         ]:
@@ -223,7 +225,7 @@ async def test_what_is_wrong_with_the_input_is_raised_after_what_is_under_way() 
                 with pytest.raises(StopAsyncIteration):
                     await anext(outcomes)
 
-    assert len(service.bill) == 3
+    assert len(service.bill) == 4
 
 
 async def test_no_more_is_submitted_than_was_allowed() -> None:
@@ -243,7 +245,7 @@ async def test_no_more_is_submitted_than_was_allowed() -> None:
     assert not any(o.error.may_have_cost for o in ends if type(o.error) is VeoError)
 
 
-async def test_a_submit_that_was_not_accepted_gives_its_place_to_another() -> None:
+async def test_a_submit_that_bought_nothing_is_not_counted() -> None:
     """A lost submit that provably bought nothing is sent again within the same limit."""
     service = emulator(pace=PACE)
     service.faults.add(Fault(effect=Drop(at="read"), nth=2))
@@ -255,7 +257,7 @@ async def test_a_submit_that_was_not_accepted_gives_its_place_to_another() -> No
 
 
 async def test_an_empty_account_stops_the_rest(path: Path) -> None:
-    """What is paid for is awaited; the rest say why not, and a later run buys them."""
+    """Paid tasks are awaited; the other outcomes have the error, and a later run buys them."""
     service = emulator(pace=PACE, balance=3)
     limit = RateLimit(concurrency=1)
     async with service:
@@ -269,8 +271,8 @@ async def test_an_empty_account_stops_the_rest(path: Path) -> None:
 # Resume.
 
 
-async def test_a_later_run_goes_on(path: Path) -> None:
-    """Finished items cost nothing, known tasks are waited for, and what is new is bought."""
+async def test_a_later_run_continues(path: Path) -> None:
+    """Finished items cost nothing, known tasks are waited for, and new requests are bought."""
     service = emulator(pace=PACE)
     service.faults.add(Fault(effect=Fail(), nth=2))
     requests = [(name, TextToVideo(prompt=name)) for name in "abc"]
@@ -287,8 +289,8 @@ async def test_a_later_run_goes_on(path: Path) -> None:
     assert len(service.bill) == 4
 
 
-async def test_what_failed_is_tried_again_on_request_only(path: Path) -> None:
-    """A new attempt beside the failed one."""
+async def test_a_failed_item_is_tried_again_on_request_only(path: Path) -> None:
+    """It is a new attempt beside the failed one."""
     service = emulator(pace=PACE)
     service.faults.add(Fault(effect=Fail(), nth=1))
     async with service:
@@ -301,11 +303,11 @@ async def test_what_failed_is_tried_again_on_request_only(path: Path) -> None:
 
 
 @pytest.mark.parametrize("effect", [Drop(at="accepted"), Drop(at="read")])
-async def test_a_submit_whose_end_nobody_saw_is_looked_for(
+async def test_a_submit_without_a_known_outcome_is_reconciled(
     path: Path, effect: Drop, tmp_path: Path
 ) -> None:
-    """Whether it was accepted or not, and however late the resume is, it is bought once; the risk
-    of buying it twice is the user's own."""
+    """Accepted or not, it is bought once, however late the batch is resumed. With ``resend`` it may
+    be bought twice."""
     service = emulator(pace=PACE)
     service.faults.add(Fault(effect=effect, nth=1))
     policy = RetryPolicy(on_uncertain="raise")
@@ -326,7 +328,7 @@ async def test_a_submit_whose_end_nobody_saw_is_looked_for(
 
 
 async def test_a_lost_submit_without_any_task_of_ours_near_is_not_sent_again(path: Path) -> None:
-    """No task of this journal shows that the list shows them, so an empty one proves nothing."""
+    """An empty list proves nothing unless it is known to show tasks of this journal."""
     service = emulator(pace=PACE)
     service.faults.add(Fault(effect=Drop(at="read"), nth=1))
     policy = RetryPolicy(on_uncertain="raise")
@@ -339,8 +341,8 @@ async def test_a_lost_submit_without_any_task_of_ours_near_is_not_sent_again(pat
     assert "Nothing was bought" not in str(ends[0].error)
 
 
-async def test_what_cannot_be_told_stays_uncertain(path: Path) -> None:
-    """The list cannot be read, so nothing is sent again."""
+async def test_a_submit_stays_uncertain_without_a_readable_list(path: Path) -> None:
+    """Nothing is sent again."""
     service = emulator(pace=PACE)
     service.faults.add(Fault(effect=Drop(at="accepted"), nth=1))
     policy = RetryPolicy(on_uncertain="raise")
@@ -354,8 +356,8 @@ async def test_what_cannot_be_told_stays_uncertain(path: Path) -> None:
 
 
 async def test_another_input_buys_nothing(path: Path) -> None:
-    """Neither for a key with another request, nor for a list that the journal does not know,
-    unless the user says so."""
+    """Neither another request under a known key nor an unknown list of requests is bought; the list
+    is, with ``extend``."""
     service = emulator(pace=PACE)
     other = prompts(*"xyz")
     async with service:
@@ -391,7 +393,8 @@ async def test_the_other_spelling_is_in_the_journal_too(path: Path) -> None:
 
 
 async def test_files_and_upscales_are_stages(path: Path, tmp_path: Path) -> None:
-    """A failed upscale or download never generates again, and is all that is done again."""
+    """After a failed upscale or download only that stage is repeated; nothing is generated
+    again."""
     service = emulator(pace=PACE, video=VideoFormat(seconds=1, fps=2, short_side=64))
     folder = tmp_path / "out"
     options: dict[str, Any] = {"journal": path, "download_to": folder, "upscale": True}
@@ -424,7 +427,7 @@ async def test_files_and_upscales_are_stages(path: Path, tmp_path: Path) -> None
 # Stopping.
 
 
-async def test_a_cancelled_batch_settles_and_says_how_to_go_on(
+async def test_a_cancelled_batch_drains_and_says_how_to_resume(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nothing more is sent, the open POST is recorded, and the journal is closed."""
@@ -443,7 +446,7 @@ async def test_a_cancelled_batch_settles_and_says_how_to_go_on(
 
 
 async def test_a_second_cancellation_stops_at_once(path: Path) -> None:
-    """What was open is uncertain, and the next run looks for it."""
+    """An open POST is uncertain, and the next run reconciles it."""
     service = emulator(pace=PACE)
     service.faults.add(Fault(effect=Hang(at="accepted", seconds=8.0), nth=1))
     async with service, client_of(service) as veo:
@@ -467,7 +470,7 @@ async def test_a_second_cancellation_stops_at_once(path: Path) -> None:
 async def test_a_submit_that_stays_open_after_its_batch_is_not_bought_again(
     path: Path, hang: float
 ) -> None:
-    """Its client lives on, and another process resumes the journal before the service takes it."""
+    """Another process resumes the journal before the service accepts the POST of this client."""
     service = emulator(pace=PACE)
     service.faults.add(Fault(effect=Hang(at="read", seconds=hang), on="submit", nth=2))
     loop = asyncio.get_running_loop()
@@ -483,18 +486,18 @@ async def test_a_submit_that_stays_open_after_its_batch_is_not_bought_again(
 
 
 async def test_the_end_of_a_batch_says_nothing_of_the_posts_of_others(path: Path) -> None:
-    """Those of another batch, whose journal hears of them itself, and those of plain calls."""
+    """POSTs of another batch, which has its own journal, and of plain calls are not recorded."""
     service = emulator(pace=PACE)
     other = path.with_name("other.db")
     service.faults.add(Fault(effect=Hang(at="read", seconds=30.0), on="submit"))
     async with service, client_of(service) as veo:
         plain = asyncio.create_task(veo.text2video("plain"))
-        going_on = asyncio.create_task(outcomes_of(veo, prompts("a"), journal=other))
+        other_batch = asyncio.create_task(outcomes_of(veo, prompts("a"), journal=other))
         await asyncio.sleep(10.0)
         with anyio.move_on_after(1.0):
             await outcomes_of(veo, [], journal=path)
         meanwhile = wreck(other, path.parent / "meanwhile")
-        ends = await going_on
+        ends = await other_batch
         await plain
 
     assert list(states(meanwhile).values()) == ["intended 1"]
@@ -505,10 +508,10 @@ async def test_the_end_of_a_batch_says_nothing_of_the_posts_of_others(path: Path
 # When something else breaks.
 
 
-async def test_a_file_that_cannot_be_recorded_is_there_all_the_same(
+async def test_a_file_that_cannot_be_recorded_is_saved_all_the_same(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its outcome is whole, and the error comes at the end of the batch."""
+    """Its outcome is complete, and the error is raised at the end of the batch."""
     service = emulator(pace=PACE, video=VideoFormat(seconds=1, fps=2, short_side=64))
     write, ends = JournalDatabase.write, list[Outcome]()
 
@@ -535,8 +538,8 @@ async def test_a_file_that_cannot_be_recorded_is_there_all_the_same(
 async def test_a_journal_that_cannot_be_written_ends_the_batch(
     path: Path, monkeypatch: pytest.MonkeyPatch, from_write: int, bought: int
 ) -> None:
-    """Nothing is submitted that could not be recorded; what was bought is an outcome all the same,
-    and the error comes after it."""
+    """Nothing is submitted without a recorded intent. Bought videos are outcomes all the same, and
+    the error is raised after them."""
     service, writes, write = emulator(pace=PACE), [0], JournalDatabase.write
     limit = RateLimit(in_flight=1)
 
@@ -563,7 +566,8 @@ async def test_a_journal_that_cannot_be_written_ends_the_batch(
 
 
 async def test_a_cancelled_intent_is_withdrawn(path: Path) -> None:
-    """The caller is gone while its intent is written: nothing was sent, and the journal says so."""
+    """The caller is cancelled during the write of its intent: the journal says that nothing was
+    sent."""
     service = emulator(pace=PACE)
 
     async def slow(function: Any, /, *args: Any) -> Any:
@@ -593,8 +597,8 @@ async def test_a_1080p_version_is_not_upscaled_again(path: Path) -> None:
     assert len(service.bill) == 2
 
 
-async def test_an_url_that_has_expired_is_asked_for_anew(path: Path, tmp_path: Path) -> None:
-    """A later run asks the service where the files lie by now; nothing is bought for that."""
+async def test_an_expired_url_is_retrieved_again(path: Path, tmp_path: Path) -> None:
+    """A later run retrieves fresh URLs from the service, and buys nothing for that."""
     wire, tiny = Wire(url_lifetime=60.0), VideoFormat(seconds=1, fps=2, short_side=64)
     service = emulator(pace=PACE, video=tiny, wire=wire)
     options: dict[str, Any] = {"journal": path, "upscale": True}
@@ -609,13 +613,13 @@ async def test_an_url_that_has_expired_is_asked_for_anew(path: Path, tmp_path: P
 
 
 def names(folder: Path) -> set[str]:
-    """What lies in a folder beside the records of the items."""
+    """The files in a folder, without the records of the items."""
     return {path.name for path in folder.iterdir() if path.suffix != ".json"}
 
 
 async def test_a_video_that_cannot_be_fetched_is_not_lost(path: Path, tmp_path: Path) -> None:
-    """It is an outcome with its URL and its task; the other file is saved all the same, and the
-    next run tries again, behind what there is."""
+    """Its outcome has the URL and the task, and the other file is saved. The next run resumes the
+    download."""
     tiny = VideoFormat(seconds=1, fps=2, short_side=64)
     service = emulator(pace=PACE, video=tiny)
     folder = tmp_path / "out"
@@ -637,8 +641,8 @@ async def test_a_video_that_cannot_be_fetched_is_not_lost(path: Path, tmp_path: 
     assert (service.counters[206], len(service.bill)) == (4, 2)
 
 
-async def test_a_batch_that_is_left_keeps_what_it_has_of_a_file(path: Path, tmp_path: Path) -> None:
-    """The next run goes on in the middle of the file."""
+async def test_a_batch_that_is_left_keeps_a_partial_file(path: Path, tmp_path: Path) -> None:
+    """The next run resumes in the middle of the file."""
     service = emulator(pace=PACE, video=VideoFormat(seconds=2, fps=24, short_side=360))
     service.faults.add(Fault(effect=Torn(fraction=0.5), on="file", count=1))
     service.faults.add(Fault(effect=Hang(), on="file", nth=2))
@@ -657,9 +661,9 @@ async def test_a_batch_that_is_left_keeps_what_it_has_of_a_file(path: Path, tmp_
     assert (service.counters[206], len(service.bill)) == (1, 1)
 
 
-async def test_what_a_journal_that_is_gone_knew_is_no_other_journal_s(path: Path) -> None:
-    """A POST that this client left open for a journal that was removed is not taken for the lost
-    one of its successor, though the key is the same."""
+async def test_an_open_post_of_a_deleted_journal_belongs_to_no_other(path: Path) -> None:
+    """A POST that this client left open for a deleted journal is not taken for a lost one of the
+    new journal at the same path, even with the same key."""
     late = Fault(effect=Hang(at="accepted", seconds=5.0), on="submit", nth=1)
     lost = Fault(effect=Drop(at="accepted"), on="submit", nth=2)
     service = emulator(pace=PACE, faults=[late, lost])

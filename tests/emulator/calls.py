@@ -1,4 +1,4 @@
-"""How the tests call the emulator: over its in-process transport, as a user's client does."""
+"""The tests' client of the emulator, over its in-process transport, as a user's client."""
 
 from __future__ import annotations
 
@@ -54,6 +54,12 @@ async def calling(*, timeout: Any = None, **options: Any) -> AsyncIterator[Calle
         ) as http,
     ):
         yield Caller(emulator, http)
+
+
+async def finished(caller: Caller, **fields: Any) -> tuple[str, Any]:
+    """The URL of a finished video, and its entry."""
+    video = (await caller.submit(**fields)).json()["data"][0]
+    return str(video["video_url"]), video
 
 
 def error_of(response: httpx.Response) -> tuple[int, str]:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from veo_async.emulator.background import Background, PerLoop
+from veo_async.emulator._background import Background, PerLoop
 
 
 def run_in_a_loop_that_is_dropped(background: Background) -> None:
@@ -41,8 +41,8 @@ def test_tasks_of_a_closed_loop_are_forgotten() -> None:
     assert background._tasks == set()
 
 
-def test_what_belongs_to_a_loop_is_made_anew_in_another() -> None:
-    """Clients and semaphores must not be carried from one event loop to the next."""
+def test_each_event_loop_gets_its_own() -> None:
+    """Clients and semaphores must not be used in another event loop than their own."""
     made = PerLoop(object)
 
     async def twice() -> tuple[object, object]:
@@ -56,8 +56,8 @@ def test_what_belongs_to_a_loop_is_made_anew_in_another() -> None:
 
 
 @pytest.mark.asyncio
-async def test_it_is_given_up_only_in_its_own_loop() -> None:
-    """`take` gives what belongs to the running loop, once."""
+async def test_take_works_only_in_its_own_loop() -> None:
+    """`take` returns the object of the running loop, once."""
     made = PerLoop(object)
     thing = made.get()
     elsewhere = PerLoop(object)

@@ -1,4 +1,4 @@
-"""The service's own calls, to a receiver in the same process."""
+"""Callbacks to a receiver in the same process."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ URL = "https://example.com/hook?x=1"
 
 @dataclass
 class Receiver:
-    """Notes what is posted to it, and when."""
+    """Records the calls to it and their times."""
 
     status: int = 204
     headers: dict[str, str] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Receiver:
     times: list[float] = field(default_factory=list)
 
     def transport(self) -> httpx.MockTransport:
-        """What carries the emulator's callbacks to it."""
+        """The transport of the emulator's callbacks to it."""
         return httpx.MockTransport(self._receive)
 
     async def _receive(self, request: httpx.Request) -> httpx.Response:
@@ -78,7 +78,7 @@ async def test_the_result_is_posted_when_it_is_finished() -> None:
 
 @pytest.mark.asyncio
 async def test_a_failure_is_posted_with_its_task_id() -> None:
-    """The task id is all that a receiver has to match by, so it is there in any case."""
+    """The body always contains the task id: a receiver has nothing else to match it by."""
     receiver = Receiver()
     async with calling(**options(receiver, pace=Immediate())) as caller:
         caller.fault(Fail())
@@ -93,7 +93,7 @@ async def test_a_failure_is_posted_with_its_task_id() -> None:
 
 @pytest.mark.asyncio
 async def test_with_async_and_a_callback_url_it_is_posted_too() -> None:
-    """``async`` does not take the callback away."""
+    """``async`` does not suppress the callback."""
     receiver = Receiver()
     async with calling(**options(receiver)) as caller:
         await caller.submit(**{"async": True, "callback_url": URL})
@@ -103,8 +103,8 @@ async def test_with_async_and_a_callback_url_it_is_posted_too() -> None:
 
 
 @pytest.mark.asyncio
-async def test_with_looks_it_is_posted_at_once() -> None:
-    """A callback cannot look, so the task is finished right away."""
+async def test_with_looks_it_is_posted_immediately() -> None:
+    """A callback does not poll, so the task finishes immediately."""
     receiver = Receiver()
     async with calling(**options(receiver, pace=Looks(5))) as caller:
         task_id = (await caller.submit(callback_url=URL)).json()["task_id"]
@@ -141,7 +141,7 @@ async def test_odd_deliveries(effects: list[Any], times: list[float], on: str) -
 @pytest.mark.asyncio
 @pytest.mark.parametrize("on", ["submit", "callback"])
 async def test_an_early_callback_comes_before_the_answer(on: str) -> None:
-    """`Early`: when the id is answered, the receiver has heard of it, and the task is finished."""
+    """`Early`: the end of the task and its callback come before the answer to the submit."""
     receiver = Receiver()
     async with calling(**options(receiver)) as caller:
         caller.fault(Early(), on=on)
@@ -154,7 +154,7 @@ async def test_an_early_callback_comes_before_the_answer(on: str) -> None:
 
 @pytest.mark.asyncio
 async def test_a_garbled_callback() -> None:
-    """`Garble` on the callback leaves the answer to the submit alone."""
+    """`Garble` on the callback does not change the answer to the submit."""
     receiver = Receiver()
     async with calling(**options(receiver)) as caller:
         caller.fault(Garble(body="{", media_type="application/json"), on="callback")
@@ -166,8 +166,8 @@ async def test_a_garbled_callback() -> None:
 
 
 @pytest.mark.asyncio
-async def test_what_the_receiver_answers_does_not_matter() -> None:
-    """A receiver that fails gets no second callback, and the task is finished all the same."""
+async def test_the_receivers_answer_does_not_matter() -> None:
+    """A receiver that fails gets no second callback, and the task still finishes."""
 
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("nobody there")
@@ -188,7 +188,7 @@ async def test_what_the_receiver_answers_does_not_matter() -> None:
     [({"retry-after": "7"}, [0, 7, 14]), ({}, [0, 30, 60]), ({"retry-after": "soon"}, [0, 30, 60])],
 )
 async def test_a_deployment_that_tries_again(headers: dict[str, str], times: list[float]) -> None:
-    """`Wire.callback_attempts` repeats what was answered with 5xx, as the receiver asks."""
+    """`Wire.callback_attempts` repeats a callback after a 5xx, and honours ``Retry-After``."""
     receiver = Receiver(status=503, headers=headers)
     wire = Wire(callback_attempts=3)
     async with calling(**options(receiver, pace=Immediate(), wire=wire)) as caller:
@@ -201,7 +201,7 @@ async def test_a_deployment_that_tries_again(headers: dict[str, str], times: lis
 
 @pytest.mark.asyncio
 async def test_no_second_attempt_after_an_answer() -> None:
-    """Neither after a 2xx nor after a 4xx; where nobody answers there is one."""
+    """A 2xx and a 4xx are final; after no answer at all there is a second attempt."""
 
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("nobody there")
@@ -223,8 +223,8 @@ async def test_no_second_attempt_after_an_answer() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_reset_or_a_close_ends_what_waits() -> None:
-    """After `reset`, `close` or `aclose` no callback of an older task comes."""
+async def test_a_reset_or_a_close_ends_scheduled_callbacks() -> None:
+    """After `reset`, `close` or `aclose` no callback of an older task is sent."""
     receiver = Receiver()
     async with calling(**options(receiver)) as caller:
         await caller.submit(callback_url=URL)

@@ -3,19 +3,19 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from veo_async.emulator.clock import Clock
+from veo_async.emulator._clock import Clock
 
 
 def test_it_starts_at_the_epoch_and_runs_with_the_factor() -> None:
-    """Service time is the epoch plus the caller's time since the first look, times the factor."""
+    """Service time is the epoch plus the factor times the caller's time since the first reading."""
     readings = iter([5.0, 6.0])
     clock = Clock(factor=60, epoch=1000.0, monotonic=lambda: next(readings))
 
     assert [clock.now(), clock.now()] == [1000.0, 1060.0]
 
 
-def test_it_never_runs_back() -> None:
-    """Under another event loop whose time begins anew, it goes on where it was."""
+def test_it_never_runs_backwards() -> None:
+    """Under another event loop, whose time starts again, it continues from where it was."""
     readings = iter([5.0, 9.0, 0.0, 1.0])
     clock = Clock(epoch=100.0, monotonic=lambda: next(readings))
 

@@ -1,4 +1,4 @@
-"""The control plane, which other processes use."""
+"""The control plane for other processes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .calls import ASYNC, calling, error_of
 
 @pytest.mark.asyncio
 async def test_the_bill_and_the_counters() -> None:
-    """Another process reads what was accepted and what was asked; reading is not counted."""
+    """Another process reads the bill and the counters; reading them is not counted."""
     async with calling() as caller:
         task_id = await caller.task_id()
 
@@ -25,7 +25,7 @@ async def test_the_bill_and_the_counters() -> None:
 
 @pytest.mark.asyncio
 async def test_rules() -> None:
-    """Rules are added one by one or as a list, read with how often they struck, and cleared."""
+    """Rules are added singly or as a list, read with their counts, and cleared."""
     one = Fault(effect=Drop(), nth=1)
     async with calling() as caller:
         first = await caller.http.post("/__emulator__/faults", content=one.model_dump_json())
@@ -56,8 +56,8 @@ async def test_reset() -> None:
 
 
 @pytest.mark.asyncio
-async def test_what_it_cannot_do() -> None:
-    """A rule that is none is ``bad_request`` with the reason; anything else is ``no_api``."""
+async def test_wrong_calls() -> None:
+    """An invalid rule is ``bad_request`` with the reason; every other wrong call is ``no_api``."""
     async with calling() as caller:
         wrong = await caller.http.post("/__emulator__/faults", json={"effect": {"kind": "magic"}})
 

@@ -1,4 +1,4 @@
-"""Rules, and what their effects do to a call in process."""
+"""Rules, and their effects on a call in the same process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from veo_async.emulator import (
     Slow,
     Torn,
 )
-from veo_async.emulator.faults import Call
+from veo_async.emulator._faults import Call
 
 from .calls import ASYNC, calling, error_of
 
@@ -29,23 +29,23 @@ SUBMIT = Call("submit", "text2video")
 
 
 def struck(faults: Faults, calls: int) -> list[int]:
-    """Which of so many submits a rule strikes, counted from 1."""
+    """The numbers of the submits that a rule applies to, counted from 1."""
     return [number for number in range(1, calls + 1) if faults.on(SUBMIT)]
 
 
-def test_a_rule_strikes_every_call_that_matches() -> None:
-    """Without conditions a rule strikes always."""
+def test_a_rule_applies_to_every_call_that_matches() -> None:
+    """A rule without conditions applies to every submit."""
     assert struck(Faults([Fault(effect=Drop())]), 3) == [1, 2, 3]
 
 
 def test_nth_and_count() -> None:
-    """``nth`` picks one call, ``count`` ends a rule."""
+    """``nth`` selects one call; ``count`` limits the number of calls."""
     assert struck(Faults([Fault(effect=Drop(), nth=2)]), 5) == [2]
     assert struck(Faults([Fault(effect=Drop(), count=2)]), 5) == [1, 2]
 
 
 def test_probability_is_seeded() -> None:
-    """The same seed strikes the same calls, and about as many as asked for."""
+    """The same seed selects the same calls, and about as many as ``probability`` says."""
     rule = Fault(effect=Drop(), probability=0.3)
 
     once, again = (struck(Faults([rule], seed=7), 1000) for _ in range(2))
@@ -66,12 +66,12 @@ def test_probability_is_seeded() -> None:
     ],
 )
 def test_conditions(rule: dict[str, Any], strikes: bool) -> None:
-    """A rule strikes only calls of its kind, action and task."""
+    """A rule applies only to calls of its kind, action and task."""
     assert bool(Faults([Fault(effect=Drop(), **rule)]).on(SUBMIT)) is strikes
 
 
 def test_a_rule_may_name_a_task() -> None:
-    """With ``task_id`` only calls that name that task are struck."""
+    """A rule with ``task_id`` applies only to calls that name that task."""
     faults = Faults([Fault(effect=Drop(), on="tasks", task_id="x")])
 
     assert faults.on(Call("retrieve_batch", ids=frozenset({"w", "x"})))
@@ -80,7 +80,7 @@ def test_a_rule_may_name_a_task() -> None:
 
 @pytest.mark.parametrize("rule", [{"on": "retrieve"}, {"action": "text2video"}, {"task_id": "x"}])
 def test_before_a_call_is_read_only_its_path_is_known(rule: dict[str, Any]) -> None:
-    """A rule that could never be decided is refused when it is made."""
+    """A rule that can never be decided is refused when it is created."""
     with pytest.raises(ValidationError, match="before a call is read"):
         Fault(effect=Drop(at="unread"), **rule)
 
@@ -100,7 +100,7 @@ def test_rules_can_be_added_and_removed() -> None:
 
 
 def test_rules_are_json() -> None:
-    """A rule survives the way to another process and back."""
+    """A rule equals itself after serialization and validation."""
     rule = Fault(effect=Answer(status=503, headers={"retry-after": "3"}), on="any", count=2)
 
     assert Fault.model_validate_json(rule.model_dump_json()) == rule
@@ -126,7 +126,7 @@ def test_rules_are_json() -> None:
     ],
 )
 async def test_broken_connections(effect: Any, error: type[Exception], billed: int) -> None:
-    """Each break raises what a socket's client raises, and the bill says what was accepted."""
+    """Each fault raises the exception of a real socket, and the bill shows the accepted calls."""
     async with calling(timeout=5) as caller:
         caller.fault(effect, count=1)
 
@@ -139,7 +139,7 @@ async def test_broken_connections(effect: Any, error: type[Exception], billed: i
 
 @pytest.mark.asyncio
 async def test_a_silent_port_lasts_as_long_as_the_connect_timeout() -> None:
-    """`Refuse(silent=True)` takes the caller's connect timeout, not its read timeout."""
+    """`Refuse(silent=True)` ends with the caller's connect timeout, not with its read timeout."""
     async with calling(timeout=httpx.Timeout(60, connect=3)) as caller:
         caller.fault(Refuse(silent=True))
 
@@ -151,7 +151,7 @@ async def test_a_silent_port_lasts_as_long_as_the_connect_timeout() -> None:
 
 @pytest.mark.asyncio
 async def test_a_silent_port_without_a_timeout_is_silent_for_ever() -> None:
-    """Whoever sets no timeout waits until something else ends it."""
+    """A caller without a timeout waits until it is cancelled."""
     async with calling(timeout=None) as caller:
         caller.fault(Refuse(silent=True))
 
@@ -162,8 +162,8 @@ async def test_a_silent_port_without_a_timeout_is_silent_for_ever() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_call_goes_on_after_its_hang() -> None:
-    """`Hang` with a time delays a call; it is accepted even if the caller is gone by then."""
+async def test_a_call_continues_after_its_hang() -> None:
+    """`Hang` with a time delays a call; it is accepted even if the caller has disconnected."""
     async with calling(timeout=5) as caller:
         caller.fault(Hang(at="read", seconds=30), nth=1)
         caller.fault(Hang(at="read", seconds=4), nth=2)
@@ -178,7 +178,7 @@ async def test_a_call_goes_on_after_its_hang() -> None:
 
 @pytest.mark.asyncio
 async def test_answers_instead() -> None:
-    """`Answer` gives any status, code, body and headers, with or without acceptance."""
+    """`Answer` sends any status, code, body and headers, with or without acceptance."""
     async with calling() as caller:
         caller.fault(Answer(code="too_many_requests", headers={"retry-after": "3"}), nth=1)
         caller.fault(Answer(at="accepted", status=502, body="<html>"), nth=2)
@@ -224,7 +224,7 @@ async def test_a_bomb_is_small_on_the_wire() -> None:
 
 @pytest.mark.asyncio
 async def test_slow_answers_come_in_pieces() -> None:
-    """`Slow` waits before each piece; a patient caller gets the whole answer."""
+    """`Slow` waits before each piece; a caller with a long timeout gets the whole answer."""
     async with calling(timeout=5) as caller:
         caller.fault(Slow(seconds=4, pieces=3))
 
@@ -236,7 +236,7 @@ async def test_slow_answers_come_in_pieces() -> None:
 
 @pytest.mark.asyncio
 async def test_an_empty_body_can_be_slow() -> None:
-    """There is nothing to wait for in an empty body."""
+    """An empty body has no pieces to wait for."""
     async with calling() as caller:
         caller.fault(Answer(status=204, body=""), on="any")
         caller.fault(Slow(), on="any")
@@ -246,7 +246,7 @@ async def test_an_empty_body_can_be_slow() -> None:
 
 @pytest.mark.asyncio
 async def test_one_guilty_id_spoils_a_batch() -> None:
-    """A rule with ``task_id`` lets the service choke on one task, in a batch and alone."""
+    """A rule with ``task_id`` fails every query that names that task, in a batch and alone."""
     async with calling() as caller:
         good, bad = await caller.task_id(), await caller.task_id()
         caller.fault(Answer(code="bad_request"), on="tasks", task_id=bad)
@@ -260,7 +260,7 @@ async def test_one_guilty_id_spoils_a_batch() -> None:
 
 @pytest.mark.asyncio
 async def test_effects_add_up() -> None:
-    """Several rules may strike one call: here its answer is slow and then torn."""
+    """Several rules may apply to one call: here its answer is slow and then torn."""
     async with calling(timeout=5) as caller:
         caller.fault(Slow(seconds=1, pieces=2))
         caller.fault(Torn(fraction=0.5))
@@ -272,8 +272,8 @@ async def test_effects_add_up() -> None:
 
 
 @pytest.mark.asyncio
-async def test_drops_of_reading() -> None:
-    """Reading tasks can be dropped before it is read, too."""
+async def test_dropped_queries() -> None:
+    """A query of tasks can be dropped before it is read, too."""
     async with calling() as caller:
         caller.fault(Drop(at="unread"), on="tasks", count=1)
 

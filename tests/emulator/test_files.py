@@ -1,4 +1,4 @@
-"""Files: rendered once, served with ranges, gone at the end."""
+"""Files: rendered once, served with ranges, removed at the end."""
 
 from __future__ import annotations
 
@@ -7,46 +7,25 @@ import gc
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import anyio
 import av
 import httpx
 import pytest
-from PIL import Image
 
-from veo_async.emulator import Answer, Emulator, Immediate, Torn, VideoFormat, Wire, rendering
-from veo_async.emulator.files import cores
-from veo_async.emulator.images import MAX_BYTES, Images, over_http
-from veo_async.emulator.scene import Scene
+from veo_async.emulator import Answer, Emulator, Immediate, Torn, VideoFormat, Wire, _rendering
+from veo_async.emulator._files import cores
+from veo_async.emulator._scene import Scene
 
-from .calls import Caller, calling, error_of
+from .calls import Caller, calling, error_of, finished
 
 T = TypeVar("T")
 
 
-@pytest.fixture
-def renders(monkeypatch: pytest.MonkeyPatch) -> list[Scene]:
-    """Quick renders: each writes a thousand bytes and is noted."""
-    scenes = []
-
-    def render(scene: Scene, path: Path, stopped: Callable[[], bool]) -> None:
-        scenes.append(scene)
-        path.write_bytes(bytes(range(250)) * 4)
-
-    monkeypatch.setattr(rendering, "render", render)
-    return scenes
-
-
-async def finished(caller: Caller, **fields: Any) -> tuple[str, Any]:
-    """The URL of a finished video, and its entry."""
-    video = (await caller.submit(**fields)).json()["data"][0]
-    return str(video["video_url"]), video
-
-
 @pytest.mark.asyncio
 async def test_a_real_file() -> None:
-    """What is downloaded is an MP4 that plays: H.264, of the size and length asked for."""
+    """The download is an MP4 that plays: H.264, of the requested size and length."""
     async with calling(video=VideoFormat(seconds=0.5, fps=8, short_side=72)) as caller:
         url, _ = await finished(caller)
 
@@ -78,7 +57,7 @@ async def test_rendered_once_when_first_wanted(renders: list[Scene]) -> None:
 
 @pytest.mark.asyncio
 async def test_a_caller_who_goes_away_does_not_stop_the_render(renders: list[Scene]) -> None:
-    """Others may be waiting for the same file."""
+    """Other callers may be waiting for the same file."""
     gate = anyio.Event()
 
     async def run_sync(function: Callable[[], T], /) -> T:
@@ -97,7 +76,7 @@ async def test_a_caller_who_goes_away_does_not_stop_the_render(renders: list[Sce
 
 @pytest.mark.asyncio
 async def test_no_more_renders_at_once_than_cores(renders: list[Scene]) -> None:
-    """Renders wait for one another, however many files are wanted."""
+    """Renders wait for one another, however many files are requested."""
     running = [0, 0]
 
     async def run_sync(function: Callable[[], T], /) -> T:
@@ -122,25 +101,25 @@ async def test_no_more_renders_at_once_than_cores(renders: list[Scene]) -> None:
 async def test_a_render_that_failed_is_tried_again(
     renders: list[Scene], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full disk yesterday does not spoil the file for ever."""
-    working = rendering.render
+    """A temporary error, such as a full disk, does not make the file unavailable for ever."""
+    working = _rendering.render
 
     def fail(scene: Scene, path: Path, stopped: Callable[[], bool]) -> None:
         raise OSError("disk full")
 
     async with calling() as caller:
         url, _ = await finished(caller)
-        monkeypatch.setattr(rendering, "render", fail)
+        monkeypatch.setattr(_rendering, "render", fail)
         with pytest.raises(OSError, match="disk full"):
             await caller.http.get(url)
-        monkeypatch.setattr(rendering, "render", working)
+        monkeypatch.setattr(_rendering, "render", working)
 
         assert (await caller.http.get(url)).status_code == 200
 
 
 @pytest.mark.asyncio
-async def test_the_folder_goes_at_the_end(renders: list[Scene]) -> None:
-    """After `aclose`, or when the emulator is forgotten, nothing is left on the disk."""
+async def test_the_folder_is_removed_at_the_end(renders: list[Scene]) -> None:
+    """After `aclose`, or after the emulator was garbage-collected, nothing is left on the disk."""
     async with calling() as caller:
         await caller.http.get((await finished(caller))[0])
         closed = caller.emulator._files._folder
@@ -159,15 +138,15 @@ async def test_the_folder_goes_at_the_end(renders: list[Scene]) -> None:
 
 @pytest.mark.asyncio
 async def test_closing_stops_a_render(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A render asks between frames whether it is still wanted."""
+    """A render checks between two frames if it must stop."""
     asked = []
 
     def render(scene: Scene, path: Path, stopped: Callable[[], bool]) -> None:
         while not stopped():
             asked.append(True)
-        raise rendering.RenderStopped
+        raise _rendering.RenderStopped
 
-    monkeypatch.setattr(rendering, "render", render)
+    monkeypatch.setattr(_rendering, "render", render)
     async with calling(pace=Immediate()) as caller:
         url, _ = await finished(caller)
         fetch = asyncio.create_task(caller.http.get(url))
@@ -182,7 +161,7 @@ async def test_closing_stops_a_render(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.asyncio
 async def test_a_reset_forgets_the_files(renders: list[Scene]) -> None:
-    """A file of a forgotten task is not found; the next one is rendered into a new folder."""
+    """The file of a removed task is not found; the next one is rendered into a new folder."""
     async with calling() as caller:
         url, _ = await finished(caller)
         await caller.http.get(url)
@@ -198,7 +177,7 @@ async def test_a_reset_forgets_the_files(renders: list[Scene]) -> None:
 
 @pytest.mark.asyncio
 async def test_only_finished_videos_have_files(renders: list[Scene]) -> None:
-    """An unfinished task and a name that is none of ours are 404; a name is never a path."""
+    """An unfinished task and an unknown name are 404; a name is never used as a path."""
     async with calling() as caller:
         task_id = await caller.task_id()
 
@@ -238,7 +217,7 @@ async def test_ranges(
     part: bytes,
     content_range: str | None,
 ) -> None:
-    """Single ranges are served as RFC 9110 has it; what cannot be read means the whole file."""
+    """Single ranges are served as in RFC 9110; a range that cannot be parsed is the whole file."""
     async with calling() as caller:
         url, _ = await finished(caller)
 
@@ -255,7 +234,7 @@ async def test_ranges(
 @pytest.mark.asyncio
 @pytest.mark.parametrize("validator", ["etag", "last-modified"])
 async def test_if_range_with_the_right_validator(renders: list[Scene], validator: str) -> None:
-    """A download goes on where it was cut, as long as the file is the same."""
+    """A download resumes where it was cut off, as long as the file is the same."""
     async with calling() as caller:
         url, _ = await finished(caller)
         same = (await caller.http.head(url)).headers[validator]
@@ -281,8 +260,8 @@ async def test_faults_of_files(renders: list[Scene]) -> None:
 
 @pytest.mark.asyncio
 async def test_an_url_may_expire(renders: list[Scene]) -> None:
-    """For a while it gives the file, then 403, as one that was made up; another look at the task
-    answers a fresh one."""
+    """After its lifetime, a URL is answered with 403, and so is an invented one; another query of
+    the task answers a fresh URL."""
     async with calling(pace=Immediate(), wire=Wire(url_lifetime=60.0)) as caller:
         url, _ = await finished(caller)
         task_id = caller.emulator.bill[0].task_id
@@ -300,7 +279,7 @@ async def test_an_url_may_expire(renders: list[Scene]) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_leaked_token_is_seen(renders: list[Scene]) -> None:
+async def test_a_leaked_token_is_counted(renders: list[Scene]) -> None:
     """Files need no token; a call that sends one is counted, so that a test can forbid it."""
     async with calling(files_url="http://cdn.localhost") as caller:
         url, _ = await finished(caller)
@@ -312,78 +291,8 @@ async def test_a_leaked_token_is_seen(renders: list[Scene]) -> None:
         assert caller.emulator.counters["leaked_token"] == 1
 
 
-@pytest.mark.asyncio
-async def test_images_on_the_emulator(renders: list[Scene]) -> None:
-    """An image that was put on the emulator has a URL, and is found without a call."""
-    data = io.BytesIO()
-    Image.new("RGB", (4, 4), "red").save(data, "PNG")
-    async with calling() as caller:
-        image = caller.emulator.add_image(data.getvalue())
-        served = await caller.http.get(image)
-        missing = await caller.http.get("/images/2")
-        urls = [image, image.replace("/1", "/9")]
-        url, _ = await finished(caller, action="image2video", image_urls=urls)
-        await caller.http.get(url)
-
-        assert served.headers["content-type"] == "image/png"
-        assert served.content == data.getvalue()
-        assert error_of(missing) == (404, "not_found")
-        assert renders[0].images == (data.getvalue(), None)
-
-
-@pytest.mark.asyncio
-async def test_images_on_the_web(renders: list[Scene]) -> None:
-    """Images are got by the fetcher; what it cannot get is a placeholder, never an error."""
-
-    async def fetch(url: str) -> bytes:
-        if url.endswith("bad"):
-            raise RuntimeError("no luck")
-        return url.encode()
-
-    async with calling(fetch=fetch) as caller:
-        urls = ["https://example.com/good", "https://example.com/bad"]
-        url, video = await finished(caller, action="ingredients2video", image_urls=urls)
-        await caller.http.get(url)
-        upscaled = {"action": "get_1080p", "video_id": video["id"]}
-        answer = await caller.http.post("/veo/videos", json=upscaled)
-        await caller.http.get(answer.json()["data"][0]["video_url"])
-
-        assert renders[0].images == (b"https://example.com/good", None)
-        assert renders[1].images == renders[0].images
-        assert renders[1].seed == renders[0].seed
-        assert renders[1].height > renders[0].height
-
-
-@pytest.mark.asyncio
-@pytest.mark.real_loop
-async def test_the_fetcher_over_http() -> None:
-    """The default fetcher follows redirects, and refuses errors and what is too large."""
-    bodies = {
-        b"/image": b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\ndata",
-        b"/moved": b"HTTP/1.1 302 Found\r\nlocation: /image\r\ncontent-length: 0\r\n"
-        b"connection: close\r\n\r\n",
-        b"/gone": b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
-        b"/huge": b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n" + bytes(MAX_BYTES + 1),
-    }
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        writer.write(bodies[head.split()[1]])
-        writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server:
-        assert await over_http(f"{base}/moved") == b"data"
-        with pytest.raises(httpx.HTTPStatusError):
-            await over_http(f"{base}/gone")
-        with pytest.raises(ValueError, match="too large"):
-            await over_http(f"{base}/huge")
-        assert await Images().get(f"{base}/gone", "http://files") is None
-
-
 def test_files_under_another_loop(renders: list[Scene]) -> None:
-    """An emulator may be used in one event loop after another; files stay rendered."""
+    """An emulator may be used in one event loop after another; files are not rendered again."""
     emulator = Emulator(pace=Immediate())
 
     async def fetch() -> bytes:
@@ -403,7 +312,7 @@ def test_files_under_another_loop(renders: list[Scene]) -> None:
 
 
 def test_a_render_that_another_loop_left_behind(renders: list[Scene]) -> None:
-    """A render that ended with its event loop is begun again in the next."""
+    """A render that ended with its event loop is started again in the next one."""
     emulator = Emulator(pace=Immediate())
     hold = True
 

@@ -11,9 +11,9 @@ from .calls import calling
 
 
 @pytest.mark.asyncio
-async def test_another_emulator_goes_on(tmp_path: Path) -> None:
-    """What was accepted is known to an emulator of another process: as long as it takes, and with
-    its end. New ids are other ones."""
+async def test_another_emulator_continues(tmp_path: Path) -> None:
+    """An emulator in another process knows the accepted tasks with their durations and outcomes.
+    It gives new tasks other ids."""
     file = tmp_path / "ledger.jsonl"
     async with calling(pace=Seconds(mean=100.0, sigma=0.0), ledger=file) as caller:
         first = await caller.task_id()
@@ -52,7 +52,7 @@ async def test_the_1080p_version_of_a_kept_video(tmp_path: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_half_of_a_line(tmp_path: Path) -> None:
-    """What a process could not write to its end was not answered either, and is forgotten."""
+    """A line that a process could not complete is dropped: its submit was not answered either."""
     file = tmp_path / "ledger.jsonl"
     async with calling(ledger=file) as caller:
         first = await caller.task_id()
@@ -68,7 +68,7 @@ async def test_half_of_a_line(tmp_path: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_reset_forgets_the_ledger(tmp_path: Path) -> None:
-    """What is forgotten does not come back."""
+    """After a reset, earlier tasks do not come back."""
     file = tmp_path / "ledger.jsonl"
     async with calling(ledger=file) as caller:
         await caller.task_id()
@@ -80,8 +80,8 @@ async def test_reset_forgets_the_ledger(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_time_does_not_run_back(tmp_path: Path) -> None:
-    """Nothing in the ledger lies in the future, whatever the clock of the new process says."""
+async def test_time_does_not_run_backwards(tmp_path: Path) -> None:
+    """No task of the ledger is in the future, also if the clock of the new process is behind."""
     file = tmp_path / "ledger.jsonl"
     async with calling(ledger=file, epoch=2e9) as caller:
         await caller.task_id()

@@ -1,4 +1,4 @@
-"""Real videos at tiny sizes, and what is seen in them."""
+"""Real videos at tiny sizes, and their content."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 from PIL import Image, ImageStat
 
 from veo_async.emulator import VideoFormat
-from veo_async.emulator.lettering import caption, font, tag, wrapped
-from veo_async.emulator.painting import Painter
-from veo_async.emulator.planes import Picture, Stamp
-from veo_async.emulator.rendering import RenderStopped, render
-from veo_async.emulator.scene import Scene, printable, size_of
-from veo_async.emulator.stills import MAX_PIXELS, decoded, still
+from veo_async.emulator._lettering import caption, font, tag, wrapped
+from veo_async.emulator._painting import Painter
+from veo_async.emulator._rendering import RenderStopped, render
+from veo_async.emulator._scene import Scene, printable, size_of
+from veo_async.emulator._stills import MAX_PIXELS, decoded, still
+from veo_async.emulator._yuv import Picture, Stamp
 
 TINY = VideoFormat(seconds=0.5, fps=8, short_side=72)
 
@@ -51,7 +51,7 @@ def colour(picture: Image.Image) -> tuple[float, ...]:
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
-    """How far apart two pictures are, per pixel and channel, of 255."""
+    """The mean difference of two pictures, per pixel and channel, of 255."""
     pairs = zip(one.convert("L").tobytes(), other.convert("L").tobytes(), strict=True)
     return sum(abs(a - b) for a, b in pairs) / (one.width * one.height)
 
@@ -70,7 +70,7 @@ def difference(one: Image.Image, other: Image.Image) -> float:
     ],
 )
 def test_sizes(aspect: Any, resolution: Any, size: tuple[int, int]) -> None:
-    """The shape and the resolution of the request are honoured."""
+    """The video has the aspect ratio and the resolution of the request."""
     request = {
         "action": "text2video",
         "prompt": "A",
@@ -87,7 +87,7 @@ def test_sizes(aspect: Any, resolution: Any, size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("action", ["get_1080p", "get1080p"])
 @pytest.mark.parametrize("aspect, size", [("16:9", (1920, 1080)), ("9:16", (1080, 1920))])
 def test_the_1080p_version(action: str, aspect: str, size: tuple[int, int]) -> None:
-    """It has the shape of its source and 1080 lines, whatever its source had."""
+    """It has the aspect ratio of its source and 1080 lines, at any size of its source."""
     origin = {"action": "text2video", "prompt": "A", "aspect_ratio": aspect, "resolution": "4k"}
 
     scene = Scene.of(origin, {"action": action}, "v", [], VideoFormat())
@@ -102,14 +102,14 @@ def test_odd_sizes_become_even() -> None:
 
 
 def test_a_video_has_at_least_one_frame() -> None:
-    """However short it is asked to be."""
+    """A duration of zero still gives one frame."""
     request = {"action": "text2video", "prompt": "A"}
 
     assert Scene.of(request, request, "v", [], VideoFormat(seconds=0)).frames == 1
 
 
-def test_the_file_is_what_was_asked_for(tmp_path: Path) -> None:
-    """H.264 in 4:2:0, of the right size, rate and length, playable while it loads."""
+def test_the_file_has_the_requested_format(tmp_path: Path) -> None:
+    """It is H.264 in 4:2:0, of the right size, rate and length, playable while it loads."""
     path = tmp_path / "video.mp4"
 
     render(scene_of(aspect_ratio="9:16"), path)
@@ -127,7 +127,7 @@ def test_the_file_is_what_was_asked_for(tmp_path: Path) -> None:
 
 
 def test_the_picture_moves_and_its_bar_fills(tmp_path: Path) -> None:
-    """Frames differ; along the bottom runs a white bar."""
+    """Frames differ; a white bar fills along the bottom."""
     path = tmp_path / "video.mp4"
 
     render(scene_of(), path)
@@ -170,7 +170,7 @@ def test_first_and_last_frame_fade_into_one_another(tmp_path: Path) -> None:
 
 
 def test_one_image_and_three() -> None:
-    """One image stays; three are passed through in turn."""
+    """One image is shown all the time; three are shown in turn."""
     alone = Painter(scene_of(action="image2video", images=(image("#00a000"),)))
     three = tuple(image(name) for name in ("#c00000", "#00a000", "#0000c0"))
     through = Painter(scene_of(action="image2video", images=three))
@@ -190,8 +190,8 @@ def test_ingredients_are_shown_side_by_side() -> None:
     assert difference(with_cards.planes[0], without.planes[0]) > 10
 
 
-def test_the_time_is_lettered_anew_only_when_it_changes() -> None:
-    """Drawing letters is the dearest part of a frame; at 24 frames a second most share theirs."""
+def test_the_time_is_drawn_again_only_when_it_changes() -> None:
+    """Drawing text is the slowest part of a frame; at 24 frames a second most share theirs."""
     request = {"action": "text2video", "prompt": "A"}
     painter = Painter(Scene.of(request, request, "v", [], VideoFormat(short_side=72)))
 
@@ -205,7 +205,7 @@ def test_the_time_is_lettered_anew_only_when_it_changes() -> None:
 
 
 def test_a_render_can_be_stopped(tmp_path: Path) -> None:
-    """It ends between two frames and leaves nothing behind."""
+    """It ends between two frames and leaves no file."""
     answers = iter([False, True])
 
     with pytest.raises(RenderStopped):
@@ -233,13 +233,13 @@ def test_any_text_can_be_drawn(prompt: str) -> None:
     assert Painter(scene).frame(0).size == (scene.width, scene.height)
 
 
-def test_what_cannot_be_drawn_is_left_out() -> None:
+def test_characters_that_cannot_be_drawn_are_blanks() -> None:
     """Controls, line breaks and lone surrogates become blanks."""
     assert printable(" a\n\nb\x00c\ud800d ") == "a b c d"
 
 
 def test_lines_are_wrapped_at_words_and_cut_with_dots() -> None:
-    """A line is no wider than the plate; words longer than a line are cut."""
+    """A line is no wider than the plate; words longer than a line are split."""
     face = font(20)
     words = "the quick brown fox jumps over the lazy dog " * 3
 
@@ -263,7 +263,7 @@ def test_plates_fit_their_text() -> None:
 
 
 def test_stamps_are_cut_off_at_the_edges() -> None:
-    """What lies outside of a picture is not drawn, and does not break it."""
+    """The part outside of the picture is not drawn, and raises nothing."""
     picture = Picture.of(Image.new("RGB", (32, 32), "black"))
     stamp = Stamp.of(Image.new("RGBA", (9, 7), "white"))
 
@@ -282,9 +282,9 @@ def test_the_usual_images_are_read(form: str) -> None:
 
 
 def test_bad_images_are_placeholders(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is missing, no image, cut short or too large is drawn as a labelled placeholder."""
+    """A missing, invalid, incomplete or too large image becomes a labelled placeholder."""
     placeholder = still(None, 2)
-    monkeypatch.setattr("veo_async.emulator.stills.MAX_PIXELS", 100)
+    monkeypatch.setattr("veo_async.emulator._stills.MAX_PIXELS", 100)
 
     assert MAX_PIXELS > 8_000_000
     assert placeholder.size == (640, 480)

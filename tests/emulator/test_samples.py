@@ -10,7 +10,7 @@ import pytest
 
 from tests.samples import SAMPLES, named
 from veo_async.emulator import Answer, Fail, Immediate, Seconds, Wire
-from veo_async.emulator.errors import STATUSES
+from veo_async.emulator._errors import STATUSES
 
 from .calls import Caller, calling, error_of
 
@@ -24,7 +24,7 @@ KINDS = {
 
 
 def shape(value: Any) -> Any:
-    """What a document is made of: its fields in order, and the kinds of its values."""
+    """The structure of a document: its fields in order, and the kinds of their values."""
     match value:
         case dict():
             return [(key, shape(part)) for key, part in value.items()]
@@ -43,7 +43,7 @@ def without_request(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def agrees(response: httpx.Response, case: str) -> bool:
-    """Whether an answer has the status and the shape of a sample."""
+    """True if an answer has the status and the structure of a sample."""
     sample = SAMPLES[case]
     assert response.status_code == sample.status
     theirs, ours = sample.json(), response.json()
@@ -58,7 +58,7 @@ async def sent(caller: Caller, case: str, **changes: Any) -> httpx.Response:
 
 @pytest.mark.asyncio
 async def test_the_three_basic_usages() -> None:
-    """The request bodies of the API guide are answered as the guide shows."""
+    """The emulator answers the request bodies of the API guide as the guide shows."""
     async with calling() as caller:
         text = await sent(caller, "text2video_request")
         image = await sent(caller, "image2video_request")
@@ -75,9 +75,9 @@ async def test_the_three_basic_usages() -> None:
 
 
 @pytest.mark.asyncio
-async def test_the_1080p_answer_bears_its_source() -> None:
-    """As in the API guide, ``get_1080p`` has a task id of its own but its source's video id and
-    times."""
+async def test_the_1080p_answer_names_its_source() -> None:
+    """As in the API guide, ``get_1080p`` has its own task id, but the video id and the times of its
+    source."""
     async with calling() as caller:
         source = (await caller.submit()).json()
         answer = (await sent(caller, "get_1080p_request", video_id=source["data"][0]["id"])).json()
@@ -100,7 +100,7 @@ async def test_the_two_ways_to_get_only_an_id() -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("pending", ["absent", "null", "empty", "processing"])
 async def test_records_of_running_tasks(pending: Any) -> None:
-    """A pending record looks as documented, in each of the ways that were seen."""
+    """A pending record has the documented form, in each variant that was seen."""
     async with calling(wire=Wire(pending=pending)) as caller:
         task_id = await caller.task_id()
 
@@ -111,7 +111,7 @@ async def test_records_of_running_tasks(pending: Any) -> None:
 
 @pytest.mark.asyncio
 async def test_records_of_finished_tasks() -> None:
-    """Succeeded and failed records look as documented, by id, by trace id and in a batch."""
+    """Succeeded and failed records have the documented form, by id, by trace id and in a batch."""
     async with calling(pace=Immediate()) as caller:
         task_id = await caller.task_id()
         record = await sent(caller, "retrieve_request", id=task_id)
@@ -134,7 +134,7 @@ async def test_records_of_finished_tasks() -> None:
 
 @pytest.mark.asyncio
 async def test_records_with_timings() -> None:
-    """``finished_at`` and ``elapsed`` appear where a deployment has them."""
+    """``finished_at`` and ``elapsed`` appear if the deployment has them."""
     async with calling(wire=Wire(timings=True), pace=Seconds(mean=90.5, sigma=0)) as caller:
         task_id = (await caller.submit()).json()["task_id"]
 
@@ -158,7 +158,7 @@ async def test_errors(code: str) -> None:
 
 
 def test_every_sample_names_its_source() -> None:
-    """A sample is evidence: it says which document shows it."""
+    """A sample is evidence: it names the document that shows it."""
     documents = ("the API guide", "the vendor's", "seen in public clients")
 
     assert all(sample.source.startswith(documents) for sample in SAMPLES.values())

@@ -58,7 +58,7 @@ async def test_a_video_over_a_socket() -> None:
 
 
 async def test_the_address_is_that_of_the_port_while_it_is_served() -> None:
-    """Port 0 picks a free one; afterwards the emulator is in process again."""
+    """Port 0 picks a free one; afterwards the address is again that of an emulator in process."""
     emulator = Emulator()
     async with emulator.serve(port=0) as one:
         assert emulator.base_url == one
@@ -68,7 +68,7 @@ async def test_the_address_is_that_of_the_port_while_it_is_served() -> None:
 
 
 async def test_an_address_that_was_given_stays() -> None:
-    """Behind a proxy or in a container, callers know the service by another name."""
+    """Behind a proxy or in a container, callers use another name for the service."""
     emulator = Emulator(base_url="http://veo.localhost/", files_url="http://cdn.localhost")
     async with emulator.serve() as base_url:
         assert base_url == "http://veo.localhost"
@@ -84,8 +84,8 @@ async def test_other_addresses(host: str, reached: str) -> None:
             assert (await http.get("/__emulator__/bill")).json() == []
 
 
-async def test_a_port_that_is_taken() -> None:
-    """It is an ordinary `OSError`, and does not end the program."""
+async def test_a_port_in_use() -> None:
+    """The error is an ordinary `OSError`; it does not end the program."""
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
         pytest.raises(OSError, match="in use"),
@@ -93,8 +93,8 @@ async def test_a_port_that_is_taken() -> None:
         await Emulator().run_forever(port=taken.getsockname()[1])
 
 
-async def test_signals_are_left_alone() -> None:
-    """The program that the emulator runs in keeps its own signal handlers."""
+async def test_signal_handlers_are_not_replaced() -> None:
+    """The program that runs the emulator keeps its own signal handlers."""
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     async with Emulator().serve():
         assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
@@ -114,8 +114,8 @@ async def test_signals_are_left_alone() -> None:
     ],
 )
 async def test_broken_connections(effect: Any, error: type[Exception], billed: int) -> None:
-    """On a socket the same faults raise the same exceptions as in process, but for a refused
-    connection: the port is open, so it is cut (or silent) before it is read."""
+    """On a socket the faults raise the same exceptions as in process. A refused connection is the
+    exception: the port is open, so it is closed (or silent) before it is read."""
     async with served() as (emulator, http):
         emulator.faults.add(Fault(effect=effect, count=1))
         patience = 0.1 if error is httpx.ReadTimeout else 5
@@ -127,24 +127,24 @@ async def test_broken_connections(effect: Any, error: type[Exception], billed: i
         assert (await http.post("/veo/videos", json=ASYNC)).status_code == 200
 
 
-async def test_a_caller_who_goes_away_does_not_cut_the_call() -> None:
-    """As in process, the service goes on."""
+async def test_a_caller_who_disconnects_does_not_cancel_the_call() -> None:
+    """As in process, the service carries out the call."""
     async with served() as (emulator, http):
         emulator.faults.add(Fault(effect=Hang(at="read", seconds=0.1)))
         with pytest.raises(httpx.ReadTimeout):
             await http.post("/veo/videos", json=ASYNC, timeout=0.02)
-        # The next call is answered after the delay, too, and so after the first was carried out.
+        # The next call has the same delay, so it is answered after the first was carried out.
         await http.post("/veo/videos", json=ASYNC)
 
         assert len(emulator.bill) == 2
 
 
-async def test_stopping_ends_open_calls_at_once() -> None:
-    """A call that would be held for minutes does not hold up the end."""
+async def test_stopping_ends_open_calls() -> None:
+    """A call that would be open for minutes does not delay the end of the server."""
     accepted = asyncio.Event()
 
     class Endless(Pace):
-        def plan(self, request: Mapping[str, Any], luck: Random) -> Plan:
+        def plan(self, request: Mapping[str, Any], rng: Random) -> Plan:
             accepted.set()
             return Plan(seconds=1e6)
 
@@ -160,7 +160,7 @@ async def test_stopping_ends_open_calls_at_once() -> None:
 
 
 async def test_run_forever() -> None:
-    """It says where it listens, and serves until it is cancelled."""
+    """It reports its address, and serves until it is cancelled."""
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     forever = asyncio.create_task(Emulator().run_forever(on_ready=ready.set_result))
 

@@ -1,4 +1,4 @@
-"""``POST /veo/tasks`` as a caller sees it."""
+"""``POST /veo/tasks``, seen by a caller."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .calls import Caller, calling, error_of
 
 
 async def accepted(caller: Caller, number: int) -> list[str]:
-    """So many tasks, a second apart."""
+    """Submit this number of tasks, a second apart."""
     ids = []
     for _ in range(number):
         ids.append(await caller.task_id())
@@ -43,7 +43,7 @@ async def test_a_batch_has_the_named_tasks() -> None:
 
 @pytest.mark.asyncio
 async def test_pages_of_a_batch() -> None:
-    """Twelve items without ``limit``, at most fifty with one; ``count`` speaks of all."""
+    """A page has twelve items without ``limit``, at most fifty with it; ``count`` counts all."""
     async with calling() as caller:
         ids = [await caller.task_id() for _ in range(60)]
 
@@ -76,7 +76,7 @@ async def test_unknown_ids(unknown: Any, items: Any, count: int, single: Any) ->
 
 @pytest.mark.asyncio
 async def test_unknown_ids_as_404() -> None:
-    """Where an unknown id is a 404, one of them spoils a batch."""
+    """If an unknown id is a 404, a single one fails the whole batch."""
     async with calling(wire=Wire(unknown="not_found")) as caller:
         known = await caller.task_id()
 
@@ -116,8 +116,8 @@ async def test_the_window_of_a_listing_includes_its_ends() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_deployment_may_show_less_on_a_page_than_was_asked_for() -> None:
-    """A page of the list has at most so many records; tasks that are named all come."""
+async def test_a_deployment_may_have_smaller_pages() -> None:
+    """`Wire.page` limits a page of the listing; a query by ids still answers all of them."""
     async with calling(wire=Wire(page=2)) as caller:
         ids = await accepted(caller, 3)
 
@@ -130,7 +130,7 @@ async def test_a_deployment_may_show_less_on_a_page_than_was_asked_for() -> None
 
 @pytest.mark.asyncio
 async def test_the_type_of_a_listing() -> None:
-    """All tasks are ``videos``; there is nothing of another type."""
+    """All tasks have the type ``videos``; another type has none."""
     async with calling(wire=Wire(count="page")) as caller:
         await accepted(caller, 3)
 
@@ -158,7 +158,7 @@ async def test_the_type_of_a_listing() -> None:
     ],
 )
 async def test_wrong_queries(query: Any, message: str) -> None:
-    """A query that cannot be right is ``bad_request`` and names its parameter."""
+    """An invalid query is ``bad_request``, and the message names the parameter."""
     async with calling() as caller:
         answer = await caller.tasks(**query)
 
@@ -168,14 +168,14 @@ async def test_wrong_queries(query: Any, message: str) -> None:
 
 @pytest.mark.asyncio
 async def test_an_id_that_is_no_text_is_unknown() -> None:
-    """Lookups take any JSON value."""
+    """An id may be any JSON value; no task has it."""
     async with calling() as caller:
         assert (await caller.tasks(action="retrieve", id={"a": 1})).json() == {}
 
 
 @pytest.mark.asyncio
-async def test_a_hidden_task_is_unknown_for_a_while() -> None:
-    """`Hide`: every query knows nothing of the task until its time has come."""
+async def test_a_hidden_task_is_unknown_at_first() -> None:
+    """`Hide`: no query finds the task until the given time has passed."""
     async with calling() as caller:
         caller.fault(Hide(seconds=5))
         task_id = await caller.task_id()
@@ -192,7 +192,7 @@ async def test_a_hidden_task_is_unknown_for_a_while() -> None:
 
 @pytest.mark.asyncio
 async def test_a_lagging_list() -> None:
-    """`Lag`: the task is found by its id, and listed later."""
+    """`Lag`: a query by id finds the task before listings contain it."""
     async with calling() as caller:
         caller.fault(Lag(seconds=5))
         task_id = await caller.task_id()
@@ -206,7 +206,7 @@ async def test_a_lagging_list() -> None:
 
 @pytest.mark.asyncio
 async def test_scrambled_pages() -> None:
-    """`Scramble`: items in another order, some twice, some missing."""
+    """`Scramble` changes the order of the items, repeats some and omits some."""
     async with calling() as caller:
         ids = await accepted(caller, 10)
         caller.fault(Scramble(repeat=2, omit=3), on="tasks")

@@ -1,8 +1,9 @@
-"""The in-process connection behaves as a socket does."""
+"""The in-process connection behaves like a socket."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
 
@@ -12,8 +13,8 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from veo_async.emulator import EmulatorTransport, Hang, Looks, Seconds
-from veo_async.emulator.background import Background
-from veo_async.emulator.pipe import ROOM
+from veo_async.emulator._background import Background
+from veo_async.emulator._transport import ROOM
 
 from .calls import ASYNC, calling
 
@@ -42,14 +43,14 @@ async def ok(send: Send, body: bytes = b"ok") -> None:
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-def test_it_says_what_its_failures_mean() -> None:
-    """A client may trust its connection errors as it trusts httpcore's."""
+def test_its_failures_have_a_known_meaning() -> None:
+    """A client may interpret its connection errors like those of httpcore."""
     assert EmulatorTransport.failure_family == "httpx"
 
 
 @pytest.mark.asyncio
-async def test_a_cancelled_caller_does_not_cut_the_call() -> None:
-    """The service has the request and goes on: what a lost answer looks like."""
+async def test_a_cancelled_caller_does_not_cancel_the_call() -> None:
+    """The service has the request and continues: that is how an answer gets lost."""
     async with calling() as caller:
         caller.fault(Hang(at="read", seconds=10))
         with anyio.move_on_after(1):
@@ -62,8 +63,8 @@ async def test_a_cancelled_caller_does_not_cut_the_call() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_closed_client_does_not_cut_the_call() -> None:
-    """Only the emulator ends its calls; a client that is closed merely goes away."""
+async def test_a_closed_client_does_not_cancel_the_call() -> None:
+    """Only the emulator ends its calls; a client that is closed merely disconnects."""
     async with calling() as caller:
         caller.fault(Hang(at="read", seconds=10))
         transport = caller.emulator.transport()
@@ -80,8 +81,8 @@ async def test_a_closed_client_does_not_cut_the_call() -> None:
 
 
 @pytest.mark.asyncio
-async def test_closing_the_emulator_ends_what_is_open() -> None:
-    """The caller of an open call sees its connection end."""
+async def test_closing_the_emulator_ends_open_calls() -> None:
+    """The connection of an open call ends."""
     async with calling(pace=Seconds(mean=1e6, sigma=0)) as caller:
         call = asyncio.create_task(caller.submit())
         await anyio.sleep(1)
@@ -109,7 +110,7 @@ async def test_the_app_runs_in_an_empty_context() -> None:
 
 
 @pytest.mark.asyncio
-async def test_what_the_app_is_told() -> None:
+async def test_the_scope_and_the_messages_of_the_app() -> None:
     """The scope is that of an ASGI server; the body comes in chunks, then the disconnect."""
     seen: list[object] = []
 
@@ -138,7 +139,7 @@ async def test_what_the_app_is_told() -> None:
 
 @pytest.mark.asyncio
 async def test_bodies_are_streamed_with_bounded_buffers() -> None:
-    """A long answer waits for its reader, and the app is not told that nobody reads any more."""
+    """A long answer waits for its reader. When the caller closes it, the app's sends return."""
     sent = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -163,7 +164,7 @@ async def test_bodies_are_streamed_with_bounded_buffers() -> None:
 
 @pytest.mark.asyncio
 async def test_the_write_timeout() -> None:
-    """An app that does not read fills the buffer, and then the caller's write times out."""
+    """If the app does not read, the buffer fills up and the caller's write times out."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await anyio.sleep_forever()
@@ -182,7 +183,7 @@ async def test_the_write_timeout() -> None:
 
 @pytest.mark.asyncio
 async def test_an_answer_before_the_body_was_read() -> None:
-    """As on a socket, the caller stops sending and reads the answer."""
+    """Like on a socket, the caller stops sending and reads the answer."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await ok(send)
@@ -198,8 +199,8 @@ async def test_an_answer_before_the_body_was_read() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_caller_who_goes_away_while_sending() -> None:
-    """The app is told of the disconnect, not of a body that seems complete."""
+async def test_a_caller_who_disconnects_while_sending() -> None:
+    """The app receives a disconnect, not a body that seems complete."""
     seen = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -218,8 +219,34 @@ async def test_a_caller_who_goes_away_while_sending() -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("rest", [[], [b"rest"]])
+async def test_a_transport_that_is_closed_while_sending(rest: list[bytes]) -> None:
+    """The app receives a disconnect, also if it reads the body only afterwards."""
+    seen = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await anyio.sleep(10)
+        seen.extend([(await receive())["type"] for _ in range(2)])
+
+    async def halting() -> AsyncIterator[bytes]:
+        yield b"half"
+        await anyio.sleep(5)
+        for chunk in rest:
+            yield chunk
+
+    transport, _ = transport_to(app)
+    call = asyncio.create_task(transport.handle_async_request(request(halting())))
+    await anyio.sleep(1)
+    await transport.aclose()
+    with pytest.raises(httpx.RemoteProtocolError):
+        await call
+
+    assert seen == ["http.request", "http.disconnect"]
+
+
+@pytest.mark.asyncio
 async def test_a_submit_that_was_half_sent_is_not_accepted() -> None:
-    """Half a body is no request."""
+    """Half a body is not a request."""
 
     async def halting() -> AsyncIterator[bytes]:
         yield b'{"action": "text2video", '
@@ -249,8 +276,26 @@ async def test_a_mistake_of_the_app_is_loud(caplog: pytest.LogCaptureFixture) ->
 
 
 @pytest.mark.asyncio
-async def test_answers_after_the_caller_is_gone_go_nowhere() -> None:
-    """An app that answers a caller who gave up is not disturbed by it."""
+async def test_a_mistake_in_the_middle_of_an_answer_is_loud() -> None:
+    """An exception after the head of the answer reaches the reader of its body."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        raise LookupError("a mistake")
+
+    transport, _ = transport_to(app)
+    response = await transport.handle_async_request(request())
+    stream = response.aiter_raw()
+
+    assert await anext(stream) == b"half"
+    with pytest.raises(LookupError, match="a mistake"):
+        await anext(stream)
+
+
+@pytest.mark.asyncio
+async def test_an_answer_after_the_caller_disconnected_is_dropped() -> None:
+    """The app can send its answer as usual."""
     ended = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -267,22 +312,55 @@ async def test_answers_after_the_caller_is_gone_go_nowhere() -> None:
 
 
 @pytest.mark.asyncio
-async def test_closing_the_transport_hangs_up() -> None:
-    """Open answers end when the transport is closed, as connections do."""
-    told = []
+async def test_closing_the_transport_disconnects() -> None:
+    """Open answers end when the transport is closed, like connections."""
+    received = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         await receive()
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        told.append((await receive())["type"])
+        received.append((await receive())["type"])
 
     transport, _ = transport_to(app)
     await transport.handle_async_request(request())
     await transport.aclose()
     await anyio.sleep(0.1)
 
-    assert told == ["http.disconnect"]
+    assert received == ["http.disconnect"]
+
+
+@pytest.mark.asyncio
+async def test_closing_the_transport_wakes_a_reader() -> None:
+    """A caller who waits for more of an answer does not wait for ever."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await anyio.sleep_forever()
+
+    transport, background = transport_to(app)
+    response = await transport.handle_async_request(request())
+    reading = asyncio.create_task(response.aread())
+    await anyio.sleep(1)
+    await transport.aclose()
+
+    assert await reading == b""
+    await background.aclose()
+
+
+@pytest.mark.asyncio
+async def test_an_answer_may_be_dropped_unread() -> None:
+    """Nothing outside of the process stays open, so there is no `ResourceWarning`."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await ok(send)
+
+    transport, _ = transport_to(app)
+    response = await transport.handle_async_request(request())
+
+    assert response.status_code == 200
+    del response, transport
+    gc.collect()
 
 
 @pytest.mark.asyncio

@@ -1,4 +1,4 @@
-"""``POST /veo/videos`` as a caller sees it."""
+"""``POST /veo/videos``, seen by a caller."""
 
 from __future__ import annotations
 
@@ -14,21 +14,20 @@ from veo_async.emulator import (
     Emulator,
     Fail,
     Immediate,
-    Limits,
     Looks,
     Seconds,
     Wire,
 )
-from veo_async.emulator.exchange import MAX_BODY
+from veo_async.emulator._exchange import MAX_BODY
 
-from .calls import ASYNC, TEXT, calling, error_of
+from .calls import ASYNC, calling, error_of
 
 MINUTE = Seconds(mean=60, sigma=0)
 
 
 @pytest.mark.asyncio
 async def test_a_synchronous_answer_is_held_until_the_video_is_finished() -> None:
-    """Without ``async`` and ``callback_url`` the connection is held for as long as it takes."""
+    """Without ``async`` and ``callback_url`` the connection stays open until the task finishes."""
     async with calling(pace=MINUTE) as caller:
         video = (await caller.submit()).json()["data"][0]
 
@@ -39,7 +38,7 @@ async def test_a_synchronous_answer_is_held_until_the_video_is_finished() -> Non
 
 @pytest.mark.asyncio
 async def test_the_clock_factor_shortens_the_wait() -> None:
-    """At factor 60 a minute of the service is a second of the caller."""
+    """At factor 60, a minute of service time is a second for the caller."""
     async with calling(pace=MINUTE, clock_factor=60) as caller:
         task_id = (await caller.submit()).json()["task_id"]
 
@@ -48,8 +47,8 @@ async def test_the_clock_factor_shortens_the_wait() -> None:
 
 
 @pytest.mark.asyncio
-async def test_async_is_answered_at_once() -> None:
-    """With ``async`` the answer takes no time, and the record tells when it is finished."""
+async def test_async_is_answered_immediately() -> None:
+    """With ``async`` the answer takes no time; the record shows the end of the task."""
     async with calling(pace=MINUTE) as caller:
         task_id = await caller.task_id()
         await anyio.sleep(59)
@@ -64,7 +63,7 @@ async def test_async_is_answered_at_once() -> None:
 
 @pytest.mark.asyncio
 async def test_a_deployment_may_ignore_async() -> None:
-    """Then the answer is the finished result, which clients must take."""
+    """Then the answer is the finished result, which clients must accept."""
     async with calling(pace=MINUTE, wire=Wire(honour_async=False)) as caller:
         answer = (await caller.submit(**{"async": True})).json()
 
@@ -73,7 +72,7 @@ async def test_a_deployment_may_ignore_async() -> None:
 
 @pytest.mark.asyncio
 async def test_looks_make_a_countable_pace() -> None:
-    """With ``Looks(2)`` the first two retrieves show a pending task, the third its result."""
+    """With ``Looks(2)`` the first two polls show a pending task, the third one its result."""
     async with calling(pace=Looks(2)) as caller:
         task_id = await caller.task_id()
 
@@ -83,8 +82,8 @@ async def test_looks_make_a_countable_pace() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_synchronous_answer_cannot_look() -> None:
-    """With ``Looks`` a held connection is answered at once, and the task is finished."""
+async def test_a_synchronous_answer_does_not_poll() -> None:
+    """With ``Looks`` a synchronous submit is answered immediately, and its task is finished."""
     async with calling(pace=Looks(2)) as caller:
         answer = (await caller.submit()).json()
 
@@ -93,7 +92,7 @@ async def test_a_synchronous_answer_cannot_look() -> None:
 
 
 @pytest.mark.asyncio
-async def test_the_bill_shows_what_was_accepted_and_only_that() -> None:
+async def test_the_bill_has_only_accepted_submits() -> None:
     """A refused submit costs nothing; an accepted one is on the bill as it was sent."""
     async with calling() as caller:
         task_id = await caller.task_id(prompt="paid")
@@ -113,7 +112,7 @@ async def test_the_bill_shows_what_was_accepted_and_only_that() -> None:
 
 
 @pytest.mark.asyncio
-async def test_luck_is_seeded() -> None:
+async def test_random_numbers_are_seeded() -> None:
     """The same seed gives the same ids and durations, and another pace does not change the ids."""
 
     async def ids(**options: Any) -> list[str]:
@@ -125,7 +124,7 @@ async def test_luck_is_seeded() -> None:
 
 
 @pytest.mark.asyncio
-async def test_failures_by_chance() -> None:
+async def test_random_failures() -> None:
     """A part of the tasks fails; the synchronous answer is then the error with its status."""
     async with calling(failure=0.5, seed=3) as caller:
         answers = [await caller.submit() for _ in range(40)]
@@ -136,7 +135,7 @@ async def test_failures_by_chance() -> None:
 
 @pytest.mark.asyncio
 async def test_a_failure_by_rule() -> None:
-    """`Fail` lets an accepted task end as the error body that it names."""
+    """`Fail` ends an accepted task with the given error."""
     async with calling(pace=Immediate()) as caller:
         caller.fault(Fail(code="content_refused", message="no"), nth=1)
 
@@ -144,162 +143,6 @@ async def test_a_failure_by_rule() -> None:
 
         assert response["success"] is False
         assert response["error"] == {"code": "content_refused", "message": "no"}
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize(
-    "authorization, refusal",
-    [
-        (None, (400, "no_token")),
-        ("", (400, "no_token")),
-        ("Bearer ", (400, "no_token")),
-        ("Basic right", (401, "invalid_token")),
-        ("Bearer wrong", (401, "invalid_token")),
-        ("Bearer old", (401, "token_expired")),
-        ("Bearer other", (400, "token_mismatched")),
-        ("Bearer off", (400, "disabled")),
-    ],
-)
-@pytest.mark.parametrize("path", ["/veo/videos", "/veo/tasks"])
-async def test_tokens(authorization: str | None, refusal: tuple[int, str], path: str) -> None:
-    """A missing, wrong or refused token is answered as documented, on both paths."""
-    refused = {"old": "token_expired", "other": "token_mismatched", "off": "disabled"}
-    async with calling(token="right", refused=refused) as caller:
-        del caller.http.headers["authorization"]
-        headers = {} if authorization is None else {"authorization": authorization}
-
-        answer = await caller.http.post(path, json=TEXT, headers=headers)
-
-        assert error_of(answer) == refusal
-        assert caller.emulator.bill == []
-
-
-@pytest.mark.asyncio
-async def test_the_right_token_passes() -> None:
-    """The one token that was set is accepted."""
-    async with calling(token="right") as caller:
-        caller.http.headers["authorization"] = "bearer right"
-
-        assert (await caller.submit()).status_code == 200
-
-
-@pytest.mark.asyncio
-async def test_a_balance_is_used_up() -> None:
-    """With a balance of one video the second is refused, until the emulator is reset."""
-    async with calling(balance=1) as caller:
-        assert (await caller.submit()).status_code == 200
-        assert error_of(await caller.submit()) == (403, "used_up")
-
-        caller.emulator.reset()
-
-        assert caller.emulator.bill == []
-        assert (await caller.submit()).status_code == 200
-
-
-@pytest.mark.asyncio
-async def test_moderation() -> None:
-    """A prompt in which the expression is found is refused; 1080p has no prompt to refuse."""
-    async with calling(moderation="(?i)weapon") as caller:
-        refused = await caller.submit(prompt="A WEAPON")
-        passed = await caller.submit(prompt="A flower")
-        upscale = {"action": "get_1080p", "video_id": passed.json()["data"][0]["id"]}
-
-        assert error_of(refused) == (403, "content_refused")
-        assert (await caller.http.post("/veo/videos", json=upscale)).status_code == 200
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize(
-    "limits, header",
-    [
-        (Limits(submits_per_second=2), "1"),
-        (Limits(submits_per_second=2, retry_after=None), None),
-        (Limits(submits_per_second=2, retry_after="soon"), "soon"),
-        (Limits(submits_per_second=2, retry_after=2.5), "2.5"),
-        (
-            Limits(submits_per_second=2, retry_after=5, as_date=True),
-            "Fri, 25 Jul 2025 08:00:05 GMT",
-        ),
-    ],
-)
-async def test_a_rate_limit(limits: Limits, header: str | None) -> None:
-    """More than so many submits in a second are answered with 429; a second later all is well."""
-    async with calling(limits=limits) as caller:
-        answers = [await caller.submit(**{"async": True}) for _ in range(3)]
-        await anyio.sleep(1)
-        later = await caller.submit(**{"async": True})
-
-        assert [answer.status_code for answer in answers] == [200, 200, 429]
-        assert error_of(answers[2]) == (429, "too_many_requests")
-        assert answers[2].headers.get("retry-after") == header
-        assert later.status_code == 200
-
-
-@pytest.mark.asyncio
-async def test_a_slow_rate_is_a_rate_too() -> None:
-    """Half a call a second means one in any two seconds."""
-    async with calling(limits=Limits(polls_per_second=0.5)) as caller:
-        statuses = []
-        for _ in range(5):
-            statuses.append((await caller.tasks(action="retrieve_batch")).status_code)
-            await anyio.sleep(1)
-
-        assert statuses == [200, 429, 200, 429, 200]
-
-
-@pytest.mark.asyncio
-async def test_one_rate_for_submits_and_polls() -> None:
-    """A rate of both together is shared, and what was refused does not count."""
-    async with calling(limits=Limits(per_second=2, polls_per_second=1)) as caller:
-        statuses = [(await caller.tasks(action="retrieve_batch")).status_code for _ in range(3)]
-        statuses += [(await caller.submit(**{"async": True})).status_code for _ in range(2)]
-
-        assert statuses == [200, 429, 429, 200, 429]
-
-
-@pytest.mark.asyncio
-async def test_refusals_may_be_silent_by_chance() -> None:
-    """A part of the refusals lacks ``Retry-After``, by seeded luck."""
-    limits = Limits(in_flight=0, retry_after=3.0, silent=0.5)
-    async with calling(limits=limits) as caller:
-        said = [(await caller.submit()).headers.get("retry-after") for _ in range(100)]
-    async with calling(limits=limits) as caller:
-        again = [(await caller.submit()).headers.get("retry-after") for _ in range(100)]
-
-        assert set(said) == {"3", None}
-        assert 30 <= said.count(None) <= 70
-        assert said == again
-
-
-@pytest.mark.asyncio
-async def test_limits_may_change_while_the_service_runs() -> None:
-    """New limits hold from then on, for what was accepted before too."""
-    async with calling(pace=MINUTE) as caller:
-        await caller.task_id()
-        before = caller.emulator.limits
-        caller.emulator.limits = Limits(in_flight=1)
-        full = await caller.submit(**{"async": True})
-        caller.emulator.limits = before
-
-        assert before == Limits()
-        assert full.status_code == 429
-        assert (await caller.submit(**{"async": True})).status_code == 200
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("pace", [MINUTE, Looks(1)])
-async def test_a_cap_of_tasks_in_flight(pace: Any) -> None:
-    """The cap counts accepted and unfinished tasks; a finished one makes room."""
-    async with calling(pace=pace, limits=Limits(in_flight=2)) as caller:
-        first = await caller.task_id()
-        await caller.task_id()
-        full = await caller.submit(**{"async": True})
-        await anyio.sleep(60)
-        await caller.record(first)
-        await caller.record(first)
-
-        assert error_of(full) == (429, "too_many_requests")
-        assert (await caller.submit(**{"async": True})).status_code == 200
 
 
 @pytest.mark.asyncio
@@ -332,7 +175,7 @@ async def test_1080p_needs_a_finished_video() -> None:
 )
 @pytest.mark.parametrize("path", ["/veo/videos", "/veo/tasks"])
 async def test_any_bytes_get_a_documented_error(body: bytes, path: str) -> None:
-    """What is not a JSON object, or no JSON of this world, is ``bad_request``."""
+    """A body that is not a JSON object, or has numbers that JSON lacks, is ``bad_request``."""
     async with calling() as caller:
         answer = await caller.http.post(path, content=body)
 
@@ -341,7 +184,7 @@ async def test_any_bytes_get_a_documented_error(body: bytes, path: str) -> None:
 
 @pytest.mark.asyncio
 async def test_a_body_without_end_is_refused() -> None:
-    """The emulator reads no more of a body than any call can need."""
+    """The emulator reads at most `MAX_BODY` bytes."""
     async with calling() as caller:
         answer = await caller.http.post("/veo/videos", content=b" " * (MAX_BODY + 1))
 
@@ -350,7 +193,7 @@ async def test_a_body_without_end_is_refused() -> None:
 
 @pytest.mark.asyncio
 async def test_finite_numbers_and_odd_text_survive() -> None:
-    """What was submitted is stored and billed to the letter, lone surrogates included."""
+    """The request is stored and billed exactly as submitted, with its lone surrogates."""
     async with calling() as caller:
         body = {**ASYNC, "prompt": "a \ud800 b", "seed": 1.5}
 
@@ -370,14 +213,14 @@ async def test_wrong_paths(method: str, path: str) -> None:
 
 @pytest.mark.asyncio
 async def test_wrong_methods() -> None:
-    """The API is spoken to by POST only."""
+    """The API accepts only POST."""
     async with calling() as caller:
         assert (await caller.http.get("/veo/videos")).status_code == 405
 
 
 @pytest.mark.asyncio
 async def test_skews() -> None:
-    """``skew`` moves everything that the service says of time; ``date_skew`` only the header."""
+    """``skew`` shifts all times in answers; ``date_skew`` shifts only the ``Date`` header."""
     async with calling(pace=MINUTE, epoch=1_800_000_000.0, skew=3600, date_skew=60) as caller:
         answer = await caller.submit()
         record = await caller.record(answer.json()["task_id"])
@@ -390,7 +233,7 @@ async def test_skews() -> None:
 
 @pytest.mark.asyncio
 async def test_normalised_storage() -> None:
-    """A deployment may store the request in other words; the bill keeps what was sent."""
+    """A deployment may store the request in another form; the bill keeps it as it was sent."""
     async with calling(wire=Wire(stored="normalised")) as caller:
         record = await caller.record(await caller.task_id(model=None))
 
@@ -399,7 +242,7 @@ async def test_normalised_storage() -> None:
         assert caller.emulator.bill[0].request == {**ASYNC, "model": None}
 
 
-def test_it_shows_what_it_is() -> None:
+def test_its_representation() -> None:
     """The representation names the address and the number of accepted tasks, and no token."""
     emulator = Emulator(token="secret")
 
@@ -408,7 +251,7 @@ def test_it_shows_what_it_is() -> None:
 
 @pytest.mark.asyncio
 async def test_its_clock_can_be_read() -> None:
-    """Tests may ask what time the service has."""
+    """`Emulator.now` is the service's time."""
     emulator = Emulator(clock=lambda: 7.0)
 
     assert emulator.now() == 1753430400.0

@@ -1,4 +1,4 @@
-"""Folders as batches leave them."""
+"""Folders of finished batches."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ASKED: list[VideoRequest] = [
     IngredientsToVideo(prompt="Mug in the snow", image_urls=[IMAGE], model="veo3-fast"),
     TextToVideo(prompt="Waves at night", model="veo3"),
 ]
-"""The third one fails, and the fourth one is uncertain."""
+"""The third item fails, and the fourth one is uncertain."""
 
 
 async def no_image(url: str) -> bytes:
@@ -53,21 +53,21 @@ async def _run(folder: Path) -> list[Outcome]:
 
 
 def run_batch(folder: Path) -> list[Outcome]:
-    """Run a real batch on the emulator, with every kind of end."""
+    """Run a real batch on the emulator, with every kind of outcome."""
     with asyncio.Runner(loop_factory=VirtualEventLoop) as runner:
         return runner.run(_run(folder))
 
 
 def put(folder: Path, number: int, /, *, video: Path | None = None, **fields: Any) -> Path:
-    """Put the record of one item into a folder, with a copy of this video; ``fields`` are what
-    somebody wrote into it."""
+    """Put the record of one item into a folder, with a copy of this video; ``fields`` are edits of
+    the record."""
     stem = f"{number:04}-item"
     files = []
     if video:
         os.link(video, folder / f"{stem}.mp4")
         files = [f"{stem}.mp4"]
     outcome = Outcome(f"k{number}", TextToVideo(prompt=f"Item {number}"))
-    record = read(write(outcome, number=number, ends=(), at=1_753_435_158.0))
+    record = read(write(outcome, number=number, results=(), at=1_753_435_158.0))
     path = folder / f"{stem}.json"
     path.write_text(json.dumps({**(record or {}), "files": files, **fields}))
     return path

@@ -29,7 +29,7 @@ Open = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a real batch left, with its gallery."""
+    """The folder of a real batch, with its gallery."""
     place = tmp_path_factory.mktemp("batch") / "out # 100%"
     run_batch(place)
     write_gallery(place)
@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def thousand(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A thousand videos, without posters: as without the extra."""
+    """A thousand videos without posters, as without the extra."""
     place = tmp_path_factory.mktemp("thousand")
     video = next(folder.glob("0001-*.mp4"))
     for number in range(1, 1001):
@@ -56,7 +56,7 @@ def browser(folder: Path, thousand: Path) -> Iterator[Any]:
     if path is None:
         pytest.skip(f"there is no Chromium on this machine (none of {', '.join(NAMES)})")
     with driver.sync_playwright() as playwright:
-        # Without its sandbox, since it refuses to start as root with it; the pages are our own.
+        # Without its sandbox, with which it does not start as root; the pages are our own.
         launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield launched
         launched.close()
@@ -64,8 +64,8 @@ def browser(folder: Path, thousand: Path) -> Iterator[Any]:
 
 @pytest.fixture
 def visit(browser: Any) -> Iterator[Open]:
-    """Open the gallery of a folder; at the end its console must be clean, and nothing may have
-    been asked of any network."""
+    """Open the gallery of a folder. At the end its console must be empty, and it must not have used
+    the network."""
     contexts: list[Any] = []
     heard: list[str] = []
 
@@ -94,8 +94,8 @@ def _note(heard: list[str], url: str) -> None:
 
 
 def until(page: Any, expression: str) -> None:
-    """Wait until this is true in the page. The driver's own way needs ``eval``, which the page's
-    policy forbids."""
+    """Wait until an expression is true in the page. The driver's own function needs ``eval``, which
+    the page's policy forbids."""
     ends = monotonic() + 10
     while not page.evaluate(expression):
         assert monotonic() < ends, f"still not: {expression}"
@@ -103,7 +103,7 @@ def until(page: Any, expression: str) -> None:
 
 
 def shown(page: Any) -> list[str]:
-    """The prompts of the cards that can be seen, in their order."""
+    """The prompts of the visible cards, in their order."""
     texts: list[str] = page.locator(".card:not([hidden]) .prompt").all_text_contents()
     return texts
 
@@ -114,9 +114,9 @@ def focused(page: Any) -> str:
     return text
 
 
-def test_every_end_of_a_batch_is_on_the_page(visit: Open, folder: Path) -> None:
-    """In the order of the input: videos with posters and lengths, and what failed or is uncertain
-    with its reason and its task id. A prompt full of markup is text."""
+def test_every_outcome_of_a_batch_is_on_the_page(visit: Open, folder: Path) -> None:
+    """The cards have the order of the input. Videos have posters and lengths; failed and uncertain
+    items have their reason and task id. Markup in a prompt is text."""
     page = visit(folder)
 
     assert shown(page) == [
@@ -136,7 +136,7 @@ def test_every_end_of_a_batch_is_on_the_page(visit: Open, folder: Path) -> None:
 
 
 def test_the_details_of_an_item_lead_to_its_files(visit: Open, folder: Path) -> None:
-    """The ids, the record, and the file here and online."""
+    """They show the ids, and link the record, the file and its address at the service."""
     page = visit(folder)
 
     page.locator("summary").first.click()
@@ -157,8 +157,8 @@ def test_the_details_of_an_item_lead_to_its_files(visit: Open, folder: Path) -> 
 
 
 def test_search_and_filters_narrow_the_page(visit: Open, folder: Path) -> None:
-    """All words must be there, in whatever field; state and model narrow it further; Esc and the
-    button bring everything back."""
+    """Every word must occur in some field; state and model narrow the result further; Esc and the
+    button show everything again."""
     page = visit(folder)
     search, count = page.get_by_role("searchbox"), page.locator("#count")
     assert count.text_content() == "5 items"
@@ -185,8 +185,8 @@ def test_search_and_filters_narrow_the_page(visit: Open, folder: Path) -> None:
 
 
 def test_the_keyboard_does_everything(visit: Open, folder: Path) -> None:
-    """``/`` searches, the arrows move from card to card and show where they are, Space plays and
-    pauses, Enter opens what has no video, Tab goes past all the cards but one."""
+    """``/`` searches, the arrows move the focus from card to card, Space plays and pauses, Enter
+    opens a card without a video, Tab stops at one card only."""
     page = visit(folder)
     keys = page.keyboard
 
@@ -230,9 +230,9 @@ def test_the_keyboard_does_everything(visit: Open, folder: Path) -> None:
     assert focused(page) == "A coffee mug on a marble counter"
 
 
-def test_it_is_told_to_those_who_do_not_see_it(visit: Open, folder: Path) -> None:
-    """Each card bears its state and prompt as its name, and its place among those that are shown;
-    the count is told as it changes."""
+def test_screen_readers_can_read_it(visit: Open, folder: Path) -> None:
+    """The name of a card is its state and prompt, and it has its position among the visible cards;
+    a change of the count is announced."""
     page = visit(folder)
 
     card = page.get_by_role("article", name="uncertain Mug in the snow")
@@ -245,7 +245,7 @@ def test_it_is_told_to_those_who_do_not_see_it(visit: Open, folder: Path) -> Non
 
 
 def test_a_video_plays_and_only_one_at_a_time(visit: Open, folder: Path) -> None:
-    """A real file, in the page itself: time goes on, a picture is there; the next one stops it."""
+    """A real file plays in the page: time advances, a picture appears, the next one stops it."""
     page = visit(folder)
     playing = "[...document.querySelectorAll('video')].filter(v => !v.paused && v.currentTime > 0)"
 
@@ -259,7 +259,7 @@ def test_a_video_plays_and_only_one_at_a_time(visit: Open, folder: Path) -> None
 
 
 def test_a_file_that_cannot_be_played_says_so(visit: Open, tmp_path: Path) -> None:
-    """It may have been damaged, or be of a kind that this browser lacks."""
+    """It may be damaged, or have a format that this browser lacks."""
     (tmp_path / "0001-broken.mp4").write_bytes(b"this is no video")
     write_gallery(tmp_path)
     page = visit(tmp_path)
@@ -271,8 +271,8 @@ def test_a_file_that_cannot_be_played_says_so(visit: Open, tmp_path: Path) -> No
 
 
 def test_a_thousand_videos_load_as_they_come_into_view(visit: Open, thousand: Path) -> None:
-    """All cards are there, but players only around what is seen, wherever that is; a player that
-    was left behind lets go of its file."""
+    """All cards exist, but only those near the visible part have a player; a player that was
+    scrolled away releases its file."""
     page = visit(thousand)
     players = page.locator("video")
     assert page.locator("#count").text_content() == "1,000 items"
@@ -299,8 +299,8 @@ def test_a_thousand_videos_load_as_they_come_into_view(visit: Open, thousand: Pa
     assert shown(page) == ["Item 777"]
 
 
-def test_a_playing_video_goes_on_out_of_view(visit: Open, thousand: Path) -> None:
-    """Whoever scrolls on still hears it."""
+def test_a_playing_video_continues_out_of_view(visit: Open, thousand: Path) -> None:
+    """Its sound can still be heard."""
     page = visit(thousand)
 
     page.locator(".play").first.click()
@@ -317,7 +317,7 @@ def test_a_playing_video_goes_on_out_of_view(visit: Open, thousand: Path) -> Non
 def test_it_follows_the_system_and_the_window(
     visit: Open, folder: Path, scheme: str, width: int, is_dark: bool
 ) -> None:
-    """Dark where the system is, and never wider than the window."""
+    """It is dark if the system is, and never wider than the window."""
     page = visit(folder, color_scheme=scheme)
 
     page.set_viewport_size({"width": width, "height": 700})
@@ -328,8 +328,8 @@ def test_it_follows_the_system_and_the_window(
 
 
 def test_an_edited_record_leads_nowhere(visit: Open, folder: Path, tmp_path: Path) -> None:
-    """Addresses of other kinds are text; files outside of the folder are not shown; wrong types
-    are nothing; and what cannot be read is told."""
+    """Addresses of other schemes are text; files outside of the folder are not shown; values of a
+    wrong type are ignored; an unreadable record is mentioned."""
     video = {"video_url": "javascript:alert(1)", "state": "succeeded"}
     request = {"image_urls": ["javascript:alert(2)", "HTTPS://x.example/a.png"], "prompt": HOSTILE}
     put(
@@ -362,7 +362,7 @@ def test_an_edited_record_leads_nowhere(visit: Open, folder: Path, tmp_path: Pat
 
 
 def test_the_policy_forbids_what_the_page_does_not_do(browser: Any, folder: Path) -> None:
-    """Even if markup found its way into the page, it could neither run nor ask a network."""
+    """Even if markup got into the page, it could neither run nor use the network."""
     page = browser.new_page()
     page.goto(f"file://{quote(str(folder / 'index.html'))}")
 
@@ -387,7 +387,7 @@ def test_the_policy_forbids_what_the_page_does_not_do(browser: Any, folder: Path
 
 
 def test_an_empty_folder_says_so(visit: Open, tmp_path: Path) -> None:
-    """There is nothing to show, and nothing to clear."""
+    """Nothing can be shown, and nothing can be cleared."""
     write_gallery(tmp_path)
     page = visit(tmp_path)
 

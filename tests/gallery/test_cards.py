@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.gallery.folders import put
-from veo_async.gallery.cards import Card, cards_of
-from veo_async.gallery.page import render
+from veo_async.gallery._cards import Card, cards_of
+from veo_async.gallery._page import render
 
 VIDEO = {"id": "v", "video_url": "https://cdn.example/1.mp4"}
 
 
 def card(folder: Path, **fields: Any) -> Card:
-    """The card of a record that says this."""
+    """The card of a record with these fields."""
     put(folder, 1, **fields)
     (one, *_), _ = cards_of(folder)
     return one
@@ -28,7 +28,7 @@ def with_video(**fields: Any) -> dict[str, Any]:
 
 
 def test_cards_stand_in_the_order_of_the_input(tmp_path: Path) -> None:
-    """By number, not by the letters of the name; videos without a record come last."""
+    """They are sorted by number, not by name; videos without a record come last."""
     for number in (10, 9, 10_000):
         put(tmp_path, number)
     (tmp_path / "a stray.MP4").write_bytes(b"")
@@ -41,8 +41,8 @@ def test_cards_stand_in_the_order_of_the_input(tmp_path: Path) -> None:
     assert notes == []
 
 
-def test_a_file_that_is_no_record_is_told(tmp_path: Path) -> None:
-    """It may be a damaged record, or something else altogether."""
+def test_a_file_that_is_not_a_record_is_mentioned(tmp_path: Path) -> None:
+    """It may be a damaged record, or another kind of file."""
     (tmp_path / "package.json").write_text("{}")
 
     cards, notes = cards_of(tmp_path)
@@ -60,10 +60,10 @@ def test_a_file_that_is_no_record_is_told(tmp_path: Path) -> None:
         ("yesterday", "2025-07-25 17:00:00", None),
     ],
 )
-def test_how_long_it_took_is_shown_where_it_makes_sense(
+def test_the_duration_is_shown_only_if_it_makes_sense(
     tmp_path: Path, created: str, complete: str, took: float | None
 ) -> None:
-    """The 1080p version bears the times of its source, and any of them may be wrong."""
+    """The 1080p version has the times of its source, and any time may be wrong."""
     result = with_video(created_at=created, complete_at=complete)
 
     assert card(tmp_path, result=result).took == took
@@ -81,19 +81,19 @@ def test_how_long_it_took_is_shown_where_it_makes_sense(
     ],
 )
 def test_only_web_addresses_are_addresses(tmp_path: Path, url: str, shown: bool) -> None:
-    """Whatever else a record says there leads nowhere."""
+    """Any other text in its place is not a link."""
     assert card(tmp_path, result=with_video(video_url=url)).url == (url if shown else "")
 
 
 @pytest.mark.parametrize("result", [{"\ud800": 1}, {"data": [{"\ud800": 1}]}])
-def test_a_field_whose_name_is_no_text_spoils_nothing(tmp_path: Path, result: Any) -> None:
-    """JSON can spell half of a surrogate pair, which no field of ours can bear."""
+def test_a_field_with_an_invalid_name_is_ignored(tmp_path: Path, result: Any) -> None:
+    """JSON can express half of a surrogate pair, which pydantic refuses in a name."""
     assert card(tmp_path, result=result).url == ""
 
 
 @pytest.mark.parametrize("wrong", [None, 1, [], {}, "x", [1], {"data": 7}])
-def test_whatever_a_record_says_is_shown_or_is_nothing(tmp_path: Path, wrong: object) -> None:
-    """A wrong type in any field costs that field and no more."""
+def test_a_value_of_a_wrong_type_is_ignored(tmp_path: Path, wrong: object) -> None:
+    """The other fields of the record are still shown."""
     names = ("request", "result", "error", "files", "number", "state", "task_id", "key", "ended_at")
 
     shown = card(tmp_path, **dict.fromkeys(names, wrong))
@@ -104,7 +104,7 @@ def test_whatever_a_record_says_is_shown_or_is_nothing(tmp_path: Path, wrong: ob
 
 
 def test_the_images_of_a_request_are_shown(tmp_path: Path) -> None:
-    """By their addresses, each with its number."""
+    """Each has its number and its address."""
     images = ["https://images.example/a.png", 7, "https://images.example/b.png"]
 
     shown = card(tmp_path, request={"prompt": "p", "image_urls": images})
@@ -113,7 +113,7 @@ def test_the_images_of_a_request_are_shown(tmp_path: Path) -> None:
 
 
 def test_an_upscale_is_shown_by_its_videos_id(tmp_path: Path) -> None:
-    """It has no prompt."""
+    """An upscale has no prompt."""
     shown = card(tmp_path, request={"action": "get_1080p", "video_id": "253eedc4"})
 
     assert shown.title == "253eedc4"
@@ -121,7 +121,7 @@ def test_an_upscale_is_shown_by_its_videos_id(tmp_path: Path) -> None:
 
 
 def test_an_upscaled_video_says_so(tmp_path: Path) -> None:
-    """Once, also where that resolution was asked for."""
+    """The resolution appears once, also if the request names it."""
     files = ["0001-a.mp4", "0001-a-1080p.mp4"]
     for name in files:
         (tmp_path / name).write_bytes(b"")
@@ -144,7 +144,7 @@ FIELDS = ["number", "key", "state", "task_id", "trace_id", "request", "result", 
 @settings(max_examples=50, deadline=None)
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, values)))
 def test_any_record_makes_a_page(fields: dict[str, Any]) -> None:
-    """Whatever JSON is in its fields: the page is whole, and shows one item."""
+    """With any JSON in its fields, the page is complete and shows one item."""
     with TemporaryDirectory() as name:
         put(Path(name), 1, **fields)
         cards, notes = cards_of(Path(name))
@@ -156,8 +156,8 @@ def test_any_record_makes_a_page(fields: dict[str, Any]) -> None:
 
 
 def test_files_are_those_of_the_folder_itself(tmp_path: Path) -> None:
-    """None that lies elsewhere, none that a link leads to; in whatever form the file system keeps
-    the name."""
+    """A file elsewhere or behind a symbolic link is not shown. A name may have another Unicode form
+    in the file system."""
     place = tmp_path / "out"
     place.mkdir()
     (tmp_path / "secret.mp4").write_bytes(b"")
@@ -171,7 +171,7 @@ def test_files_are_those_of_the_folder_itself(tmp_path: Path) -> None:
 
 
 def test_names_that_differ_in_their_case_are_two_videos(tmp_path: Path) -> None:
-    """Where the file system tells them apart; each record has its own."""
+    """If the file system distinguishes them, each record has its own."""
     (tmp_path / "A.mp4").write_bytes(b"")
     (tmp_path / "a.mp4").write_bytes(b"")
     if len(list(tmp_path.iterdir())) == 1:

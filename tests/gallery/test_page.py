@@ -10,20 +10,20 @@ import pytest
 from tests.gallery.folders import HOSTILE, put
 from veo_async import InvalidRequestError
 from veo_async.gallery import write_gallery
-from veo_async.gallery.cards import Card
-from veo_async.gallery.page import render
+from veo_async.gallery._cards import Card
+from veo_async.gallery._page import render
 
 
 def data_of(page: str) -> dict[str, object]:
-    """What is embedded in a page."""
+    """The data that a page contains."""
     (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page)
     data: dict[str, object] = json.loads(text)
     return data
 
 
-def test_no_text_ends_the_element_that_it_is_in() -> None:
-    """Neither a prompt nor a title nor a note; and what looks like a place of the template's is
-    text, too."""
+def test_no_text_ends_its_element() -> None:
+    """Prompts, titles and notes are escaped; a text that looks like a placeholder of the template
+    stays text."""
     texts = [HOSTILE, "<!--<script>", "{{script}}", "\ud83d"]
 
     page = render(HOSTILE, [Card(title=text) for text in texts], texts).decode()
@@ -37,7 +37,7 @@ def test_no_text_ends_the_element_that_it_is_in() -> None:
 
 
 def test_the_policy_allows_the_pages_own_parts_only() -> None:
-    """No address of a network, nothing inline but what its hash names."""
+    """It allows no address of a network, and only the inline parts whose hashes it names."""
     page = render("t", [], []).decode()
 
     (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
@@ -49,15 +49,15 @@ def test_the_policy_allows_the_pages_own_parts_only() -> None:
     assert rules["style-src"].startswith("'sha256-")
 
 
-def test_the_page_speaks_of_no_other_place() -> None:
-    """Nothing in it could be fetched from anywhere."""
+def test_the_page_names_no_other_host() -> None:
+    """Nothing in it could be fetched from a network."""
     page = render("t", [], []).decode()
 
     assert "//" not in re.sub(r"// .*|/\*.*?\*/|https\?:\\/\\/", "", page)
 
 
 def test_the_title_is_the_folders_name_unless_given(tmp_path: Path) -> None:
-    """The page replaces the one before it."""
+    """A new page replaces the previous one."""
     place = tmp_path / "my videos"
     place.mkdir()
     put(place, 1)
@@ -71,7 +71,7 @@ def test_the_title_is_the_folders_name_unless_given(tmp_path: Path) -> None:
     assert not list(place.glob("*.part"))
 
 
-def test_somebody_elses_page_is_left_alone(tmp_path: Path) -> None:
+def test_another_page_is_not_overwritten(tmp_path: Path) -> None:
     """The folder may be a web site."""
     (tmp_path / "index.html").write_text("<h1>Mine</h1>")
 
@@ -81,15 +81,15 @@ def test_somebody_elses_page_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "index.html").read_text() == "<h1>Mine</h1>"
 
 
-def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
-    """A pipe of the page's name has no end in sight."""
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """Reading a pipe with the page's name could block for ever."""
     os.mkfifo(tmp_path / "index.html")
 
     with pytest.raises(InvalidRequestError, match="is not a gallery of ours"):
         write_gallery(tmp_path)
 
 
-def test_what_is_no_folder_is_told(tmp_path: Path) -> None:
-    """Nothing is made of it."""
+def test_a_path_that_is_not_a_folder_is_refused(tmp_path: Path) -> None:
+    """Nothing is written."""
     with pytest.raises(InvalidRequestError, match="is not a folder"):
         write_gallery(tmp_path / "gone")

@@ -8,14 +8,14 @@ import av
 import pytest
 from PIL import Image
 
-from veo_async.gallery.cards import Card, cards_of
-from veo_async.gallery.posters import add_posters
+from veo_async.gallery._cards import Card, cards_of
+from veo_async.gallery._posters import add_posters
 
 BLACK, RED = (0, 0, 0), (200, 30, 30)
 
 
 def film(path: Path, *, dark: int, bright: int = 4, size: tuple[int, int] = (64, 48)) -> None:
-    """Make a video that is black for some frames, and then shows something for some."""
+    """Make a video with a number of black frames, followed by frames with a picture."""
     with av.open(os.fspath(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=12)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
@@ -29,22 +29,20 @@ def film(path: Path, *, dark: int, bright: int = 4, size: tuple[int, int] = (64,
 
 
 def posters(folder: Path) -> list[Card]:
-    """The cards of a folder with their posters."""
+    """The cards of a folder, with their posters."""
     return add_posters(folder, cards_of(folder)[0])
 
 
 def redness(poster: Path) -> int:
-    """How red a poster is on its left side."""
+    """The red level on the left side of a poster."""
     with Image.open(poster) as image:
         red, *_ = image.convert("RGB").getpixel((8, image.height // 2))  # type: ignore[misc]
     return int(red)
 
 
 @pytest.mark.parametrize("dark, is_red", [(0, True), (30, True), (100, False)])
-def test_a_poster_is_the_first_frame_that_shows_something(
-    tmp_path: Path, dark: int, is_red: bool
-) -> None:
-    """Many videos fade in from black; one that is dark for long has a dark poster."""
+def test_a_poster_is_the_first_frame_with_content(tmp_path: Path, dark: int, is_red: bool) -> None:
+    """Many videos fade in from black; a video that stays dark has a dark poster."""
     film(tmp_path / "a b.mp4", dark=dark)
 
     (card,) = posters(tmp_path)
@@ -55,7 +53,7 @@ def test_a_poster_is_the_first_frame_that_shows_something(
 
 
 def test_a_poster_is_small(tmp_path: Path) -> None:
-    """However large the video is."""
+    """Its size is limited, also for a large video."""
     film(tmp_path / "a.mp4", dark=0, bright=1, size=(720, 1280))
 
     posters(tmp_path)
@@ -65,7 +63,7 @@ def test_a_poster_is_small(tmp_path: Path) -> None:
 
 
 def test_a_poster_is_made_once(tmp_path: Path) -> None:
-    """And again when its video is a newer one."""
+    """It is made again if its video is newer."""
     film(tmp_path / "a.mp4", dark=0)
     posters(tmp_path)
     poster = tmp_path / "posters" / "a.jpg"
@@ -81,7 +79,7 @@ def test_a_poster_is_made_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"\0\0\0\x18ftypisom", b"<html>"])
 def test_a_damaged_video_costs_its_poster_only(tmp_path: Path, data: bytes) -> None:
-    """The others have theirs."""
+    """The other videos have their posters."""
     (tmp_path / "a.mp4").write_bytes(data)
     film(tmp_path / "b.mp4", dark=0)
 
@@ -94,9 +92,9 @@ def test_a_damaged_video_costs_its_poster_only(tmp_path: Path, data: bytes) -> N
 def test_a_frame_that_is_too_large_is_not_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A small file may claim a size that no memory holds."""
+    """A small file may declare a size that does not fit into memory."""
     film(tmp_path / "a.mp4", dark=0)
-    monkeypatch.setattr("veo_async.gallery.posters.LARGEST", 64 * 48 - 1)
+    monkeypatch.setattr("veo_async.gallery._posters.LARGEST", 64 * 48 - 1)
 
     (card,) = posters(tmp_path)
 
@@ -119,7 +117,7 @@ def test_a_video_without_a_picture_has_no_poster(tmp_path: Path) -> None:
 def test_without_the_extra_there_are_no_posters(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
-    """The page is whole all the same."""
+    """The page is still complete."""
     film(tmp_path / "a.mp4", dark=0)
     monkeypatch.setitem(sys.modules, missing, None)
 
@@ -131,7 +129,7 @@ def test_without_the_extra_there_are_no_posters(
 
 @pytest.mark.parametrize("kind", ["link", "file"])
 def test_nothing_is_written_outside_of_the_folder(tmp_path: Path, kind: str) -> None:
-    """Also where somebody put a link, or a file, in the place of the posters."""
+    """A symbolic link or a file in the place of the folder ``posters`` is not followed."""
     place, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
     place.mkdir()
     elsewhere.mkdir()
@@ -148,5 +146,5 @@ def test_nothing_is_written_outside_of_the_folder(tmp_path: Path, kind: str) -> 
 
 
 def test_a_card_without_a_video_has_no_poster(tmp_path: Path) -> None:
-    """It failed, or is uncertain."""
+    """A failed or uncertain item has no video."""
     assert add_posters(tmp_path, [Card(title="a")]) == [Card(title="a")]

@@ -517,9 +517,9 @@ async def test_a_writer_that_is_cut_leaves_nobody_waiting(path: Path) -> None:
     second = asyncio.create_task(journal.record(accepted("a", "t1")))
     journal.note(withdrawn("a"))
     await turns()
-    assert journal._writer is not None
+    assert journal._writer._task is not None
 
-    journal._writer.cancel()
+    journal._writer._task.cancel()
     ends = await asyncio.gather(first, second, return_exceptions=True)
 
     assert [isinstance(end, JournalError) for end in ends] == [True, True]
@@ -538,8 +538,8 @@ async def test_a_writer_that_is_cut_before_it_began_leaves_nobody_waiting(path: 
     await journal.record(intended("a"))
     task = asyncio.create_task(journal.record(accepted("a", "t1")))
     await turns(1)
-    assert journal._writer is not None
-    journal._writer.cancel()
+    assert journal._writer._task is not None
+    journal._writer._task.cancel()
 
     with pytest.raises(JournalError, match="t1"):
         await task

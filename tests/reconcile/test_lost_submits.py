@@ -56,7 +56,7 @@ async def check_at_rest(veo: VeoClient) -> None:
     """Nothing of ours goes on, and all that was borrowed is given back; only tasks that nobody
     waited for keep their places."""
     assert [lane.calls._value for lane in veo._limiter._lanes.values()] == [6, 2]
-    assert veo._limiter.places.held == len(veo._tracker._kept)
+    assert veo._admission.in_flight == len(veo._tracker._kept)
     assert not any(tracked.waiters for tracked in veo._tracker._kept.values())
     assert not veo._reconciler._open
     await veo.aclose()

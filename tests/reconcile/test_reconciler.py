@@ -249,7 +249,8 @@ async def test_what_happens_now_is_kept_beside_a_lost_submit_of_the_future() -> 
         veo._reconciler.attached("id")
 
         assert [receipt.task_id for receipt in veo._reconciler._ours()] == ["task-1801.0"]
-        assert veo._reconciler._owned({"task-0.0", "id", "other"}) == {"task-0.0", "id"}
+        assert veo._reconciler._older.among({"task-0.0", "id", "other"}) == {"task-0.0"}
+        assert "id" in veo._reconciler._attached
         lost.cancel()
         await asyncio.wait([lost])
 
@@ -305,8 +306,8 @@ async def _fail(veo: VeoClient) -> None:
 
 
 async def _cancel(veo: VeoClient) -> None:
-    assert veo._reconciler._looking is not None
-    veo._reconciler._looking.cancel()
+    assert veo._reconciler._looking._task is not None
+    veo._reconciler._looking._task.cancel()
 
 
 @pytest.mark.asyncio

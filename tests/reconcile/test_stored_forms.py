@@ -11,6 +11,7 @@ import json
 import unicodedata
 from collections.abc import Callable
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -370,3 +371,160 @@ async def test_what_was_proven_absent_may_be_said_to_have_cost_nothing() -> None
     assert isinstance(end, ConnectionFailedError)
     assert "Nothing was bought" in str(end)
     assert len(service.bill) == 1
+
+
+# What else a list may be.
+
+
+@pytest.mark.asyncio
+async def test_a_wait_for_a_record_does_not_prove_whose_it_is() -> None:
+    """Somebody may wait for the very task of the lost submit, as its own callback named it: then
+    it is not given to the lost one by comparison, and yet that was not absent."""
+    service = emulator()
+    async with service, client_of(service) as veo:
+        await veo.submit(TextToVideo(prompt="a cup"))
+        service.faults.add(Fault(effect=LOST, count=1))
+        lost = asyncio.create_task(veo.submit(MUG))
+        await asyncio.sleep(0.5)
+        waiting = asyncio.create_task(veo.wait(service.bill[1].task_id))
+        (end,) = await asyncio.gather(lost, return_exceptions=True)
+
+        check_unknown(end)
+        assert (await waiting).task_id == service.bill[1].task_id
+        assert len(service.bill) == 2
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("count", [True, False], ids=["with a count", "without"])
+async def test_a_list_that_repeats_its_first_page_is_not_complete(*, count: bool) -> None:
+    """The service ignores the offset, so the lost submit may stand on a page that never comes."""
+    service = emulator(wire=Wire(page=3))
+
+    class Repeating(Listing):
+        """Every page is the first."""
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            body = json.loads(request.content)
+            if body.get("offset"):
+                content = json.dumps(body | {"offset": 0}).encode()
+                request = httpx.Request("POST", request.url, content=content)
+            return await super().handle_async_request(request)
+
+    def entries(items: list[Item]) -> list[Any]:
+        return items
+
+    transport = Repeating(service, entries)
+    async with service, client(transport) as veo:
+        service.faults.add(Fault(effect=LOST, nth=1))
+        lost = asyncio.create_task(veo.submit(MUG))
+        await asyncio.sleep(0.5)
+        for number in range(5):
+            await veo.submit(TextToVideo(prompt=f"p{number}"))
+        (end,) = await asyncio.gather(lost, return_exceptions=True)
+
+    check_unknown(end)
+    assert len(service.bill) == 6
+
+
+@pytest.mark.asyncio
+async def test_later_tasks_of_ours_that_are_missing_prove_that_others_may_be() -> None:
+    """By the time of the decision the list must have caught up; this one stands still."""
+    service = emulator()
+    first: list[str] = []
+
+    def entries(items: list[Item]) -> list[Any]:
+        return [item for item in items if item["id"] in first]
+
+    async with service, client(Listing(service, entries)) as veo:
+        first.append((await veo.submit(TextToVideo(prompt="a cup"))).id)
+        service.faults.add(Fault(effect=LOST, count=1))
+        lost = asyncio.create_task(veo.submit(MUG))
+        await asyncio.sleep(0.5)
+        for number in range(5):
+            await veo.submit(TextToVideo(prompt=f"p{number}"))
+        (end,) = await asyncio.gather(lost, return_exceptions=True)
+
+    check_unknown(end)
+    assert len(service.bill) == 7
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("time", [0, 1, "1970-01-01T00:00:00Z", 175343041.5])
+async def test_a_time_that_was_not_asked_for_is_no_time(time: object) -> None:
+    """The list was asked for a window, so what it shows with another time may be of any time."""
+    service = emulator()
+
+    def entries(items: list[Item]) -> list[Any]:
+        return [
+            item | {"created_at": time, "request": {}} if hidden(item) else item for item in items
+        ]
+
+    async with service, client(Listing(service, entries)) as veo:
+        await veo.submit(TextToVideo(prompt="a cup"))
+        service.faults.add(Fault(effect=LOST, count=1))
+        (end,) = await ends_of(veo, MUG)
+
+    check_unknown(end)
+    assert len(service.bill) == 2
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "effect", [Refuse(), Answer(code="bad_request", at="read"), Answer(code="used_up", at="read")]
+)
+async def test_a_journal_keeps_a_lost_submit_that_was_sent_again(
+    effect: Any, tmp_path: Path
+) -> None:
+    """A run at the user's risk ends otherwise; the next one, which takes none, looks for the first
+    submit, and none of them says that nothing was bought."""
+    service = emulator(faults=[Fault(effect=LOST, nth=1)])
+    resend = RetryPolicy(on_uncertain="resend", attempts=2)
+    async with service:
+        ends = []
+        for retry in (RetryPolicy(on_uncertain="raise"), resend, resend, RetryPolicy()):
+            async with (
+                client_of(service, retry=retry) as veo,
+                veo.batch([MUG], journal=tmp_path / "run.db") as outcomes,
+            ):
+                ends += [outcome async for outcome in outcomes]
+            if retry.on_uncertain == "raise":
+                service.faults.add(*[Fault(effect=effect, nth=nth) for nth in (1, 2, 3, 4)])
+
+    for end in ends[:3]:
+        check_unknown(end.error)
+    assert ends[3].result
+    assert ends[3].result.task_id == service.bill[0].task_id
+    assert len(service.bill) == 1
+
+
+@pytest.mark.asyncio
+async def test_an_error_beside_an_id_does_not_show_that_the_service_answers_at_once() -> None:
+    """A deployment that ignores `async` lists a task when it is finished: patience is long there,
+    also after an answer that failed behind an id."""
+    service = emulator(wire=Wire(honour_async=False))
+
+    class Gateway(httpx.AsyncBaseTransport):
+        """Answers the first submit at once, with 504 and the id that it gets later."""
+
+        failure_family = "httpx"
+
+        def __init__(self) -> None:
+            self._inner = service.transport()
+            self.is_first = True
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            response = await self._inner.handle_async_request(request)
+            if request.url.path == "/veo/videos" and self.is_first:
+                self.is_first = False
+                task_id = json.loads(await response.aread())["task_id"]
+                date = {"date": response.headers["date"]}
+                return httpx.Response(504, headers=date, json={"task_id": task_id})
+            return response
+
+    async with service, client(Gateway()) as veo:
+        await veo.submit(TextToVideo(prompt="a cup"))
+        service.faults.add(Fault(effect=NEVER, count=1))
+        began = asyncio.get_running_loop().time()
+        await veo.submit(MUG)
+
+        assert asyncio.get_running_loop().time() - began >= 900.0

@@ -95,26 +95,16 @@ MUTANTS = (
         "the task id written after the wait",
         (
             "_batch/ledger.py",
-            "        self._note(\n"
-            "            stages.event_of(\n"
-            "                self.key,\n"
-            "                self._stage,\n"
-            "                verdict,\n"
-            "                ended_at=ended_at,\n"
-            "                other_spelling=other,\n"
-            "                at_once=at_once,\n"
-            "            )\n"
-            "        )",
-            "        self.late = stages.event_of(\n"
-            "            self.key, self._stage, verdict, ended_at=ended_at, other_spelling=other\n"
-            "        )\n"
-            "        if not isinstance(self.late, Accepted):\n"
-            "            self._note(self.late)",
+            "        self._note(event)\n        self._is_billed",
+            "        self.late = event\n"
+            "        if not isinstance(event, Accepted):\n"
+            "            self._note(event)\n"
+            "        self._is_billed",
         ),
         (
             "_batch/item.py",
-            "            generation = await self._deps.await_end(tracked, left)",
-            "            generation = await self._deps.await_end(tracked, left)\n"
+            "            generation = await self._deps.submitter.wait(tracked, left)",
+            "            generation = await self._deps.submitter.wait(tracked, left)\n"
             "            if getattr(getattr(ledger, 'late', None), 'name', '') == 'accepted':\n"
             "                ledger._note(ledger.late)",
         ),
@@ -151,8 +141,8 @@ MUTANTS = (
         "408 counted as a refusal",
         (
             "_submit/verdict.py",
-            "    if answer.status == 429 or (",
-            "    if answer.status in (408, 429) or (",
+            "    is_refusal = answer.status == 429 or (",
+            "    is_refusal = answer.status in (408, 429) or (",
         ),
     ),
     _mutant(
@@ -205,7 +195,7 @@ MUTANTS = (
         "a list that could not be read to its end counted as whole, whatever of ours it lacks",
         (
             "_reconcile/decision.py",
-            "    if snapshot.own_missing_since <= lost.ended:",
+            "    if snapshot.own_missing_since <= lost.ended or snapshot.own_overdue:",
             "    if False:",
         ),
         (
@@ -239,9 +229,9 @@ MUTANTS = (
     _mutant(
         "an intent that is never too old",
         (
-            "_submit/ledger.py",
-            "if self._declared is not None and self._wall() - self._declared > EARLY:",
-            "if False:",
+            "_batch/ledger.py",
+            "            if self._wall_clock() - self._announced_at <= EARLY:",
+            "            if True:",
         ),
     ),
     _mutant(
@@ -267,7 +257,7 @@ MUTANTS = (
             "        except BaseException:\n            self.unsettled.caller_left(post)\n",
             "        except BaseException:\n"
             "            self.unsettled.caller_left(post)\n"
-            "            self.left._posts.clear()\n"
+            "            self.unsettled._posts.clear()\n"
             "            post.task and post.task.cancel()\n",
         ),
     ),

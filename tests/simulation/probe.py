@@ -36,7 +36,7 @@ class Probe:
         self._begin = submits._begin
         self._conclude = submits._conclude
         self._resolve = reconciler.resolve
-        veo._callback_router._luck = Random(f"tokens of {plug.process}")
+        veo._callback_router._rng = Random(f"tokens of {plug.process}")
         joints: list[tuple[Any, str, Any]] = [
             (submits, "_begin", self._began),
             (submits, "_conclude", self._concluded),
@@ -47,15 +47,15 @@ class Probe:
 
     def _began(self, *args: Any) -> Post:
         post = self._begin(*args)
-        slot = getattr(post.ledger, "mark", None)
+        slot = getattr(post.ledger, "name", None)
         slot = slot[1:] if slot and slot[0] else None
         self._plug.begun[post.task] = slot, post.chosen, post.sent_at
         if post.task:
             self._posts.append(post.task)
         return post
 
-    def _concluded(self, post: Post, action: str, task: asyncio.Task[None]) -> None:
-        self._conclude(post, action, task)
+    def _concluded(self, post: Post, task: asyncio.Task[None]) -> None:
+        self._conclude(post, task)
         sent = self._plug.sent.get(task)
         if sent and not self._plug.out:
             self._judge(sent, VERDICTS[type(post.verdict)])
@@ -76,17 +76,16 @@ class Probe:
             self._plug.hear("conclusion")
         return decision
 
-    def watch_items(self, maker: Any, last_of: dict[tuple[str, str], Sent]) -> None:
+    def watch_items(self, runner: Any, last_of: dict[tuple[str, str], Sent]) -> None:
         """Watch how a batch finds out about the POSTs of earlier processes."""
-        find = maker._lost
+        reconcile = runner._deps.submitter.reconcile
 
-        async def found(row: Any) -> Any:
-            lost = await find(row)
-            if sent := last_of.get((row.key, row.stage)):
-                self._lost[id(lost.chosen)] = lost.chosen, sent
-            return lost
+        async def reconciled(lost: Any, follow: Any, *, ledger: Any, **options: Any) -> Any:
+            if sent := last_of.get(getattr(ledger, "name", ("", "", ""))[1:]):
+                self._lost.setdefault(id(lost.chosen), (lost.chosen, sent))
+            return await reconcile(lost, follow, ledger=ledger, **options)
 
-        maker._lost = found
+        runner._deps.submitter.reconcile = reconciled
 
     def _judge(self, sent: Sent, verdict: str) -> None:
         sent.verdict, sent.judged = verdict, asyncio.get_running_loop().time()

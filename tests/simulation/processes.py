@@ -153,7 +153,7 @@ class Simulation:
         outcomes: list[Outcome] = []
         try:
             async with veo, self._noting_its_end(batch) as run:
-                probe.watch_items(run._maker, self._last_of)
+                probe.watch_items(run._runner, self._last_of)
                 async for outcome in run:
                     outcomes.append(outcome)
                     if len(outcomes) == leave_after:

@@ -104,7 +104,7 @@ async def check_nothing_is_lost(veo: VeoClient, shop: Shop, ends: list[object], 
         assert item.task_id is not None
         assert (await veo.wait(item.task_id)).task_id == item.task_id
     assert not veo.unsettled
-    assert veo._limiter.places.held == 0
+    assert veo._admission.in_flight == 0
     assert [lane.calls._value for lane in veo._limiter._lanes.values()] == [1, 1]
     await veo.aclose()
     assert not other_tasks()
@@ -329,7 +329,7 @@ def run_lost_and_cancelled_at(turn: int) -> bool:
             for item in veo.unsettled:
                 if item.task_id:
                     await veo.wait(item.task_id)
-            assert veo._limiter.places.held == 0
+            assert veo._admission.in_flight == 0
             assert [lane.calls._value for lane in veo._limiter._lanes.values()] == [1, 1]
 
     on_a_stepping_loop(main)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from math import inf
 from pathlib import Path
 from random import Random
@@ -32,9 +31,7 @@ from veo_async._journal.rows import FIRST, Row
 from veo_async._journal.sqlite import JournalDatabase
 from veo_async._limits.adaptive import MOST_AHEAD
 from veo_async._reconcile.window import EARLY
-from veo_async._submit.ledger import Intent
-from veo_async._submit.verdict import Verdict
-from veo_async.errors import InsufficientBalanceError, JournalError
+from veo_async.errors import JournalError
 
 pytestmark = pytest.mark.asyncio
 
@@ -55,133 +52,6 @@ def now() -> float:
 def prompts(count: int) -> list[TextToVideo]:
     """So many requests."""
     return [TextToVideo(prompt=f"p{number}") for number in range(count)]
-
-
-# An intent by itself.
-
-
-class ItemCache:
-    """A ledger that keeps what it is told, and takes its time."""
-
-    key = "k"
-
-    def __init__(self, *, seconds: float = 0.0) -> None:
-        self.told: list[Any] = []
-        self.error: Exception | None = None
-        self.trouble: Exception | None = None
-        self._seconds = seconds
-
-    async def before_post(
-        self,
-        request: object,
-        action: str,
-        wall_clock: Callable[[], float],
-        callback_url: str | None,
-    ) -> None:
-        """It takes what is told for good once it returns."""
-        sent_at = wall_clock()
-        await asyncio.sleep(self._seconds)
-        if self.error:
-            raise self.error
-        self.told.append((request, action, sent_at, callback_url))
-
-    def not_posted(self) -> None:
-        """It was not sent after all."""
-        self.told.append("withdrawn")
-
-    def after_post(self, verdict: Verdict, ended_at: float, *, at_once: bool) -> None:
-        """Nothing is sent here."""
-
-    def left_open(self, until: float) -> None:
-        """Nothing is sent here."""
-
-    @property
-    def is_durable(self) -> bool:
-        """It is not."""
-        return False
-
-    def check(self) -> None:
-        """Refuse what may not be sent any more."""
-        if self.trouble:
-            raise self.trouble
-
-    def adopted(self, task_id: str) -> None:
-        """Nothing is lost here."""
-
-    def absent(self) -> None:
-        """Nothing is lost here."""
-
-
-def intent_in(book: ItemCache) -> Intent:
-    """An intent on the clock of the event loop."""
-    return Intent(book, MUG, "text2video", "https://app.example/1", now)
-
-
-def declared(at: float) -> tuple[TextToVideo, str, float, str]:
-    """What a ledger is told then."""
-    return MUG, "text2video", at, "https://app.example/1"
-
-
-@pytest.mark.parametrize("age, renewed", [(0.0, False), (EARLY, False), (EARLY + 0.01, True)])
-async def test_an_intent_is_renewed_once_it_is_too_old(age: float, *, renewed: bool) -> None:
-    """It is withdrawn first, so that at any time one POST at most is announced."""
-    book = ItemCache()
-    intent = intent_in(book)
-    await asyncio.sleep(5.0)
-    await intent.declare()
-
-    await asyncio.sleep(age)
-    await intent.renew()
-    await intent.renew()
-
-    assert book.told == [declared(5.0), *(["withdrawn", declared(5.0 + age)] if renewed else [])]
-
-
-async def test_an_intent_is_withdrawn_once_and_only_if_it_was_declared() -> None:
-    """Whoever failed to declare it has seen to that already."""
-    book = ItemCache()
-    intent = intent_in(book)
-
-    intent.withdraw()
-    await intent.declare()
-    intent.withdraw()
-    intent.withdraw()
-    await intent.renew()
-
-    assert book.told == [declared(0.0), "withdrawn"]
-
-
-async def test_an_intent_is_withdrawn_if_it_may_not_be_sent_any_more() -> None:
-    """What happened to others since it was declared counts, however young it is."""
-    book = ItemCache()
-    intent = intent_in(book)
-    await intent.declare()
-    book.trouble = InsufficientBalanceError("used up")
-
-    with pytest.raises(InsufficientBalanceError):
-        await intent.renew()
-
-    assert book.told == [declared(0.0), "withdrawn"]
-
-
-@pytest.mark.parametrize("cut", [False, True])
-async def test_an_intent_that_cannot_be_renewed_stays_withdrawn(*, cut: bool) -> None:
-    """Whether the ledger refuses it or its caller is gone meanwhile."""
-    book = ItemCache(seconds=0.5)
-    intent = intent_in(book)
-    await intent.declare()
-    await asyncio.sleep(EARLY + 1.0)
-    book.error = None if cut else JournalError("the disk is full")
-
-    with suppress(JournalError, TimeoutError):
-        async with asyncio.timeout(0.1 if cut else 9.0):
-            await intent.renew()
-    intent.withdraw()
-
-    assert book.told == [declared(0.0), "withdrawn"]
-
-
-# In a batch.
 
 
 class Shop(Service):
@@ -246,10 +116,10 @@ def rows_of(path: Path) -> dict[str, Row]:
 
 
 def held(veo: VeoClient) -> tuple[Any, ...]:
-    """All that waiters may hold of a limiter."""
-    limiter = veo._limiter
-    free = [lane.calls._value for lane in limiter._lanes.values()]
-    return limiter._past, limiter.places.held, len(limiter._line), free
+    """Open submits, generations in flight, submits in the queue, and free calls."""
+    admission = veo._admission
+    free = [lane.calls._value for lane in veo._limiter._lanes.values()]
+    return len(admission._open), admission.in_flight, len(admission._queue), free
 
 
 @pytest.mark.parametrize("run_sync", [write_at_once, write_slowly])
@@ -326,14 +196,14 @@ async def test_a_cancelled_batch_withdraws_what_it_announced(
         await asyncio.sleep(seconds)
         batch.cancel()
         await asyncio.wait([batch])
-        past, places, line, free = held(veo)
+        open_, in_flight, queued, free = held(veo)
         left = rows_of(path)
         posted = set(shop.times)
         more = await outcomes_of(veo, prompts(12), journal=path)
 
     assert batch.cancelled()
-    assert (past, line, free) == (0, 0, [6, 2])
-    assert places <= len(posted)
+    assert (open_, queued, free) == (0, 0, [6, 2])
+    assert in_flight <= len(posted)
     assert {row.state for row in left.values()} <= {"withdrawn", "accepted", "succeeded"}
     assert {name for name, row in left.items() if row.state != "withdrawn"} <= posted
     assert [outcome.error for outcome in more] == [None] * 12
@@ -350,7 +220,7 @@ async def test_a_deadline_before_its_turn_withdraws_an_intent(
     shop = Shop(seconds=0.1)
     async with buyer(shop, run_sync=run_sync, per_second=0.5) as veo:
         outcomes = await outcomes_of(veo, prompts(6), journal=path, timeout=timeout)
-        past, places, line, free = held(veo)
+        open_, in_flight, queued, free = held(veo)
     late = [outcome for outcome in outcomes if outcome.request.prompt not in shop.times]  # type: ignore[union-attr]
     rows = rows_of(path)
 
@@ -358,8 +228,8 @@ async def test_a_deadline_before_its_turn_withdraws_an_intent(
     assert {type(outcome.error) for outcome in late} == {Late}
     assert not any(outcome.error.may_have_cost for outcome in late if outcome.error)
     assert {row.state for name, row in rows.items() if name not in shop.times} == {"withdrawn"}
-    assert (past, line, free) == (0, 0, [6, 2])
-    assert places <= len(shop.times)
+    assert (open_, queued, free) == (0, 0, [6, 2])
+    assert in_flight <= len(shop.times)
 
 
 @pytest.mark.parametrize("settling", [True, False])

@@ -253,7 +253,7 @@ async def test_no_time_at_all_sends_nothing() -> None:
                 await veo.text2video("a mug", timeout=0)
 
     assert not shop.submits
-    assert veo._limiter.places.held == 0
+    assert veo._admission.in_flight == 0
 
 
 @pytest.mark.asyncio
@@ -285,7 +285,7 @@ async def test_a_post_that_is_too_late_is_uncertain_and_kept() -> None:
         assert [item.task_id for item in veo.unsettled] == ["task-1"]
         await veo.wait("task-1")
         assert not veo.unsettled
-        assert veo._limiter.places.held == 0
+        assert veo._admission.in_flight == 0
 
 
 @pytest.mark.asyncio
@@ -369,7 +369,7 @@ async def test_a_result_without_an_id_is_a_result() -> None:
         result = await task.result()
 
         assert (task.id, task.state) == ("", "succeeded")
-        assert veo._limiter.places.held == 0
+        assert veo._admission.in_flight == 0
     assert result.video.id == "video-1"
     assert result.task_id is None
 

@@ -1,4 +1,4 @@
-"""What the tests' own configuration promises: CI skips nothing, no environment leaks in."""
+"""The promises of the tests' own configuration: CI skips nothing, no environment leaks in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``veo_async.testing`` serves those who lack the emulator's libraries as far as it can."""
+"""``veo_async.testing`` works without the emulator's libraries as far as it can."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         from veo_async.testing import Emulator  # noqa: F401
 
     assert info.value.extra == "emulator"
-    assert testing.VirtualEventLoop.__module__ == "veo_async.testing._virtual_loop"
+    assert testing.VirtualEventLoop.__module__ == "veo_async.testing"
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

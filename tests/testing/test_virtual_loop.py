@@ -195,7 +195,7 @@ async def test_many_threads_and_timers_keep_apart() -> None:
 
 @pytest.mark.asyncio
 async def test_an_idle_thread_that_is_sent_home_holds_no_time() -> None:
-    """A worker of anyio's that leaves after long idleness owes nothing, so time goes on."""
+    """A worker of anyio's that ends after long idleness owes nothing, so time continues."""
     async with anyio.create_task_group() as group:
         for _ in range(4):
             group.start_soon(anyio.to_thread.run_sync, slowly, "")
@@ -275,7 +275,7 @@ async def test_a_foreign_thread_wakes_the_loop() -> None:
 
 @pytest.mark.asyncio
 async def test_sockets_at_both_ends_of_one_loop() -> None:
-    """What has arrived at a socket is read before any timer, and no time passes."""
+    """Data that has arrived at a socket is read before any timer, and no time passes."""
     loop = asyncio.get_running_loop()
     timer = asyncio.create_task(asyncio.sleep(3600))
 
@@ -299,7 +299,7 @@ def test_time_is_real_while_a_socket_is_watched() -> None:
             started = time.monotonic()
             await asyncio.sleep(0.01)
             slept = time.monotonic() - started
-            threading.Timer(0.01, theirs.send, [b"!"]).start()
+            threading.Timer(0.05, theirs.send, [b"!"]).start()
             async with asyncio.timeout(20):
                 assert await reading == b"!"
             return slept, now()
@@ -307,7 +307,7 @@ def test_time_is_real_while_a_socket_is_watched() -> None:
     slept, virtual = run(main())
 
     assert slept >= 0.0099
-    assert 0.02 <= virtual < 20
+    assert 0.03 <= virtual < 20  # the thread may have begun a little before the loop waits
 
 
 def test_a_silent_socket_is_a_deadlock() -> None:
@@ -329,7 +329,7 @@ def test_a_silent_socket_is_a_deadlock() -> None:
 
 
 def test_a_wait_for_nothing_is_a_deadlock() -> None:
-    """Where nothing can happen the run ends, and the message names the task that waits."""
+    """If nothing can happen the run ends, and the message names the task that waits."""
 
     async def wait_for_godot() -> None:
         await asyncio.Event().wait()
@@ -369,7 +369,7 @@ def test_a_circle_of_timers_is_a_deadlock() -> None:
 
 @pytest.mark.asyncio
 async def test_a_busy_wait_takes_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who turns the loop until time has passed gets what it waits for, as on any other loop."""
+    """A task that turns the loop until time has passed gets that, as on any other loop."""
     monkeypatch.setattr(_virtual_loop, "BUSY_TURNS", 100)
 
     while now() < 7200:
@@ -399,7 +399,7 @@ async def test_a_cancelled_task_may_go_on(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_busy_wait_for_nothing_is_a_deadlock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no timer is set, where a socket is watched or a thread works, it ends with an error."""
+    """It ends with an error if no timer is set, if a socket is watched, or if a thread works."""
     monkeypatch.setattr(_virtual_loop, "BUSY_TURNS", 100)
     release = threading.Event()
 

@@ -13,7 +13,7 @@ import pytest
 from tests.support.service import client_of, emulator
 from veo_async import VeoClient
 from veo_async.emulator import Emulator, Pace
-from veo_async.emulator.pace import Plan
+from veo_async.emulator._durations import Plan
 
 pytestmark = pytest.mark.slow
 

@@ -664,7 +664,7 @@ async def test_a_task_that_is_only_waited_for_gives_its_place_back_with_its_wait
 
         assert isinstance(waiting.exception(), WaitTimeoutError)
         assert queued.done()
-        assert veo._limiter.places.held == 1
+        assert veo._admission.in_flight == 1
         assert list(veo._tracker._kept) == ["s1"]
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any, Literal, assert_type
 
 import httpx
@@ -13,6 +15,7 @@ import httpx
 import veo_async
 from veo_async import (
     APIError,
+    Batch,
     ConnectionFailedError,
     DownloadError,
     Generation,
@@ -30,6 +33,7 @@ from veo_async import (
     Task,
     TaskNotFoundError,
     TaskRecord,
+    Tasks,
     TextToVideo,
     UndecodableReplyError,
     VeoClient,
@@ -40,7 +44,8 @@ from veo_async import (
 )
 from veo_async.callbacks import Callbacks, parse
 from veo_async.events import Ended, Event, Finished, ItemEvent
-from veo_async.testing import Emulator, VirtualEventLoop
+from veo_async.models import AspectRatio, OutcomeState, Resolution
+from veo_async.testing import Emulator, Runtime, VirtualEventLoop
 
 
 async def one_line_one_video() -> None:
@@ -109,11 +114,18 @@ async def requests_as_values(veo: VeoClient) -> None:
     for outcome in outcomes:
         assert_type(outcome.key, str)
         assert_type(outcome.state, Literal["succeeded", "failed", "pending", "uncertain"])
+        assert_type(outcome.state, OutcomeState)
         assert_type(outcome.result, Generation | None)
         assert_type(outcome.error, VeoError | None)
         assert_type(outcome.files, tuple[Path, ...])
         assert_type(outcome.to_dict(), dict[str, Any])
         assert_type(outcome.request.title, str)
+
+
+async def names_for_annotations(veo: VeoClient, shape: AspectRatio, size: Resolution) -> Batch:
+    await veo.text2video("a prompt", aspect_ratio=shape, resolution=size)
+    assert_type(veo.tasks, Tasks)
+    return veo.batch([TextToVideo(prompt="a prompt")])
 
 
 async def tasks_by_id(veo: VeoClient) -> None:
@@ -196,6 +208,17 @@ async def offline(names: Sequence[str] = veo_async.__all__) -> None:
         await veo.text2video("a prompt")
     async with emulator.serve(host="127.0.0.1", port=0) as base_url:
         assert_type(base_url, str)
+
+
+def in_thread_of_the_test(function: Callable[..., Any], /, *args: Any) -> Awaitable[Any]:
+    return asyncio.to_thread(function, *args)
+
+
+async def runs_that_repeat() -> None:
+    runtime = Runtime(wall_clock=time.time, rng=Random(1), run_sync=in_thread_of_the_test)
+    assert_type(runtime.rng, Random)
+    VeoClient("any-token", runtime=runtime)
+    VeoClient("any-token", runtime=Random(1))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def on_virtual_time() -> None:

@@ -16,9 +16,10 @@ from tests.support.wire import (
     reply,
     result,
 )
+from veo_async import TaskRecord
 from veo_async._wire.replies import Answer, Reply
 from veo_async._wire.requests import PAGE, batch_body, chunks, list_body
-from veo_async._wire.task_queries import is_transient, read_one, read_page
+from veo_async._wire.task_queries import Listing, Page, is_transient, read_one, read_page
 from veo_async.errors import (
     APIError,
     BadRequestError,
@@ -110,7 +111,7 @@ def test_page_gives_its_records(items: list[Any], ids: list[str]) -> None:
 
     assert [record.id for record in page.records] == ids
     assert {record.state for record in page.records} <= {"succeeded"}
-    assert page.is_readable
+    assert page.unreadable == 0
 
 
 @pytest.mark.parametrize(
@@ -121,8 +122,7 @@ def test_a_page_with_an_entry_that_is_no_record_is_not_readable(item: Any) -> No
     page = read_page(reply(200, {"items": [RECORD, item], "count": 2}))
 
     assert [record.id for record in page.records] == [TASK]
-    assert page.size == 2
-    assert not page.is_readable
+    assert page.unreadable == 1
 
 
 FAILURES: list[tuple[Answer, type[VeoError]]] = [
@@ -195,3 +195,47 @@ def test_every_answer_gives_records_or_our_error(answer: Reply) -> None:
 
     for record in records:
         assert_presentable(record)
+
+
+def pages_of(*pages: tuple[list[str], int, int]) -> Listing:
+    """A list of these pages: ids, entries that are no records, and the service's count."""
+    listing = Listing()
+    for ids, unreadable, count in pages:
+        assert not listing.is_over
+        records = [TaskRecord.model_validate({"id": task_id}) for task_id in ids]
+        listing.add(Page(records, unreadable, count))
+    return listing
+
+
+EMPTY: tuple[list[str], int, int] = ([], 0, 0)
+
+
+@pytest.mark.parametrize(
+    "pages, complete",
+    [
+        pytest.param([EMPTY], True, id="an empty list"),
+        pytest.param([(["a", "b"], 0, 3), (["c"], 0, 3), EMPTY], True, id="its pages"),
+        pytest.param([(["a", "b"], 0, 2), (["c"], 0, 1), EMPTY], True, id="a count of each page"),
+        pytest.param([(["a", "b"], 0, 3), (["b", "c"], 0, 3), EMPTY], True, id="pages that shift"),
+        pytest.param(
+            [(["a"], 0, 2), (["a"], 0, 2), (["b"], 0, 2), EMPTY], True, id="a page of old ones"
+        ),
+        pytest.param([(["a", "a"], 0, 1), EMPTY], True, id="a record twice"),
+        pytest.param([(["a"], 0, 6), EMPTY], False, id="fewer than the service counts"),
+        pytest.param([(["a"], 1, 2), EMPTY], False, id="an entry that is no record"),
+        pytest.param([([], 2, 3), (["a"], 0, 3), EMPTY], False, id="a page of such entries"),
+        pytest.param([(["a"], 0, 0)] * 4, False, id="a service that ignores the offset"),
+        pytest.param([(["a"], 0, 2)], False, id="not read to its end"),
+    ],
+)
+def test_when_a_list_is_complete(pages: list[tuple[list[str], int, int]], complete: bool) -> None:
+    """It ends with an empty page, all entries are records, and the service counts no more."""
+    assert pages_of(*pages).is_complete is complete
+
+
+def test_a_list_goes_on_behind_a_page_without_a_record() -> None:
+    """What can be read is read; only three such pages in a row end the list."""
+    listing = pages_of(([], 2, 0), (["a"], 0, 0))
+
+    assert (listing.offset, listing.is_over) == (3, False)
+    assert pages_of(*[([], 2, 0)] * 3).is_over

@@ -82,7 +82,7 @@ def read_base_url(text: object) -> Address:
     try:
         return _read_root(text, is_api=True)
     except AddressError as exc:
-        problem = f"base_url (or ACEDATACLOUD_API_BASE_URL) {exc}. Nothing was sent."
+        problem = f"base_url (or ACEDATACLOUD_API_BASE_URL) {exc}."
         raise InvalidRequestError(problem, field="base_url") from None
 
 
@@ -96,7 +96,7 @@ def read_public_url(text: object) -> Address:
     try:
         return _read_root(text, is_api=False)
     except AddressError as exc:
-        problem = f"public_url {exc}. Nothing was sent."
+        problem = f"public_url {exc}."
         raise InvalidRequestError(problem, field="public_url") from None
 
 

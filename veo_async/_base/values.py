@@ -32,6 +32,10 @@ class Value(BaseModel):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy, with other values for some fields; these are validated like all others.
 
+        Args:
+            update: the new values, by field.
+            deep: whether the values are copied too; without ``update`` only.
+
         Raises:
             InvalidRequestError: a field is unknown or impossible; ``field`` names it.
         """
@@ -49,7 +53,7 @@ def _in_our_words(name: str, exc: ValidationError) -> InvalidRequestError:
     problem = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         problem = "there is no such option"
-    return InvalidRequestError(f"{name}: {field}: {problem}. Nothing was sent.", field=field)
+    return InvalidRequestError(f"{name}: {field}: {problem}.", field=field)
 
 
 def _seconds(value: object) -> object:

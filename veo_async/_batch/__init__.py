@@ -1,1 +1,1 @@
-"""Many requests at once, where every end is a value."""
+"""Batches: many requests at once, each with an outcome."""

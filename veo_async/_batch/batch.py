@@ -1,35 +1,42 @@
-"""Many requests at once, where every end is a value."""
+"""The batch as `VeoClient.batch` returns it."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from .._journal.journal import Journal
+from .._journal.rows import Item
 from .._submit.post import Post
 from ..errors import JournalError
 from ..models import Outcome, Outcomes, Preview, VideoRequest
 from .item import ItemRunner
 from .keys import Keys
-from .ledger import StageLedger
 from .options import BatchDeps, Options
-from .preview import preview
-from .run import Asked, Run, Source
+from .reader import PORTION, Asked, Reader, Source
+from .run import Run
+from .stages import step_of
 
 __all__ = ["Asked", "Batch", "BatchDeps", "Options", "run_all"]
 
 
 class Batch:
-    """A batch, as `VeoClient.batch` makes it. ``async with`` gives the iterator over its outcomes;
-    its end stops what is under way, and closes the journal."""
+    """A batch, as `VeoClient.batch` makes it.
+
+    ``async with`` returns the iterator over its outcomes. At the end of the block no more items are
+    started, the POSTs that have started may finish, and the journal is closed.
+    """
+
+    __module__ = "veo_async"
 
     def __init__(
         self,
         source: Source,
-        parts: BatchDeps,
+        deps: BatchDeps,
         options: Options,
         *,
         journal: str | os.PathLike[str] | None,
@@ -38,49 +45,62 @@ class Batch:
         posts: list[Post] | None = None,
     ) -> None:
         self._source = source
-        self._deps = parts
+        self._deps = deps
         self._options = options
-        self._path = journal
+        self._path = None if journal is None else Path(journal)
         self._max_in_flight = max_in_flight
         self._extend = extend
         self._posts = posts
         self._journal: Journal | None = None
+        self._runner: ItemRunner | None = None
         self._run: Run | None = None
 
     async def __aenter__(self) -> AsyncIterator[Outcome]:
-        runtime = self._deps.runtime
-        if self._path is not None:
-            self._journal = await Journal.open(
-                self._path, run_sync=runtime.run_sync, wall_clock=runtime.wall_clock
-            )
+        if self._path:
+            self._journal = await self._open(self._path)
+        self._runner = ItemRunner(self._deps, self._options, self._journal)
         self._run = Run(
-            self._source,
-            ItemRunner(self._deps, self._options, self._journal),
+            Reader(self._source, self._journal, extend=self._extend),
+            self._runner,
             self._journal,
             self._deps.submitter.unsettled,
             max_in_flight=self._max_in_flight,
             timeout=self._options.timeout,
-            extend=self._extend,
             posts=self._posts,
         )
         return self._run
 
-    async def preview(self) -> Preview:
-        """Say what entering it would do. Nothing is sent, and no journal is made.
+    async def _open(self, path: Path) -> Journal:
+        runtime = self._deps.runtime
+        return await Journal.open(path, run_sync=runtime.run_sync, wall_clock=runtime.wall_clock)
 
-        The whole input is read, so an iterator is used up by it.
+    async def preview(self) -> Preview:
+        """The numbers of items by what the batch would do with them.
+
+        Nothing is sent, and no journal is created. The whole input is read, so an iterator is
+        exhausted afterwards.
 
         Raises:
-            InvalidRequestError: the input has something else than a request.
+            InvalidRequestError: the input contains an entry that is no request.
             JournalError: the journal cannot be read, or has another request with one of the keys.
         """
-        runtime = self._deps.runtime
-        path = None if self._path is None else Path(self._path)
-        if path is None or not path.exists():
-            return await preview(self._source, None, self._options, extend=self._extend)
-        journal = await Journal.open(path, run_sync=runtime.run_sync, wall_clock=runtime.wall_clock)
-        async with journal:
-            return await preview(self._source, journal, self._options, extend=self._extend)
+        if not self._path or not self._path.exists():
+            return await self._preview(None)
+        async with await self._open(self._path) as journal:
+            return await self._preview(journal)
+
+    async def _preview(self, journal: Journal | None) -> Preview:
+        reader, counts = Reader(self._source, journal, extend=self._extend), Counter[str]()
+        upscale, retry_failed = self._options.upscale, self._options.retry_failed
+        while not reader.is_over:
+            for key, request, item in await reader.read(PORTION):
+                if item:
+                    item.check(request)
+                known = item or Item(key)
+                counts[step_of(known, request, upscale=upscale, retry_failed=retry_failed)] += 1
+        if reader.error:
+            raise reader.error
+        return Preview(**counts, error=reader.mismatch)
 
     async def __aexit__(
         self,
@@ -89,36 +109,30 @@ class Batch:
         traceback: TracebackType | None,
     ) -> None:
         assert self._run is not None  # it was entered
+        assert self._runner is not None
         try:
             await self._run.aclose()
         finally:
-            await self._close_journal(error)
-
-    async def _close_journal(self, error: BaseException | None) -> None:
-        journal = self._journal
-        if journal is None:
-            return
-        self._deps.submitter.leave(
-            lambda ledger: isinstance(ledger, StageLedger) and ledger.is_in(journal)
-        )
-        # The caller's own error says more; what was not recorded is in the log as well.
-        with suppress(*([JournalError] if error else [])):
-            await journal.aclose()
+            if self._journal:
+                # An open POST may be accepted for as long as its answer is awaited.
+                for post in self._runner.gate.open:
+                    post.left_open(self._deps.policy.submit_timeout)
+                # The caller's own error says more; events that were not recorded are in the log.
+                with suppress(*([JournalError] if error else [])):
+                    await self._journal.aclose()
 
 
 async def run_all(
-    requests: Sequence[VideoRequest], parts: BatchDeps, *, timeout: float, posts: list[Post]
+    requests: Sequence[VideoRequest], deps: BatchDeps, *, timeout: float, posts: list[Post]
 ) -> Outcomes:
-    """The outcomes of all requests, in their order. The limits are the client's."""
+    """The outcomes of all requests, in their order, within the client's limits."""
     keys = Keys()
     pairs = [(keys.key(request), request) for request in requests]
     options = Options(
         folder=None, upscale=False, retry_failed=False, timeout=timeout, max_submissions=None
     )
     most = max(len(pairs), 1)
-    batch = Batch(
-        pairs, parts, options, journal=None, max_in_flight=most, extend=False, posts=posts
-    )
+    batch = Batch(pairs, deps, options, journal=None, max_in_flight=most, extend=False, posts=posts)
     async with batch as outcomes:
-        ends = {outcome.key: outcome async for outcome in outcomes}
-    return Outcomes(ends[key] for key, _ in pairs)
+        by_key = {outcome.key: outcome async for outcome in outcomes}
+    return Outcomes(by_key[key] for key, _ in pairs)

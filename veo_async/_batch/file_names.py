@@ -1,10 +1,10 @@
 """The names of the files that a batch saves: ``0007-a-coffee-mug-on-a-marble-counter.mp4``.
 
-An item's stem is its number in the order of the input and what its prompt says; all its files
-begin with it. Stems of one run differ in their numbers. A stem that another item had first, in an
-earlier run of other input or of another batch, gets a hash of the key after a ``~``, which no plain
-stem has. So a name is safe on every file system (also on those that know no case, keep names in
-another Unicode form, or reserve the names of devices), and never leaves its folder.
+An item's stem is its number in the order of the input and a slug of its title; the names of all its
+files begin with it. Stems of one run differ in their numbers. If another item already has the stem
+(from a run of other input, or from another batch), a hash of the key is added after a ``~``, which
+no plain stem contains. A name is safe on every file system, also on those that ignore case, store
+names in another Unicode form, or reserve the names of devices. It never leaves its folder.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from collections.abc import Iterator
 from itertools import count
 
 from .._base.slug import slug
-from ..models import Get1080p, VideoRequest
+from ..models import VideoRequest
 
 UPSCALED = "-1080p"
-"""What the stem of an upscaled video is followed by. No stem ends so: else the video of one item
-could be taken for the upscaled one of another."""
+"""The ending of the stem of an upscaled video. No item's stem ends with it: else one item's video
+could be taken for the upscaled video of another."""
 
 VIDEO, RECORD = ".mp4", ".json"
 
@@ -28,10 +28,8 @@ _OURS = re.compile(r"[0-9]{4,}(?:-[^./\\]+)?")
 
 
 def stem_of(number: int, request: VideoRequest, *, key: str | None = None) -> str:
-    """What the names of an item's files begin with; with ``key``, also where the plain stem is
-    another item's."""
-    text = request.video_id if isinstance(request, Get1080p) else request.prompt
-    stem = f"{number:04}-{slug(text)}"
+    """The plain stem of an item; with ``key``, the stem for when another item has the plain one."""
+    stem = f"{number:04}-{slug(request.title)}"
     while stem.endswith(UPSCALED):
         stem = stem.removesuffix(UPSCALED)
     if key is None:
@@ -41,7 +39,7 @@ def stem_of(number: int, request: VideoRequest, *, key: str | None = None) -> st
 
 
 def stems_of(number: int, request: VideoRequest, key: str) -> Iterator[str]:
-    """The stems that an item may have, the plainest first; there is always one more."""
+    """The stems that an item may have, the plain one first. The sequence is infinite."""
     yield stem_of(number, request)
     yield stem_of(number, request, key=key)
     yield from (stem_of(number, request, key=f"{key}\n{more}") for more in count(2))
@@ -68,11 +66,11 @@ def stem_in(name: str) -> str | None:
         if name.endswith(ending):
             stem = name.removesuffix(ending)
             ours = _OURS.fullmatch(stem) and not stem.endswith(UPSCALED)
-            # A file system that keeps the parts of a letter apart finds it in one form, too.
+            # Some file systems store accents apart from their letters (NFD).
             return unicodedata.normalize("NFC", stem) if ours else None
     return None
 
 
 def fold(name: str) -> str:
-    """A text that is equal for names that some file system takes for one and the same."""
+    """A text that is equal for two names if any file system treats them as the same."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())

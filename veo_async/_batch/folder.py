@@ -1,9 +1,9 @@
-"""The folder in which a batch saves its videos: which names are whose.
+"""The folder in which a batch saves its videos: which file names belong to which item.
 
-An item's name is its own from the moment in which its record lies in the folder, and each record
-names its item by its key, and the tasks that made its videos. So a later run finds the same names,
-whatever the order of its input, and no run takes a name that another item has, or the same item
-when it was bought before by a run of which this one knows nothing: that video is paid for, too.
+A name belongs to an item from the moment in which the item's record is in the folder. A record
+contains the item's key and the tasks that made its videos. So a later run finds the same names,
+whatever the order of its input. No run takes a name of another item, or of the same item when an
+unknown run bought it before: that video is paid for, too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Lock
 
 from ..models import Generation, Outcome, VideoRequest
-from . import record as batch_record
+from . import record
 from .file_names import fold, names_of, record_name, stem_in, stems_of
 from .record_files import names_in, read_some, records_in, write_new, write_whole
 
@@ -23,14 +23,14 @@ class Folder:
     """Every method blocks, so call them in a worker thread.
 
     Args:
-        path: where it is, or will be once something is saved.
+        path: the folder; it is created when the first file is saved.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = Lock()
-        self._found: dict[str, list[tuple[str, frozenset[str]]]] | None = None
-        self._own: dict[str, str] = {}
+        self._recorded: dict[str, list[tuple[str, frozenset[str]]]] | None = None
+        self._stems: dict[str, str] = {}
         self._taken: set[str] = set()
 
     def stem(
@@ -42,79 +42,81 @@ class Folder:
         saved: str | None,
         tasks: Iterable[str] = (),
     ) -> str:
-        """What the names of an item's files begin with; from now on it is the item's own.
+        """The beginning of the names of an item's files. From now on it belongs to the item.
 
         Args:
             number: the item's number in the order of the input.
-            saved: the name under which an earlier run saved its video, as the journal has it.
+            saved: the name under which an earlier run saved its video, by the journal.
             tasks: the tasks that made its videos.
 
         Raises:
             OSError: the folder cannot be read or written.
         """
         with self._lock:
-            found, made = self._look(), frozenset(tasks)
-            if key not in self._own:
-                former = self._recorded(found.get(key, []), made) or self._former(saved)
-                stem = former or self._claim(key, number, request, made)
-                self._taken |= set(map(fold, names_of(stem)))
-                self._own[key] = stem
-            return self._own[key]
+            if key not in self._stems:
+                made = frozenset(tasks)
+                stem = (
+                    self._of_record(self._scan().get(key, []), made)
+                    or self._of_video(saved or "")
+                    or self._claim(key, number, request, made)
+                )
+                self._taken.update(map(fold, names_of(stem)))
+                self._stems[key] = stem
+            return self._stems[key]
 
-    def record(
-        self, outcome: Outcome, stem: str, *, number: int, ends: Sequence[Generation], at: float
+    def write_record(
+        self, outcome: Outcome, stem: str, *, number: int, results: Sequence[Generation], at: float
     ) -> None:
-        """Write down what came of an item; one that says the same already is left as it is.
+        """Write the record of an item, unless one with the same facts is there.
 
         Args:
-            ends: the results of its stages, in their order.
+            results: the results of its stages, in their order.
             at: Unix time in seconds.
 
         Raises:
             OSError: it could not be written.
         """
         path = self._path / record_name(stem)
-        data = batch_record.write(outcome, number=number, ends=ends, at=at)
-        if not batch_record.tells_the_same(read_some(path, batch_record.LONGEST) or b"", data):
+        data = record.write(outcome, number=number, results=results, at=at)
+        if not record.same_except_time(read_some(path, record.LONGEST) or b"", data):
             write_whole(path, data)
 
-    def _look(self) -> dict[str, list[tuple[str, frozenset[str]]]]:
-        """The stems by the items' keys, with their tasks, as the records have it; read once."""
-        if self._found is None:
+    def _scan(self) -> dict[str, list[tuple[str, frozenset[str]]]]:
+        """For each key, the stems and the tasks of its records. The folder is read once."""
+        if self._recorded is None:
             self._path.mkdir(parents=True, exist_ok=True)
             names = names_in(self._path)
             self._taken = set(map(fold, names))
-            self._found = {}
+            self._recorded = {}
             for name, fields in records_in(self._path, names):
                 key, stem = (fields or {}).get("key"), stem_in(name)
                 if fields and stem and isinstance(key, str):
-                    self._found.setdefault(key, []).append((stem, batch_record.tasks_in(fields)))
-        return self._found
+                    self._recorded.setdefault(key, []).append((stem, record.tasks_in(fields)))
+        return self._recorded
 
-    def _recorded(
-        self, found: Sequence[tuple[str, frozenset[str]]], made: frozenset[str]
+    def _of_record(
+        self, recorded: Sequence[tuple[str, frozenset[str]]], made: frozenset[str]
     ) -> str | None:
-        """The stem of these tasks; else one under which no other tasks' video lies, or comes."""
-        same = [stem for stem, tasks in found if tasks & made]
+        """The stem of a record of these tasks; else of one that reserves no other tasks' video."""
+        same = [stem for stem, tasks in recorded if tasks & made]
         free = [
             stem
-            for stem, tasks in found
+            for stem, tasks in recorded
             if not tasks or not (made or self._taken & set(map(fold, names_of(stem)[1:])))
         ]
         return next(iter(same + free), None)
 
-    def _former(self, saved: str | None) -> str | None:
-        """The stem of a video that is there, although its record is gone."""
-        stem = stem_in(saved or "")
-        if stem is None or fold(saved or "") not in self._taken:
-            return None
-        return None if fold(record_name(stem)) in self._taken else stem
+    def _of_video(self, saved: str) -> str | None:
+        """The stem of a saved video that is still there, although its record is gone."""
+        stem = stem_in(saved)
+        is_free = stem and fold(record_name(stem)) not in self._taken
+        return stem if is_free and fold(saved) in self._taken else None
 
     def _claim(self, key: str, number: int, request: VideoRequest, made: frozenset[str]) -> str:
-        claim = batch_record.claim(key, number=number, request=request, tasks=made)
+        claim = record.claim(key, number=number, request=request, tasks=made)
         for stem in stems_of(number, request, key):
             if not self._taken & set(map(fold, names_of(stem))):
-                # Another process may have taken it since we looked.
+                # Another process may have taken it since the scan.
                 with suppress(FileExistsError):
                     write_new(self._path / record_name(stem), claim)
                     return stem

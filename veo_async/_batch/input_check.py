@@ -1,20 +1,19 @@
-"""Whether an input belongs to a journal, decided while the input is still being read.
+"""Decides, while an input is being read, if it belongs to the journal.
 
-Whoever runs a changed file with the old journal would buy a second batch. The law: with a journal
-that holds bought items, a request that is new to it is bought only once the input has met all but
-a tenth of them. Until then new requests are held back, and the input is read on: known items go
-their way, since they buy nothing. It is over with an error when the input ends before that, or
-when as many new requests are held as there are bought items (at most `MOST_HELD`, so that memory
-stays flat).
+A changed file that is run with the old journal would buy a second batch. The law: with a journal
+that contains bought items, a new request is submitted only once the input has named all but a tenth
+of them. Until then new requests are deferred and reading continues; known items start at once,
+since they buy nothing. The batch ends with an error when the input ends before that, or when
+`MOST_DEFERRED` requests are deferred, so that memory stays flat.
 
-- The same input after a crash: what is new comes after nearly all that is known, or among it, as
-  many as were under way; it is held for a moment and then bought.
+- The same input after a crash: its new requests come after nearly all known ones, or among them (as
+  many as were under way). They are deferred for a moment and then submitted.
 - An input that was appended to, or in which few lines were corrected: likewise.
-- An input of known items only, such as the rest of a file: nothing is new, so nothing is held.
+- An input of known items only, such as the rest of a file: nothing is deferred.
 - Another file, or one in which most lines changed: nothing is bought.
 
-"Bought" is every item that may have been paid for. One that was refused bought nothing, so its
-line may be corrected, or be gone, at will.
+A *bought* item is one that may have been paid for. A refused item bought nothing, so its line may
+be corrected or removed.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ from typing import Literal
 from .._journal.rows import Item
 from ..errors import JournalError
 
-MOST_HELD = 1000
-"""How many new requests are held at most. A crash leaves far fewer before the last known one: as
+MOST_DEFERRED = 1000
+"""The most new requests that are deferred. After a crash far fewer precede the last known one: as
 many as there were open POSTs."""
 
-Verdict = Literal["go", "hold", "stop"]
+Decision = Literal["submit", "defer", "refuse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,35 +36,35 @@ class InputMatch:
     """How far an input and a journal agree, as far as the input was read.
 
     Attributes:
-        bought: how many items of the journal may have been bought, when it was opened.
-        met: how many of them the input has named.
-        held: how many requests are held back since they are new.
-        extend: whether the user said that all new ones are meant.
+        bought: items of the journal that may have been bought, when it was opened.
+        met: those of them that the input has named.
+        new: requests that the journal does not have.
+        extend: whether the user confirmed that the new requests are to be bought.
     """
 
     bought: int
     met: int = 0
-    held: int = 0
+    new: int = 0
     extend: bool = False
 
     def seen(self, item: Item | None) -> InputMatch:
-        """After one more request, with its item in the journal. No key may come twice."""
+        """After one more request, with its item in the journal. Keys must not repeat."""
         if item is None:
-            return replace(self, held=self.held + 1)
+            return replace(self, new=self.new + 1)
         return replace(self, met=self.met + 1) if item.may_be_bought else self
 
     @property
-    def verdict(self) -> Verdict:
-        """What becomes of new requests now: ``go`` once, and it is ``go`` for good."""
+    def decision(self) -> Decision:
+        """The treatment of new requests from now on. ``submit`` is final."""
         if self.extend or self.bought - self.met <= self.bought // 10:
-            return "go"
-        return "stop" if self.held >= MOST_HELD else "hold"
+            return "submit"
+        return "refuse" if self.new >= MOST_DEFERRED else "defer"
 
     def error(self, path: str) -> JournalError:
-        """The error for a ``stop``, or for an input that ended in a ``hold``."""
+        """The error for ``refuse``, or for an input that ended with ``defer``."""
         return JournalError(
             f"The journal {path} holds {self.bought} bought items, and the input has named "
-            f"{self.met} of them beside {self.held} new requests, so it looks like another "
+            f"{self.met} of them beside {self.new} new requests, so it looks like another "
             "input. None of the new requests was sent. Use a new journal for another batch, or "
             "pass extend=True if all of them are to be bought.",
             path=path,

@@ -1,4 +1,4 @@
-"""Keys that tell the requests of one run apart."""
+"""The keys of the requests of one run."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from ..models import VideoRequest
 
 
 def digest(request: VideoRequest) -> str:
-    """A hash of what the caller chose, the same in every process and version. Where the result is
-    posted is left out: a run that is resumed at another address asks for the same videos."""
+    """A hash of the request, the same in every process and version.
+
+    The callback address is left out: a run that is resumed at another address asks for the same
+    videos.
+    """
     left_out = {"extra_body", "callback_url"}
     chosen = request.model_dump(mode="json", exclude_none=True, exclude=left_out)
     chosen["extra_body"] = request.extra_body  # here a null is sent, so it makes a difference
@@ -21,9 +24,9 @@ def digest(request: VideoRequest) -> str:
 
 
 class Keys:
-    """The keys of one run, each of them once.
+    """Makes and checks the keys of one run, so that none comes twice.
 
-    Of a key only eight bytes are kept, whatever its length, so a long input costs little.
+    Only eight bytes of each key are kept, so a long input costs little memory.
     """
 
     def __init__(self) -> None:
@@ -31,25 +34,28 @@ class Keys:
         self._last: dict[str, int] = {}  # the last number of a request that came more than once
 
     def key(self, request: VideoRequest) -> str:
-        """The key of the next request that has none of its own: its hash, and how many equal ones
-        came before it, for ten equal requests are ten videos."""
+        """The key of the next request without one: its hash and its occurrence number, since ten
+        equal requests are ten videos."""
         name = digest(request)
         number = self._last.get(name, 0)
-        while (mark := fingerprint(key := f"{name}-{number + 1}")) in self._taken:
+        while not self._add(key := f"{name}-{number + 1}"):
             number += 1
             self._last[name] = number
-        self._taken.add(mark)
         return key
 
     def take(self, key: str) -> str:
         """The caller's own key.
 
         Raises:
-            InvalidRequestError: it came before.
+            InvalidRequestError: it is taken.
         """
-        mark = fingerprint(key)
-        if mark in self._taken:
-            problem = f"The key {key!r} comes twice in the input. The second one was not sent."
-            raise InvalidRequestError(problem, field="key")
-        self._taken.add(mark)
+        if not self._add(key):
+            problem = f"The key {key!r} comes twice in the input."
+            raise InvalidRequestError(problem, field="key", advice="The second one was not sent.")
         return key
+
+    def _add(self, key: str) -> bool:
+        """Take a key. Returns whether it was new."""
+        before = len(self._taken)
+        self._taken.add(fingerprint(key))
+        return len(self._taken) > before

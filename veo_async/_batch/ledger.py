@@ -1,7 +1,7 @@
-"""The ledger of a batch: each POST is allowed, recorded as an intent, and its end noted.
+"""The ledger of a batch: allows each POST, records its intent, and notes its outcome.
 
-The intent is durable before the POST. The end is noted in the very step in which it becomes known,
-whether or not its item still waits for it.
+The intent is durable before the POST is sent. The outcome is noted in the same step in which it
+becomes known, even if the item no longer waits for it.
 """
 
 from __future__ import annotations
@@ -10,153 +10,172 @@ import logging
 from collections.abc import Callable
 from copy import copy
 
-from .._journal.events import Accepted, Event, Intended, Uncertain, Withdrawn
+from .._journal.events import Accepted, Event, Intended, Refused, Succeeded, Uncertain, Withdrawn
 from .._journal.journal import Journal
-from .._submit import verdict as submit_verdict
+from .._reconcile.decision import Absent, Adopt
+from .._reconcile.window import EARLY
+from .._submit.retry import Step
+from .._submit.verdict import Verdict
 from ..errors import JournalError
 from ..models import VideoRequest
-from . import spending, stages
 from .spending import SpendingGate
+from .stages import event_of
 
 logger = logging.getLogger("veo_async")
 
 
 class StageLedger:
-    """What one stage of one item buys.
+    """The ledger of one stage of one item.
 
     Args:
-        offset: by how many seconds the service's clock runs ahead, if that is known.
-        is_lost: whether an earlier run may have sent it.
+        gate: lets a POST pass, and counts it.
+        journal: the batch's journal, if there is one.
+        key, stage: the item and its stage.
+        wall_clock: Unix time in seconds.
+        offset: the lead of the service's clock in seconds, if it is known.
+        lost_since: when an earlier run may have sent it, in Unix seconds; ``None`` if it did not.
 
     Attributes:
-        key: the item.
-        finished: whether the result is recorded already.
+        finished: whether the result is already recorded.
     """
 
     def __init__(
         self,
-        till: SpendingGate,
+        gate: SpendingGate,
         journal: Journal | None,
         key: str,
         stage: str,
         *,
+        wall_clock: Callable[[], float],
         offset: Callable[[], float | None],
-        is_lost: bool,
+        lost_since: float | None,
     ) -> None:
-        self._till = till
+        self._gate = gate
         self._journal = journal
-        self.key = key
+        self._key = key
         self._stage = stage
+        self._wall_clock = wall_clock
         self._offset = offset
-        self._is_lost = is_lost
-        self._from_earlier = is_lost
-        self._action = ""
-        self._respelled = False
+        # When the first POST was sent that may have been billed and was not found.
+        self._lost_since = lost_since
+        self._is_billed = False
+        self._announced_at: float | None = None
         self.finished = False
 
-    def is_of(self, other: object) -> bool:
-        """Whether another ledger is of the same stage of the same item, in the same file."""
-        return isinstance(other, StageLedger) and self.mark == other.mark
-
     @property
-    def mark(self) -> tuple[str, str, str]:
-        """The journal, the item and the stage."""
-        path = str(self._journal.path) if self._journal else ""
-        return path, self.key, self._stage
+    def key(self) -> str:
+        """The item."""
+        return self._key
 
     @property
     def is_durable(self) -> bool:
-        """Whether there is a journal."""
+        """True if there is a journal."""
         return self._journal is not None
 
-    async def before_post(
-        self,
-        request: VideoRequest,
-        action: str,
-        wall_clock: Callable[[], float],
-        callback_url: str | None,
-    ) -> None:
-        """Allow it, and record the intent."""
-        await self._till.enter()
-        # Not before, since that may take minutes, and a lost submit is looked for around this time.
-        sent_at = wall_clock()
-        self._action = action
-        if self._is_lost:  # it is sent again at the user's risk
-            self._withdraw()
+    @property
+    def is_unproven(self) -> bool:
+        """Whether a POST may have been billed that was not found."""
+        return self._lost_since is not None
+
+    def is_same(self, other: object) -> bool:
+        """True for a ledger of the same stage of the same item, in the same journal."""
+        return isinstance(other, StageLedger) and self.name == other.name
+
+    @property
+    def name(self) -> tuple[str, str, str]:
+        """The journal, the item and the stage."""
+        path = str(self._journal.path) if self._journal else ""
+        return path, self._key, self._stage
+
+    async def announce(self, request: VideoRequest, action: str, callback_url: str | None) -> None:
+        """Wait until the POST is allowed, and record its intent; again if the intent is too old.
+
+        Raises:
+            VeoError: it may not be sent, perhaps because another one failed.
+        """
+        if self._announced_at is not None:
+            try:
+                self._check()
+            except BaseException:
+                self.cancel()
+                raise
+            if self._wall_clock() - self._announced_at <= EARLY:
+                return
+            self.cancel()
+        await self._gate.enter(self)
+        # Read after the wait, which may take minutes: a lost submit is looked for around this time.
+        sent_at = self._wall_clock()
+        if self._lost_since is not None:  # it is sent again at the user's risk
+            self._note(Withdrawn(self._key, self._stage))
+            sent_at = min(sent_at, self._lost_since)  # both are looked for, if it comes to that
         event = Intended(
-            self.key, self._stage, request, sent_at, self._offset(), action, callback_url
+            self._key, self._stage, request, sent_at, self._offset(), action, callback_url
         )
         try:
             if self._journal:
                 await self._journal.record(event)
         except BaseException as exc:
-            self._till.leave(billed=False)
+            self._gate.leave(self)
             if not isinstance(exc, JournalError):
                 self._withdraw()
             raise
+        self._announced_at = self._wall_clock()
 
-    def check(self) -> None:
-        """Nothing is sent after an error of the account, or if it could not be recorded."""
-        if self._till.trouble:
-            raise copy(self._till.trouble)
+    def _check(self) -> None:
+        """Nothing is sent after an error of the account or of the journal."""
+        if self._gate.account_error:
+            raise copy(self._gate.account_error)
         if self._journal:
-            self._journal.check(self.key)
+            self._journal.check(self._key)
 
-    def not_posted(self) -> None:
-        """The intent came to nothing."""
-        self._till.leave(billed=False)
-        self._withdraw()
+    def cancel(self) -> None:
+        """The announced POST is not sent. Without one this does nothing."""
+        if self._announced_at is not None:
+            self._announced_at = None
+            self._gate.leave(self)
+            self._withdraw()
 
-    def after_post(
-        self, verdict: submit_verdict.Verdict, ended_at: float, *, at_once: bool
+    def concluded(
+        self, verdict: Verdict, step: Step | None, *, ended_at: float, at_once: bool
     ) -> None:
-        """Note what the POST came to."""
-        other = stages.may_respell(verdict, self._action) and not self._respelled
-        self._respelled = self._respelled or other
-        self._is_lost = isinstance(verdict, submit_verdict.Uncertain)
-        self._from_earlier = False
-        self.finished = isinstance(verdict, submit_verdict.Accepted) and bool(
-            verdict.status.generation
-        )
-        self._note(
-            stages.event_of(
-                self.key,
-                self._stage,
-                verdict,
-                ended_at=ended_at,
-                other_spelling=other,
-                at_once=at_once,
-            )
-        )
-        if isinstance(verdict, submit_verdict.Refused):
-            self._till.notice(verdict.error)
-        self._till.leave(billed=spending.may_be_billed(verdict))
+        """Note the outcome of the POST."""
+        sent_at, self._announced_at = self._announced_at, None
+        event = event_of(self._key, self._stage, verdict, step, ended_at=ended_at, at_once=at_once)
+        if isinstance(event, Uncertain):
+            self._lost_since = sent_at if self._lost_since is None else self._lost_since
+        elif isinstance(event, Withdrawn | Refused) and self._lost_since is not None:
+            event = Uncertain(self._key, self._stage, ended_at)  # an earlier POST is not proven
+        else:
+            self._lost_since = None
+        self.finished = isinstance(event, Succeeded)
+        self._note(event)
+        self._is_billed = self._gate.conclude(self, verdict)
 
-    def is_in(self, journal: Journal) -> bool:
-        """Whether this journal is what it is told to."""
-        return self._journal is journal
-
-    def left_open(self, until: float) -> None:
-        """The POST goes on after the end of the batch."""
-        self._note(Uncertain(self.key, self._stage, until))
-
-    def adopted(self, task_id: str) -> None:
-        """The lost submit was found."""
-        self._is_lost = False
-        self._note(Accepted(self.key, self._stage, task_id))
-
-    def absent(self) -> None:
-        """The lost submit bought nothing. One of an earlier run was not counted in this one."""
-        if not self._from_earlier:
-            self._till.give_back()
+    def reconciled(self, conclusion: Adopt | Absent) -> None:
+        """Note the outcome of a lost submit. One of an earlier run was not counted in this one."""
+        self._lost_since = None
+        if isinstance(conclusion, Adopt):
+            self._note(Accepted(self._key, self._stage, conclusion.task_id))
+            return
+        if self._is_billed:
+            self._gate.give_back()
+        self._is_billed = False
         self._withdraw()
+
+    def left_open(self, submit_timeout: float) -> None:
+        """The batch ends while the POST is open: note how long its answer may still come."""
+        assert self._announced_at is not None  # it passed the gate and has not ended
+        self._note(Uncertain(self._key, self._stage, self._announced_at + EARLY + submit_timeout))
 
     def _withdraw(self) -> None:
-        self._is_lost = self._from_earlier = False
-        self._note(Withdrawn(self.key, self._stage))
+        """Nothing was sent, or it bought nothing; an earlier POST may still have been billed."""
+        if self._lost_since is None:
+            self._note(Withdrawn(self._key, self._stage))
+        else:
+            self._note(Uncertain(self._key, self._stage, self._wall_clock()))
 
     def _note(self, event: Event) -> None:
-        """This is called where nothing may be raised: what was bought must go its way."""
+        """Note an event. This raises nothing: the caller must get the task that was bought."""
         try:
             if self._journal:
                 self._journal.note(event)

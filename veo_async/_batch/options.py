@@ -1,8 +1,7 @@
-"""What a batch works with, and what it is to do with each item."""
+"""The dependencies, the options and the items of a batch."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +13,8 @@ from .._reconcile.reconciler import Reconciler
 from .._submit.callback_router import CallbackRouter
 from .._submit.post import Post
 from .._submit.submitter import Submitter
-from .._tracking.task import TrackedTask
 from .._tracking.tracker import Tracker
-from ..models import Generation, VideoRequest
+from ..models import VideoRequest
 from ..policies import RetryPolicy
 
 
@@ -31,13 +29,12 @@ class BatchDeps:
     callback_router: CallbackRouter
     policy: RetryPolicy
     runtime: Runtime
-    await_end: Callable[[TrackedTask, float], Awaitable[Generation]]
     events: EventEmitter
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is to be done with each item."""
+    """The options of `VeoClient.batch` that apply to each item."""
 
     folder: Path | None
     upscale: bool
@@ -48,8 +45,13 @@ class Options:
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One item under way, ``number`` in the order of the input. ``posts`` are what was sent for
-    it."""
+    """One item under way.
+
+    Attributes:
+        deadline: on the event loop's clock.
+        posts: the POSTs that were sent for it.
+        number: its number in the order of the input.
+    """
 
     key: str
     request: VideoRequest

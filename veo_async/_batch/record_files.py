@@ -1,7 +1,7 @@
-"""The folder of a batch on the disk: its files, and the records that lie beside them.
+"""The files of a batch's folder on the disk: listing, safe reading and atomic writing.
 
-Every function blocks. Nothing in the folder is trusted: only its own regular files are read, none
-that a link leads to, and none to an end that is not in sight.
+Every function blocks. Nothing in the folder is trusted: only regular files are read, no links are
+followed, and no file is read beyond a limit.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ from typing import Any
 
 from .._base.file_lock import read_plain
 from . import record
-
-SUFFIX = ".json"
-"""What the name of a record ends with."""
+from .file_names import RECORD
 
 
 def names_in(folder: Path) -> list[str]:
@@ -31,39 +29,39 @@ def names_in(folder: Path) -> list[str]:
 
 
 def records_in(folder: Path, names: list[str]) -> Iterator[tuple[str, dict[str, Any] | None]]:
-    """Each record among these files, by its name; ``None`` for one that is no record of ours."""
+    """Each JSON file among these names, with its fields; ``None`` if it is no record of ours."""
     for name in names:
-        if name.endswith(SUFFIX):
+        if name.endswith(RECORD):
             data = read_some(folder / name, record.LONGEST)
             yield name, record.read(data) if data else None
 
 
 def read_some(path: Path, most: int) -> bytes | None:
-    """A plain file's bytes; ``None`` if it has none, or more than ``most``, or cannot be read."""
+    """A plain file's bytes; ``None`` if it is empty, longer than ``most``, or unreadable."""
     data = read_plain(path, most + 1)
     return data if 0 < len(data) <= most else None
 
 
 def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Give a file this content, in one step for all who look; ``durable`` also through a power cut.
+    """Replace a file's content atomically; ``durable`` also if the power fails.
 
     Raises:
-        OSError: it could not be written; what was there before is still there.
+        OSError: it could not be written; the former content is unchanged.
     """
     with _part(path, data, durable=durable) as part:
         part.replace(path)
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Create a file with this content, in one step for all who look.
+    """Create a file with this content atomically.
 
     Raises:
-        FileExistsError: there is one already, which stays as it is.
+        FileExistsError: it exists already, and is unchanged.
         OSError: it could not be written.
     """
     with _part(path, data, durable=True) as part:
         try:
-            path.hardlink_to(part)  # unlike a rename, it never replaces what is there
+            path.hardlink_to(part)  # unlike a rename, it never replaces a file
         except FileExistsError:
             raise
         except OSError:  # some file systems have no links
@@ -73,7 +71,7 @@ def write_new(path: Path, data: bytes) -> None:
 
 @contextmanager
 def _part(path: Path, data: bytes, *, durable: bool) -> Iterator[Path]:
-    """A file beside ``path`` with this content; it is gone afterwards."""
+    """A temporary file beside ``path`` with this content."""
     part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with part.open("xb") as file:

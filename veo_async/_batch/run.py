@@ -1,7 +1,7 @@
-"""The run of a batch: reads its input as far as there is room, and hands out the outcomes.
+"""The run of a batch: reads the input as far as there is room, and yields the outcomes.
 
-An item has its place from when it is read until its outcome is consumed. So a slow consumer slows
-what is begun; what was begun goes on at its own pace.
+An item counts towards ``max_in_flight`` from when it is read until its outcome is consumed. So a
+slow consumer slows the reading; items under way continue at their own pace.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from itertools import count
 
 import anyio
@@ -19,50 +19,12 @@ from .._journal.journal import Journal
 from .._journal.rows import Item
 from .._submit.post import Post
 from .._submit.unsettled import UnsettledSubmits
-from .._wire import arguments
 from ..models import Outcome, VideoRequest
-from .input_check import InputMatch
 from .item import ItemRunner
-from .keys import Keys
 from .options import Entry
+from .reader import PORTION, Portion, Reader
 
 logger = logging.getLogger("veo_async")
-
-Asked = VideoRequest | tuple[str, VideoRequest]
-Source = Iterable[Asked] | AsyncIterable[Asked]
-
-PORTION = 256
-"""How many entries of an input that does not wait are looked up in the journal at once."""
-
-
-class Entries:
-    """The entries of an input, with their keys."""
-
-    def __init__(self, source: Source) -> None:
-        self._later = aiter(source) if isinstance(source, AsyncIterable) else None
-        self._now = iter(()) if isinstance(source, AsyncIterable) else iter(source)
-        self._keys = Keys()
-        self.error: Exception | None = None
-        self.over = False
-
-    async def read(self, most: int) -> list[tuple[str, VideoRequest]]:
-        """The next entries, at most so many. Whatever the input raises is kept in ``error``."""
-        portion: list[tuple[str, VideoRequest]] = []
-        try:
-            if self._later:
-                portion.append(self._keyed(await anext(self._later)))
-            while not self._later and len(portion) < most:
-                portion.append(self._keyed(next(self._now)))
-        except (StopIteration, StopAsyncIteration):
-            self.over = True
-        except Exception as exc:  # noqa: BLE001 - it is raised where the outcomes are consumed
-            self.error, self.over = exc, True
-        return portion
-
-    def _keyed(self, entry: object) -> tuple[str, VideoRequest]:
-        given, request = arguments.read_entry(entry)
-        key = self._keys.key(request) if given is None else self._keys.take(given)
-        return key, request
 
 
 class Run(AsyncIterator[Outcome]):
@@ -70,165 +32,147 @@ class Run(AsyncIterator[Outcome]):
 
     def __init__(
         self,
-        source: Source,
-        maker: ItemRunner,
+        reader: Reader,
+        runner: ItemRunner,
         journal: Journal | None,
         unsettled: UnsettledSubmits,
         *,
         max_in_flight: int,
         timeout: float,
-        extend: bool,
         posts: list[Post] | None,
     ) -> None:
-        self._entries = Entries(source)
-        self._maker = maker
+        self._reader = reader
+        self._runner = runner
         self._journal = journal
         self._unsettled = unsettled
-        self._most = max_in_flight
         self._timeout = timeout
         self._posts = posts
         self._free = anyio.Semaphore(max_in_flight)
-        self._overlap = InputMatch(journal.bought if journal else 0, extend=extend)
-        self._held: deque[tuple[int, str, VideoRequest]] = deque()
+        self._deferred: deque[tuple[int, str, VideoRequest]] = deque()
         self._numbers = count(1)
         self._under_way: set[asyncio.Task[None]] = set()
         self._ready: deque[tuple[Entry, Outcome]] = deque()
         self._error: Exception | None = None
         self._changed = Signal()
-        self._reader = asyncio.create_task(self._read())
-        self._reader.add_done_callback(self._wake)
+        self._reading = asyncio.create_task(self._read())
+        self._reading.add_done_callback(self._wake)
 
     # The consumer.
 
     async def __anext__(self) -> Outcome:
         while not self._ready:
-            if self._reader.done() and not self._under_way:
-                await self._end()
+            if self._reading.done() and not self._under_way:
+                error, self._error = self._error, None
+                if error:
+                    raise error
+                if self._journal:
+                    await self._journal.flush()
+                raise StopAsyncIteration
             await self._changed.wait()
         _, outcome = self._ready.popleft()
         self._free.release()
         return outcome
 
-    async def _end(self) -> None:
-        error, self._error = self._error, None
-        if error:
-            raise error
-        if self._journal:
-            await self._journal.flush()
-        raise StopAsyncIteration
-
-    def _wake(self, _: object = None) -> None:
+    def _wake(self, _: object) -> None:
         self._changed.pulse()
 
     # The input.
 
     async def _read(self) -> None:
+        reader = self._reader
         try:
-            while not self._entries.over:
+            while not (reader.is_over or reader.mismatch):
                 await self._take(await self._next_portion())
-            self._error = self._error or self._entries.error
-            if self._held and not self._error:
-                self._error = self._overlap.error(self._path())
+            self._error = self._error or reader.mismatch or reader.error
         except Exception as exc:  # noqa: BLE001 - it is raised where the outcomes are consumed
             self._error = self._error or exc
 
-    async def _next_portion(self) -> list[tuple[str, VideoRequest]]:
+    async def _next_portion(self) -> Portion:
         await self._free.acquire()
         room = 1
         while self._journal and room < PORTION and self._free.value:
             self._free.acquire_nowait()
             room += 1
-        portion: list[tuple[str, VideoRequest]] = []
+        portion: Portion = []
         try:
-            portion = await self._entries.read(room)
+            portion = await self._reader.read(room)
         finally:
             for _ in range(room - len(portion)):
                 self._free.release()
         return portion
 
-    async def _take(self, portion: list[tuple[str, VideoRequest]]) -> None:
-        """Begin what is known, hold what is new, and let it go once it may be bought."""
-        keys = [key for key, _ in portion]
-        known = await self._journal.get_many(keys) if self._journal else {}
-        for key, request in portion:
-            number, item = next(self._numbers), known.get(key)
-            self._overlap = self._overlap.seen(item)
+    async def _take(self, portion: Portion) -> None:
+        """Start known items at once, and new ones as soon as they may be submitted."""
+        for key, request, item in portion:
+            number = next(self._numbers)
             if item:
                 item.check(request)
-                self._begin(number, key, request, item)
+                self._start(number, key, request, item)
             else:
-                self._held.append((number, key, request))
+                self._deferred.append((number, key, request))
                 self._free.release()
-        if self._overlap.verdict == "stop":
-            raise self._overlap.error(self._path())
-        while self._held and self._overlap.verdict == "go":
+        while self._deferred and self._reader.match.decision == "submit":
             await self._free.acquire()
-            number, key, request = self._held.popleft()
-            self._begin(number, key, request, Item(key))
-
-    def _path(self) -> str:
-        return str(self._journal.path) if self._journal else ""
+            number, key, request = self._deferred.popleft()
+            self._start(number, key, request, Item(key))
 
     # The items.
 
-    def _begin(self, number: int, key: str, request: VideoRequest, item: Item) -> None:
+    def _start(self, number: int, key: str, request: VideoRequest, item: Item) -> None:
         posts = [] if self._posts is None else self._posts
         deadline = anyio.current_time() + self._timeout
         entry = Entry(key, request, item, deadline, posts, number=number)
-        task = asyncio.create_task(self._make(entry))
+        task = asyncio.create_task(self._run_item(entry))
         self._under_way.add(task)
-        task.add_done_callback(self._over)
+        task.add_done_callback(self._under_way.discard)
+        task.add_done_callback(self._wake)
 
-    def _over(self, task: asyncio.Task[None]) -> None:
-        self._under_way.discard(task)
-        self._wake()
-
-    async def _make(self, entry: Entry) -> None:
+    async def _run_item(self, entry: Entry) -> None:
         try:
-            outcome = await self._maker.make(entry)
+            outcome = await self._runner.run(entry)
         except BaseException:
-            self._keep(entry)
+            self._keep_posts(entry)
             raise
         self._ready.append((entry, outcome))
-        if self._maker.trouble and not self._error:
-            self._error = self._maker.trouble
-            self._reader.cancel()  # nothing more can be bought, so nothing more is read
+        if self._runner.journal_error and not self._error:
+            self._error = self._runner.journal_error
+            self._reading.cancel()  # nothing more can be bought, so nothing more is read
 
-    def _keep(self, entry: Entry) -> None:
-        """Nobody hears of this item; a journal tells the next run."""
+    def _keep_posts(self, entry: Entry) -> None:
+        """Keep the POSTs of an item whose outcome is not consumed. A journal has them already."""
         if not self._journal and self._posts is None:
             self._unsettled.add(entry.posts)
 
     # The end.
 
     async def aclose(self) -> None:
-        """Begin nothing more, let open POSTs settle, and leave all else to a later run.
+        """Start nothing more, let open POSTs finish, and leave the rest to a later run.
 
         A second cancellation stops at once.
         """
-        tasks = [task for task in (self._reader, *self._under_way) if not task.done()]
+        tasks = [task for task in (self._reading, *self._under_way) if not task.done()]
         for task in tasks:
             if not task.cancelling():  # the end of the loop cancels all of them, and once is enough
                 task.cancel()
         try:
-            await _over(tasks)
+            await _end_of(tasks)
         except BaseException:
             for task in tasks:
                 task.cancel()
-            await _over(tasks)
+            await _end_of(tasks)
             raise
         finally:
             for entry, _ in self._ready:
-                self._keep(entry)
+                self._keep_posts(entry)
             if tasks and self._journal:
                 logger.warning(
-                    "the batch was left before its end: run it again with the journal %s to go on "
-                    "where it stopped",
-                    self._path(),
+                    "the batch was left before its end: run it again with the journal %s to "
+                    "resume it",
+                    self._journal.path,
                 )
 
 
-async def _over(tasks: list[asyncio.Task[None]]) -> None:
+async def _end_of(tasks: list[asyncio.Task[None]]) -> None:
     if tasks:
         with anyio.CancelScope(shield=True):
             await asyncio.wait(tasks)

@@ -1,120 +1,88 @@
-"""What all items of one batch spend together.
+"""The spending limit of one batch, shared by all of its items.
 
-Every POST may be bought by whoever sends it, so each is counted before it is sent, and given back
-only by evidence that it bought nothing.
+Every POST may cost money as soon as it is sent, so it is counted before it is sent. It is given
+back only by evidence that it bought nothing.
 """
 
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass, replace
-from typing import Literal
+from math import inf
+from typing import Protocol
 
 from .._base.signal import Signal
-from .._submit.verdict import Accepted, Uncertain, Verdict
-from ..errors import (
-    AccountError,
-    VeoError,
-)
+from .._submit.verdict import Accepted, Refused, Uncertain, Verdict
+from ..errors import AccountError, VeoError
 
 
-def may_be_billed(verdict: Verdict) -> bool:
-    """Whether a POST with this end may be on the bill."""
-    return isinstance(verdict, Accepted | Uncertain)
+class OpenPost(Protocol):
+    """A POST that the gate let pass."""
 
-
-def account_trouble(error: BaseException) -> AccountError | None:
-    """The error after which no further submit makes sense, without the task it was met at."""
-    if not isinstance(error, AccountError):
-        return None
-    trouble = copy(error)
-    trouble.task_id, trouble.may_have_cost = None, False
-    return trouble
-
-
-@dataclass(frozen=True, slots=True)
-class SubmissionBudget:
-    """How many POSTs may be billed in this run.
-
-    Attributes:
-        limit: at most so many; ``None`` for no limit.
-        open: POSTs whose answer is awaited.
-        spent: POSTs that were accepted, or that may have been.
-    """
-
-    limit: int | None
-    open: int = 0
-    spent: int = 0
-
-    @property
-    def verdict(self) -> Literal["go", "wait", "stop"]:
-        """Whether the next POST may be sent; ``wait`` for the answers that are open."""
-        if self.limit is None or self.open + self.spent < self.limit:
-            return "go"
-        return "wait" if self.spent < self.limit else "stop"
-
-    def begun(self) -> SubmissionBudget:
-        """One more POST is sent."""
-        return replace(self, open=self.open + 1)
-
-    def ended(self, *, billed: bool) -> SubmissionBudget:
-        """A POST is over; ``billed`` if it may be on the bill."""
-        return replace(self, open=self.open - 1, spent=self.spent + billed)
-
-    def given_back(self) -> SubmissionBudget:
-        """A POST that may have been billed provably was not."""
-        return replace(self, spent=self.spent - 1)
-
-    def error(self) -> VeoError:
-        """The error for a ``stop``."""
-        return VeoError(
-            f"max_submissions={self.limit} is reached, so nothing more was sent for this request. "
-            "Run the same batch again with the journal and a higher limit to go on."
-        )
+    def left_open(self, submit_timeout: float) -> None:
+        """The batch ends before the POST does."""
 
 
 class SpendingGate:
-    """What all items of one batch spend together.
+    """Lets the POSTs of a batch pass, at most ``limit`` that may be billed; ``None`` for no limit.
 
     Attributes:
-        trouble: an error of the account, after which nothing more is sent.
+        account_error: an error of the account, after which nothing more is sent.
     """
 
     def __init__(self, limit: int | None) -> None:
-        self._allowance = SubmissionBudget(limit)
+        self._limit = inf if limit is None else limit
+        self._billed = 0
+        self._open: dict[OpenPost, None] = {}  # in order, so that a run can be repeated
         self._changed = Signal()
-        self.trouble: AccountError | None = None
+        self.account_error: AccountError | None = None
 
-    async def enter(self) -> None:
+    @property
+    def open(self) -> tuple[OpenPost, ...]:
+        """The POSTs that passed and have not ended."""
+        return tuple(self._open)
+
+    async def enter(self, post: OpenPost) -> None:
         """Wait until one more POST may be sent, and count it.
 
         Raises:
             VeoError: none may be sent any more.
         """
         while True:
-            if self.trouble:
-                raise copy(self.trouble)
-            verdict = self._allowance.verdict
-            if verdict == "stop":
-                raise self._allowance.error()
-            if verdict == "go":
-                self._allowance = self._allowance.begun()
+            if self.account_error:
+                raise copy(self.account_error)
+            if self._billed >= self._limit:
+                raise VeoError(
+                    f"max_submissions={self._limit} is reached, so nothing more was sent for this "
+                    "request. Run the same batch again with the journal and a higher limit to "
+                    "continue."
+                )
+            if self._billed + len(self._open) < self._limit:
+                self._open[post] = None
                 return
             await self._changed.wait()
 
-    def leave(self, *, billed: bool) -> None:
-        """A POST is over."""
-        self._change(self._allowance.ended(billed=billed))
+    def leave(self, post: OpenPost) -> None:
+        """A POST that bought nothing has ended, or is not sent."""
+        self._open.pop(post, None)
+        self._changed.pulse()
+
+    def conclude(self, post: OpenPost, verdict: Verdict) -> bool:
+        """A POST has ended. Returns whether it may be on the bill."""
+        if isinstance(verdict, Refused):
+            self.notice(verdict.error)
+        is_billed = isinstance(verdict, Accepted | Uncertain)
+        self._billed += is_billed
+        self.leave(post)
+        return is_billed
 
     def give_back(self) -> None:
-        """A POST that may have been billed was not."""
-        self._change(self._allowance.given_back())
+        """A POST that may have been on the bill provably bought nothing."""
+        self._billed -= 1
+        self._changed.pulse()
 
     def notice(self, error: BaseException) -> None:
-        """Stop sending, if this is an error of the account."""
-        self.trouble = self.trouble or account_trouble(error)
-        self._change(self._allowance)
-
-    def _change(self, allowance: SubmissionBudget) -> None:
-        self._allowance = allowance
-        self._changed.pulse()
+        """Send nothing more after an error of the account."""
+        if isinstance(error, AccountError) and not self.account_error:
+            self.account_error = copy(error)  # for requests that were not sent, so without its task
+            self.account_error.task_id, self.account_error.may_have_cost = None, False
+            self._changed.pulse()

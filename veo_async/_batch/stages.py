@@ -1,15 +1,12 @@
-"""The stages of an item, and what is recorded of a POST."""
+"""The stages of an item, and the journal's event for each outcome of a POST."""
 
 from __future__ import annotations
 
-from .._journal import events
-from .._journal.rows import FIRST, Item, Step
+from .._journal import events, rows
+from .._submit.retry import Step, Stop
 from .._submit.verdict import Accepted, Refused, Uncertain, Verdict
-from .._wire.dialect import OTHER_SPELLING
 from ..errors import (
     AccountError,
-    APINotImplementedError,
-    BadRequestError,
     DownloadError,
     InvalidRequestError,
     NoAPIError,
@@ -23,25 +20,32 @@ SECOND = "upscale"
 """The stage that makes the 1080p version."""
 
 MANY = 1000
-"""How many items are under way at most where nothing else is said."""
+"""The most items under way at once, by default."""
 
 PASSING = (AccountError, NoAPIError, RateLimitError, ServerError)
-"""Refusals that say nothing about the request itself, so a later run sends it again."""
+"""Refusals for a reason outside of the request, so a later run sends it again."""
+
+PAID = "It stays paid for."
+"""The advice of an error about a video that was made."""
 
 
 def event_of(
     key: str,
     stage: str,
     verdict: Verdict,
+    step: Step | None,
     *,
     ended_at: float,
-    other_spelling: bool,
     at_once: bool = False,
 ) -> events.StageEvent:
-    """What the journal is told of a POST that was over at ``ended_at`` (Unix seconds).
+    """The event that records the outcome of a POST.
 
-    ``other_spelling`` tells whether another spelling of the action is tried after a refusal, and
-    ``at_once`` whether only the id was answered, as was asked for.
+    Args:
+        key, stage: the item and its stage.
+        verdict: the verdict on its answer.
+        step: the next step; ``None`` if it was accepted.
+        ended_at: Unix time in seconds when it ended.
+        at_once: whether the service answered with an id alone, as it was asked to.
     """
     match verdict:
         case Accepted(task_id, status):
@@ -50,22 +54,17 @@ def event_of(
             return events.Accepted(key, stage, task_id or "", at_once)
         case Uncertain():
             return events.Uncertain(key, stage, ended_at, verdict.trace_id)
-        case Refused(error) if not (isinstance(error, PASSING) or other_spelling):
-            return events.Refused(key, stage, error)
+        case Refused() if isinstance(step, Stop) and not isinstance(step.error, PASSING):
+            return events.Refused(key, stage, step.error)
         case _:
             return events.Withdrawn(key, stage)
 
 
-def may_respell(verdict: Verdict, action: str) -> bool:
-    """Whether the law may try another spelling of ``action`` after this verdict."""
-    if not isinstance(verdict, Refused) or action not in OTHER_SPELLING:
-        return False
-    return isinstance(verdict.error, BadRequestError | APINotImplementedError)
-
-
-def step_of(item: Item, request: VideoRequest, *, upscale: bool, retry_failed: bool) -> Step:
-    """What a run does first about an item that costs money or time; `finished` is free."""
-    stages = [FIRST, SECOND] if upscale and not isinstance(request, Get1080p) else [FIRST]
+def step_of(
+    item: rows.Item, request: VideoRequest, *, upscale: bool, retry_failed: bool
+) -> rows.Step:
+    """The first step of an item that costs money or time; ``finished`` if all are free."""
+    stages = [rows.FIRST, SECOND] if upscale and not isinstance(request, Get1080p) else [rows.FIRST]
     for stage in stages:
         step = item.step(stage)
         if step == "failed" and retry_failed:
@@ -76,7 +75,7 @@ def step_of(item: Item, request: VideoRequest, *, upscale: bool, retry_failed: b
 
 
 def upscaling(request: VideoRequest, generation: Generation) -> Get1080p | None:
-    """The request for the 1080p version of a result; ``None`` if it is one.
+    """The request for the 1080p version of a result; ``None`` if the result is one.
 
     Raises:
         InvalidRequestError: the result has no video with an id.
@@ -85,22 +84,25 @@ def upscaling(request: VideoRequest, generation: Generation) -> Get1080p | None:
         return None
     video_id = generation.video.id
     if not video_id:
-        problem = "The video has no id, so there is no 1080p version of it. It stays paid for."
-        raise InvalidRequestError(problem, field="video")
-    return Get1080p(video_id=video_id, model=request.model)
+        problem = "The video has no id, so there is no 1080p version of it."
+        raise InvalidRequestError(problem, field="video", advice=PAID)
+    try:
+        return Get1080p(video_id=video_id, model=request.model)
+    except InvalidRequestError as error:  # no request can contain this id
+        raise InvalidRequestError(error.message, field="video", advice=PAID) from error
 
 
 def unexpected(error: Exception) -> VeoError:
-    """A fault of our own as a value: it must not lose the others' videos."""
-    told = VeoError(f"An unexpected {type(error).__name__}: {error}", may_have_cost=True)
-    told.__cause__ = error
-    return told
+    """The error for a fault of our own. As a value it cannot end the items of others."""
+    fault = VeoError(f"An unexpected {type(error).__name__}: {error}", may_have_cost=True)
+    fault.__cause__ = error
+    return fault
 
 
 def unwritable(error: OSError, folder: object) -> DownloadError:
-    """The error for a folder in which nothing can be written down."""
+    """The error for a folder that cannot be written."""
     return DownloadError(
-        f"Nothing can be saved in the folder {folder} ({error}): see to it, and run the same batch "
+        f"Nothing can be saved in the folder {folder} ({error}). Fix that, and run the same batch "
         "again.",
         path=folder,
     )

@@ -14,7 +14,6 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
-from contextvars import Context
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
@@ -25,6 +24,7 @@ import anyio
 
 from .._base.runtime import RunSync
 from .._base.signal import Signal
+from .._base.worker import Worker
 from ..errors import JournalError
 from .cache import ItemCache, apply_all
 from .events import Accepted, Event, Intended
@@ -81,7 +81,7 @@ class Journal:
         self._wall = wall_clock
         self._next = _Transaction()
         self._current: _Transaction | None = None
-        self._writer: asyncio.Task[None] | None = None
+        self._writer = Worker(self._write, "veo_async journal", on_failure=self._cut)
         self._cache = ItemCache()
         self._began = -inf  # when the last commit began, by the event loop's time
         self._hurry = Signal()
@@ -186,11 +186,7 @@ class Journal:
         self._next.entries.append(entry)
         if hurried:
             self._hurry.set()
-        if self._writer is None:
-            loop = asyncio.get_running_loop()
-            # An empty context: the variables of the caller's must not live on in our task.
-            self._writer = loop.create_task(self._write(), context=Context())
-            self._writer.add_done_callback(self._cut)
+        self._writer.ensure()
         return self._next, entry
 
     async def _write(self) -> None:
@@ -202,19 +198,16 @@ class Journal:
             self._began = loop.time()
             self._current, self._next = self._next, _Transaction()
             await self._commit(self._current)
-        self._current = self._writer = None
+        self._current = None
 
-    def _cut(self, writer: asyncio.Task[None]) -> None:
+    def _cut(self, cause: BaseException) -> None:
         """A writer that is cancelled, even before it began, fails all queued events, so that no
         caller waits forever."""
-        cause = asyncio.CancelledError() if writer.cancelled() else writer.exception()
-        if cause is None:
-            return
         for transaction in (self._current, self._next):
             if transaction:
                 self._fail(transaction.entries, cause)
                 self._finish(transaction)
-        self._current, self._next, self._writer = None, _Transaction(), None
+        self._current, self._next = None, _Transaction()
 
     async def _commit(self, transaction: _Transaction) -> None:
         for entry in transaction.entries:
@@ -309,8 +302,7 @@ class Journal:
             await self.flush()
         finally:
             with anyio.CancelScope(shield=True):
-                if self._writer:
-                    await asyncio.wait([self._writer])
+                await self._writer.join()
                 await self._run_sync(self._database.close)
 
     async def __aenter__(self) -> Self:

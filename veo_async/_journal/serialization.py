@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter
 from .. import errors
 from .._base.redaction import without_callbacks
 from ..errors import JournalError, VeoError, _revive
-from ..models import Generation, Video, VideoRequest, chosen_fields
+from ..models import Generation, Video, VideoRequest
 
 CLIP = 200
 """Characters of a value that an error shows."""
@@ -67,7 +67,7 @@ def _damaged(text: str) -> JournalError:
 
 def dump_request(request: VideoRequest) -> str:
     """A request, canonically: equal requests give equal texts."""
-    fields = chosen_fields(request)
+    fields = request.chosen_fields()
     if request.extra_body:
         fields["extra_body"] = request.extra_body  # here a null is sent, so it is kept
     return dumps(fields)

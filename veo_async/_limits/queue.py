@@ -9,8 +9,8 @@ from itertools import count
 from .._base.signal import Signal
 
 
-class Line:
-    """A queue, in the order of the tickets, of those who go on one at a time."""
+class FairQueue:
+    """A queue in the order of the tickets; one waiter at a time has its turn."""
 
     def __init__(self) -> None:
         self._tickets = count()
@@ -19,7 +19,7 @@ class Line:
         self._busy = False
 
     def __len__(self) -> int:
-        """How many are in it, the one whose turn it is included."""
+        """The number of waiters, with the one whose turn it is."""
         return len(self._waiting) + self._busy
 
     def ticket(self) -> int:
@@ -27,8 +27,10 @@ class Line:
         return next(self._tickets)
 
     async def enter(self, ticket: int, may: Callable[[], bool] = lambda: True) -> None:
-        """Wait for the turn of this ticket, which lasts until `leave`; it comes once all before it
-        have left, and it ``may`` go on."""
+        """Wait for the turn of this ticket, which lasts until `leave`.
+
+        It comes once all tickets before it have left the queue and ``may`` returns true.
+        """
         turn = Signal()
         self._waiting[ticket] = turn, may
         heapq.heappush(self._queue, ticket)
@@ -36,8 +38,8 @@ class Line:
         try:
             await turn.wait()
         except BaseException:
-            # What is left of it in the queue is skipped. It may have been the one that the others
-            # waited for, or its turn may have come in the moment in which it was cancelled.
+            # The ticket stays in the heap and is skipped. It may have been the first one, or its
+            # turn may have come in the very step in which it was cancelled.
             if self._waiting.pop(ticket, None):
                 self.advance()
             else:
@@ -50,7 +52,7 @@ class Line:
         self.advance()
 
     def advance(self) -> None:
-        """Let the next one go on if it may: to be called whenever that may have changed."""
+        """Give the next ticket its turn if it may have it. Call this when that has changed."""
         while self._queue and not self._busy:
             turn, may = self._waiting.get(self._queue[0], (None, None))
             if may and not may():

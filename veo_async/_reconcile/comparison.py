@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from .._wire.dialect import OTHER_SPELLING
-from ..models import VideoRequest, chosen_fields
+from .._wire.dialect import canonical_action
+from ..models import VideoRequest
 
 _IGNORED = frozenset({"async", "callback_url"})
-_CANONICAL = {"get1080p": OTHER_SPELLING["get1080p"]}
 
 Fields = Mapping[str, Any]
 """A request in the normal form in which requests are compared: see `normalise`."""
@@ -22,7 +21,7 @@ Fields = Mapping[str, Any]
 
 def canonical(request: VideoRequest) -> dict[str, Any]:
     """The caller's request in the normal form."""
-    return normalise(chosen_fields(request) | request.extra_body)
+    return normalise(request.wire_fields())
 
 
 def normalise(fields: Fields) -> dict[str, Any]:
@@ -35,7 +34,7 @@ def normalise(fields: Fields) -> dict[str, Any]:
     }
     action = kept.get("action")
     if isinstance(action, str):
-        kept["action"] = _CANONICAL.get(action, action)
+        kept["action"] = canonical_action(action)
     return kept
 
 

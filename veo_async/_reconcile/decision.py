@@ -30,6 +30,7 @@ from ..models import TaskRecord
 from .comparison import Fields, compare
 from .snapshot import Legacy, ListingSnapshot, has_mark, is_within
 from .window import (
+    CATCH_UP,
     GRACE,
     SLACK,
     AcceptedSubmit,
@@ -40,9 +41,6 @@ from .window import (
     slack_of,
     window,
 )
-
-CATCH_UP = 120.0
-"""Seconds after which a listing must have caught up: twice the longest lag that is expected."""
 
 LONGEST_GENERATION = 900.0
 """Seconds after which a service that answers only when a video is ready must have stored it; the
@@ -89,6 +87,7 @@ def search(lost: LostSubmit, snapshot: ListingSnapshot) -> Sight:
         record
         for record, stored in unowned
         if record.id
+        and record.id not in snapshot.awaited
         and has_mark(record, lost) is not False
         and compare(lost.chosen, stored, defaults) == "same"
         and is_within(record, window(lost, snapshot.offset))
@@ -114,8 +113,8 @@ def _doubt(
         return "a task in the list may or may not be this one"
     if not any(is_alike(submit, lost) for submit, _ in controls):
         return "no task of ours that was accepted near in time shows that the list would show it"
-    if snapshot.own_missing_since <= lost.ended:  # then others may be missing too
-        return "earlier tasks of ours are not in the list"
+    if snapshot.own_missing_since <= lost.ended or snapshot.own_overdue:
+        return "tasks of ours are not in the list, so others may be missing too"
     return None
 
 
@@ -161,13 +160,14 @@ def _defaults(
 def _unowned(
     lost: LostSubmit, snapshot: ListingSnapshot, offset: float
 ) -> list[tuple[TaskRecord, Fields]]:
-    """The unowned records in the lost submit's window. A record without a time may be of any
-    time."""
+    """The unowned records in the lost submit's window. A record without a time, or with one that
+    was not asked for, may be of any time."""
     times = window(lost, offset, slack=slack_of(lost, snapshot.accepted))
+    asked = snapshot.span[0] - 1.0, snapshot.span[1] + 1.0  # times are rounded
     return [
         (record, stored)
         for record, stored in snapshot.unowned
-        if record.created_at is None or is_within(record, times)
+        if is_within(record, times) or not is_within(record, asked)
     ]
 
 

@@ -7,16 +7,17 @@ record is read, judged and adopted in one synchronous step, so none is adopted t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from contextvars import Context
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from .._base.fingerprints import Fingerprints
 from .._base.runtime import Runtime
 from .._base.signal import Signal
+from .._base.worker import Worker
 from .._tracking.task_list import TaskListClient
 from .._wire.http import API
 from .._wire.requests import By
+from .._wire.task_queries import Listing
 from ..callbacks._registry import CallbackHandle
 from ..errors import APIError, VeoError
 from ..models import TaskRecord
@@ -65,14 +66,12 @@ class Reconciler:
         api: API,
         queries: TaskListClient,
         runtime: Runtime,
-        *,
-        under_way: Callable[[], Sequence[LostSubmit]],
     ) -> None:
         self._api = api
         self._queries = queries
         self._runtime = runtime
-        # The submits whose answers are awaited: a lost one must not adopt their records.
-        self._under_way = under_way
+        # The submits whose answers have not come: their records must not be given to a lost one.
+        self._unanswered: dict[object, LostSubmit] = {}
         # The ways of submits that were answered with an id at once: True is with a callback.
         self._at_once: set[bool] = set()
         self._accepted = AcceptedLog()
@@ -81,13 +80,23 @@ class Reconciler:
         self._attached: dict[str, float] = {}
         self._open: list[_Open] = []
         self._wake = Signal()
-        self._looking: asyncio.Task[None] | None = None
+        self._looking = Worker(
+            self._look_while_lost, "veo_async looks", on_failure=self._looking_failed
+        )
         self._closed = False
 
     @property
     def offset(self) -> float | None:
         """Seconds by which the service's clock runs ahead; ``None`` while it was never seen."""
         return self._api.clock_offset
+
+    def sent(self, key: object, lost: LostSubmit) -> None:
+        """A POST was sent; until `answered` its record is taken for nobody else's."""
+        self._unanswered[key] = lost
+
+    def answered(self, key: object) -> None:
+        """The POST is over."""
+        self._unanswered.pop(key, None)
 
     def accepted(self, submit: AcceptedSubmit, *, at_once: bool, called_back: bool = False) -> None:
         """A submit of ours was accepted; ``at_once`` if the answer was its id alone, as requested,
@@ -110,7 +119,7 @@ class Reconciler:
     def _oldest(self) -> float:
         """The time before which accepted submits are not needed."""
         sought = [entry.case.lost for entry in self._open]
-        times = (lost.begun for lost in (*sought, *self._under_way()))
+        times = (lost.begun for lost in (*sought, *self._unanswered.values()))
         # Never later than now: after a clock was set back, an earlier run's submit lies ahead.
         return min((self._runtime.wall_clock(), *times)) - KEEP
 
@@ -143,7 +152,8 @@ class Reconciler:
         ended = min(lost.ended, self._runtime.wall_clock())
         entry = _Open(Case(lost), ended + FIRST_SEARCH, adopted, callback)
         self._open.append(entry)
-        self._start()
+        self._wake.set()
+        self._looking.ensure()
         try:
             await entry.over.wait(until=deadline)
         finally:
@@ -156,15 +166,6 @@ class Reconciler:
             if entry.callback is callback:
                 entry.next_search = self._runtime.wall_clock()
                 self._wake.set()
-
-    def _start(self) -> None:
-        self._wake.set()
-        if self._looking is None or self._looking.done():
-            # An empty context: what the caller's context holds must not live on in our task.
-            loop = asyncio.get_running_loop()
-            run = self._look_while_lost()
-            self._looking = loop.create_task(run, name="veo_async looks", context=Context())
-            self._looking.add_done_callback(self._ended)
 
     async def _look_while_lost(self) -> None:
         while pending := [entry for entry in self._open if entry.decision is None]:
@@ -194,8 +195,9 @@ class Reconciler:
             offset=offset,
             complete=complete,
             span=span,
-            under_way=self._under_way(),
-            owned=self._owned({record.id for record, _ in stored if record.id}),
+            under_way=tuple(self._unanswered.values()),
+            owned=self._older.among({record.id for record, _ in stored if record.id}),
+            awaited=self._attached,
         )
         for entry in sorted(entries, key=lambda entry: precedence(entry.case.lost)):
             if entry in self._open:  # else its caller left, so it adopts nothing
@@ -231,17 +233,19 @@ class Reconciler:
         entry.over.set()
         return snapshot
 
-    def _owned(self, ids: set[str]) -> frozenset[str]:
-        """The tasks among these that are ours, although only their id is known."""
-        return self._older.among(ids) | ids.intersection(self._attached)
-
     def _ours(self) -> tuple[AcceptedSubmit, ...]:
         return *self._earlier.values(), *self._accepted
 
     async def _read_traces(self, traces: list[str], by: By = "trace_ids") -> list[TaskRecord]:
-        """The records with these trace ids. A missing one proves nothing."""
+        """The records with these trace ids. A missing one proves nothing, and neither does one
+        that was not asked for."""
         try:
-            return await self._queries.many(traces, by=by)
+            found = await self._queries.many(traces, by=by)
+            return [
+                record
+                for record in found
+                if (record.trace_id if by == "trace_ids" else record.id) in traces
+            ]
         except APIError as error:
             if len(traces) == 1 or error.status_code not in (400, 404):
                 return []
@@ -272,26 +276,24 @@ class Reconciler:
     async def _read_list(self, span: tuple[float, float]) -> tuple[list[TaskRecord], bool]:
         """The records of these times, and whether they are complete."""
         records: list[TaskRecord] = []
-        pages, complete = 0, True
+        listing, pages = Listing(), 0
+        pages_of_span = self._queries.pages(listing, created_at_min=span[0], created_at_max=span[1])
         try:
-            async for page in self._queries.pages(created_at_min=span[0], created_at_max=span[1]):
-                records += page.records
-                complete = complete and page.is_readable
+            async for page in pages_of_span:
+                records += page
                 pages += 1
                 if pages == MAX_PAGES:
                     return records, False
         except VeoError:
             return records, False
-        return records, complete
+        return records, listing.is_complete
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _looking_failed(self, cause: BaseException) -> None:
         """No caller is left waiting, however the searching task ended."""
-        if task.cancelled():
+        if isinstance(cause, asyncio.CancelledError):
             reason = CLOSED if self._closed else "the looking was cancelled"
-        elif failed := task.exception():
-            reason = f"the looking itself failed ({failed!r})"
         else:
-            return
+            reason = f"the looking itself failed ({cause!r})"
         for entry in self._open:
             entry.decision = entry.decision or CannotTell(reason)
             entry.over.set()
@@ -299,6 +301,4 @@ class Reconciler:
     async def aclose(self) -> None:
         """End the search; submits that are still lost stay uncertain."""
         self._closed = True
-        if self._looking and not self._looking.done():
-            self._looking.cancel()
-            await asyncio.wait([self._looking])
+        await self._looking.aclose()

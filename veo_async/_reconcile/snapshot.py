@@ -9,7 +9,7 @@ from math import inf
 from ..callbacks._tokens import is_same_submit
 from ..models import TaskRecord
 from .comparison import Fields
-from .window import AcceptedSubmit, LostSubmit, slack_of, window
+from .window import CATCH_UP, AcceptedSubmit, LostSubmit, slack_of, window
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,11 @@ class ListingSnapshot:
             order of time, each with the fields that the service had added to its request; with
             none if the request is not stored as it was sent.
         unowned: the records that are not known as ours, with their requests.
+        awaited: ids for which callers wait. Nobody knows whose they are, so a lost submit adopts
+            one only by proof, and yet they are unowned.
         own_missing_since: when the oldest submit of ours was sent whose record should be in the
             listing and is not; infinite if none is missing.
+        own_overdue: whether one is missing although the listing must have caught up.
     """
 
     at: float
@@ -41,7 +44,9 @@ class ListingSnapshot:
     claimants: Sequence[LostSubmit | AcceptedSubmit]
     controls: Sequence[tuple[AcceptedSubmit, Fields]]
     unowned: Sequence[tuple[TaskRecord, Fields]]
+    awaited: Container[str]
     own_missing_since: float
+    own_overdue: bool
 
 
 def read_snapshot(
@@ -54,6 +59,7 @@ def read_snapshot(
     span: tuple[float, float] = (-inf, inf),
     under_way: Sequence[LostSubmit] = (),
     owned: Container[str] = (),
+    awaited: Container[str] = (),
 ) -> ListingSnapshot:
     """Separate our own tasks in the listing from all others.
 
@@ -62,6 +68,7 @@ def read_snapshot(
         accepted: our accepted submits; without an id if the answer contained none.
         under_way: our submits whose answers are still awaited.
         owned: ids of tasks that are ours, and of which only the id is known.
+        awaited: see `ListingSnapshot`.
         at, offset, complete, span: see `ListingSnapshot`.
     """
     ours = {submit.task_id: submit for submit in accepted if submit.task_id}
@@ -79,6 +86,11 @@ def read_snapshot(
                 unowned.append((record, fields))
         elif submit.answered and offset is not None and _is_timely(submit, record, offset):
             controls.append((submit, _added(submit, fields)))
+    missing = [
+        submit
+        for submit in ours.values()
+        if submit.task_id not in records and _is_in(submit, span, offset)
+    ]
     return ListingSnapshot(
         at,
         offset,
@@ -88,14 +100,9 @@ def read_snapshot(
         claimants,
         sorted(controls, key=lambda control: control[0].begun),
         unowned,
-        own_missing_since=min(
-            (
-                r.begun
-                for r in ours.values()
-                if r.task_id not in records and _is_in(r, span, offset)
-            ),
-            default=inf,
-        ),
+        awaited,
+        own_missing_since=min((submit.begun for submit in missing), default=inf),
+        own_overdue=any(submit.ended <= at - CATCH_UP for submit in missing),
     )
 
 

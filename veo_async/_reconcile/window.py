@@ -20,6 +20,9 @@ the answer that contained it took some time to arrive."""
 WIDE = 900.0
 """The slack while no task of ours shows that records are timed by the clock of ``Date``."""
 
+CATCH_UP = 120.0
+"""Seconds after which a listing must have caught up: twice the longest lag that is expected."""
+
 GRACE = 30.0
 """Seconds between the two snapshots that must agree."""
 

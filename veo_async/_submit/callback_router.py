@@ -1,4 +1,4 @@
-"""The callbacks of one client: which submit has which address, and who hears of a delivery."""
+"""Routes the callbacks of one client: an address for each submit, and each delivery to its task."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ..callbacks._tokens import NONCE
 logger = logging.getLogger("veo_async")
 
 SILENT = 5
-"""After how many videos in a row without a callback something must be wrong."""
+"""Videos in a row without a callback after which something must be wrong."""
 
 QUIET = 60.0
-"""And how many seconds must have passed since the last one: many may end in one poll."""
+"""Seconds that must have passed since the last callback as well: many may end in one poll."""
 
 
 class CallbackRouter:
@@ -33,13 +33,13 @@ class CallbackRouter:
         tracker: Tracker,
         reconciler: Reconciler,
         *,
-        # Not the client's luck: copies of a process that forks would give out one address twice.
+        # Not the client's rng: copies of a process that forks would give out one address twice.
         rng: Random | None = None,
     ) -> None:
         self._registry = registry
         self._tracker = tracker
         self._reconciler = reconciler
-        self._luck = rng or SystemRandom()
+        self._rng = rng or SystemRandom()
         # The latest tasks, also those that nobody holds: somebody may wait for one by its id.
         self._bound: dict[str, CallbackHandle] = {}
         self._silent = 0
@@ -51,7 +51,7 @@ class CallbackRouter:
     def issue(self) -> CallbackHandle | None:
         """The callback of the next submit."""
         self._loop = asyncio.get_running_loop()
-        return self._registry.issue(self._luck.randbytes(NONCE), self) if self._registry else None
+        return self._registry.issue(self._rng.randbytes(NONCE), self) if self._registry else None
 
     def claim(self, url: str | None) -> CallbackHandle | None:
         """The callback of a submit of an earlier run, if it has one that is ours."""
@@ -59,7 +59,7 @@ class CallbackRouter:
         return self._registry.claim(url, self) if self._registry and url else None
 
     def bind(self, handle: CallbackHandle | None, tracked: TrackedTask) -> None:
-        """The submit turned out to be this task, which keeps the ticket from now on."""
+        """The submit is this task, which keeps the handle from now on."""
         if handle is None:
             return
         handle.task_id = tracked.task_id
@@ -70,13 +70,13 @@ class CallbackRouter:
             self._tracker.hint(handle.task_id, (now, now + SPACING))
 
     def recall(self, tracked: TrackedTask) -> None:
-        """Somebody waits for a task by its id, which may have been submitted here."""
+        """A caller waits for a task by its id; it may have been submitted here."""
         handle = self._bound.get(tracked.task_id)
         if handle and handle not in tracked.handles and not self._in_vain():
             self._tracker.expect(tracked, handle)
 
     def _in_vain(self) -> bool:
-        """Whether callbacks seem to come no more, so that polls must do until one does."""
+        """Whether callbacks seem to have stopped, so that only polls count until one comes."""
         return self._silent >= SILENT and _now() > self._heard_at + QUIET
 
     def notify(self, handle: CallbackHandle, times: PollTimes) -> bool:
@@ -100,8 +100,8 @@ class CallbackRouter:
             self._tracker.hint(handle.task_id, times)
 
     def ended(self, tracked: TrackedTask) -> None:
-        """A task is over. Where no callback comes, that is said once: it costs nothing but time,
-        so nobody would notice."""
+        """A task is over. Missing callbacks are logged once: they cost nothing but time, so nobody
+        would notice."""
         handles, tracked.handles = tracked.handles, ()  # many may wait for one task
         if not handles or any(handle.called for handle in handles):
             return
@@ -117,7 +117,7 @@ class CallbackRouter:
             )
 
     def close(self) -> None:
-        """Nobody hears of deliveries any more: they are answered as those of another process."""
+        """Take no deliveries any more: they are answered as those of another process."""
         self._closed = True
         if self._registry:
             self._registry.forget(self)

@@ -1,42 +1,39 @@
-"""The guard: what is under way when the program ends settles, whoever ends it.
+"""Graceful shutdown: in-flight POSTs may finish although the event loop is being closed.
 
-The event loop does not know the POSTs' own tasks, so ``asyncio.run``, which cancels all tasks at
-its end, does not cut them. It knows one guard, which holds that end up while they settle.
+The event loop does not know the tasks of the POSTs, so ``asyncio.run``, which cancels all tasks at
+its end, does not cancel them. It knows one guard task, which delays that end while they finish.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextvars import Context
 from math import inf
 
 import anyio
 
 from .._base.signal import Signal
+from .._base.worker import Worker
 from .post import Post
 
 
 class InFlightPosts:
-    """All POSTs under way.
+    """The POSTs that are open.
 
     Args:
-        settle: for how many seconds each may go on once the end has begun.
+        grace: seconds for which each may continue once the shutdown has begun.
     """
 
-    def __init__(self, settle: float) -> None:
+    def __init__(self, grace: float) -> None:
         self.posts: set[Post] = set()
-        self._settle = settle
-        self._task: asyncio.Task[None] | None = None
+        self._grace = grace
+        self._guard = Worker(self._stay, "veo_async guard")
         self._all_over = Signal()
         self._closed = False
 
     def begun(self, post: Post) -> None:
-        """One more is under way."""
+        """One more is open."""
         self.posts.add(post)
-        if self._task is None or self._task.done():
-            # An empty context: what the caller's context holds must not live on in our tasks.
-            loop = asyncio.get_running_loop()
-            self._task = loop.create_task(self._stay(), context=Context())
+        self._guard.ensure()
 
     def done(self, post: Post) -> None:
         """It is over."""
@@ -45,43 +42,42 @@ class InFlightPosts:
             self._all_over.set()
 
     def expedite(self, post: Post) -> None:
-        """Its caller was cancelled a second time: the end waits for it no longer."""
+        """Its caller was cancelled a second time: the shutdown waits for it no longer."""
         post.is_expedited = True
         if (self._closed or post.cut_at < inf) and post.task:
-            post.task.cancel()  # the end has begun already
+            post.task.cancel()  # the shutdown has begun already
 
     async def _stay(self) -> None:
-        """Stay as long as there are POSTs; when all tasks are cancelled, until these settle."""
+        """Run while POSTs are open. Once all tasks are cancelled, each has its grace."""
         while self.posts:
             self._all_over.clear()
             cut_at = min(post.cut_at for post in self.posts)
             try:
                 if not await self._all_over.wait(until=cut_at):
-                    self._cut_late(cut_at)
+                    self._cancel_late(cut_at)
             except asyncio.CancelledError:
                 now = anyio.current_time()
                 for post in self.posts:
-                    until = now if post.is_expedited else now + self._settle
+                    until = now if post.is_expedited else now + self._grace
                     post.cut_at = min(post.cut_at, until)
 
-    def _cut_late(self, now: float) -> None:
+    def _cancel_late(self, now: float) -> None:
         for post in [post for post in self.posts if post.cut_at <= now]:
             post.cut_at = inf
-            assert post.task is not None  # it is under way
+            assert post.task is not None  # it is open
             post.task.cancel()
 
     async def aclose(self) -> None:
-        """Let open POSTs settle; those that do not are cut."""
+        """Let open POSTs finish for their grace, and cancel those that do not."""
         self._closed = True
         tasks = [post.task for post in self.posts if post.task]
         for post in self.posts:
             if post.is_expedited and post.task:
                 post.task.cancel()
         if tasks:
-            with anyio.move_on_after(self._settle, shield=True):
+            with anyio.move_on_after(self._grace, shield=True):
                 await asyncio.wait(tasks)
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-        if self._task:
-            await asyncio.wait([self._task])
+        await self._guard.join()

@@ -1,22 +1,23 @@
-"""One POST that costs money, and who is told of it."""
+"""One POST that costs money."""
 
 from __future__ import annotations
 
 import asyncio
 from math import inf
-from typing import Any
+from typing import Any, TypeVar
 
 from .._base.signal import Signal
 from .._events import EventContext
-from .._limits.slots import Place
 from .._reconcile.comparison import normalise
 from .._tracking.task import TrackedTask
 from ..callbacks._registry import CallbackHandle
-from ..errors import SubmissionUncertainError
+from ..errors import SubmissionUncertainError, VeoError
 from ..models import Unsettled, VideoRequest
-from . import retry
 from .ledger import Ledger
+from .retry import Attempts, Step, uncertain
 from .verdict import Uncertain, Verdict
+
+E = TypeVar("E", bound=VeoError)
 
 
 class Post:
@@ -25,28 +26,31 @@ class Post:
     Attributes:
         request: what is sent; ``chosen`` is its body in the form in which requests are compared.
         sent_at, ended_at: when it was sent and when it was over, in Unix seconds.
+        attempts: what the submit had been through when this was sent.
         verdict: what its answer proved, once it is over.
+        step: what follows, once it is over; ``None`` if it was accepted.
         tracked: the task that it started, if it was accepted.
         abandoned: whether its caller is gone, so that nobody else will tell what came of it.
-        place: its place in flight.
-        ledger: who is told of it, if anybody is.
+        ticket: its number in the queue of submits, by which it is counted as in flight.
+        ledger: records what becomes of it.
         context: what the events about it name.
         offset: by how many seconds the service's clock ran ahead when it was sent, if known.
-        ticket: the submit's own callback, if it has one.
-        over: set once it is over and its verdict is known.
-        patience: when it is cut, in monotonic seconds.
-        is_hurried: whether its caller was cancelled once more while it settled: the end of the
-            client, or of the program, does not wait for it.
+        callback: the submit's own callback, if it has one.
+        done: set once it is over and its verdict is known.
+        cut_at: when it is cancelled, in monotonic seconds.
+        is_expedited: whether its caller was cancelled a second time: the end of the client, or of
+            the program, does not wait for it.
     """
 
     def __init__(
         self,
         request: VideoRequest,
         body: dict[str, Any],
+        attempts: Attempts,
         *,
         sent_at: float,
-        place: Place,
-        ledger: Ledger | None,
+        ticket: int,
+        ledger: Ledger,
         offset: float | None,
         callback: CallbackHandle | None,
     ) -> None:
@@ -55,11 +59,13 @@ class Post:
         self.offset = offset
         self.ledger = ledger
         self.chosen = normalise(body)
-        self.context = EventContext.of(request, key=ledger.key if ledger else None, sent_at=sent_at)
+        self.context = EventContext.of(request, key=ledger.key, sent_at=sent_at)
         self.sent_at = sent_at
         self.ended_at = sent_at
-        self.place = place
+        self.ticket = ticket
+        self.attempts = attempts
         self.verdict: Verdict | None = None
+        self.step: Step | None = None
         self.tracked: TrackedTask | None = None
         self.abandoned = False
         self.done = Signal()
@@ -73,9 +79,10 @@ class Post:
         return self.callback.url if self.callback else None
 
     def unsettled(self) -> Unsettled:
+        """What is known of it, for a caller that is gone."""
         error = None
         if isinstance(self.verdict, Uncertain):
-            error = explain(self.verdict, self.request, self.sent_at)
+            error = self.identified(uncertain(self.verdict))
         if self.tracked is None:
             return Unsettled(self.request, self.sent_at, error=error)
         return Unsettled(
@@ -85,9 +92,9 @@ class Post:
             result=self.tracked.status.generation,
         )
 
-
-def explain(verdict: Uncertain, request: VideoRequest, sent_at: float) -> SubmissionUncertainError:
-    """The error for a submit that may have been billed, with all that a person needs."""
-    error = retry.uncertain(verdict)
-    error.request, error.sent_at = request, sent_at
-    return error
+    def identified(self, error: E) -> E:
+        """The error with the request and the time by which a person finds the submit, unless it
+        names another one."""
+        if isinstance(error, SubmissionUncertainError) and error.sent_at is None:
+            error.request, error.sent_at = self.request, self.sent_at
+        return error

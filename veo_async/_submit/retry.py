@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from .._base.backoff import backoff
-from .._wire.dialect import OTHER_SPELLING
+from .._wire.dialect import other_spelling
 from .._wire.replies import (
     unreachable,
 )
@@ -24,14 +24,14 @@ from .verdict import NotSent, Refused, Uncertain
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """What one submit has been through.
+    """The history of one submit.
 
     Attributes:
         started: when it began, in monotonic seconds.
         action: the spelling to send next.
-        unsent: how often it provably was not sent.
-        throttled: how often it was answered with 429.
-        lost: how often it ended uncertain (counts only where that is sent again).
+        unsent: the number of POSTs that provably were not sent.
+        throttled: the number of those that were answered with 429.
+        lost: the number of those that ended uncertain (counts only where that is sent again).
         misspelled: the refusal that the first spelling met, once the other one is tried.
         unproven: the first one that ended uncertain and was sent again all the same, at the
             caller's risk: whatever follows, it may have been billed.
@@ -69,6 +69,9 @@ class LookUp:
     if_absent: Again | Stop
 
 
+Step = Again | Stop | LookUp
+
+
 def after(
     verdict: NotSent | Refused | Uncertain,
     attempts: Attempts,
@@ -76,7 +79,7 @@ def after(
     policy: RetryPolicy,
     now: float,
     u: float,
-) -> Again | Stop | LookUp:
+) -> Step:
     """What follows a submit that was not accepted. ``now`` is monotonic, ``u`` in [0, 1)."""
     if isinstance(verdict, Refused):
         return _after_refusal(verdict.error, attempts, policy, now, u)
@@ -111,7 +114,7 @@ def uncertain(verdict: Uncertain) -> SubmissionUncertainError:
 
 
 def absent(verdict: Uncertain, lost: int) -> ConnectionFailedError:
-    """The error for a submit that was sent so often, and each time provably not accepted."""
+    """The error for a submit that was sent several times, and each time provably not accepted."""
     times = "once" if lost == 1 else f"{lost} times"
     return ConnectionFailedError(
         f"The submit was sent {times}, and no answer came that proves anything "
@@ -120,14 +123,19 @@ def absent(verdict: Uncertain, lost: int) -> ConnectionFailedError:
 
 
 def undecided(error: SubmissionUncertainError, reason: str) -> SubmissionUncertainError:
-    """The error for a submit that was looked for in the task list, in vain."""
+    """The error for a submit about which the task list could not tell either."""
     message = f"{error.message} The task list cannot tell either: {reason}."
     return SubmissionUncertainError(message, trace_id=error.trace_id)
 
 
-def sent_again(lost: SubmissionUncertainError, error: VeoError) -> SubmissionUncertainError:
-    """The error for a submit that was sent again although an earlier one may have been billed,
-    and then ended with ``error``, which speaks of the last one alone."""
+def after_resend(lost: SubmissionUncertainError, error: VeoError) -> VeoError:
+    """The error for a submit that was sent again although an earlier POST may have been billed,
+    and then ended with ``error``, which is about the last POST alone."""
+    if isinstance(error, SubmissionUncertainError):
+        error.request, error.sent_at = lost.request, lost.sent_at  # by the first, all are found
+        return error
+    if error.may_have_cost:
+        return error  # it names the task
     return SubmissionUncertainError(
         f"{lost.message} It was sent again, and that ended otherwise: {error.message}",
         request=lost.request,
@@ -152,5 +160,5 @@ def _after_refusal(
         return Stop(error)
     if attempts.misspelled:
         return Stop(attempts.misspelled)
-    other = OTHER_SPELLING.get(attempts.action)
+    other = other_spelling(attempts.action)
     return Again(replace(attempts, action=other, misspelled=error)) if other else Stop(error)

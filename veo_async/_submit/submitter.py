@@ -1,11 +1,11 @@
-"""The submits: each POST that costs money runs in a task of its own and is never abandoned.
+"""The submitter: each POST that costs money runs in a task of its own and is never abandoned.
 
 Cancelling the caller (``task.cancel``, ``asyncio.timeout``, a web server, Ctrl-C; a shielded
-scope does not stop native cancellation) does not cut the POST. The caller stays up to ``settle``
-seconds for its answer, then goes; what the answer says is kept in `left` and in a
-warning. Nor is it cut when the event loop cancels all its tasks: see `guard`. Who is cancelled a
-second time meanwhile (a second Ctrl-C) wants to be gone: the end waits for no POST of theirs, which
-is uncertain then.
+scope does not stop native cancellation) does not cancel the POST. The caller waits up to
+``shutdown_grace`` seconds for its answer, then leaves; the outcome is kept in `unsettled` and
+logged as a warning. Nor is the POST cancelled when the event loop cancels all its tasks: see
+`drain`. A second cancellation (a second Ctrl-C) means *exit now*: shutdown no longer waits for that
+caller's POST, whose outcome is then uncertain.
 """
 
 from __future__ import annotations
@@ -22,29 +22,34 @@ from typing import Any, TypeVar
 import anyio
 
 from .._base.runtime import Runtime
-from .._events import EventEmitter, event_of_absence, event_of_adoption
-from .._limits.limiter import Limiter
-from .._limits.slots import Place
-from .._reconcile.decision import Absent, CannotTell
+from .._events import EventContext, EventEmitter, event_of_absence, event_of_adoption
+from .._limits.admission import Admission
+from .._reconcile.decision import Absent, Adopt, CannotTell
 from .._reconcile.reconciler import Reconciler
 from .._reconcile.window import AcceptedSubmit, LostSubmit
 from .._tracking.task import TrackedTask
 from .._tracking.tracker import Tracker
-from .._wire.dialect import OTHER_SPELLING
+from .._wire.dialect import Dialect
 from .._wire.requests import submit_body
 from .._wire.task_status import PENDING
 from ..callbacks._registry import CallbackHandle, without_token
-from ..errors import ClientClosedError, SubmissionUncertainError, VeoError, WaitTimeoutError
+from ..errors import (
+    ClientClosedError,
+    GenerationFailedError,
+    SubmissionUncertainError,
+    VeoError,
+    WaitTimeoutError,
+)
 from ..events import Submitted
-from ..models import VideoRequest
+from ..models import Generation, VideoRequest
 from ..policies import RetryPolicy
-from . import retry
 from .callback_router import CallbackRouter
 from .drain import InFlightPosts
-from .ledger import Intent, Ledger
-from .post import Post, explain
+from .ledger import Ledger, NullLedger
+from .post import Post
+from .retry import Again, Attempts, LookUp, Step, Stop, after, after_resend, uncertain, undecided
 from .unsettled import UnsettledSubmits
-from .verdict import Accepted, NotSent, Uncertain, Verdict, event_of_verdict, judge
+from .verdict import Accepted, NotSent, Refused, Uncertain, Verdict, event_of_verdict, judge
 
 logger = logging.getLogger("veo_async")
 
@@ -57,7 +62,7 @@ class Submitter:
 
     def __init__(
         self,
-        limiter: Limiter,
+        admission: Admission,
         tracker: Tracker,
         reconciler: Reconciler,
         callback_router: CallbackRouter,
@@ -67,7 +72,7 @@ class Submitter:
         runtime: Runtime,
         events: EventEmitter,
     ) -> None:
-        self._limiter = limiter
+        self._admission = admission
         self._tracker = tracker
         self._reconciler = reconciler
         self._callback_router = callback_router
@@ -75,7 +80,7 @@ class Submitter:
         self._asynchronous = asynchronous
         self._runtime = runtime
         self._events = events
-        self._spelling: str | None = None
+        self._dialect = Dialect()
         self._guard = InFlightPosts(policy.shutdown_grace)
         self._closed = False
         self.unsettled = UnsettledSubmits()
@@ -88,196 +93,194 @@ class Submitter:
         begun: list[Post],
         ledger: Ledger | None = None,
         callback: CallbackHandle | None = None,
+        unproven: SubmissionUncertainError | None = None,
     ) -> TrackedTask:
-        """Send a request until it is accepted or refused, or the ``deadline`` (in monotonic
-        seconds) is over. Each POST is noted in ``begun``, which `keeping` gave, and told to the
-        ``ledger``. All bear one callback, an earlier run's if it is given: whichever of them turns
-        out to have been accepted, it is this submit's.
+        """Send a request until it is accepted or refused, or the ``deadline`` is over.
+
+        Args:
+            request: what to send.
+            deadline: in monotonic seconds.
+            begun: each POST is added to it; `UnsettledSubmits.tracking` gave it.
+            ledger: records each POST.
+            callback: of an earlier run. All POSTs carry one callback: whichever of them turns out
+                to have been accepted, it is this submit's.
+            unproven: of an earlier run that may have been billed, if it is sent again all the same.
 
         Raises:
             VeoError: it was not accepted, or nobody can tell.
         """
         self._check_open()
-        respelled = self._spelling if request.action in OTHER_SPELLING else None
-        action = respelled or request.action
-        attempts = retry.Attempts(started=anyio.current_time(), action=action)
-        ticket = self._limiter.ticket()
+        ledger = ledger or NullLedger()
+        action = self._dialect.spell(request.action)
+        attempts = Attempts(anyio.current_time(), action, unproven=unproven)
+        ticket = self._admission.ticket()
         callback = None if request.callback_url else callback or self._callback_router.issue()
         try:
             while True:
-                intent = self._intent(request, attempts.action, ledger, callback)
-                place, waited = await self._turn(deadline, ticket, intent)
-                # A wait for others' ends is no retry of this one.
+                url = callback.url if callback else request.callback_url
+                announce = partial(ledger.announce, request, attempts.action, url)
+                waited = await self._turn(deadline, ticket, ledger, announce)
+                # The wait for other submits is no retry of this one.
                 attempts = replace(attempts, started=attempts.started + waited)
-                try:
-                    post = self._begin(request, attempts.action, place, ledger, callback)
-                except BaseException:
-                    place.release()
-                    raise
+                post = self._begin(request, attempts, ticket, ledger, callback)
                 begun.append(post)
-                step = await self._outcome(post, attempts, deadline)
+                step = await self._outcome(post, deadline)
                 if isinstance(step, TrackedTask):
                     return step
                 attempts = step.attempts
                 await _before(deadline, anyio.sleep, step.delay)
         except VeoError as error:
-            if attempts.unproven is None or error.may_have_cost:
+            if attempts.unproven is None:
                 raise
-            raise retry.sent_again(attempts.unproven, error) from error
-
-    def _intent(
-        self,
-        request: VideoRequest,
-        action: str,
-        ledger: Ledger | None,
-        callback: CallbackHandle | None,
-    ) -> Intent | None:
-        if ledger is None:
-            return None
-        callback_url = callback.url if callback else request.callback_url
-        return Intent(ledger, request, action, callback_url, self._runtime.wall_clock)
+            told = after_resend(attempts.unproven, error)
+            if told is error:
+                raise
+            raise told from error
 
     async def _turn(
-        self, deadline: float, ticket: int, intent: Intent | None
-    ) -> tuple[Place, float]:
-        """Wait until a POST may be sent that is announced; see `Limiter.enter_submit`."""
-        if intent is None:
-            return await _before(deadline, self._limiter.enter_submit, ticket)
-        enter = partial(self._limiter.enter_submit, prepare=intent.declare, is_slow=intent.is_slow)
+        self, deadline: float, ticket: int, ledger: Ledger, announce: Callable[[], Awaitable[None]]
+    ) -> float:
+        """Wait until an announced POST may be sent; see `Admission.enter`."""
+        enter = partial(self._admission.enter, prepare=announce, is_slow=ledger.is_durable)
         try:
-            place, waited = await _before(deadline, enter, ticket)
+            waited = await _before(deadline, enter, ticket)
         except BaseException:
-            intent.withdraw()
+            ledger.cancel()
             raise
         try:
-            await intent.renew()
+            await announce()  # its turn has come, perhaps long after the announcement
         except BaseException:
-            self._limiter.leave("submit")
-            place.release()
+            self._admission.leave(ticket)
             raise
-        return place, waited
+        return waited
 
-    async def _outcome(
-        self, post: Post, attempts: retry.Attempts, deadline: float
-    ) -> TrackedTask | retry.Again:
-        """What follows a POST. One that started a task gave it its place; one that was abandoned
-        keeps it until it is over; all others give it back."""
+    async def _outcome(self, post: Post, deadline: float) -> TrackedTask | Again:
+        """What follows a POST."""
         try:
-            return await self._step(post, attempts, deadline)
+            return await self._follow_up(post, deadline)
         finally:
-            if not post.abandoned and not post.tracked:
-                post.place.release()
+            self._admission.resolved(post.ticket)
 
-    async def _step(
-        self, post: Post, attempts: retry.Attempts, deadline: float
-    ) -> TrackedTask | retry.Again:
-        """Await what a POST came to, and ask the law what follows."""
-        verdict = await self._verdict(post, deadline)
-        if isinstance(verdict, Accepted):
-            assert post.tracked is not None  # `_conclude` has followed every accepted task
-            return post.tracked
-        now = anyio.current_time()
-        u = self._runtime.rng.random()
-        step = retry.after(verdict, attempts, policy=self._policy, now=now, u=u)
-        if isinstance(step, retry.Again) and (lost := step.attempts.unproven) and not lost.sent_at:
-            lost.request, lost.sent_at = post.request, post.sent_at
-        found = (
-            await self._look_up(post, step, deadline) if isinstance(step, retry.LookUp) else step
-        )
-        if not isinstance(found, retry.Stop):
-            return found
-        if isinstance(found.error, SubmissionUncertainError):
-            found.error.request, found.error.sent_at = post.request, post.sent_at
-        raise found.error from _cause(verdict)
-
-    async def _look_up(
-        self, post: Post, step: retry.LookUp, deadline: float
-    ) -> TrackedTask | retry.Again | retry.Stop:
-        """Look for a lost submit in the account's task list."""
-        trace_id, offset = step.error.trace_id, post.offset
-        lost = LostSubmit(
-            post.chosen,
-            post.sent_at,
-            post.ended_at,
-            trace_id,
-            offset,
-            callback_url=post.callback_url,
-        )
-        ledger = post.ledger
-
-        def adopted(task_id: str) -> None:
-            if self._events:
-                at = self._events.now()
-                self._events.emit(event_of_adoption(post.context, task_id, at=at))
-            # In the step in which it is given away: a caller that goes now must not lose it.
-            if ledger:
-                ledger.adopted(task_id)
-            self._follow(post, Accepted(task_id, PENDING))
-
-        decision = await self._reconciler.resolve(
-            lost, deadline=deadline, adopted=adopted, callback=post.callback
-        )
-        if isinstance(decision, Absent):
-            post.verdict = None  # it bought nothing, so nobody need be told of it
-            if self._events:
-                self._events.emit(event_of_absence(post.context, at=self._events.now()))
-            if ledger:
-                ledger.absent()
-            return step.if_absent
-        if isinstance(decision, CannotTell):
-            return retry.Stop(retry.undecided(step.error, decision.reason))
-        assert post.tracked is not None  # `adopted` has followed it
+    async def _follow_up(self, post: Post, deadline: float) -> TrackedTask | Again:
+        """Wait until the POST is over, and take the step that follows."""
+        await self._wait_for(post, deadline)
+        step = post.step
+        if isinstance(step, LookUp):
+            found = await self._look_up(post, step, deadline)
+            if isinstance(found, TrackedTask):
+                return found
+            step = found
+        if isinstance(step, Stop):
+            raise post.identified(step.error) from _cause(post.verdict)
+        if isinstance(step, Again):
+            return step
+        assert post.tracked is not None  # `_conclude` has followed every accepted task
         return post.tracked
 
-    def under_way(self) -> list[LostSubmit]:
-        """The submits whose answers are still awaited."""
-        return [
-            LostSubmit(
-                post.chosen,
-                post.sent_at,
-                inf,
-                offset=post.offset,
-                callback_url=post.callback_url,
-            )
-            for post in self._guard.posts
-        ]
+    async def _look_up(
+        self, post: Post, step: LookUp, deadline: float
+    ) -> TrackedTask | Again | Stop:
+        """Look for a lost submit in the account's task list."""
+        lost = replace(_lost(post), ended=post.ended_at, trace_id=step.error.trace_id)
 
-    def leave(self, ledgers: Callable[[Ledger], bool]) -> None:
-        """These ledgers are about to be closed. What is open now may be accepted for as long as
-        its answer is awaited, and nobody will tell them."""
-        for post in self._guard.posts:
-            if post.ledger and ledgers(post.ledger):
-                post.ledger.left_open(post.sent_at + self._policy.submit_timeout)
+        def follow(task_id: str) -> TrackedTask:
+            return self._follow(post, Accepted(task_id, PENDING))
+
+        end = await self.reconcile(
+            lost,
+            follow,
+            ledger=post.ledger,
+            context=post.context,
+            callback=post.callback,
+            deadline=deadline,
+        )
+        if isinstance(end, Absent):
+            post.verdict = None  # it bought nothing, so it is not unsettled
+            return step.if_absent
+        if isinstance(end, CannotTell):
+            return Stop(undecided(step.error, end.reason))
+        return end
+
+    async def reconcile(
+        self,
+        lost: LostSubmit,
+        follow: Callable[[str], TrackedTask],
+        *,
+        ledger: Ledger,
+        context: EventContext,
+        callback: CallbackHandle | None,
+        deadline: float,
+    ) -> TrackedTask | Absent | CannotTell:
+        """Find out what became of a lost submit, of this run or of an earlier one. Its task is
+        recorded, and followed, in the step in which it is adopted: a caller that is cancelled then
+        must not lose it."""
+        adopted: list[TrackedTask] = []
+
+        def adopt(task_id: str) -> None:
+            if self._events:
+                at = self._events.now()
+                self._events.emit(event_of_adoption(context, task_id, at=at))
+            ledger.reconciled(Adopt(task_id))
+            adopted.append(follow(task_id))
+
+        conclusion = await self._reconciler.resolve(
+            lost, deadline=deadline, adopted=adopt, callback=callback
+        )
+        if isinstance(conclusion, Adopt):
+            return adopted[0]
+        if isinstance(conclusion, Absent):
+            if self._events:
+                self._events.emit(event_of_absence(context, at=self._events.now()))
+            ledger.reconciled(conclusion)
+        return conclusion
+
+    async def wait(self, tracked: TrackedTask, timeout: float) -> Generation:
+        """Wait for the end of a task; nothing is unsettled about it any more then.
+
+        Raises:
+            VeoError: see `Tracker.wait`.
+        """
+        try:
+            generation = await self._tracker.wait(tracked, timeout)
+        except GenerationFailedError:
+            self._settled(tracked)
+            raise
+        self._settled(tracked)
+        return generation
+
+    def _settled(self, tracked: TrackedTask) -> None:
+        self.unsettled.resolved(tracked.task_id)
+        self._callback_router.ended(tracked)
 
     # The POST itself.
 
     def _begin(
         self,
         request: VideoRequest,
-        action: str,
-        place: Place,
-        ledger: Ledger | None,
+        attempts: Attempts,
+        ticket: int,
+        ledger: Ledger,
         callback: CallbackHandle | None,
     ) -> Post:
         """Start a POST. Nothing is awaited between the end of `_turn` and this."""
         try:
             self._check_open()
         except ClientClosedError:
-            self._limiter.leave("submit")
-            if ledger:
-                ledger.not_posted()
+            self._admission.leave(ticket)
+            ledger.cancel()
             raise
         body = submit_body(
             request,
-            action=action,
+            action=attempts.action,
             asynchronous=self._asynchronous,
             callback_url=callback.url if callback else None,
         )
         post = Post(
             request,
             body,
+            attempts,
             sent_at=self._runtime.wall_clock(),
-            place=place,
+            ticket=ticket,
             ledger=ledger,
             offset=self._reconciler.offset,
             callback=callback,
@@ -286,10 +289,9 @@ class Submitter:
         loop = asyncio.get_running_loop()
         post.task = loop.create_task(self._post(post, body), context=Context())
         asyncio._unregister_task(post.task)  # noqa: SLF001 - documented for those who extend asyncio
-        post.task.add_done_callback(
-            lambda task: self._conclude(post, action, task), context=Context()
-        )
+        post.task.add_done_callback(lambda task: self._conclude(post, task), context=Context())
         self._guard.begun(post)
+        self._reconciler.sent(post, _lost(post))
         if self._events:
             at, subject = self._events.now(), post.context.subject()
             self._events.emit(Submitted(at=at, request=request, **subject))
@@ -297,38 +299,48 @@ class Submitter:
 
     async def _post(self, post: Post, body: dict[str, Any]) -> None:
         timeout = self._policy.submit_timeout
-        answer = await self._limiter.post("submit", body, timeout=timeout)
+        answer = await self._admission.post(body, timeout=timeout)
         if post.callback:
             answer = without_token(answer, post.callback)
         post.verdict = judge(answer)
 
-    def _conclude(self, post: Post, action: str, task: asyncio.Task[None]) -> None:
-        """The POST is over, whoever is still there to hear of it."""
+    def _conclude(self, post: Post, task: asyncio.Task[None]) -> None:
+        """The POST is over, whether or not its caller still waits."""
         post.task = None  # its caller may wait for the video for minutes, and keeps the rest
-        self._limiter.leave("submit")
         self._guard.done(post)
+        self._reconciler.answered(post)
         post.ended_at = self._runtime.wall_clock()
         if post.verdict is None:
             failed = None if task.cancelled() else task.exception()
             post.verdict = Uncertain("it was cut before its answer came", cause=failed)
+        is_looked_for = isinstance(post.verdict, Uncertain) and not post.abandoned
+        self._admission.leave(post.ticket, is_lost=is_looked_for)
         if self._events:
             at = self._events.now()
             self._events.emit(event_of_verdict(post.context, post.verdict, at=at))
         at_once = False
         try:
             if isinstance(post.verdict, Accepted):
-                at_once = self._accept(post, post.verdict, action)
+                at_once = self._accept(post, post.verdict)
+            else:
+                post.step = self._decide(post, post.verdict)
         finally:  # a fault of ours must not keep what was bought from its record and its caller
-            if post.ledger:
-                post.ledger.after_post(post.verdict, post.ended_at, at_once=at_once)
+            post.ledger.concluded(post.verdict, post.step, ended_at=post.ended_at, at_once=at_once)
             if post.abandoned:
                 self.unsettled.finished(post)
             post.done.set()
 
-    def _accept(self, post: Post, accepted: Accepted, action: str) -> bool:
+    def _decide(self, post: Post, verdict: NotSent | Refused | Uncertain) -> Step:
+        """What follows a POST that was not accepted."""
+        now, u = asyncio.get_running_loop().time(), self._runtime.rng.random()
+        step = after(verdict, post.attempts, policy=self._policy, now=now, u=u)
+        if isinstance(step, Again) and step.attempts.unproven:
+            post.identified(step.attempts.unproven)
+        return step
+
+    def _accept(self, post: Post, accepted: Accepted) -> bool:
         """Follow the task; returns whether only its id was answered, as was asked for."""
-        if post.request.action in OTHER_SPELLING:
-            self._spelling = action
+        self._dialect.accepted(post.attempts.action)
         receipt = AcceptedSubmit(
             accepted.task_id or "", post.chosen, post.sent_at, post.ended_at, post.offset
         )
@@ -346,14 +358,14 @@ class Submitter:
         kind = (post.request.action, post.request.model)
         post.tracked = self._tracker.follow(task_id, status, context=post.context, kind=kind)
         self._callback_router.bind(post.callback, post.tracked)
-        self._tracker.hold_place(post.tracked, post.place)
-        post.place.keep()
+        if self._tracker.count(post.tracked):
+            self._admission.accepted(post.ticket)
         return post.tracked
 
     # The caller.
 
-    async def _verdict(self, post: Post, deadline: float) -> Verdict:
-        """What the POST came to; a caller that is cancelled or late stays until it settles."""
+    async def _wait_for(self, post: Post, deadline: float) -> None:
+        """Wait until a POST is over; a caller that is cancelled or late stays until it settles."""
         try:
             is_over = await post.done.wait(until=deadline + self._policy.shutdown_grace)
         except BaseException:
@@ -363,9 +375,7 @@ class Submitter:
         if not is_over:
             self.unsettled.caller_left(post)
             late = "no answer came within the time to wait; a later one appears in veo.unsettled"
-            raise explain(Uncertain(late), post.request, post.sent_at)
-        assert post.verdict is not None  # `_conclude` gives one to each
-        return post.verdict
+            raise post.identified(uncertain(Uncertain(late)))
 
     async def _settle(self, post: Post) -> None:
         """Stay for a POST whose caller is cancelled, until that is cancelled a second time."""
@@ -397,7 +407,13 @@ async def _before(deadline: float, wait: Callable[[P], Awaitable[T]], on: P) -> 
     raise WaitTimeoutError("The time to wait was over before the submit.", task_id=None)
 
 
-def _cause(verdict: Verdict) -> BaseException | None:
+def _lost(post: Post) -> LostSubmit:
+    """A POST whose answer has not come."""
+    url = post.callback_url
+    return LostSubmit(post.chosen, post.sent_at, inf, offset=post.offset, callback_url=url)
+
+
+def _cause(verdict: Verdict | None) -> BaseException | None:
     if isinstance(verdict, Uncertain):
         return verdict.cause
     return verdict.failure.exception if isinstance(verdict, NotSent) else None

@@ -1,4 +1,4 @@
-"""The submits whose callers were gone before they were told what came of them."""
+"""Submits whose caller was cancelled before it received the outcome."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ logger = logging.getLogger("veo_async")
 
 
 class UnsettledSubmits:
-    """What nobody else remembers: each may have been paid for."""
+    """POSTs whose caller left. Each may have been billed."""
 
     def __init__(self) -> None:
         self._posts: list[Post] = []
 
     @property
     def unsettled(self) -> tuple[Unsettled, ...]:
-        """What is known of each."""
+        """The public form of each."""
         return tuple(post.unsettled() for post in self._posts)
 
     def resolved(self, task_id: str) -> None:
-        """Somebody knows the end of this task now."""
+        """The end of this task was handed over: it is settled."""
         self._posts = [
             post
             for post in self._posts
             if not (task_id and post.tracked and post.tracked.task_id == task_id)
         ]
 
-    def find(self, is_it: Callable[[Ledger | None], bool], *, since: float) -> Post | None:
+    def find(self, is_it: Callable[[Ledger], bool], *, since: float) -> Post | None:
         """The POST with this ledger, sent since then (in Unix seconds), if it is here."""
         sent = (post for post in self._posts if post.sent_at >= since)
         return next((post for post in sent if is_it(post.ledger)), None)
 
     def caller_left(self, post: Post) -> None:
-        """The caller of this one goes now."""
+        """The caller of this POST leaves now."""
         post.abandoned = True
         if post.done.is_set():
             self.finished(post)
@@ -46,33 +46,31 @@ class UnsettledSubmits:
             self._posts.append(post)
 
     def finished(self, post: Post) -> None:
-        """A POST is over whose caller is gone: nobody else keeps what came of it."""
+        """A POST is over whose caller has left: keep its outcome."""
         if post in self._posts:
             self._posts.remove(post)
         self._keep(post)
-        if not post.tracked:
-            post.place.release()
 
     def add(self, begun: Iterable[Post]) -> None:
-        """Nobody was told what came of these."""
+        """Keep the outcomes of POSTs that were handed to nobody."""
         for post in begun:
             self._keep(post)
 
     @contextmanager
     def tracking(self) -> Iterator[list[Post]]:
-        """For a caller that is told of its submits at the end of the block: if it is cancelled
-        before, they are kept."""
+        """A list for the POSTs of a caller, which receives their outcomes at the end of the block.
+        If it is cancelled before, they are kept."""
         begun: list[Post] = []
         try:
             yield begun
         except Exception:
-            raise  # an error tells
+            raise  # an error says what became of them
         except BaseException:
             self.add(begun)
             raise
 
     def _keep(self, post: Post) -> None:
-        """Keep and say what became of a POST that may have been paid for."""
+        """Keep a POST that may have been billed, and log it."""
         item = post.unsettled()
         if post in self._posts or not (post.tracked or item.error):
             return

@@ -30,14 +30,15 @@ from .._wire.replies import (
     api_error,
     error_body,
     gist,
+    names_task,
     parse_error,
     parse_object,
-    task_id_in,
 )
-from .._wire.task_status import PENDING, TaskStatus, read_response
+from .._wire.task_status import TaskStatus, read_response
 from ..errors import (
     APIError,
 )
+from ..models import read_id
 
 NOT_SENT: Mapping[str, tuple[str, frozenset[str]]] = {
     # httpcore 1.0, all places that raise these (read in its source):
@@ -74,8 +75,8 @@ NOT_SENT: Mapping[str, tuple[str, frozenset[str]]] = {
         ),
     ),
 }
-"""Per family of exceptions: where to look, and what proves that nothing was sent. A family that
-is not here proves nothing."""
+"""For each family of exceptions: which exception to read, and the classes that prove that nothing
+was sent. A family that is not in the table proves nothing."""
 
 GATEWAY_STATUSES = frozenset({408, 429, 499})
 """A gateway's word about time, not the service's word about the request. 408 and 499 prove
@@ -121,10 +122,12 @@ def judge(answer: Answer) -> Verdict:
     if isinstance(answer, Failure):
         return _judge_failure(answer)
     fields = parse_object(answer)
-    # First of all: a task that has an id was accepted, whatever else its answer says.
+    # First: a task that has an id was accepted, whatever else its answer says.
     if accepted := _acceptance(answer.status, fields):
         return accepted
-    if answer.status == 429 or (_is_refusal(answer.status) and error_body(fields)):
+    is_refusal = answer.status == 429 or (_is_refusal(answer.status) and error_body(fields))
+    # An id that cannot be used is no proof of a refusal.
+    if is_refusal and not names_task(fields):
         return Refused(api_error(answer))
     return Uncertain(gist(answer), trace_id=parse_error(fields or {}).trace_id)
 
@@ -142,16 +145,17 @@ def _is_refusal(status: int) -> bool:
 
 
 def _acceptance(http_status: int, fields: dict[str, Any] | None) -> Accepted | None:
-    known = task_id_in(fields.get("task_id") if fields else None)
+    known = read_id(fields.get("task_id") if fields else None)
     if 200 <= http_status < 300:
         status = read_response(fields, task_id=known)
         return Accepted(known, status) if known or status.state == "succeeded" else None
-    # Something failed, or was refused, after the id was given: the task list knows how it stands.
-    return Accepted(known, PENDING) if known else None
+    # Something failed, or was refused, after the id was given: the task list knows its status.
+    # That is not `PENDING` itself, which shows that the service answers at once.
+    return Accepted(known, TaskStatus("pending")) if known else None
 
 
 def event_of_verdict(context: EventContext, verdict: Verdict, *, at: float) -> events.ItemEvent:
-    """The event for what a POST came to that was over ``at`` (Unix seconds)."""
+    """The event for a POST that was over ``at`` (Unix seconds)."""
     subject, seconds = context.subject(), context.age(at) or 0.0
     match verdict:
         case Accepted(task_id, status):

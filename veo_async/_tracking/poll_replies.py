@@ -15,7 +15,7 @@ from .._base.backoff import backoff
 from .._wire.replies import Answer, Failure, Reply, api_error, error_body, gist, parse_object
 from .._wire.task_status import TaskStatus, advance, read_response
 from ..errors import AccountError, APIError, InsufficientBalanceError, NoAPIError
-from ..models import read_text
+from ..models import read_id
 from ..policies import PollPolicy
 
 ACCOUNT_STRIKES = 2
@@ -111,7 +111,7 @@ def _standings(items: list[Any], asked: frozenset[str]) -> dict[str, TaskStatus]
     """Items may come in any order, repeat, or be none of ours (the vendor's tasks guide)."""
     found: dict[str, TaskStatus] = {}
     for item in items:
-        task_id = read_text(item.get("id")) if isinstance(item, dict) else None
+        task_id = read_id(item.get("id")) if isinstance(item, dict) else None
         if task_id in asked:
             event = read_response(item.get("response"), task_id=task_id)
             found[task_id] = advance(found[task_id], event) if task_id in found else event

@@ -6,7 +6,6 @@ from copy import copy
 
 from .._base.signal import Signal
 from .._events import UNKNOWN, EventContext
-from .._limits.slots import Place
 from .._wire.task_status import PENDING
 from ..callbacks._registry import CallbackHandle
 from ..errors import VeoError
@@ -26,8 +25,8 @@ class TrackedTask:
         trouble: why waiting for it makes no sense any more; a later wait begins anew.
         over: set once there is a result or trouble.
         waiters: how many callers wait for it.
-        place: its place in flight, if it holds one.
-        is_guest: whether it holds that only while somebody waits for it.
+        is_ours: whether it was submitted here, so that it is in flight until it ends; any other
+            one is so only while somebody waits for it.
         tickets: the callbacks that may speak of it.
     """
 
@@ -38,8 +37,7 @@ class TrackedTask:
         "context",
         "done",
         "handles",
-        "is_guest",
-        "place",
+        "is_ours",
         "status",
         "task_id",
         "trouble",
@@ -57,8 +55,7 @@ class TrackedTask:
         self.trouble: VeoError | None = None
         self.done = Signal()
         self.waiters = 0
-        self.place: Place | None = None
-        self.is_guest = False
+        self.is_ours = False
         self.handles: tuple[CallbackHandle, ...] = ()
 
     def result(self) -> Generation:

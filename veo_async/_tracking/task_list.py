@@ -40,31 +40,22 @@ class TaskListClient:
         return records
 
     async def pages(
-        self, *, created_at_min: float | None, created_at_max: float | None, type: str | None = None
-    ) -> AsyncIterator[task_queries.Page]:
+        self,
+        listing: task_queries.Listing,
+        *,
+        created_at_min: float | None,
+        created_at_max: float | None,
+        type: str | None = None,
+    ) -> AsyncIterator[list[TaskRecord]]:
         """The account's tasks of a window, page by page, each record once."""
-        seen: set[str | None] = set()
-        offset = 0
-        while True:
+        while not listing.is_over:
             body = requests.list_body(
-                offset=offset,
+                offset=listing.offset,
                 type=type,
                 created_at_min=created_at_min,
                 created_at_max=created_at_max,
             )
-            page = task_queries.read_page(await self._ask(body))
-            # A task that is created meanwhile pushes one that was read onto the next page; and
-            # what ``count`` counts is not documented, so the end is a page with nothing new.
-            # A page itself may show a record twice (the vendor's tasks guide).
-            fresh = {record.id: record for record in page.records if record.id not in seen}
-            if fresh or not page.is_readable:
-                yield task_queries.Page(
-                    list(fresh.values()), page.size - len(page.records) + len(fresh)
-                )
-            if not fresh:
-                return
-            seen |= fresh.keys()
-            offset += page.size
+            yield listing.add(task_queries.read_page(await self._ask(body)))
 
     async def _ask(self, body: dict[str, Any]) -> Answer:
         for attempt in range(1, task_queries.ATTEMPTS):
@@ -84,7 +75,10 @@ class TaskListClient:
 
 
 class Tasks:
-    """The account's task list: ``veo.tasks``."""
+    """The account's task list, as ``veo.tasks``. Reading it is free, and failures that may pass are
+    retried."""
+
+    __module__ = "veo_async"
 
     def __init__(self, asked: TaskListClient) -> None:
         self._queries = asked
@@ -92,9 +86,16 @@ class Tasks:
     async def retrieve(self, task_id: str) -> TaskRecord:
         """The record of one task, as it is now.
 
+        Args:
+            task_id: the task's id.
+
         Raises:
+            InvalidRequestError: ``task_id`` is no id.
             TaskNotFoundError: the service does not know this id.
-            VeoError: the service refused or could not be asked.
+            APIError: the service refused to answer.
+            RateLimitError: the service answered 429, also to the retries.
+            ConnectionFailedError: the service could not be reached.
+            ClientClosedError: the client was closed.
         """
         return await self._queries.one(read_task_id(task_id))
 
@@ -103,8 +104,15 @@ class Tasks:
 
         An id that the service does not know is left out; one that is given twice comes once.
 
+        Args:
+            task_ids: the tasks' ids, any number of them.
+
         Raises:
-            VeoError: the service refused or could not be asked.
+            InvalidRequestError: one of them is no id.
+            APIError: the service refused to answer.
+            RateLimitError: the service answered 429, also to the retries.
+            ConnectionFailedError: the service could not be reached.
+            ClientClosedError: the client was closed.
         """
         # A single text is iterable too, but its letters are no ids.
         ids = [task_ids] if isinstance(task_ids, str) else task_ids
@@ -121,17 +129,28 @@ class Tasks:
     ) -> AsyncIterator[TaskRecord]:
         """The account's tasks, newest first, read page by page as they are consumed.
 
+        ::
+
+            async for record in veo.tasks.list(created_at_min=time.time() - 3600):
+                print(record.id, record.state)
+
         Args:
             created_at_min: only tasks since then: Unix seconds, or an aware ``datetime``.
-            created_at_max: only tasks until then.
-            type: only tasks that bear this label, such as ``videos``. The service's labels are not
+            created_at_max: only tasks until then: Unix seconds, or an aware ``datetime``.
+            type: only tasks with this label, such as ``videos``. The service's labels are not
                 reliable, so leave it out to look for a submit that may have been paid for.
 
         Raises:
-            VeoError: the service refused or could not be asked.
+            InvalidRequestError: a time is neither Unix seconds nor an aware ``datetime``.
+            APIError: the service refused to answer.
+            RateLimitError: the service answered 429, also to the retries.
+            ConnectionFailedError: the service could not be reached.
+            ClientClosedError: the client was closed.
         """
         first, last = read_moment(created_at_min), read_moment(created_at_max)
-        pages = self._queries.pages(created_at_min=first, created_at_max=last, type=type)
+        pages = self._queries.pages(
+            task_queries.Listing(), created_at_min=first, created_at_max=last, type=type
+        )
         async for page in pages:
-            for record in page.records:
+            for record in page:
                 yield record

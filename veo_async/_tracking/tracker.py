@@ -1,8 +1,8 @@
 """The tracker: callers await a task id, and shared polls serve all of them.
 
-One polling task exists exactly while somebody waits: for a result, or for a place in flight that
-a task holds. A caller that leaves, late or cancelled, never cuts a poll that serves others, and
-every caller of one id is served by one question.
+One polling task exists exactly while somebody waits: for a result, or for room in flight. A caller
+that leaves, late or cancelled, never cancels a poll that serves others, and all callers of one id
+share its polls.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ import asyncio
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import Context
 from dataclasses import replace
 from weakref import WeakValueDictionary
 
 from .._base.runtime import Runtime
 from .._base.signal import Signal
+from .._base.worker import Worker
 from .._events import UNKNOWN, EventContext, EventEmitter
 from .._limits.limiter import Limiter
-from .._limits.slots import Place
 from .._wire.arguments import read_task_id
 from .._wire.requests import poll_body
 from .._wire.task_status import PENDING, TaskStatus, advance
@@ -35,8 +34,8 @@ from .task import TrackedTask
 logger = logging.getLogger("veo_async")
 
 FORGOTTEN = 3600.0
-"""Seconds after which a task that nobody looks at gives its place back: as long as a wait without
-a timeout of its own."""
+"""Seconds after which a task that nobody asks about is not counted any more: as long as a wait
+without a timeout of its own."""
 
 
 class Tracker:
@@ -47,16 +46,15 @@ class Tracker:
     ) -> None:
         self._events = events
         self._limiter = limiter
-        limiter.watching = self.queued_for_place
         self._policy = policy
         self._runtime = runtime
         self._tasks: WeakValueDictionary[str, TrackedTask] = WeakValueDictionary()
-        # Those that are waited for, or that hold a place; the others live as long as a caller
-        # holds their handle.
+        # In flight: unfinished, and submitted here or waited for. The others live as long as a
+        # caller holds their handle.
         self._kept: dict[str, TrackedTask] = {}
         self._questions = PollQueue()
         self._schedule = Schedule(policy)
-        self._queued_for_places = 0
+        self._room: Signal | None = None  # while somebody queues for room in flight
         self._open_polls = 0
         self._health = poll_replies.Health()
         self._quiet_until = float("-inf")
@@ -64,7 +62,9 @@ class Tracker:
         self._budget = poll_budget.Budget(policy.per_second)
         self._wake = Signal()
         self._asleep_until = float("-inf")
-        self._polling: asyncio.Task[None] | None = None
+        self._polling = Worker(
+            self._poll_while_watched, "veo_async polls", on_failure=self._polling_failed
+        )
         self._closed = False
 
     # What callers do.
@@ -110,29 +110,31 @@ class Tracker:
             return tracked
         return self.follow(tracked.task_id, tracked.status, context=tracked.context)
 
-    def hold_place(self, tracked: TrackedTask, place: Place) -> None:
-        """Let the task hold a place in flight until it is over: one place, even if the service
-        gives one id twice."""
-        if tracked.done.is_set() or self._closed or (tracked.place and not tracked.is_guest):
-            place.release()
-            return
-        if tracked.place:
-            tracked.place.release()
-        tracked.place, tracked.is_guest = place, False
+    @property
+    def in_flight(self) -> int:
+        """The number of unfinished tasks that were submitted here or are waited for."""
+        return len(self._kept)
+
+    def count(self, tracked: TrackedTask) -> bool:
+        """Count a task that was just submitted as in flight until it ends; returns whether it is
+        counted now and was not before, since the service may give one id twice."""
+        if tracked.done.is_set() or self._closed or tracked.is_ours:
+            return False
+        tracked.is_ours = True
         self._evict_idle()
         self._kept[tracked.task_id] = tracked
         if self._is_watched(tracked):
             self._watch(tracked)
-            self._start()  # for who queued for a place while this one was not yet accepted
+        return True
 
     def _evict_idle(self) -> None:
         """Take for finished what nobody asked for in a long time: who submits for ever and never
         waits must not fill the memory."""
         while oldest := next(iter(self._kept.values()), None):
-            if oldest.waiters or self._queued_for_places or _now() - oldest.cohort.seen < FORGOTTEN:
+            if oldest.waiters or self._room or _now() - oldest.cohort.seen < FORGOTTEN:
                 return
             del self._kept[oldest.task_id]
-            self._free(oldest)
+            oldest.is_ours = False
 
     async def wait(self, tracked: TrackedTask, timeout: float) -> Generation:
         """The result, awaited for up to ``timeout`` seconds.
@@ -153,32 +155,31 @@ class Tracker:
     @contextmanager
     def _waiting(self, tracked: TrackedTask) -> Iterator[None]:
         tracked.waiters += 1
-        if tracked.place is None:
-            # Submitted elsewhere, or in an earlier run: it is in flight all the same.
-            tracked.place, tracked.is_guest = self._limiter.places.count(), True
+        # One that was submitted elsewhere, or in an earlier run, is in flight all the same.
         self._watch(tracked)
-        self._start()
+        self._polling.ensure()
         try:
             yield
         finally:
             tracked.waiters -= 1
-            self._unwatch(tracked)
+            self._left(tracked)
 
-    @contextmanager
-    def queued_for_place(self) -> Iterator[None]:
-        """While the caller waits for a place in flight, the tasks that hold them are polled."""
-        self._queued_for_places += 1
-        for tracked in self._kept.values():
-            if not tracked.waiters:  # else it is asked about anyhow
-                self._requeue(tracked)
-        self._wake.set()
-        self._start()
-        try:
-            yield
-        finally:
-            self._queued_for_places -= 1
+    def watch(self, ended: Signal) -> None:
+        """Poll all tasks in flight until `unwatch`, and set ``ended`` when one of them ends."""
+        if self._room is None:
+            self._room = ended
             for tracked in self._kept.values():
-                if not self._is_watched(tracked):
+                if not tracked.waiters:  # else it is asked about anyhow
+                    self._requeue(tracked)
+            self._wake.set()
+        self._polling.ensure()
+
+    def unwatch(self) -> None:
+        """Poll only those tasks again that somebody waits for."""
+        if self._room:
+            self._room = None
+            for tracked in self._kept.values():
+                if not tracked.waiters:
                     self._questions.drop(tracked.task_id)
             self._wake.set()
 
@@ -190,25 +191,29 @@ class Tracker:
             if due is not None and due < self._asleep_until:  # most are due later than what is next
                 self._wake.set()
 
-    def _unwatch(self, tracked: TrackedTask) -> None:
-        # Another `TrackedTask` may bear the id by now, if there was trouble with this one.
-        if self._kept.get(tracked.task_id) is tracked:
-            if not tracked.waiters and (tracked.place is None or tracked.is_guest):
-                del self._kept[tracked.task_id]
-                self._free(tracked)
-            if not self._is_watched(tracked):
+    def _left(self, tracked: TrackedTask) -> None:
+        """A waiter has left."""
+        if self._is_in_flight(tracked) and not tracked.waiters:
+            if not tracked.is_ours:
+                self._remove(tracked)
+            elif not self._room:
                 self._questions.drop(tracked.task_id)
         self._wake.set()
 
-    def _free(self, tracked: TrackedTask) -> None:
-        place, tracked.place = tracked.place, None
-        if place:
-            place.release()
+    def _remove(self, tracked: TrackedTask) -> None:
+        """The task is in flight no longer."""
+        if self._is_in_flight(tracked):
+            del self._kept[tracked.task_id]
+            self._questions.drop(tracked.task_id)
+            if self._room:
+                self._room.set()
+
+    def _is_in_flight(self, tracked: TrackedTask) -> bool:
+        # Another `TrackedTask` may have its id by now, if there was trouble with this one.
+        return self._kept.get(tracked.task_id) is tracked
 
     def _is_watched(self, tracked: TrackedTask) -> bool:
-        if tracked.done.is_set():
-            return False
-        return bool(tracked.waiters or (tracked.place and self._queued_for_places))
+        return self._is_in_flight(tracked) and bool(tracked.waiters or self._room)
 
     # What is learned.
 
@@ -256,18 +261,10 @@ class Tracker:
 
     def _finish(self, tracked: TrackedTask) -> None:
         tracked.done.set()
-        self._free(tracked)
-        self._unwatch(tracked)
+        self._remove(tracked)
+        self._wake.set()
 
     # The polling task.
-
-    def _start(self) -> None:
-        if self._polling is None or self._polling.done():
-            run = self._poll_while_watched()
-            # An empty context: what the caller's context holds must not live on in our task.
-            loop = asyncio.get_running_loop()
-            self._polling = loop.create_task(run, name="veo_async polls", context=Context())
-            self._polling.add_done_callback(self._polling_ended, context=Context())
 
     async def _poll_while_watched(self) -> None:
         # anyio's group would leave a poll that is cancelled before its first step never awaited.
@@ -291,7 +288,7 @@ class Tracker:
             self._questions.clear()
 
     def _somebody_waits(self) -> bool:
-        return any(map(self._is_watched, self._kept.values()))
+        return self._room is not None or any(task.waiters for task in self._kept.values())
 
     def _pause(self, now: float) -> float:
         """Seconds until there is something to ask, and it may be asked."""
@@ -314,8 +311,7 @@ class Tracker:
         return ids
 
     def _is_wanted(self, task_id: str) -> bool:
-        tracked = self._kept.get(task_id)
-        return tracked is not None and self._is_watched(tracked)
+        return task_id in self._kept and self._is_watched(self._kept[task_id])
 
     def _due(self, cohort: Cohort) -> float:
         return self._schedule.due(cohort, crowd=len(self._questions))
@@ -413,15 +409,9 @@ class Tracker:
         self._health = poll_replies.Health(since=_now())
         self._quiet_until = float("-inf")
 
-    def _polling_ended(self, task: asyncio.Task[None]) -> None:
+    def _polling_failed(self, cause: BaseException) -> None:
         """Whatever ended the polling, nobody is left waiting for it."""
-        failed = None if task.cancelled() else task.exception()
-        if task.cancelled() or failed or self._closed:
-            self._fail_all(failed)
-        elif self._somebody_waits():
-            self._start()  # somebody who came while it was ending
-
-    def _fail_all(self, failed: BaseException | None) -> None:
+        failed = None if isinstance(cause, asyncio.CancelledError) else cause
         self._open_polls = 0
         self._questions.clear()
         for tracked in list(self._kept.values()):
@@ -438,9 +428,7 @@ class Tracker:
     async def aclose(self) -> None:
         """End the polling; whoever still waits hears that the client was closed."""
         self._closed = True
-        if self._polling and not self._polling.done():
-            self._polling.cancel()
-            await asyncio.wait([self._polling])
+        await self._polling.aclose()
 
 
 def _now() -> float:

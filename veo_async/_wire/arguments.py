@@ -1,4 +1,4 @@
-"""What callers hand to the client, checked before anything is sent."""
+"""Checks of callers' arguments, before anything is sent."""
 
 from __future__ import annotations
 
@@ -22,23 +22,27 @@ from ..models import (
 )
 
 FOREVER = 1e9
-"""Seconds, about 30 years: who waits longer waits without a limit."""
+"""Seconds, about 30 years. A longer timeout sets no limit."""
 
 LATEST = 253_402_300_800.0
-"""Unix seconds at the end of the year 9999, the last one that a ``datetime`` knows."""
+"""Unix seconds at the end of the year 9999, the last year of a ``datetime``."""
+
+NOT_SENT = "It was not sent."
+"""The advice about a wrong entry of a batch: the entries before it may have been sent."""
 
 
 def read_timeout(timeout: object) -> float:
-    """A time to wait in seconds; infinity waits as long as it takes.
+    """A time to wait, in seconds; infinity sets no limit.
 
     Raises:
         InvalidRequestError: it is negative or no number.
     """
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
-        # "not >=" rather than "<", so that NaN is refused too.
+        # "not >=" and not "<", so that NaN is refused too.
         problem = f"timeout must be seconds, 0 or more, not {timeout!r}."
-        raise InvalidRequestError(problem, field="timeout")
+        # The task that a wait is for may have been submitted long before.
+        raise InvalidRequestError(problem, field="timeout", advice="")
     return float(seconds) if seconds < FOREVER else math.inf
 
 
@@ -46,15 +50,24 @@ T = TypeVar("T")
 
 
 def read_instance(value: object, kind: type[T], *, field: str) -> T:
-    """A value that must be of this class.
+    """A value of this class.
 
     Raises:
         InvalidRequestError: it is something else.
     """
     if isinstance(value, kind):
         return value
-    problem = f"{field} must be a {kind.__name__}, not a {type(value).__name__}. Nothing was sent."
+    problem = f"{field} must be a {kind.__name__}, not a {type(value).__name__}."
     raise InvalidRequestError(problem, field=field)
+
+
+def read_optional(value: object, kind: type[T], *, field: str) -> T | None:
+    """A value of this class, or none.
+
+    Raises:
+        InvalidRequestError: it is something else.
+    """
+    return None if value is None else read_instance(value, kind, field=field)
 
 
 def read_mode(mode: str) -> str:
@@ -64,20 +77,21 @@ def read_mode(mode: str) -> str:
         InvalidRequestError: it is another word.
     """
     if mode not in ("async", "sync"):
-        problem = f"mode must be 'async' or 'sync', not {mode!r}. Nothing was sent."
+        problem = f"mode must be 'async' or 'sync', not {mode!r}."
         raise InvalidRequestError(problem, field="mode")
     return mode
 
 
 def read_no_hold(mode: str) -> None:
-    """Make sure that no connection is held until its video is ready.
+    """Refuse the mode that holds each connection until its video is ready.
 
     Raises:
-        InvalidRequestError: it is; with a callback the service answers at once (the API guide).
+        InvalidRequestError: the mode is that one. With a callback the service answers immediately
+            (the API guide).
     """
     if mode == "sync":
         problem = "mode='sync' and callbacks exclude each other: with a callback the service does"
-        raise InvalidRequestError(f"{problem} not wait. Nothing was sent.", field="callbacks")
+        raise InvalidRequestError(f"{problem} not wait.", field="callbacks")
 
 
 def read_request(request: object) -> VideoRequest:
@@ -86,13 +100,17 @@ def read_request(request: object) -> VideoRequest:
     Raises:
         InvalidRequestError: it is something else.
     """
+    return _read_request(request, advice=InvalidRequestError.advice)
+
+
+def _read_request(request: object, *, advice: str) -> VideoRequest:
     if isinstance(request, TextToVideo | ImageToVideo | IngredientsToVideo | Get1080p):
         return request
     problem = (
         f"A request is a TextToVideo, ImageToVideo, IngredientsToVideo or Get1080p, not a "
-        f"{type(request).__name__}. Nothing was sent."
+        f"{type(request).__name__}."
     )
-    raise InvalidRequestError(problem, field="request")
+    raise InvalidRequestError(problem, field="request", advice=advice)
 
 
 def read_task_id(task_id: object) -> str:
@@ -103,13 +121,13 @@ def read_task_id(task_id: object) -> str:
             shared poll it would spoil the waits for all of them.
     """
     if not isinstance(task_id, str) or not task_id.strip():
-        problem = "task_id must be a text that is not empty. Nothing was sent."
+        problem = "task_id must be a text that is not empty."
         raise InvalidRequestError(problem, field="task_id")
     try:
         task_id.encode()
     except UnicodeEncodeError:
-        problem = f"{task_id!r} holds half of a surrogate pair, so it is no task id"
-        raise InvalidRequestError(f"{problem}. Nothing was sent.", field="task_id") from None
+        problem = f"{task_id!r} contains half of a surrogate pair, so it is no task id."
+        raise InvalidRequestError(problem, field="task_id") from None
     return task_id
 
 
@@ -125,13 +143,13 @@ def read_moment(moment: object) -> float | None:
         return moment.timestamp()
     if isinstance(moment, int | float) and not isinstance(moment, bool) and abs(moment) < LATEST:
         return float(moment)  # NaN is smaller than nothing, so it is none of these
-    problem = "neither Unix seconds nor a datetime with a time zone, so it names no moment"
-    raise InvalidRequestError(f"{moment!r} is {problem}. Nothing was sent.", field="created_at")
+    problem = "neither Unix seconds nor a datetime with a time zone, so it names no moment."
+    raise InvalidRequestError(f"{moment!r} is {problem}", field="created_at")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is downloaded: where the file lies, and whose it is as far as that is known."""
+    """The file to download: its URL, and the ids of its video and its task if they are known."""
 
     url: str
     video_id: str | None
@@ -139,22 +157,23 @@ class Source:
 
 
 def read_source(video: object) -> Source:
-    """What is downloaded of a video, or of the first video of a generation.
+    """The file of a video, or of the first video of a generation that has one.
 
     Raises:
         InvalidRequestError: there is no file, or this is no video.
     """
     if not isinstance(video, Video | Generation):
-        problem = f"A Video or a Generation is downloaded, not a {type(video).__name__}"
-        raise InvalidRequestError(f"{problem}. Nothing was sent.", field="video")
+        problem = f"A Video or a Generation is downloaded, not a {type(video).__name__}."
+        raise InvalidRequestError(problem, field="video")
     chosen = video.video if isinstance(video, Generation) else video
     if not chosen.video_url:
-        raise InvalidRequestError("This video has no video_url to download.", field="video")
+        problem = "This video has no video_url to download."
+        raise InvalidRequestError(problem, field="video", advice="")
     return Source(chosen.video_url, chosen.id, chosen.task_id)
 
 
 def read_listener(listener: object) -> Listener | None:
-    """Who is told of events; ``None`` for nobody.
+    """The listener for events, or ``None``.
 
     Raises:
         InvalidRequestError: it cannot be called, or would have to be awaited.
@@ -164,28 +183,28 @@ def read_listener(listener: object) -> Listener | None:
     if not callable(listener) or iscoroutinefunction(listener):
         problem = (
             f"on_event must be a plain function of one event, not {listener!r}. It is called as "
-            "things happen and is not awaited: on_event=queue.put_nowait makes a stream of them."
+            "things happen and is not awaited: on_event=queue.put_nowait makes a stream of events."
         )
         raise InvalidRequestError(problem, field="on_event")
     return cast("events.Listener", listener)
 
 
 def read_entry(entry: object) -> tuple[str | None, VideoRequest]:
-    """A request with the caller's key, if there is one.
+    """A request, with the caller's key if there is one.
 
     Raises:
         InvalidRequestError: it is neither a request nor a pair of a key and a request.
     """
     if not isinstance(entry, tuple):
-        return None, read_request(entry)
+        return None, _read_request(entry, advice=NOT_SENT)
     if len(entry) != 2 or not isinstance(entry[0], str) or not entry[0]:
-        problem = f"A pair must be a key (a text) and a request, not {entry!r}. It was not sent."
-        raise InvalidRequestError(problem, field="key")
-    return entry[0], read_request(entry[1])
+        problem = f"A pair must be a key (a text) and a request, not {entry!r}."
+        raise InvalidRequestError(problem, field="key", advice=NOT_SENT)
+    return entry[0], _read_request(entry[1], advice=NOT_SENT)
 
 
 def read_count(name: str, value: object, *, least: int) -> int | None:
-    """A number of things, at least so many; ``None`` if none is given.
+    """A number of things, at least ``least``; ``None`` if none is given.
 
     Raises:
         InvalidRequestError: it is less, or no whole number.
@@ -193,9 +212,7 @@ def read_count(name: str, value: object, *, least: int) -> int | None:
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        problem = (
-            f"{name} must be a whole number, {least} or more, not {value!r}. Nothing was sent."
-        )
+        problem = f"{name} must be a whole number, {least} or more, not {value!r}."
         raise InvalidRequestError(problem, field=name)
     return value
 
@@ -209,11 +226,11 @@ DEFAULT_BASE_URL = "https://api.acedata.cloud"
 
 
 def read_token(token: object) -> str:
-    """The token without surrounding white space, which files and shells leave.
+    """The token without the white space around it, which files and shells leave.
 
     Raises:
-        NoTokenError: there is none, it is no text, or no header could carry it. The message
-            never repeats it.
+        NoTokenError: there is none, it is no text, or no header could contain it. The message never
+            repeats it.
     """
     stripped = token.strip() if isinstance(token, str) else ""
     if not stripped:
@@ -222,11 +239,11 @@ def read_token(token: object) -> str:
             "VeoClient(api_token=...).",
             code="no_token",
         )
-    # What a header cannot carry would come back inside a lower library's error message.
+    # A lower library's error message would repeat a token that no header can contain.
     if not all("!" <= character <= "~" for character in stripped):
         raise NoTokenError(
-            "The API token holds white space or characters outside of ASCII, so it cannot be a "
-            f"token: look at {TOKEN_VARIABLE} or VeoClient(api_token=...).",
+            "The API token contains white space or characters outside of ASCII, so it cannot be a "
+            f"token: check {TOKEN_VARIABLE} or VeoClient(api_token=...).",
             code="no_token",
         )
     return stripped

@@ -187,7 +187,7 @@ def _client(**options: Any) -> httpx.AsyncClient:
         if isinstance(exc, OSError):
             field, variables = "verify", "SSL_CERT_FILE"
         problem = f"{field} (or {variables} in the environment) cannot be used: {exc}"
-        raise InvalidRequestError(f"{problem}. Nothing was sent.", field=field) from exc
+        raise InvalidRequestError(f"{problem}.", field=field) from exc
 
 
 def _sender(

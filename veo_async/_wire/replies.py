@@ -32,7 +32,6 @@ from ..errors import (
     UndecodableReplyError,
     VeoError,
 )
-from ..models import read_text
 
 EXCERPT = 300
 """Bytes of an unreadable answer that an error shows."""
@@ -268,14 +267,18 @@ def _unix(text: str) -> float | None:
         return None
 
 
-LONGEST_ID = 200
-"""Characters of a task id; the vendor's have 36."""
-
-
-def task_id_in(value: object) -> str | None:
-    """A task id, if this can be one: it goes into queries, messages and log lines."""
-    text = read_text(value) or ""
-    return text if 0 < len(text) <= LONGEST_ID and text.isprintable() else None
+def names_task(fields: object) -> bool:
+    """Whether an answer has a value where a task id may stand, also one that cannot be used."""
+    if not isinstance(fields, dict):
+        return False
+    inside = (fields, *(fields.get(name) for name in ("data", "error", "response")))
+    entries = (entry for part in inside for entry in (part if isinstance(part, list) else [part]))
+    return any(
+        entry.get(name) not in (None, "", [], {})
+        for entry in entries
+        if isinstance(entry, dict)
+        for name in ("task_id", "taskId", "task_ids")
+    )
 
 
 def unreachable(failure: Failure) -> VeoError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from ..models import VideoRequest, chosen_fields
+from ..models import VideoRequest
 
 Lane = Literal["submit", "poll"]
 """The kind of a call: it starts a generation and costs money, or it reads tasks and is free."""
@@ -27,13 +27,13 @@ def submit_body(
     Only fields that the caller chose are sent, and ``async`` only where no callback already makes
     the service answer at once (the API guide: with ``callback_url`` it answers immediately).
     """
-    body = chosen_fields(request)
+    body = request.wire_fields()
     body["action"] = action
     if callback_url is not None:
         body["callback_url"] = callback_url
     elif asynchronous and request.callback_url is None:
         body["async"] = True
-    return body | request.extra_body
+    return body
 
 
 def retrieve_body(task_id: str) -> dict[str, Any]:

@@ -22,6 +22,9 @@ from .task_status import read_record
 ATTEMPTS = 4
 """Attempts at a query before its failure is raised."""
 
+STALE = 3
+"""Pages in a row without a new record after which a list is not read further."""
+
 
 def is_transient(answer: Answer) -> bool:
     """Whether a repetition may help: no answer, a 429 or a 5xx."""
@@ -34,16 +37,55 @@ class Page:
 
     Attributes:
         records: its records.
-        size: the number of its entries, including those that are no records.
+        unreadable: the number of its entries that are no records. Each may be any task.
+        count: what the service says of the number of all matches.
     """
 
     records: list[TaskRecord]
-    size: int
+    unreadable: int = 0
+    count: int = 0
+
+
+class Listing:
+    """The pages of one list, in the order in which they come.
+
+    A task that is created meanwhile pushes one that was read onto the next page, and a page itself
+    may show a record twice (the vendor's tasks guide). So the list ends with an empty page. A
+    service that ignores the offset shows nothing new any more: then it is not complete.
+
+    Attributes:
+        offset: the offset of the next page.
+        is_over: whether there is no next page.
+    """
+
+    def __init__(self) -> None:
+        self.offset = 0
+        self.is_over = False
+        self._seen: set[str | None] = set()
+        self._unreadable = 0
+        self._count = 0
+        self._stale = 0
 
     @property
-    def is_readable(self) -> bool:
-        """Whether every entry is a record. An unreadable one may be any task of the account."""
-        return len(self.records) == self.size
+    def is_complete(self) -> bool:
+        """Whether every entry of the list was read, and is a record. Some services count all
+        matches, others the entries of a page."""
+        is_whole = self.is_over and self._stale < STALE and self._count <= len(self._seen)
+        return is_whole and not self._unreadable
+
+    def add(self, page: Page) -> list[TaskRecord]:
+        """Add the next page; returns its records that are new."""
+        ids = {record.id for record in page.records}
+        fresh = {record.id: record for record in page.records if record.id not in self._seen}
+        self._seen |= ids
+        self.offset += len(ids) + page.unreadable
+        self._unreadable += page.unreadable
+        self._count = max(self._count, page.count)
+        self._stale = 0 if fresh else self._stale + 1
+        self.is_over = not (ids or page.unreadable) or self._stale >= STALE
+        if not (ids or page.unreadable):
+            self._stale = 0
+        return list(fresh.values())
 
 
 def read_page(answer: Answer) -> Page:
@@ -56,7 +98,9 @@ def read_page(answer: Answer) -> Page:
     items = fields.get("items")
     if not isinstance(items, list):
         raise undecodable(_reply(answer))
-    return Page([record for item in items if (record := read_record(item))], len(items))
+    records = [record for item in items if (record := read_record(item))]
+    count = fields.get("count")
+    return Page(records, len(items) - len(records), count if isinstance(count, int) else 0)
 
 
 def read_one(answer: Answer, task_id: str) -> TaskRecord:

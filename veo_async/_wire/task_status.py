@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..errors import GenerationFailedError
-from ..models import Generation, State, TaskRecord, read_entries, read_text
+from ..models import Generation, State, TaskRecord, read_entries, read_id, read_text
 from .replies import parse_error
 
 
@@ -117,8 +117,8 @@ def _failed(response: Mapping[str, Any], generation: Generation) -> TaskStatus:
 
 def read_record(item: object) -> TaskRecord | None:
     """The record in ``item``, or ``None`` if it is no record (an unknown id may give ``{}``)."""
-    if not isinstance(item, dict) or not read_text(item.get("id")):
+    if not isinstance(item, dict) or not (task_id := read_id(item.get("id"))):
         return None
-    record = TaskRecord.model_validate(item)
+    record = TaskRecord.model_validate({**item, "id": task_id})
     status = read_response(record.response, task_id=record.id)
     return record.with_status(status.state, status.generation, status.error)

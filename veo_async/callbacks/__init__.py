@@ -126,4 +126,4 @@ def parse(body: bytes) -> Generation:
         return parse_body(body)
     except Refusal as refusal:
         problem = f"This is no callback: {refusal.why}."
-        raise InvalidRequestError(problem, field="body") from None
+        raise InvalidRequestError(problem, field="body", advice="") from None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .._wire.replies import Unreadable, parse, task_id_in
-from ..models import Generation
+from .._wire.replies import Unreadable, parse
+from ..models import Generation, read_id
 from ._tokens import TokenSigner
 
 MAX_BODY = 64 * 2**10
@@ -66,4 +66,4 @@ def claimed_task_id(body: bytes) -> str | None:
     Raises:
         Refusal: the body is no delivery.
     """
-    return task_id_in(parse_body(body).task_id)
+    return read_id(parse_body(body).task_id)

@@ -66,8 +66,8 @@ def token_in(url: str) -> str:
 def _read_secret(secret: object) -> bytes:
     data = secret.encode(errors="surrogatepass") if isinstance(secret, str) else secret
     if not isinstance(data, bytes) or len(data) < SHORTEST_SECRET:
-        problem = f"secret must be a text or bytes, at least {SHORTEST_SECRET} of them"
-        raise InvalidRequestError(f"{problem}. Nothing was sent.", field="secret")
+        problem = f"secret must be a text or bytes, at least {SHORTEST_SECRET} of them."
+        raise InvalidRequestError(problem, field="secret")
     return data
 
 

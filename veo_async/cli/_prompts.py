@@ -124,8 +124,7 @@ def _is_text(key: str) -> bool:
 
 
 def _shortened(message: str) -> str:
-    """A message of the library without its class, and without the sentence that the command prints
-    once for the whole file."""
+    """A message of the library without its class and its full stop."""
     for kind in REQUESTS.values():
         message = message.removeprefix(f"{kind.__name__}: ")
-    return message.removesuffix(" Nothing was sent.").removesuffix(".")
+    return message.removesuffix(".")

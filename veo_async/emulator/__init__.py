@@ -1,4 +1,4 @@
-"""The Veo service on your own machine: for free, offline, with faults on demand.
+"""The Veo service on your own machine: free of charge, offline, with faults on demand.
 
 ::
 
@@ -7,40 +7,42 @@
     ...
     assert len(emulator.bill) == 1  # paid once
 
-or on a port: ``async with emulator.serve() as base_url: ...``. Its answers are shaped by hand after
-the vendor's documents, so it is a witness of the wire that owes nothing to the client's models.
+or on a port: ``async with emulator.serve() as base_url: ...``. Its answers are written by hand
+after the vendor's documents, without the client's models: so a test can find where both differ.
 
-How the parts go together::
+The parts::
 
-    transport, serving    the connection: in process, or on a port
-    routes, endpoint      the paths; downloads: files with ranges; control: other processes
-    exchange              one call, and what the faults with their effects make of it
-    service               what is asked: gate and intake refuse, state keeps tasks and the bill,
-                          responses write the wire, callbacks are calls of the service's own
-    files                 rendered once: images, scene, painting, rendering
+    _transport, _serving   the connection: in process, or on a port
+    _routes, _endpoint     the paths; _downloads: files with ranges; _control: the control plane
+    _exchange              one call and its answer, with the effects of faults
+    _service               the logic: _auth_and_limits and _validation refuse calls, _state keeps
+                           the tasks and the bill, _responses builds the answers, _callbacks posts
+                           the results
+    _files                 the video files: _images, _scene, _painting, _rendering
 
 What it does **not** do:
 
-- It makes no video of what a prompt says. The files show the prompt, the model and the images of
-  the request in moving colours. There is no sound, and no ``gif``: such a request gets an MP4.
-- ``translation`` is accepted and does nothing.
-- Letters beyond the built-in font (Chinese, Arabic, emoji) are drawn as boxes.
-- A task belongs to nobody: every token sees every task. Nothing is kept after the process ends,
-  unless ``ledger=`` names a file for it, and files stay for as long as the emulator lives.
-- A failed task is on the bill like any other; there are no refunds and no prices.
-- Callbacks are posted once, whatever the receiver answers, unless `Wire` says otherwise (faults
-  repeat, delay or lose them).
-- What the documents leave open is a guess that `Wire` can change: the order and number of items,
-  the shape of a pending record, the answer for an unknown id. A page has at most 50 items.
-- TLS, HTTP/2, and answers that are not HTTP at all (a garbled status line): the last two need a
-  raw socket.
+- It generates no video from a prompt. The files show the prompt, the model and the images of the
+  request in moving colours. There is no sound, and no ``gif``: such a request gets an MP4.
+- It accepts ``translation`` and ignores it.
+- It draws characters beyond the built-in font (Chinese, Arabic, emoji) as boxes.
+- It has a single account: every token sees every task. After the process ends nothing is kept
+  except the file that ``ledger=`` names; the video files are removed with the emulator.
+- It knows no refunds and no prices: a failed task is on the bill like any other.
+- It posts a callback once, also if the receiver answers with an error, unless `Wire` or a fault
+  changes that.
+- It guesses where the documents leave something open: the order and number of items, the form of
+  a pending record, the answer for an unknown id. `Wire` changes the guess. A page has at most 50
+  items.
+- It speaks neither TLS nor HTTP/2, and always answers in HTTP: a garbled status line needs a raw
+  socket.
 """
 
 from __future__ import annotations
 
-from ._emulator import Emulator
-from .callbacks import Delivery
-from .effects import (
+from ._callbacks import Delivery
+from ._durations import Immediate, Looks, Pace, Plan, Seconds
+from ._effects import (
     Answer,
     Bomb,
     Drop,
@@ -58,11 +60,11 @@ from .effects import (
     Slow,
     Torn,
 )
-from .faults import Fault, Faults
-from .options import Account, Limits, VideoFormat, Wire
-from .pace import Immediate, Looks, Pace, Plan, Seconds
-from .state import Charge
-from .transport import EmulatorTransport
+from ._emulator import Emulator
+from ._faults import Fault, Faults
+from ._options import Account, Limits, VideoFormat, Wire
+from ._state import Charge
+from ._transport import EmulatorTransport
 
 __all__ = [
     "Account",
@@ -97,3 +99,6 @@ __all__ = [
     "VideoFormat",
     "Wire",
 ]
+
+for _public in map(globals().__getitem__, __all__):
+    _public.__module__ = __name__  # the door, not the file behind it

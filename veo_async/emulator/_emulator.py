@@ -1,4 +1,4 @@
-"""The emulator's face."""
+"""The class `Emulator`: it connects the parts and documents the options."""
 
 from __future__ import annotations
 
@@ -12,59 +12,70 @@ from typing import Self
 import anyio
 import httpx
 
-from .background import Background
-from .callbacks import Courier, Delivery
-from .clock import Clock
-from .faults import Fault, Faults
-from .files import Files, RunSync, in_thread
-from .images import Fetch, Images
-from .ledger import Ledger
-from .options import EPOCH, Account, Limits, VideoFormat, Wire
-from .pace import Pace, Seconds
-from .routes import router
-from .service import Service
-from .serving import bound, serving, url_of
-from .state import Charge
-from .transport import EmulatorTransport
+from ._background import Background
+from ._callbacks import Courier, Delivery
+from ._clock import Clock
+from ._durations import Pace, Seconds
+from ._faults import Fault, Faults
+from ._files import Files, RunSync, in_thread
+from ._images import Fetch, Images
+from ._ledger import Ledger
+from ._options import EPOCH, Account, Limits, VideoFormat, Wire
+from ._routes import router
+from ._service import Service
+from ._serving import bound, serving, url_of
+from ._state import Charge
+from ._transport import EmulatorTransport
 
 IN_PROCESS = "http://127.0.0.1:1"
-"""The address of an emulator that is not on a port. Nobody listens on port 1 (tcpmux), so a client
-that was not given the transport fails at once instead of reaching somebody else."""
+"""The address of an emulator that is not on a port. No program listens on port 1 (tcpmux), so a
+client without the transport fails immediately instead of reaching another service."""
 
 
 class Emulator:
-    """The service on your own machine: for free, offline.
+    """The service on your own machine: free of charge and offline.
 
-    In process, `transport` is handed to a client; on a port, `serve` it. Both at once are one and
-    the same service. What it does not do is listed in `veo_async.emulator`.
+    In the same process, a client uses its `transport`; other processes use a port (`serve`). Both
+    can be used at the same time: it is one service. `veo_async.emulator` lists its limits.
 
     Args:
-        token: the one token that is accepted; by default every one that is not empty.
-        refused: tokens that are answered with an error code (see `Account`).
-        balance, moderation, failure: see `Account`.
-        limits: what is answered with 429.
-        wire: how this deployment speaks where the documents leave it open.
-        pace: how long a task takes: `Seconds`, `Looks` or `Immediate`.
-        video: what the rendered files look like.
-        faults: the first rules of `Emulator.faults`.
-        seed: all luck comes from it: ids, durations, failures, faults.
-        clock_factor: seconds of service time in one second of the caller's.
-        epoch: the Unix time when the emulator is first used; fixed by default, so that a run can
-            be repeated to the letter. Give ``time.time()`` to work with today's dates.
-        skew: seconds by which the service's clock runs ahead.
-        date_skew: seconds by which the ``Date`` header runs ahead of even that.
-        ledger: a file that keeps what was accepted, so that a later emulator goes on with it in
-            another process. Give ``time.time()`` as ``epoch``, so that time goes on as well.
-        base_url: how callers reach the service; by default the port it is served on.
-        files_url: where files lie; by default ``base_url``, but the real ones are on another host.
-        clock: the caller's monotonic clock; by default the event loop's.
-        run_sync: how a blocking function is called; by default in a worker thread. Under a virtual
-            event loop, give one that calls it inline.
-        fetch: gets the bytes behind an image URL; by default over HTTP, with limits.
-        callback_transport: what carries callbacks; by default real connections.
+        token: the only accepted token; ``None`` accepts every token that is not empty.
+        refused: tokens that are refused, each with its error code (see `Account`).
+        balance: the number of videos that can be bought; ``None`` is unlimited.
+        moderation: a regular expression; a prompt that contains a match is refused with 403.
+        failure: the part of the accepted tasks that fail at random, between 0 and 1.
+        limits: the limits above which a call is answered with 429; none by default.
+        wire: the behaviour of the deployment where the documents leave it open.
+        pace: how long tasks take: `Seconds` (the default), `Looks`, `Immediate` or your own `Pace`.
+        video: the format of the rendered files.
+        faults: the first rules of `faults`.
+        seed: the seed of everything random: ids, durations, failures, faults.
+        clock_factor: seconds of service time in one second of the caller's time.
+        epoch: the service's time at its first use, in Unix seconds. It is fixed by default, so
+            that a run can be repeated exactly; ``time.time()`` gives today's dates.
+        skew: seconds by which the times in answers are ahead of the service's clock.
+        date_skew: seconds by which the ``Date`` header is ahead of those times.
+        ledger: a file that keeps the accepted tasks, so that a later emulator, also in another
+            process, continues with them. Use ``time.time()`` as ``epoch``, so that its time
+            continues as well.
+        base_url: the address at which callers reach the service; by default that of its port.
+        files_url: the address of the files; by default ``base_url``. The real service has its
+            files on another host.
+        clock: a monotonic clock in seconds, the caller's time; by default the event loop's.
+        run_sync: calls a blocking function and awaits its result; by default in a worker thread.
+            Under a virtual event loop, use one that calls it inline.
+        fetch: gets the bytes of an image by its URL; by default over HTTP, with limits.
+        callback_transport: the httpx transport of the callbacks; by default real connections.
 
     Attributes:
         faults: the rules in force.
+        base_url: the address for clients; another one while it is served on a port.
+        app: the service as an ASGI app.
+
+    Raises:
+        ValueError: ``clock_factor`` is not greater than 0.
+        re.error: ``moderation`` is not a regular expression.
+        OSError: the ledger cannot be read or written.
     """
 
     def __init__(
@@ -118,7 +129,7 @@ class Emulator:
             date_skew=date_skew,
         )
         if ledger is not None:
-            self._service.go_on_with(Ledger(Path(ledger)))
+            self._service.resume(Ledger(Path(ledger)))
         self._given_url, self._given_files_url = base_url, files_url
         self._reached_at(IN_PROCESS)
         self.app = router(self._service)
@@ -132,24 +143,24 @@ class Emulator:
 
     @property
     def bill(self) -> list[Charge]:
-        """What was accepted, in that order: what a real service would have charged for."""
+        """The accepted submits in their order: the real service would charge for each."""
         return self._service.backend.bill
 
     @property
     def counters(self) -> Counter[str | int]:
-        """Calls by kind (``submit``, ``retrieve``, ``retrieve_batch``, ``list``, ``file``,
-        ``callback``) and answers by status (``200``, ...). ``leaked_token`` counts calls for files
-        that bore a token, which they must not."""
+        """The number of calls by kind (``submit``, ``retrieve``, ``retrieve_batch``, ``list``,
+        ``file``, ``callback``) and of answers by status (``200``, ...). ``leaked_token`` counts
+        the calls for files that contained a token, which they must not."""
         return self._service.counters
 
     @property
     def deliveries(self) -> list[Delivery]:
-        """The calls to a ``callback_url``, in the order in which they were answered."""
+        """The calls to a ``callback_url``, in the order of the receivers' answers."""
         return self._courier.deliveries
 
     @property
     def limits(self) -> Limits:
-        """What is answered with 429; it may be changed while the service runs."""
+        """The limits above which a call is answered with 429. New limits hold from then on."""
         return self._service.limits
 
     @limits.setter
@@ -157,28 +168,37 @@ class Emulator:
         self._service.limit(limits)
 
     def now(self) -> float:
-        """The service's time in Unix seconds (without ``skew``)."""
+        """The service's time in Unix seconds, without ``skew``."""
         return self._service.clock.now()
 
     def add_image(self, data: bytes, media_type: str = "image/png") -> str:
-        """Put an image on the service's files, for use in ``image_urls``; returns its URL."""
+        """Add an image to the service's files and return its URL, for use in ``image_urls``.
+
+        Args:
+            data: the encoded image.
+            media_type: its ``Content-Type``.
+        """
         return f"{self._service.files_url}/images/{self._images.add(data, media_type)}"
 
     def reset(self) -> None:
-        """Forget tasks, bill, counters, rules and files, and start the ids anew."""
+        """Remove tasks, bill, counters, deliveries, rules and files; the ids start again."""
         self.faults.clear()
         self._service.reset()
 
     def transport(self) -> EmulatorTransport:
-        """The service for a client in this process."""
+        """A new httpx transport to this service, for a client in this process."""
         return EmulatorTransport(self.app, self._background)
 
     @asynccontextmanager
     async def serve(self, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-        """Serve on a port while the block runs; port 0 picks a free one. Yields the base URL.
+        """Serve on a port while the block runs; yields the base URL.
+
+        Args:
+            host: the address to listen on.
+            port: the port; 0 picks a free one.
 
         Raises:
-            OSError: the address is taken.
+            OSError: the address is in use or does not belong to this machine.
         """
         listener = bound(host, port)
         before = self.base_url
@@ -196,25 +216,31 @@ class Emulator:
         *,
         on_ready: Callable[[str], object] = str,
     ) -> None:
-        """Serve until cancelled.
+        """Serve on a port until cancelled.
 
         Args:
             host: the address to listen on.
             port: the port; 0 picks a free one.
-            on_ready: called with the base URL once calls are taken.
+            on_ready: called with the base URL as soon as the service accepts calls.
+
+        Raises:
+            OSError: the address is in use or does not belong to this machine.
         """
         async with self.serve(host=host, port=port) as base_url:
             on_ready(base_url)
             await anyio.sleep_forever()
 
     def close(self) -> None:
-        """Remove the files and end what was started, without waiting: for synchronous code."""
+        """End calls, callbacks and renders without waiting, and remove the files.
+
+        For synchronous code; asynchronous code uses `aclose` or ``async with``.
+        """
         self._background.cancel()
         self._courier.reset()
         self._files.reset()
 
     async def aclose(self) -> None:
-        """End what was started, and remove the files."""
+        """End calls, callbacks and renders, and remove the files."""
         await self._background.aclose()
         await self._courier.aclose()
         await self._files.aclose()

@@ -1,6 +1,6 @@
 "use strict";
-// Everything that comes from a prompt, a service or a file becomes text nodes, never markup; the
-// page's policy forbids the rest.
+// Texts from a prompt, the service or a file become text nodes, never markup; the page's policy
+// forbids everything else.
 
 const { cards: items, notes } = JSON.parse(document.getElementById("data").textContent);
 const SIGNS = { succeeded: "✓", failed: "✕", uncertain: "?", pending: "…" };
@@ -20,7 +20,7 @@ function make(tag, properties = {}, ...children) {
 }
 
 function link(address, text) {
-  // The page's maker checks this, too; an address of another kind is shown and leads nowhere.
+  // `_cards.py` checks this as well. An address of another kind is shown as text.
   if (!/^(https?:\/\/|\.\/)/i.test(address)) return text;
   return make("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, text);
 }
@@ -55,7 +55,7 @@ function cardOf(item, index) {
       detailsOf(item, card)));
   card.item = item;
   card.lengthPlace = length;
-  card.words = [item.title, item.number, item.key, item.model, item.state, item.action, item.told,
+  card.words = [item.title, item.number, item.key, item.model, item.state, item.action, item.message,
     item.task_id, item.trace_id, ...item.shape, ...item.files.map((file) => file.name),
   ].filter(Boolean).join("\n").toLowerCase();
   return card;
@@ -64,7 +64,7 @@ function cardOf(item, index) {
 function mediaOf(item, card) {
   const media = make("div", { className: "media" });
   if (item.poster) media.append(make("img", { src: item.poster, alt: "", loading: "lazy", decoding: "async" }));
-  // The card itself is what the keyboard reaches; this is its place for a pointer.
+  // The keyboard reaches the card itself; this button is for a pointer.
   const button = make("button", { type: "button", className: "play", tabindex: -1, "aria-label": "Play" });
   button.addEventListener("click", () => play(card));
   media.append(button);
@@ -90,7 +90,7 @@ function listOf(item) {
   const list = make("dl");
   const add = (name, value, className = "") =>
     value && list.append(make("dt", {}, name), make("dd", { className, dir: "auto" }, ...[value].flat()));
-  add("Reason", item.told);
+  add("Reason", item.message);
   add("Task", item.task_id, "id");
   add("Trace", item.trace_id, "id");
   add("Key", item.key, "id");
@@ -104,7 +104,7 @@ function listOf(item) {
   return list;
 }
 
-// Players: there is one for each card in view, and for the one that plays.
+// Players: one for each card in view, and one for the card that plays.
 
 function mount(card) {
   const file = card.item.files.at(-1);
@@ -114,7 +114,7 @@ function mount(card) {
   if (video) return video;
   video = make("video", {
     playsinline: "", loop: "", "aria-label": `Video: ${card.item.title}`,
-    // Without a poster the video itself has to show its beginning.
+    // Without a poster the video shows its own beginning.
     ...(card.item.poster ? { preload: "none", poster: card.item.poster } : { preload: "metadata" }),
   });
   video.addEventListener("loadedmetadata", () => {
@@ -123,7 +123,7 @@ function mount(card) {
   video.addEventListener("error", () => { card.lengthPlace.textContent = "cannot be played"; });
   video.addEventListener("play", () => {
     pauseOthers(video);
-    video.controls = true; // they would hide a third of the picture before
+    video.controls = true; // before that, controls would hide a third of the picture
     media.classList.add("begun");
   });
   video.src = file.href;
@@ -135,7 +135,7 @@ function unmount(card) {
   const video = card.querySelector("video");
   if (!video || !video.paused || document.fullscreenElement === video) return;
   video.removeAttribute("src");
-  video.load(); // lets go of the decoder, which a removed element would keep
+  video.load(); // releases the decoder, which a removed element would keep
   video.remove();
   card.firstElementChild.classList.remove("begun");
 }
@@ -144,7 +144,7 @@ function pauseOthers(video) {
   for (const other of grid.querySelectorAll("video")) if (other !== video) other.pause();
 }
 
-// What is only scrolled past gets none.
+// A card that is only scrolled past gets no player.
 const watcher = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
     clearTimeout(target.arrival);
@@ -156,7 +156,7 @@ const watcher = new IntersectionObserver((entries) => {
 function play(card) {
   const video = mount(card);
   if (!video) return openDetails(card);
-  if (video.paused) video.play().catch(() => {}); // a file that cannot be played says so itself
+  if (video.paused) video.play().catch(() => {}); // the "error" event shows that it cannot play
   else video.pause();
 }
 

@@ -1,28 +1,28 @@
-"""An event loop on which waiting costs no time: hours pass in milliseconds.
+"""An event loop on which waiting takes no time: hours pass in milliseconds.
 
 The law: **time stands still while anything else can happen; else it jumps to the next timer.**
-Each time that no callback is ready, the loop looks at what could still come, in this order:
+Each time that no callback is ready, the loop checks the sources of further callbacks in this order:
 
 1. *A worker thread owes an answer* (``run_in_executor``, ``asyncio.to_thread``, name look-ups,
-   ``anyio.to_thread``): the loop waits for it in real time. Its work takes no virtual time at all,
-   so the same run gives the same times on a fast machine and on a slow one.
-2. *A socket or another file is watched*: nobody can tell when the outside world will speak, so
-   time runs as the wall clock does until it speaks or the next timer is due.
+   ``anyio.to_thread``): the loop waits for it in real time. The thread's work takes no virtual time
+   at all, so the same run gives the same times on a fast machine and on a slow one.
+2. *A socket or another file is watched*: the outside world may answer at any time, so virtual time
+   runs with the wall clock until it answers or the next timer is due.
 3. *A timer is set*: time jumps to it. Timers fire in the order of their times; equal times fire
    in one turn of the loop.
 4. *None of these*: only a foreign thread or a signal could still wake the loop, so it waits for
    them in real time.
 
-A loop whose callbacks renew themselves has no such moment: somebody waits busily for time to pass
-(so does anyio while a cancelled task goes on regardless). Each `BUSY_TURNS` turns on end therefore
-take as long as the next timer needs, unless rule 1 or 2 applies.
+A loop whose callbacks renew themselves has no such moment: a task waits busily for time to pass
+(as anyio does while a cancelled task continues regardless). Each `BUSY_TURNS` turns on end
+therefore take as long as the next timer needs, unless rule 1 or 2 applies.
 
 No real wait lasts longer than ``patience`` seconds, virtual time never passes ``horizon``, and no
-busy wait goes on for ever: then `DeadlockError` says what every task was waiting for. So a test
+busy wait continues for ever: `DeadlockError` then lists what every task was waiting for. So a test
 never hangs in an ``await``. A timer at infinity is no timer.
 
-A thread that itself waits for virtual time to pass is a deadlock by rule 1. A thread that the
-loop was not told of (a bare ``threading.Thread``) is not waited for while timers are set.
+A thread that itself waits for virtual time to pass is a deadlock by rule 1. The loop does not wait
+for a thread that it does not know of (a bare ``threading.Thread``) while timers are set.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ SLICE = 0.001  # real seconds: short enough to go unnoticed in a test, long enou
 class DeadlockError(RuntimeError):
     """Nothing can happen any more on a virtual event loop, or nothing but timers ever will.
 
-    The message lists where the tasks wait. Usual causes: an event that nobody sets, a reply that
+    The message lists where the tasks wait. Usual causes: an event that is never set, a reply that
     a fake never gives, or a real socket, which belongs on an ordinary event loop.
     """
 
 
 class _VirtualSelector(selectors.DefaultSelector):
-    """A selector that decides what a wait means; the loop blocks nowhere else."""
+    """A selector that decides how a wait passes; the loop blocks nowhere else."""
 
     def __init__(self, loop: VirtualEventLoop, *, patience: float, horizon: float) -> None:
         super().__init__()
@@ -76,8 +76,8 @@ class _VirtualSelector(selectors.DefaultSelector):
         if timeout is not None and timeout <= 0:
             return self._turn()
         self._turns = 0
-        # Asked before the look: a thread that is done by now has written to the loop's self-pipe
-        # before it was done, so the look cannot miss its answer.
+        # Read before the select: a thread that is done by now wrote to the loop's self-pipe before
+        # it was done, so the select cannot miss its answer.
         owed = self._loop.is_owed_an_answer()
         events = super().select(0)
         if events:
@@ -110,8 +110,8 @@ class _VirtualSelector(selectors.DefaultSelector):
         return []
 
     def _wait_for_threads(self) -> Events:
-        # In slices, since a worker counts as busy for a moment after it woke the loop: by the time
-        # it is idle, nothing may be left that wakes the loop again.
+        # In slices: a worker counts as busy for a moment after it woke the loop, and once it is
+        # idle, nothing may be left that wakes the loop again.
         deadline = time.monotonic() + self._patience
         while self._loop.is_owed_an_answer():
             if events := super().select(min(SLICE, self._patience)):
@@ -166,9 +166,9 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
     and ``asyncio.timeout``, and anyio's ``sleep``, ``fail_after`` and ``current_time``.
 
     Args:
-        patience: how many real seconds to wait for a thread, a socket or a foreign wake-up before
+        patience: real seconds to wait for a thread, a socket or a foreign wake-up before
             `DeadlockError`.
-        horizon: how far virtual time may run, in seconds, before `DeadlockError`; 30 days.
+        horizon: the most virtual seconds that may pass before `DeadlockError`; by default 30 days.
     """
 
     _scheduled: list[TimerHandle]  # asyncio's own heap
@@ -177,8 +177,8 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         self._virtual = _VirtualSelector(self, patience=patience, horizon=horizon)
         self._calls_to_threads = 0
         super().__init__(self._virtual)
-        # A nanosecond by default, which is less than one step of a float a few months from 0: a
-        # timer that is due would never count as due. A microsecond serves for thirty years.
+        # The default is a nanosecond, which is less than one step of a float a few months from 0: a
+        # timer that is due would never count as due. A microsecond is enough for thirty years.
         self._clock_resolution = 1e-6
 
     def time(self) -> float:
@@ -195,6 +195,12 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         """Call back at a time of this loop's clock; never, where the time is infinite.
 
         ``anyio.sleep_forever`` sets such a timer, and a jump towards it would have no end.
+
+        Args:
+            when: the time of this loop's clock, in seconds.
+            callback: the function to call.
+            args: the arguments of the call.
+            context: the context of the call; by default a copy of the current one.
         """
         if when == math.inf:
             return TimerHandle(when, callback, args, self, context)
@@ -203,14 +209,24 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
     ) -> Future[T]:
-        """Run a function in a thread; time stands still until it answered or was given up."""
+        """Run a function in a thread; time stands still until it has answered or was cancelled.
+
+        Args:
+            executor: the threads; ``None`` for the loop's own.
+            func: the function.
+            args: the arguments of the call.
+        """
         future = super().run_in_executor(executor, func, *args)
         self._calls_to_threads += 1
         future.add_done_callback(self._forget_a_call)
         return future
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
-        """End the threads of ``run_in_executor``. A time limit is moot: time stands still."""
+        """End the threads of ``run_in_executor``.
+
+        Args:
+            timeout: seconds; they have no effect, since time stands still.
+        """
         self._calls_to_threads += 1
         try:
             await super().shutdown_default_executor()
@@ -221,21 +237,22 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         self._calls_to_threads -= 1
 
     def next_timer(self) -> float | None:
-        """Return when the next timer is due; ``None`` if none is set."""
+        """Return the time of the next timer; ``None`` if none is set."""
         return self._scheduled[0].when() if self._scheduled else None
 
     def is_owed_an_answer(self) -> bool:
-        """Tell whether a worker thread is at work on a call of this loop's."""
+        """Return whether a worker thread is running a call of this loop."""
         return self._calls_to_threads > 0 or any(
             _works_for(thread, self) for thread in threading.enumerate()
         )
 
 
 def _works_for(thread: threading.Thread, loop: asyncio.AbstractEventLoop) -> bool:
-    """Tell whether this is a worker thread of anyio's with an unanswered call of this loop.
+    """Return whether this is a worker thread of anyio's with an unanswered call of this loop.
 
-    anyio offers no public count of them. Its workers hold their loop and a queue, and mark a call
-    as done after they have handed over its answer; one that is ``stopping`` answers no more.
+    anyio offers no public count of them. Its workers have attributes for their loop and a queue,
+    and mark a call as done after they have handed over its answer; one that is ``stopping`` answers
+    no more.
     """
     return (
         getattr(thread, "loop", None) is loop

@@ -1,0 +1,84 @@
+"""A task of our own that is alive while it is needed.
+
+Several parts of the client have background work that starts with its first user and ends with its
+last one: the polls, the search for lost submits, the writes of a journal. `Worker` is the one
+place that starts, restarts and cancels such a task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from typing import Any
+
+
+def _report(cause: BaseException) -> None:
+    """Leave an error to the event loop's exception handler."""
+    if isinstance(cause, Exception):
+        raise cause
+
+
+class Worker:
+    """Runs a coroutine function in a task of its own, as often as it is needed.
+
+    Args:
+        run: the work; it returns as soon as there is nothing to do.
+        name: the task's name.
+        on_failure: is called with the reason when the task ends by an error or is cancelled, also
+            when that happens before its first step. Nobody may be left waiting for it then. By
+            default an error goes to the event loop's exception handler.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[], Coroutine[Any, Any, None]],
+        name: str,
+        *,
+        on_failure: Callable[[BaseException], None] = _report,
+    ) -> None:
+        self._run = run
+        self._name = name
+        self._on_failure = on_failure
+        self._task: asyncio.Task[None] | None = None
+        self._is_needed = False
+
+    def ensure(self) -> None:
+        """Have the work done: start the task unless it runs.
+
+        A running task calls `run` once more before it ends, so work that arrives while a run is
+        ending is not forgotten.
+        """
+        self._is_needed = True
+        if self._task is None:
+            # An empty context: the caller's context must not live on in our task.
+            context = Context()
+            loop = asyncio.get_running_loop()
+            self._task = loop.create_task(self._work(), name=self._name, context=context)
+            self._task.add_done_callback(self._ended, context=context)
+
+    async def _work(self) -> None:
+        while self._is_needed:
+            self._is_needed = False
+            await self._run()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        # Until here the task counts as running: a failure reaches also those who came meanwhile.
+        self._task = None
+        cause = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if cause:
+            self._is_needed = False
+            self._on_failure(cause)
+        elif self._is_needed:
+            self.ensure()  # for work that arrived after the last step of the task
+
+    async def join(self) -> None:
+        """Wait until the task has ended."""
+        while self._task:
+            await asyncio.wait([self._task])
+
+    async def aclose(self) -> None:
+        """Cancel the task and wait for its end; a later `ensure` would start another one."""
+        while self._task:
+            self._task.cancel()
+            await asyncio.wait([self._task])

@@ -1,0 +1,78 @@
+"""The control plane, for other processes. Its paths have a prefix that the real API does not use.
+
+``GET bill`` · ``GET counters`` · ``GET``, ``POST`` (one rule, or a list) and ``DELETE faults`` ·
+``POST reset``. It requires no token: the emulator is meant for the user's own machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from starlette.types import Receive, Scope, Send
+
+from ._errors import ServiceError
+from ._exchange import Exchange, Reply
+from ._faults import Fault
+from ._service import Service
+
+PREFIX = "/__emulator__"
+
+_RULES: TypeAdapter[Fault | list[Fault]] = TypeAdapter(Fault | list[Fault])
+
+
+class Control:
+    """The ASGI app of all paths under the prefix."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._acts: dict[tuple[str, str], Callable[[bytes], Any]] = {
+            ("GET", "bill"): self._bill,
+            ("GET", "counters"): self._counters,
+            ("GET", "faults"): self._faults,
+            ("POST", "faults"): self._add_faults,
+            ("DELETE", "faults"): self._clear_faults,
+            ("POST", "reset"): self._reset,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = Exchange(self._service, scope, receive, send)
+        act = self._acts.get((exchange.method, exchange.path_params["what"]), _nothing)
+        try:
+            reply = Reply.of(act(await exchange.read()))
+        except ServiceError as exc:
+            reply = exchange.refusal(exc)
+        await exchange.deliver(reply, counted=False)
+
+    def _bill(self, _: bytes) -> Any:
+        return [asdict(charge) for charge in self._service.backend.bill]
+
+    def _counters(self, _: bytes) -> Any:
+        return {str(key): count for key, count in self._service.counters.items()}
+
+    def _faults(self, _: bytes) -> Any:
+        rules = zip(self._service.faults, self._service.faults.struck(), strict=True)
+        return [{**fault.model_dump(), "struck": struck} for fault, struck in rules]
+
+    def _add_faults(self, body: bytes) -> Any:
+        try:
+            rules = _RULES.validate_json(body)
+        except ValidationError as exc:
+            raise ServiceError("bad_request", str(exc)) from None
+        self._service.faults.add(*(rules if isinstance(rules, list) else [rules]))
+        return self._faults(body)
+
+    def _clear_faults(self, body: bytes) -> Any:
+        self._service.faults.clear()
+        return []
+
+    def _reset(self, _: bytes) -> Any:
+        self._service.faults.clear()
+        self._service.reset()
+        return {}
+
+
+def _nothing(_: bytes) -> Any:
+    raise ServiceError("no_api")

@@ -1,0 +1,145 @@
+"""The paths of the service."""
+
+from __future__ import annotations
+
+import json
+from math import isfinite
+from random import Random
+from typing import Any, NoReturn
+
+from starlette.routing import Route, Router
+
+from ._control import PREFIX, Control
+from ._downloads import Downloads, HostedImages
+from ._effects import Scramble
+from ._endpoint import Endpoint
+from ._errors import ServiceError
+from ._exchange import Exchange, Reply
+from ._faults import TASKS, Call, Kind
+from ._service import Service
+
+
+class Videos(Endpoint):
+    """``POST /veo/videos``: submits."""
+
+    kinds = frozenset({"submit"})
+
+    async def answer(self, exchange: Exchange) -> Reply:
+        body, problem = parsed(await exchange.read())
+        action = body.get("action") if isinstance(body, dict) else None
+        await exchange.understood(Call("submit", action if isinstance(action, str) else None))
+        self.service.admission.check_call("videos", exchange.headers.get("authorization"))
+        if problem is not None:
+            raise problem
+        return await self._accepted(exchange, body)
+
+    async def _accepted(self, exchange: Exchange, body: Any) -> Reply:
+        service = self.service
+        task = service.submit(body, exchange.effects)
+        exchange.trace_id = task.trace_id
+        url = body.get("callback_url")
+        if url is not None:
+            await service.courier.expect(service, task, url, exchange.effects)
+        await exchange.reach("accepted")
+        if url is not None or (body.get("async") and service.wire.honour_async):
+            return Reply.of(service.responses.accepted(task))
+        task.finish_unpolled(service.clock.now())
+        await service.clock.sleep_until(task.finish_at)
+        return Reply.of(service.outcome(task), 200 if task.failure is None else task.failure.status)
+
+
+class Tasks(Endpoint):
+    """``POST /veo/tasks``: queries of tasks."""
+
+    kinds = TASKS
+
+    async def answer(self, exchange: Exchange) -> Reply:
+        query, problem = parsed(await exchange.read())
+        if not isinstance(query, dict):
+            query, problem = {}, problem or ServiceError("bad_request")
+        await exchange.understood(call_of(query))
+        self.service.admission.check_call("tasks", exchange.headers.get("authorization"))
+        if problem is not None:
+            raise problem
+        document = self._answer(query)
+        await exchange.reach("accepted")
+        for effect in exchange.effects:
+            if isinstance(effect, Scramble) and "items" in document:
+                document["items"] = scrambled(document["items"], effect, self.service.page_rng)
+        return Reply.of(document)
+
+    def _answer(self, query: dict[str, Any]) -> dict[str, Any]:
+        match query.get("action"):
+            case "retrieve":
+                return self.service.retrieve(query)
+            case "retrieve_batch":
+                return self.service.retrieve_batch(query)
+            case _:
+                raise ServiceError("bad_request", "action is invalid.")
+
+
+class NoAPI(Endpoint):
+    """All other paths."""
+
+    kinds = frozenset()
+
+    async def answer(self, exchange: Exchange) -> Reply:
+        raise ServiceError("no_api")
+
+
+def router(service: Service) -> Router:
+    """The service as an ASGI app. It has no middleware, to be fast."""
+    return Router(
+        [
+            Route("/veo/videos", Videos(service), methods=["POST"]),
+            Route("/veo/tasks", Tasks(service), methods=["POST"]),
+            Route("/files/{name}.mp4", Downloads(service), methods=["GET"]),
+            Route("/images/{name}", HostedImages(service), methods=["GET"]),
+            Route(PREFIX + "/{what}", Control(service)),
+        ],
+        redirect_slashes=False,
+        default=NoAPI(service),
+    )
+
+
+def call_of(query: dict[str, Any]) -> Call:
+    """The kind, the action and the ids of a query of tasks."""
+    named = [query.get(field) for field in ("id", "trace_id")]
+    for field in ("ids", "trace_ids"):
+        values = query.get(field)
+        named += values if isinstance(values, list) else []
+    ids = frozenset(value for value in named if isinstance(value, str))
+    action = query.get("action")
+    batch: Kind = "retrieve_batch" if ids else "list"
+    kind: Kind = batch if action == "retrieve_batch" else "retrieve"
+    return Call(kind, action if isinstance(action, str) else None, ids)
+
+
+def parsed(body: bytes) -> tuple[Any, ServiceError | None]:
+    """The JSON document of a call, or the error with which it must be refused.
+
+    The error is returned: the token and the rate are checked before it is raised.
+    """
+    try:
+        return json.loads(body, parse_constant=_no_number, parse_float=_finite), None
+    except (ValueError, RecursionError):
+        return None, ServiceError("bad_request", "The body is not JSON.")
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(text)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+def scrambled(items: list[Any], effect: Scramble, rng: Random) -> list[Any]:
+    """The items in a random order, some repeated, some missing."""
+    kept = rng.sample(items, max(0, len(items) - effect.omit))
+    kept += kept[: effect.repeat]
+    rng.shuffle(kept)
+    return kept
