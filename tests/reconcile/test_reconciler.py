@@ -306,8 +306,8 @@ async def _fail(veo: VeoClient) -> None:
 
 
 async def _cancel(veo: VeoClient) -> None:
-    assert veo._reconciler._looking._task is not None
-    veo._reconciler._looking._task.cancel()
+    assert veo._reconciler._searching._task is not None
+    veo._reconciler._searching._task.cancel()
 
 
 @pytest.mark.asyncio

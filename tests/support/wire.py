@@ -1,4 +1,4 @@
-"""Replies for the tests of the core, and strange ones that Hypothesis makes up."""
+"""Replies for the tests of the wire, and strange ones that Hypothesis makes up."""
 
 from __future__ import annotations
 

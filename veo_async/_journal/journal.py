@@ -81,7 +81,7 @@ class Journal:
         self._wall = wall_clock
         self._next = _Transaction()
         self._current: _Transaction | None = None
-        self._writer = Worker(self._write, "veo_async journal", on_failure=self._cut)
+        self._writer = Worker(self._write, "veo_async journal", on_failure=self._writer_failed)
         self._cache = ItemCache()
         self._began = -inf  # when the last commit began, by the event loop's time
         self._hurry = Signal()
@@ -200,7 +200,7 @@ class Journal:
             await self._commit(self._current)
         self._current = None
 
-    def _cut(self, cause: BaseException) -> None:
+    def _writer_failed(self, cause: BaseException) -> None:
         """A writer that is cancelled, even before it began, fails all queued events, so that no
         caller waits forever."""
         for transaction in (self._current, self._next):

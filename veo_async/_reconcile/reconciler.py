@@ -55,7 +55,7 @@ class _Open:
     adopted: Callable[[str], None] | None
     callback: CallbackHandle | None
     decision: Conclusion | None = None
-    over: Signal = field(default_factory=Signal)
+    done: Signal = field(default_factory=Signal)
 
 
 class Reconciler:
@@ -80,8 +80,8 @@ class Reconciler:
         self._attached: dict[str, float] = {}
         self._open: list[_Open] = []
         self._wake = Signal()
-        self._looking = Worker(
-            self._look_while_lost, "veo_async looks", on_failure=self._looking_failed
+        self._searching = Worker(
+            self._search_while_lost, "veo_async reconciler", on_failure=self._search_failed
         )
         self._closed = False
 
@@ -153,9 +153,9 @@ class Reconciler:
         entry = _Open(Case(lost), ended + FIRST_SEARCH, adopted, callback)
         self._open.append(entry)
         self._wake.set()
-        self._looking.ensure()
+        self._searching.ensure()
         try:
-            await entry.over.wait(until=deadline)
+            await entry.done.wait(until=deadline)
         finally:
             self._open.remove(entry)
         return entry.decision or CannotTell("the time to wait was over before the list could tell")
@@ -167,7 +167,7 @@ class Reconciler:
                 entry.next_search = self._runtime.wall_clock()
                 self._wake.set()
 
-    async def _look_while_lost(self) -> None:
+    async def _search_while_lost(self) -> None:
         while pending := [entry for entry in self._open if entry.decision is None]:
             self._wake.clear()
             pause = min(entry.next_search for entry in pending) - self._runtime.wall_clock()
@@ -230,7 +230,7 @@ class Reconciler:
             if entry.adopted:
                 entry.adopted(decision.task_id)
         entry.decision = decision
-        entry.over.set()
+        entry.done.set()
         return snapshot
 
     def _ours(self) -> tuple[AcceptedSubmit, ...]:
@@ -288,7 +288,7 @@ class Reconciler:
             return records, False
         return records, listing.is_complete
 
-    def _looking_failed(self, cause: BaseException) -> None:
+    def _search_failed(self, cause: BaseException) -> None:
         """No caller is left waiting, however the searching task ended."""
         if isinstance(cause, asyncio.CancelledError):
             reason = CLOSED if self._closed else "the looking was cancelled"
@@ -296,9 +296,9 @@ class Reconciler:
             reason = f"the looking itself failed ({cause!r})"
         for entry in self._open:
             entry.decision = entry.decision or CannotTell(reason)
-            entry.over.set()
+            entry.done.set()
 
     async def aclose(self) -> None:
         """End the search; submits that are still lost stay uncertain."""
         self._closed = True
-        await self._looking.aclose()
+        await self._searching.aclose()
