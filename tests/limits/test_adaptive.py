@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from veo_async._limits.adaptive import AHEAD, COARSE, IN_USE, MOST_AHEAD, AdaptiveLimits
-from veo_async._limits.rate import BRAKE
+from veo_async._limits.rate_and_pause import BRAKE
 from veo_async.policies import RateLimit
 
 

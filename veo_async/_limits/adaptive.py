@@ -16,7 +16,7 @@ from typing import Literal
 
 from .._wire.requests import Lane
 from ..policies import RateLimit
-from . import in_flight_cap, rate
+from . import in_flight_cap, rate_and_pause
 
 AS_FAST = 0.8
 """From this part of the fastest rate that passed, the rate may be the reason of a 429. One request
@@ -44,20 +44,20 @@ class AdaptiveLimits:
     """The caller's own limits on rate and number in flight, and those that were learned."""
 
     def __init__(self, limit: RateLimit) -> None:
-        self.pace = rate.RateState.of(limit)
+        self.pace = rate_and_pause.RateState.of(limit)
         self.cap = in_flight_cap.Cap()
         self._most = limit.in_flight
-        self._traffic = rate.Traffic()
+        self._traffic = rate_and_pause.Traffic()
         self._proven = 0.0
         self._blamed: Literal["rate", "cap"] | None = None
 
     def delay(self, now: float) -> float:
         """Seconds until the next request may go; 0 if it may go now."""
-        return rate.delay(self.pace, now)
+        return rate_and_pause.delay(self.pace, now)
 
     def take(self, now: float) -> None:
         """Note that a request is sent now."""
-        self.pace = rate.take(self.pace, now)
+        self.pace = rate_and_pause.take(self.pace, now)
         self._traffic.sent(now)
 
     def room(self, *, held: int, running: int, now: float) -> float:
@@ -95,8 +95,10 @@ class AdaptiveLimits:
             retry_after: the pause that the service asked for, in seconds.
             u: a random number in [0, 1).
         """
-        old = rate.belongs_to_the_pause(self.pace, sent)
-        self.pace = rate.pause(self.pace, sent=sent, now=now, retry_after=retry_after, u=u)
+        old = rate_and_pause.belongs_to_the_pause(self.pace, sent)
+        self.pace = rate_and_pause.pause(
+            self.pace, sent=sent, now=now, retry_after=retry_after, u=u
+        )
         self._traffic.refused(sent)
         if not self.pace.adaptive:
             return
@@ -106,7 +108,7 @@ class AdaptiveLimits:
             self._learn(speed, running, now)
         elif self._blamed == "rate" and self.pace.learned:
             # Requests that were sent together with the first refused one did not pass either.
-            self.pace = rate.correct(self.pace, speed=speed)
+            self.pace = rate_and_pause.correct(self.pace, speed=speed)
 
     def _blame(self, lane: Lane, speed: int, running: int, now: float) -> Literal["rate", "cap"]:
         if lane == "poll":
@@ -119,7 +121,7 @@ class AdaptiveLimits:
     def _learn(self, speed: int, running: int, now: float) -> None:
         if self._blamed == "rate":
             self._proven = speed or self._proven
-            self.pace = rate.lower(self.pace, speed=speed, now=now)
+            self.pace = rate_and_pause.lower(self.pace, speed=speed, now=now)
             return
         if not in_flight_cap.foretold(self.cap, running):
             self._proven *= SURPRISE
@@ -130,7 +132,7 @@ class AdaptiveLimits:
         speed = self._traffic.speed(sent)
         self._proven = max(self._proven, speed)
         in_use = speed >= IN_USE * (self.pace.learned or 0.0)
-        self.pace = rate.recover(self.pace, now, in_use=in_use)
+        self.pace = rate_and_pause.recover(self.pace, now, in_use=in_use)
 
     def accepted(self, *, running: int, now: float) -> None:
         """Learn from an accepted submit; ``running`` includes it."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.wire import bounded
-from veo_async._limits.rate import (
+from veo_async._limits.rate_and_pause import (
     BRAKE,
     FIRST_HOLD,
     FIRST_STEP,
