@@ -35,7 +35,7 @@ from veo_async.emulator import Emulator, Fault, Scramble, Seconds, Wire
 MUG = TextToVideo(prompt="a mug")
 
 
-class CallbackRegistry(Service):
+class Script(Service):
     """Answers questions from a list, and then all of them in the same way."""
 
     def __init__(self, *answers: httpx.Response | Exception) -> None:
@@ -102,15 +102,15 @@ async def test_an_unknown_id_is_told_apart(unknown: Any) -> None:
 async def test_many_records_come_in_the_order_asked_for() -> None:
     """Ids are asked for in portions of fifty with an explicit limit; the answer's order does not
     matter, and an id that is given twice comes once."""
-    desk = CallbackRegistry()
+    service = Script()
     ids = [f"n{number}" for number in range(120)]
-    async with client(desk) as veo:
+    async with client(service) as veo:
         records = await veo.tasks.retrieve_many([*ids, "n0", "n77"])
         none = await veo.tasks.retrieve_many([])
 
     assert [record.id for record in records] == ids
-    assert [len(body["ids"]) for body in desk.questions] == [50, 50, 20]
-    assert [body["limit"] for body in desk.questions] == [50, 50, 20]
+    assert [len(body["ids"]) for body in service.questions] == [50, 50, 20]
+    assert [body["limit"] for body in service.questions] == [50, 50, 20]
     assert none == []
 
 
@@ -118,8 +118,8 @@ async def test_many_records_come_in_the_order_asked_for() -> None:
 @pytest.mark.parametrize("task_id", ["", "  ", None, 7, "\ud800"])
 async def test_an_id_that_cannot_be_one_is_not_sent(task_id: Any) -> None:
     """It is refused before any question."""
-    desk = CallbackRegistry()
-    async with client(desk) as veo:
+    service = Script()
+    async with client(service) as veo:
         with pytest.raises(InvalidRequestError) as error:
             await veo.tasks.retrieve(task_id)
         with pytest.raises(InvalidRequestError):
@@ -128,14 +128,14 @@ async def test_an_id_that_cannot_be_one_is_not_sent(task_id: Any) -> None:
             await veo.wait(task_id)
 
     assert error.value.field == "task_id"
-    assert not desk.questions
+    assert not service.questions
 
 
 @pytest.mark.asyncio
 async def test_one_id_instead_of_several_is_one_id() -> None:
     """A text alone is not taken for a list of its letters."""
-    desk = CallbackRegistry()
-    async with client(desk) as veo:
+    service = Script()
+    async with client(service) as veo:
         (record,) = await veo.tasks.retrieve_many("task-7")
 
     assert record.id == "task-7"
@@ -205,12 +205,12 @@ async def test_a_page_that_repeats_a_task_shows_it_once() -> None:
 async def test_a_service_that_ignores_the_offset_ends_the_list() -> None:
     """Three pages in a row with nothing new are the end, so no answer makes the list endless."""
     same = [{"id": "t1"}, {"id": "t2"}, {"no": "record"}, 7]
-    desk = CallbackRegistry(*[httpx.Response(200, json={"items": same})] * 9)
-    async with client(desk) as veo:
+    service = Script(*[httpx.Response(200, json={"items": same})] * 9)
+    async with client(service) as veo:
         listed = [record.id async for record in veo.tasks.list()]
 
     assert listed == ["t1", "t2"]
-    assert len(desk.questions) == 4
+    assert len(service.questions) == 4
 
 
 @pytest.mark.asyncio
@@ -233,27 +233,27 @@ async def test_a_window_bounds_the_list(as_datetime: bool) -> None:
 @pytest.mark.asyncio
 async def test_a_moment_without_a_zone_is_refused() -> None:
     """A naive datetime names no moment; nothing is sent."""
-    desk = CallbackRegistry()
-    async with client(desk) as veo:
+    service = Script()
+    async with client(service) as veo:
         with pytest.raises(InvalidRequestError, match="time zone") as error:
             async for _ in veo.tasks.list(created_at_min=datetime(2025, 7, 25)):  # noqa: DTZ001 - the point
                 pass
 
     assert error.value.field == "created_at"
-    assert not desk.questions
+    assert not service.questions
 
 
 @pytest.mark.asyncio
 async def test_every_kind_is_listed_unless_one_is_asked_for() -> None:
     """All tasks are listed unless one label is asked for: the service's labels are not reliable,
     and a search for a lost submit must see every task."""
-    desk = CallbackRegistry(*[page()] * 2)
-    async with client(desk) as veo:
+    service = Script(*[page()] * 2)
+    async with client(service) as veo:
         assert [record async for record in veo.tasks.list()] == []
         assert [record async for record in veo.tasks.list(type="videos")] == []
 
-    assert [body.get("type") for body in desk.questions] == [None, "videos"]
-    assert {body["limit"] for body in desk.questions} == {50}
+    assert [body.get("type") for body in service.questions] == [None, "videos"]
+    assert {body["limit"] for body in service.questions} == {50}
 
 
 @pytest.mark.asyncio
@@ -264,12 +264,12 @@ async def test_every_kind_is_listed_unless_one_is_asked_for() -> None:
 )
 async def test_a_passing_failure_is_asked_again(passing: httpx.Response | Exception) -> None:
     """Questions are free, so a failure that may pass is repeated, with pauses."""
-    desk = CallbackRegistry(passing, passing, passing)
-    async with client(desk) as veo:
+    service = Script(passing, passing, passing)
+    async with client(service) as veo:
         record = await veo.tasks.retrieve("t1")
 
     assert record.id == "t1"
-    assert len(desk.questions) == 4
+    assert len(service.questions) == 4
 
 
 @pytest.mark.asyncio
@@ -289,20 +289,20 @@ async def test_a_failure_that_stays_is_told(
     answer: httpx.Response | Exception, expected: type[Exception], asked: int
 ) -> None:
     """After four times, or at once where asking again cannot help; no question costs money."""
-    desk = CallbackRegistry(*[answer] * 9)
-    async with client(desk) as veo:
+    service = Script(*[answer] * 9)
+    async with client(service) as veo:
         with pytest.raises(expected) as error:
             await veo.tasks.retrieve_many(["t1", "t2"])
 
-    assert len(desk.questions) == asked
+    assert len(service.questions) == asked
     assert not getattr(error.value, "may_have_cost", None)
 
 
 @pytest.mark.asyncio
 async def test_a_closed_client_asks_nothing() -> None:
     """After `aclose` a question is refused at once."""
-    desk = CallbackRegistry()
-    veo = client(desk)
+    service = Script()
+    veo = client(service)
     await veo.aclose()
 
     with pytest.raises(ClientClosedError):
@@ -313,7 +313,7 @@ async def test_a_closed_client_asks_nothing() -> None:
         async for _ in veo.tasks.list():
             pass
     assert asyncio.get_running_loop().time() == 0.0
-    assert not desk.questions
+    assert not service.questions
 
 
 @pytest.mark.asyncio
