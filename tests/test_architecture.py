@@ -34,6 +34,7 @@ SHELLS = frozenset(
         "_reconcile/reconciler.py",
         "_submit/drain.py",
         "_submit/ledger.py",
+        "_submit/sender.py",
         "_submit/submitter.py",
         "_tracking/poller.py",
         "_tracking/task_list.py",

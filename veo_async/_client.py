@@ -30,6 +30,7 @@ from ._limits.limiter import Limiter
 from ._reconcile.reconciler import Reconciler
 from ._submit.callback_router import CallbackRouter
 from ._submit.post import Post
+from ._submit.sender import Sender
 from ._submit.submitter import Submitter
 from ._tracking.poller import Poller
 from ._tracking.registry import TaskRegistry
@@ -283,15 +284,22 @@ class VeoClient:
             self._reconciler,
         )
         self._admission = Admission(self._limiter, self._poller)
-        self._submitter = Submitter(
+        self._sender = Sender(
             self._admission,
             self._tracker,
-            self._poller,
             self._reconciler,
             self._callback_router,
             policy=options.retry,
             asynchronous=options.mode == "async",
             runtime=runtime,
+            events=events,
+        )
+        self._submitter = Submitter(
+            self._sender,
+            self._admission,
+            self._poller,
+            self._reconciler,
+            self._callback_router,
             events=events,
         )
         self._downloads = Downloads(
@@ -796,7 +804,7 @@ class VeoClient:
             last.callback(self._callback_router.close)
             last.push_async_callback(self._poller.aclose)
             last.push_async_callback(self._reconciler.aclose)
-            await self._submitter.aclose()
+            await self._sender.aclose()
 
     async def __aenter__(self) -> Self:
         return self

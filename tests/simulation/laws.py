@@ -99,7 +99,7 @@ def waits(veo: VeoClient) -> list[Broken]:
 def leaks(veo: VeoClient) -> list[Broken]:
     """What a closed client must not hold any more."""
     held = {
-        "an open POST": veo._submitter._guard.posts,
+        "an open POST": veo._sender._guard.posts,
         "a submit that is looked for": veo._reconciler._open,
     }
     broken = [Broken(f"{what} was left: {left!r}") for what, left in held.items() if left]

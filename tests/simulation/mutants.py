@@ -253,7 +253,7 @@ MUTANTS = (
     _mutant(
         "a POST cut with its caller",
         (
-            "_submit/submitter.py",
+            "_submit/sender.py",
             "        except BaseException:\n            self.unsettled.caller_left(post)\n",
             "        except BaseException:\n"
             "            self.unsettled.caller_left(post)\n"

@@ -32,14 +32,14 @@ class Probe:
         # By the identity of what was chosen, which stays with a POST while it is looked for.
         self._lost: dict[int, tuple[Any, Sent]] = {}
         self._posts = [] if posts is None else posts
-        submits, reconciler = veo._submitter, veo._reconciler
-        self._begin = submits._begin
-        self._conclude = submits._conclude
+        sender, reconciler = veo._sender, veo._reconciler
+        self._begin = sender.begin
+        self._conclude = sender._conclude
         self._resolve = reconciler.resolve
         veo._callback_router._rng = Random(f"tokens of {plug.process}")
         joints: list[tuple[Any, str, Any]] = [
-            (submits, "_begin", self._began),
-            (submits, "_conclude", self._concluded),
+            (sender, "begin", self._began),
+            (sender, "_conclude", self._concluded),
             (reconciler, "resolve", self._resolved),
         ]
         for part, name, watched in joints:

@@ -189,7 +189,7 @@ def run_closed_at(turn: int, job: str) -> bool:
 
         await veo.aclose()
 
-        left = [one for one in other_tasks() - {task, told} if "_submit/submitter" in repr(one)]
+        left = [one for one in other_tasks() - {task, told} if "_submit/sender" in repr(one)]
         await asyncio.wait([task])
         told.cancel()
         await asyncio.wait([told])

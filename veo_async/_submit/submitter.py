@@ -1,58 +1,39 @@
-"""The submitter: each POST that costs money runs in a task of its own and is never abandoned.
-
-Cancelling the caller (``task.cancel``, ``asyncio.timeout``, a web server, Ctrl-C; a shielded
-scope does not stop native cancellation) does not cancel the POST. The caller waits up to
-``shutdown_grace`` seconds for its answer, then leaves; the outcome is kept in `unsettled` and
-logged as a warning. Nor is the POST cancelled when the event loop cancels all its tasks: see
-`drain`. A second cancellation (a second Ctrl-C) means *exit now*: shutdown no longer waits for that
-caller's POST, whose outcome is then uncertain.
-"""
+"""The submitter: sends a request until it is accepted or refused, and finds lost submits again."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
-from contextvars import Context
 from dataclasses import replace
 from functools import partial
 from math import inf
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import anyio
 
-from .._base.runtime import Runtime
 from .._events import EventContext, EventEmitter, event_of_absence, event_of_adoption
 from .._limits.admission import Admission
 from .._reconcile.decision import Absent, Adopt, CannotTell
 from .._reconcile.reconciler import Reconciler
-from .._reconcile.window import AcceptedSubmit, LostSubmit
+from .._reconcile.window import LostSubmit
 from .._tracking.poller import Poller
-from .._tracking.registry import TaskRegistry
 from .._tracking.task import TrackedTask
-from .._wire.dialect import Dialect
-from .._wire.requests import submit_body
 from .._wire.task_status import PENDING
-from ..callbacks._registry import CallbackHandle, without_token
+from ..callbacks._registry import CallbackHandle
 from ..errors import (
-    ClientClosedError,
     GenerationFailedError,
     SubmissionUncertainError,
     VeoError,
     WaitTimeoutError,
 )
-from ..events import Submitted
 from ..models import Generation, VideoRequest
-from ..policies import RetryPolicy
 from .callback_router import CallbackRouter
-from .drain import InFlightPosts
 from .ledger import Ledger, NullLedger
 from .post import Post
-from .retry import Again, Attempts, LookUp, Step, Stop, after, after_resend, uncertain, undecided
+from .retry import Again, Attempts, LookUp, Stop, after_resend, undecided
+from .sender import Sender, lost_submit
 from .unsettled import UnsettledSubmits
-from .verdict import Accepted, NotSent, Refused, Uncertain, Verdict, event_of_verdict, judge
-
-logger = logging.getLogger("veo_async")
+from .verdict import Accepted, NotSent, Uncertain, Verdict
 
 P = TypeVar("P")
 T = TypeVar("T")
@@ -63,30 +44,25 @@ class Submitter:
 
     def __init__(
         self,
+        sender: Sender,
         admission: Admission,
-        tracker: TaskRegistry,
         poller: Poller,
         reconciler: Reconciler,
         callback_router: CallbackRouter,
         *,
-        policy: RetryPolicy,
-        asynchronous: bool,
-        runtime: Runtime,
         events: EventEmitter,
     ) -> None:
+        self._sender = sender
         self._admission = admission
-        self._tracker = tracker
         self._poller = poller
         self._reconciler = reconciler
         self._callback_router = callback_router
-        self._policy = policy
-        self._asynchronous = asynchronous
-        self._runtime = runtime
         self._events = events
-        self._dialect = Dialect()
-        self._guard = InFlightPosts(policy.shutdown_grace)
-        self._closed = False
-        self.unsettled = UnsettledSubmits()
+
+    @property
+    def unsettled(self) -> UnsettledSubmits:
+        """The submits that were left by their callers."""
+        return self._sender.unsettled
 
     async def submit(
         self,
@@ -112,9 +88,9 @@ class Submitter:
         Raises:
             VeoError: it was not accepted, or nobody can tell.
         """
-        self._check_open()
+        self._sender.check_open()
         ledger = ledger or NullLedger()
-        action = self._dialect.spell(request.action)
+        action = self._sender.dialect.spell(request.action)
         attempts = Attempts(anyio.current_time(), action, unproven=unproven)
         ticket = self._admission.ticket()
         callback = None if request.callback_url else callback or self._callback_router.issue()
@@ -125,7 +101,7 @@ class Submitter:
                 waited = await self._turn(deadline, ticket, ledger, announce)
                 # The wait for other submits is no retry of this one.
                 attempts = replace(attempts, started=attempts.started + waited)
-                post = self._begin(request, attempts, ticket, ledger, callback)
+                post = self._sender.begin(request, attempts, ticket, ledger, callback)
                 begun.append(post)
                 step = await self._outcome(post, deadline)
                 if isinstance(step, TrackedTask):
@@ -166,7 +142,7 @@ class Submitter:
 
     async def _follow_up(self, post: Post, deadline: float) -> TrackedTask | Again:
         """Wait until the POST is over, and take the step that follows."""
-        await self._wait_for(post, deadline)
+        await self._sender.stay(post, deadline)
         step = post.step
         if isinstance(step, LookUp):
             found = await self._look_up(post, step, deadline)
@@ -177,17 +153,17 @@ class Submitter:
             raise post.identified(step.error) from _cause(post.verdict)
         if isinstance(step, Again):
             return step
-        assert post.tracked is not None  # `_conclude` has followed every accepted task
+        assert post.tracked is not None  # `Sender` has followed every accepted task
         return post.tracked
 
     async def _look_up(
         self, post: Post, step: LookUp, deadline: float
     ) -> TrackedTask | Again | Stop:
         """Look for a lost submit in the account's task list."""
-        lost = replace(_lost(post), ended=post.ended_at, trace_id=step.error.trace_id)
+        lost = replace(lost_submit(post), ended=post.ended_at, trace_id=step.error.trace_id)
 
         def follow(task_id: str) -> TrackedTask:
-            return self._follow(post, Accepted(task_id, PENDING))
+            return self._sender.follow(post, Accepted(task_id, PENDING))
 
         end = await self.reconcile(
             lost,
@@ -252,151 +228,8 @@ class Submitter:
         return generation
 
     def _settled(self, tracked: TrackedTask) -> None:
-        self.unsettled.resolved(tracked.task_id)
+        self._sender.unsettled.resolved(tracked.task_id)
         self._callback_router.ended(tracked)
-
-    # The POST itself.
-
-    def _begin(
-        self,
-        request: VideoRequest,
-        attempts: Attempts,
-        ticket: int,
-        ledger: Ledger,
-        callback: CallbackHandle | None,
-    ) -> Post:
-        """Start a POST. Nothing is awaited between the end of `_turn` and this."""
-        try:
-            self._check_open()
-        except ClientClosedError:
-            self._admission.leave(ticket)
-            ledger.cancel()
-            raise
-        body = submit_body(
-            request,
-            action=attempts.action,
-            asynchronous=self._asynchronous,
-            callback_url=callback.url if callback else None,
-        )
-        post = Post(
-            request,
-            body,
-            attempts,
-            sent_at=self._runtime.wall_clock(),
-            ticket=ticket,
-            ledger=ledger,
-            offset=self._reconciler.offset,
-            callback=callback,
-        )
-        # An empty context: what the caller's context holds must not live on in our tasks.
-        loop = asyncio.get_running_loop()
-        post.task = loop.create_task(self._post(post, body), context=Context())
-        asyncio._unregister_task(post.task)  # noqa: SLF001 - documented for those who extend asyncio
-        post.task.add_done_callback(lambda task: self._conclude(post, task), context=Context())
-        self._guard.begun(post)
-        self._reconciler.sent(post, _lost(post))
-        if self._events:
-            at, subject = self._events.now(), post.context.subject()
-            self._events.emit(Submitted(at=at, request=request, **subject))
-        return post
-
-    async def _post(self, post: Post, body: dict[str, Any]) -> None:
-        timeout = self._policy.submit_timeout
-        answer = await self._admission.post(body, timeout=timeout)
-        if post.callback:
-            answer = without_token(answer, post.callback)
-        post.verdict = judge(answer)
-
-    def _conclude(self, post: Post, task: asyncio.Task[None]) -> None:
-        """The POST is over, whether or not its caller still waits."""
-        post.task = None  # its caller may wait for the video for minutes, and keeps the rest
-        self._guard.done(post)
-        self._reconciler.answered(post)
-        post.ended_at = self._runtime.wall_clock()
-        if post.verdict is None:
-            failed = None if task.cancelled() else task.exception()
-            post.verdict = Uncertain("it was cut before its answer came", cause=failed)
-        is_looked_for = isinstance(post.verdict, Uncertain) and not post.abandoned
-        self._admission.leave(post.ticket, is_lost=is_looked_for)
-        if self._events:
-            at = self._events.now()
-            self._events.emit(event_of_verdict(post.context, post.verdict, at=at))
-        at_once = False
-        try:
-            if isinstance(post.verdict, Accepted):
-                at_once = self._accept(post, post.verdict)
-            else:
-                post.step = self._decide(post, post.verdict)
-        finally:  # a fault of ours must not keep what was bought from its record and its caller
-            post.ledger.concluded(post.verdict, post.step, ended_at=post.ended_at, at_once=at_once)
-            if post.abandoned:
-                self.unsettled.finished(post)
-            post.done.set()
-
-    def _decide(self, post: Post, verdict: NotSent | Refused | Uncertain) -> Step:
-        """What follows a POST that was not accepted."""
-        now, u = asyncio.get_running_loop().time(), self._runtime.rng.random()
-        step = after(verdict, post.attempts, policy=self._policy, now=now, u=u)
-        if isinstance(step, Again) and step.attempts.unproven:
-            post.identified(step.attempts.unproven)
-        return step
-
-    def _accept(self, post: Post, accepted: Accepted) -> bool:
-        """Follow the task; returns whether only its id was answered, as was asked for."""
-        self._dialect.accepted(post.attempts.action)
-        receipt = AcceptedSubmit(
-            accepted.task_id or "", post.chosen, post.sent_at, post.ended_at, post.offset
-        )
-        # With a callback every deployment answers at once, so that shows nothing about others; the
-        # caller's own is not told apart from what other clients send.
-        asked_to = post.callback or (self._asynchronous and post.request.callback_url is None)
-        at_once = bool(asked_to) and accepted.status is PENDING
-        self._follow(post, accepted)
-        self._reconciler.accepted(receipt, at_once=at_once, called_back=post.callback is not None)
-        return at_once
-
-    def _follow(self, post: Post, accepted: Accepted) -> TrackedTask:
-        post.verdict = accepted
-        task_id, status = accepted.task_id or "", accepted.status
-        kind = (post.request.action, post.request.model)
-        post.tracked = self._tracker.follow(task_id, status, context=post.context, kind=kind)
-        self._callback_router.bind(post.callback, post.tracked)
-        if self._tracker.count(post.tracked):
-            self._admission.accepted(post.ticket)
-        return post.tracked
-
-    # The caller.
-
-    async def _wait_for(self, post: Post, deadline: float) -> None:
-        """Wait until a POST is over; a caller that is cancelled or late stays until it settles."""
-        try:
-            is_over = await post.done.wait(until=deadline + self._policy.shutdown_grace)
-        except BaseException:
-            self.unsettled.caller_left(post)
-            await self._settle(post)
-            raise
-        if not is_over:
-            self.unsettled.caller_left(post)
-            late = "no answer came within the time to wait; a later one appears in veo.unsettled"
-            raise post.identified(uncertain(Uncertain(late)))
-
-    async def _settle(self, post: Post) -> None:
-        """Stay for a POST whose caller is cancelled, until that is cancelled a second time."""
-        try:
-            with anyio.move_on_after(self._policy.shutdown_grace, shield=True):
-                await post.done.wait()
-        except BaseException:
-            self._guard.expedite(post)
-            raise
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ClientClosedError("The client is closed; nothing was sent.")
-
-    async def aclose(self) -> None:
-        """Let open POSTs settle; those that do not are cut, and told as uncertain."""
-        self._closed = True
-        await self._guard.aclose()
 
 
 async def _before(deadline: float, wait: Callable[[P], Awaitable[T]], on: P) -> T:
@@ -408,12 +241,6 @@ async def _before(deadline: float, wait: Callable[[P], Awaitable[T]], on: P) -> 
     except TimeoutError:
         pass
     raise WaitTimeoutError("The time to wait was over before the submit.", task_id=None)
-
-
-def _lost(post: Post) -> LostSubmit:
-    """A POST whose answer has not come."""
-    url = post.callback_url
-    return LostSubmit(post.chosen, post.sent_at, inf, offset=post.offset, callback_url=url)
 
 
 def _cause(verdict: Verdict | None) -> BaseException | None:
