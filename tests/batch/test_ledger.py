@@ -50,7 +50,9 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def ledger_of(book: Any, gate: SpendingGate | None = None) -> StageLedger:
+def ledger_of(
+    book: Any, gate: SpendingGate | None = None, *, lost_since: float | None = None
+) -> StageLedger:
     """A ledger on the clock of the event loop."""
     return StageLedger(
         gate or SpendingGate(None),
@@ -59,7 +61,7 @@ def ledger_of(book: Any, gate: SpendingGate | None = None) -> StageLedger:
         "generate",
         wall_clock=now,
         offset=lambda: None,
-        lost_since=None,
+        lost_since=lost_since,
     )
 
 
@@ -100,6 +102,18 @@ async def test_an_intent_is_withdrawn_once_and_only_if_it_was_announced() -> Non
     ledger.cancel()
 
     assert book.events == [intended(0.0), WITHDRAWN]
+
+
+async def test_a_resend_that_is_not_sent_leaves_the_earlier_post_uncertain() -> None:
+    """That the second POST was never sent says nothing about the first, which may be billed."""
+    book = Book()
+    ledger = ledger_of(book, lost_since=2.0)
+    await asyncio.sleep(5.0)
+    await announce(ledger)
+
+    ledger.cancel()
+
+    assert book.events == [WITHDRAWN, intended(2.0), Uncertain("k", "generate", 5.0)]
 
 
 async def test_an_intent_is_withdrawn_if_it_may_not_be_sent_any_more() -> None:

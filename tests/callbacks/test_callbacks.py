@@ -494,6 +494,19 @@ async def test_a_later_client_takes_over_from_one_that_is_closed(tmp_path: Path)
 
 
 @pytest.mark.asyncio
+async def test_a_delivery_that_overlaps_the_close_is_not_taken() -> None:
+    """A receiver in another thread may have found the client's submit just before the client
+    closed. The delivery is answered like one for another process, so that it is sent again."""
+    veo = client(Service(), callbacks=callbacks())
+    handle = veo._callback_router.issue()
+    assert handle
+
+    await veo.aclose()
+
+    assert not veo._callback_router.notify(handle, (0.0,))
+
+
+@pytest.mark.asyncio
 async def test_after_the_client_is_closed() -> None:
     """A delivery for its unfinished tasks is answered with 503: a later process may want it. So is
     one that came before the client was made; both are harmless."""

@@ -93,7 +93,8 @@ def test_ctrl_c_in_a_real_process(tmp_path: Path, presses: int) -> None:
         assert "Traceback" not in said
         assert f"run it again with the journal {here.order.journal}" in said
         assert took < 10.0
-        assert sum(bought.values()) == len(stopped)
+        sent = [state for state in stopped.values() if state != "withdrawn 1"]
+        assert sum(bought.values()) == len(sent)  # a few are recorded ahead of their turn
         assert bool({"intended 1", "uncertain 1"} & {*stopped.values()}) is (presses == 2), stopped
         assert here.bill() == Counter(here.order.prompts)
         assert here.is_whole()

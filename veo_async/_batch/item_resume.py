@@ -38,12 +38,13 @@ class EarlierRuns:
         if first >= self._owned_since:  # nearly always; the lock would cost a turn of the loop
             return
         async with self._lock:
-            if first < self._owned_since:  # else another item read it meanwhile
-                rows = await self._journal.sent_between(first, self._owned_since)
-                receipts = [resume.receipt_of(row) for row in rows]
-                self._deps.reconciler.own(receipt for receipt in receipts if receipt)
-                self._deps.reconciler.answered_at_once(map(resume.answered_at_once, rows))
-                self._owned_since = first
+            if first >= self._owned_since:  # another item read it meanwhile
+                return
+            rows = await self._journal.sent_between(first, self._owned_since)
+            receipts = [resume.receipt_of(row) for row in rows]
+            self._deps.reconciler.own(receipt for receipt in receipts if receipt)
+            self._deps.reconciler.answered_at_once(map(resume.answered_at_once, rows))
+            self._owned_since = first
 
     def wait(self, row: Row, request: VideoRequest) -> TrackedTask:
         """The task that the row names."""

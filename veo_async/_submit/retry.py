@@ -134,8 +134,6 @@ def after_resend(lost: SubmissionUncertainError, error: VeoError) -> VeoError:
     if isinstance(error, SubmissionUncertainError):
         error.request, error.sent_at = lost.request, lost.sent_at  # by the first, all are found
         return error
-    if error.may_have_cost:
-        return error  # it names the task
     return SubmissionUncertainError(
         f"{lost.message} It was sent again, and that ended otherwise: {error.message}",
         request=lost.request,
