@@ -589,6 +589,25 @@ async def test_a_close_that_is_cancelled_closes_after_the_last_commit(path: Path
     assert states(path).keys() == {("a", "generate"), ("b", "generate")}
 
 
+@pytest.mark.parametrize("second", range(6))
+@pytest.mark.parametrize("first", range(1, 12))
+async def test_a_close_that_is_cancelled_twice_leaves_no_lock(
+    path: Path, first: int, second: int
+) -> None:
+    """At whichever turns the cancellations come, the file is free again, so that the next batch in
+    this process can open it."""
+    journal = await opened(path)
+    journal.note(intended("a"))
+    closing = asyncio.create_task(journal.aclose())
+    for count in (first, second):
+        await turns(count)
+        closing.cancel()
+    with suppress(asyncio.CancelledError):
+        await closing
+
+    await (await opened(path)).aclose()
+
+
 # Failure.
 
 

@@ -302,8 +302,10 @@ class Journal:
             await self.flush()
         finally:
             with anyio.CancelScope(shield=True):
-                await self._writer.join()
-                await self._run_sync(self._database.close)
+                try:
+                    await self._writer.join()
+                finally:  # no scope stops ``task.cancel``, and an open file would stay locked
+                    await self._run_sync(self._database.close)
 
     async def __aenter__(self) -> Self:
         return self
