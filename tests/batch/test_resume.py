@@ -31,7 +31,8 @@ from veo_async import (
     WaitTimeoutError,
 )
 from veo_async._base.runtime import Runtime
-from veo_async._journal.journal import GROUP
+from veo_async._journal.events import Event
+from veo_async._journal.journal import GROUP, Journal
 from veo_async._journal.journal import PACE as JOURNAL_PACE
 from veo_async._journal.rows import FIRST, Row
 from veo_async._journal.sqlite import JournalDatabase
@@ -325,6 +326,37 @@ async def test_a_submit_without_a_known_outcome_is_reconciled(
     assert Counter(errors(first)) == Counter(errors(still)) == unknown
     assert errors([*found, *again]) == [None] * 4
     assert (bought, len(service.bill)) == (2, 3)
+
+
+async def test_a_resend_that_cannot_be_recorded_stops_the_batch(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The item is uncertain, for its first POST may be billed, and no other item is sent."""
+    service = emulator(pace=PACE)
+    service.faults.add(Fault(effect=Drop(at="accepted"), nth=1))
+    policy = RetryPolicy(on_uncertain="resend")
+    record, calls = Journal.record, iter(range(9))
+
+    async def refused_once(self: Journal, event: Event) -> None:
+        if next(calls) == 1:
+            raise JournalError("the disk is full", path=str(path))
+        await record(self, event)
+
+    monkeypatch.setattr(Journal, "record", refused_once)
+    outcomes: list[Outcome] = []
+
+    async def run(veo: VeoClient) -> None:
+        requests = prompts("a", "b", "c")
+        async with veo.batch(requests, journal=path, max_in_flight=1) as batch:
+            async for outcome in batch:
+                outcomes.append(outcome)  # noqa: PERF401 - those before the error count
+
+    async with service, client_of(service, retry=policy) as veo:
+        with pytest.raises(JournalError):
+            await run(veo)
+
+    assert errors(outcomes) == [SubmissionUncertainError]
+    assert len(service.bill) == 1
 
 
 async def test_a_lost_submit_without_any_task_of_ours_near_is_not_sent_again(path: Path) -> None:

@@ -79,10 +79,12 @@ class ItemRunner:
         return await self._files.write_record(entry, outcome, results) if self._files else outcome
 
     def _note_failure(self, error: VeoError) -> None:
-        """Remember an error that stops the whole batch."""
+        """Remember an error that stops the whole batch; one that ended a resend is the cause of the
+        item's error."""
         self.gate.notice(error)
-        if isinstance(error, JournalError):
-            self.journal_error = self.journal_error or error
+        for stopping in (error, error.__cause__):
+            if isinstance(stopping, JournalError):
+                self.journal_error = self.journal_error or stopping
 
     async def _save(self, entry: Entry, results: dict[str, Generation], files: list[Path]) -> None:
         if self._files and results:

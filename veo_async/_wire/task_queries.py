@@ -81,10 +81,9 @@ class Listing:
         self.offset += len(ids) + page.unreadable
         self._unreadable += page.unreadable
         self._count = max(self._count, page.count)
-        self._stale = 0 if fresh else self._stale + 1
-        self.is_over = not (ids or page.unreadable) or self._stale >= STALE
-        if not (ids or page.unreadable):
-            self._stale = 0
+        is_last = not (ids or page.unreadable)
+        self._stale = 0 if fresh or is_last else self._stale + 1
+        self.is_over = is_last or self._stale >= STALE
         return list(fresh.values())
 
 
