@@ -24,4 +24,4 @@ def test_each_mistake_is_an_edit_of_one_place(mutant: Mutant) -> None:
 def test_an_edit_of_no_place_or_of_two_is_refused(text: str) -> None:
     """A mutant that changes nothing would be caught by nothing."""
     with pytest.raises(ValueError, match="times"):
-        Edit("models.py", "once", "twice").made_in(text)
+        Edit("policies.py", "once", "twice").made_in(text)

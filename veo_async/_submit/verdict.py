@@ -38,7 +38,7 @@ from .._wire.task_status import TaskStatus, read_response
 from ..errors import (
     APIError,
 )
-from ..models import read_id
+from ..models._results import read_id
 
 NOT_SENT: Mapping[str, tuple[str, frozenset[str]]] = {
     # httpcore 1.0, all places that raise these (read in its source):

@@ -15,7 +15,7 @@ from .._base.backoff import backoff
 from .._wire.replies import Answer, Failure, Reply, api_error, error_body, gist, parse_object
 from .._wire.task_status import TaskStatus, advance, read_response
 from ..errors import AccountError, APIError, InsufficientBalanceError, NoAPIError
-from ..models import read_id
+from ..models._results import read_id
 from ..policies import PollPolicy
 
 ACCOUNT_STRIKES = 2

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..errors import GenerationFailedError
-from ..models import Generation, State, TaskRecord, read_entries, read_id, read_text
+from ..models import Generation, State, TaskRecord
+from ..models._results import read_entries, read_id, read_text
 from .replies import parse_error
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .._wire.replies import Unreadable, parse
-from ..models import Generation, read_id
+from ..models import Generation
+from ..models._results import read_id
 from ._tokens import TokenSigner
 
 MAX_BODY = 64 * 2**10

@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from ..errors import state_after
-from ..models import Generation, Outcome, TaskRecord, VideoRequest, error_fields, video_fields
+from ..models import Generation, Outcome, TaskRecord, VideoRequest
+from ..models._outcomes import error_fields, video_fields
 from ._exits import message_of
 from ._text import plain
 
