@@ -27,6 +27,7 @@ from ._downloads.downloader import Downloads
 from ._events import EventEmitter
 from ._limits.admission import Admission
 from ._limits.limiter import Limiter
+from ._reconcile.marks import Marks
 from ._reconcile.reconciler import Reconciler
 from ._submit.callback_router import CallbackRouter
 from ._submit.post import Post
@@ -293,6 +294,7 @@ class VeoClient:
             asynchronous=options.mode == "async",
             runtime=runtime,
             events=events,
+            marks=Marks(options.retry, options.address),
         )
         self._submitter = Submitter(
             self._sender,

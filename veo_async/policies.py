@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ._base.values import Seconds, Value
+from ._base.values import Seconds, Value, WebAddress
 
 __all__ = ["PollPolicy", "RateLimit", "RetryPolicy"]
 
@@ -104,6 +104,14 @@ class RetryPolicy(Value):
             sends the request again if it provably is not, and raises `SubmissionUncertainError` if
             the list proves neither. ``raise`` raises that error at once. ``resend`` sends the
             request again at the risk of paying twice.
+        marks: the mark by which a lost submit is recognised in the task list: a callback address
+            that no other submit has. ``auto`` sends ``https://api.acedata.cloud/health`` with a
+            random number, which the service stores in the task's record and whose calls it
+            discards; an API on this machine gets its own ``/health``. A URL is used instead of it:
+            the service must be able to reach it. ``off`` sends none: a lost submit is then found by
+            comparing requests, and more of them stay uncertain. ``mode="sync"`` sends none either.
+        mark_callback_urls: whether a ``callback_url`` of the caller's own is marked as well, by a
+            fragment at its end. A fragment is stored, and not sent over HTTP.
         attempts: the most POSTs of one submit that provably never left this machine, or were
             provably not accepted, or whose outcome is uncertain under ``resend``.
         rate_limit_attempts: the most POSTs of one submit that were answered with 429.
@@ -120,6 +128,8 @@ class RetryPolicy(Value):
     """
 
     on_uncertain: Literal["reconcile", "raise", "resend"] = "reconcile"
+    marks: Literal["auto", "off"] | WebAddress = "auto"
+    mark_callback_urls: bool = False
     attempts: Count = 5
     rate_limit_attempts: Count = 30
     max_elapsed: Seconds = 900.0

@@ -128,12 +128,14 @@ class ItemRunner:
     ) -> TrackedTask:
         if self._earlier:  # so that this submit cannot adopt a task of theirs
             await self._earlier.own_since(self._deps.runtime.wall_clock())
+        earlier_url = resume.own_callback(row) if row else None
         return await self._deps.submitter.submit(
             request,
             deadline=entry.deadline,
             begun=entry.posts,
             ledger=ledger,
-            callback=self._deps.callback_router.claim(resume.own_callback(row)) if row else None,
+            callback=self._deps.callback_router.claim(earlier_url),
+            earlier_url=earlier_url,
             unproven=resume.uncertain_of(row) if row and ledger.is_unproven else None,
         )
 

@@ -85,7 +85,7 @@ class EarlierRuns:
             lambda task_id: self._attach(row, request, task_id),
             ledger=ledger,
             context=EventContext.of(request, key=row.key, sent_at=row.sent_at),
-            callback=deps.callback_router.claim(lost.callback_url),
+            callback=deps.callback_router.claim(resume.own_callback(row)),
             deadline=entry.deadline,
         )
         if isinstance(end, CannotTell):

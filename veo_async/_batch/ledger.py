@@ -87,7 +87,9 @@ class StageLedger:
         path = str(self._journal.path) if self._journal else ""
         return path, self._key, self._stage
 
-    async def announce(self, request: VideoRequest, action: str, callback_url: str | None) -> None:
+    async def announce(
+        self, request: VideoRequest, action: str, callback_url: str | None, *, is_held: bool
+    ) -> None:
         """Wait until the POST is allowed, and record its intent; again if the intent is too old.
 
         Raises:
@@ -109,7 +111,14 @@ class StageLedger:
             self._note(Withdrawn(self._key, self._stage))
             sent_at = min(sent_at, self._lost_since)  # both are looked for, if it comes to that
         event = Intended(
-            self._key, self._stage, request, sent_at, self._offset(), action, callback_url
+            self._key,
+            self._stage,
+            request,
+            sent_at,
+            self._offset(),
+            action,
+            callback_url,
+            is_held,
         )
         try:
             if self._journal:

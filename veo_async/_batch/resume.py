@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .._journal.rows import Row
-from .._reconcile.comparison import canonical
+from .._reconcile.marks import mark_in
 from .._reconcile.window import EARLY, AcceptedSubmit, LostSubmit
 from ..errors import SubmissionUncertainError
 
@@ -21,21 +21,22 @@ def lost_in(row: Row, *, now: float, submit_timeout: float) -> LostSubmit:
     # The row is as old as the last POST: one that was sent again has the time of the first.
     ended = facts.get("ended_at", min(now, max(begun, row.at) + EARLY + submit_timeout))
     return LostSubmit(
-        canonical(request),
+        request.wire_fields(),
         begun,
         max(begun, ended),
         facts.get("trace_id"),
         facts.get("offset"),
         asked=now,
-        callback_url=own_callback(row),
+        mark=mark_in(own_callback(row)),
+        is_held=bool(facts.get("held")),
     )
 
 
 def own_callback(row: Row) -> str | None:
     """The callback address that was made for this submit. An address of the caller's is left out,
     since many submits may share it."""
-    chosen_url = row.request.callback_url if row.request else None
-    return None if chosen_url else row.facts.get("callback_url")
+    url: str | None = row.facts.get("callback_url")
+    return None if row.request and url == row.request.callback_url else url
 
 
 def receipt_of(row: Row) -> AcceptedSubmit | None:
@@ -44,10 +45,14 @@ def receipt_of(row: Row) -> AcceptedSubmit | None:
     task_id = facts.get("task_id")
     if not task_id or request is None or row.sent_at is None:
         return None
-    ended = facts.get("ended_at", row.at)
-    answered = bool(facts.get("at_once"))
     return AcceptedSubmit(
-        task_id, canonical(request), row.sent_at, ended, facts.get("offset"), answered=answered
+        task_id,
+        (request.action, bool(facts.get("held"))),
+        row.sent_at,
+        facts.get("ended_at", row.at),
+        facts.get("offset"),
+        mark_in(own_callback(row)),
+        proven=bool(facts.get("at_once")),
     )
 
 

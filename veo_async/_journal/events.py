@@ -26,7 +26,8 @@ class Intended(_OfStage):
         sent_at: when it will be sent, in Unix seconds on this machine's clock.
         offset: seconds by which the service's clock runs ahead, if that is known.
         action: the spelling of the action that is sent.
-        callback_url: the callback address of this submit alone, if it has one.
+        callback_url: the callback address that is sent, if there is one.
+        is_held: whether the service holds its answer until the video is ready.
     """
 
     name: ClassVar[str] = "intended"
@@ -35,6 +36,7 @@ class Intended(_OfStage):
     offset: float | None = None
     action: str | None = None
     callback_url: str | None = field(default=None, repr=False)
+    is_held: bool = False
 
 
 @dataclass(frozen=True, slots=True)

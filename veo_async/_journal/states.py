@@ -149,7 +149,7 @@ def _facts(row: Row, event: StageEvent, at: float) -> str:
     match event:
         case Intended():
             known["offset"], known["action"] = event.offset, event.action
-            known["callback_url"] = event.callback_url
+            known["callback_url"], known["held"] = event.callback_url, event.is_held or None
         case Accepted():
             # The end of the POST: that of an adopted one was recorded when its answer was lost.
             known = {"ended_at": at} | known | {"task_id": event.task_id}

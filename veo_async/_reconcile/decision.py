@@ -1,174 +1,52 @@
-"""The search for a lost submit in a snapshot of the listing, and the decision about it.
+"""The law of lost submits: what a reading of the task list proves about one.
 
-A submit whose answer proves nothing may have been accepted and billed. The listing can prove that
-it was (its record is there) and, under all of the conditions below, that it was not. Each condition
-is needed, since without it something is bought twice:
+==================  ==========================  ===============================================
+evidence            a record is adopted         absence is proven
+==================  ==========================  ===============================================
+its trace id        if it has that trace id     never: a gateway's id need not be a record's
+its mark            if it has that mark         if no record has it, and a control kept its mark
+the same choices    if it is equal, and marks   never by comparison: only if the window has no
+                    were sent by none or were   unowned record at all, and a control is listed
+                    shown not to survive
+==================  ==========================  ===============================================
 
-- the listing was read to the end of the window in which the service can have accepted the submit,
-  and each of its entries is a record;
-- a task of ours of the same action, whose submit the service answered near in time, is in this very
-  listing at its time: a **control** that this listing shows such tasks;
-- no record in the window is unowned. Comparison only *finds*: a service may store a request in
-  another form (shortened, translated, with other words for its action, with images at other
-  addresses), and that form may depend on its content, so a record that seems different may be ours;
-- two snapshots agree, a grace period apart, and so much time has passed that the listing must have
-  caught up. Later tasks of ours in it prove nothing: a single one may be listed late.
-
-In all other cases nothing is proven, and nothing is sent again. Equal requests are interchangeable,
-but no record is ever given to two of them, nor to one of them if it may belong to another submit of
-ours.
+A **control** is a task of ours of the same kind, accepted near in time, that this very list shows
+at its time. Without one a list proves nothing. Absence needs two complete readings, a grace period
+apart, after the list had time to catch up. *Complete* means that each page was read and that no
+task of ours is missing. Equal lost submits are decided together: n submits, m equal records, and no
+record is adopted twice. In all other cases nobody can tell, and nothing is sent again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from heapq import heappop, heappush
 from math import inf
-from typing import Any
 
-from ..models import TaskRecord
-from .comparison import Fields, compare
-from .snapshot import Legacy, ListingSnapshot, has_mark, is_within
+from .comparison import normal_form
+from .snapshot import CATCH_UP, Listed, ListingSnapshot
 from .window import (
-    CATCH_UP,
     GRACE,
     SLACK,
     AcceptedSubmit,
     LostSubmit,
-    is_alike,
-    is_near,
-    is_one_near,
+    Times,
     slack_of,
     window,
 )
 
-LONGEST_GENERATION = 900.0
-"""Seconds after which a service that answers only when a video is ready must have stored it; the
-API guide speaks of one to three minutes."""
+LONGEST_GENERATION = 5400.0
+"""Seconds after which a service that answers only when a video is ready must have stored it: it may
+try other providers for up to 90 minutes (WIRE)."""
 
+HOPELESS = 900.0
+"""Seconds without any proof after which the search ends, unless the answer is held."""
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """These records are the lost submit's, or equal to it; the oldest comes first."""
-
-    task_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """No record of the snapshot can be the lost submit's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unclear:
-    """This snapshot proves nothing."""
-
-    reason: str
-
-
-Sight = Found | Missing | Unclear
-
-
-def search(lost: LostSubmit, snapshot: ListingSnapshot) -> Sight:
-    """The evidence of one snapshot about one lost submit."""
-    if lost.trace_id and (traced := _with_trace(lost.trace_id, snapshot)):
-        return Found(traced)
-    if called := [record for record, _ in snapshot.unowned if has_mark(record, lost)]:
-        return Found(_oldest_first(called))
-    if snapshot.offset is None:
-        return Unclear("the service's clock was never seen")
-    controls = [control for control in snapshot.controls if is_near(control[0], lost)]
-    if not controls and is_one_near(lost, snapshot.accepted):
-        return Unclear("tasks of ours are not in the list at their times")
-    defaults = _defaults(controls, lost)
-    unowned = _unowned(lost, snapshot, snapshot.offset)
-    slack = slack_of(lost, snapshot.accepted)
-    free = [
-        record
-        for record, stored in unowned
-        if record.id
-        and record.id not in snapshot.awaited
-        and has_mark(record, lost) is not False
-        and compare(lost.chosen, stored, defaults) == "same"
-        and is_within(record, window(lost, snapshot.offset))
-        and not _is_claimed(record, stored, snapshot, defaults, slack)
-    ]
-    if free:
-        return Found(_oldest_first(free))
-    if doubt := _doubt(lost, snapshot, unowned, controls):
-        return Unclear(doubt)
-    return Missing()
-
-
-def _doubt(
-    lost: LostSubmit,
-    snapshot: ListingSnapshot,
-    unowned: Sequence[tuple[TaskRecord, Fields]],
-    controls: Sequence[tuple[AcceptedSubmit, Fields]],
-) -> str | None:
-    """The reason why the lost submit may have been accepted although no record shows it."""
-    if not snapshot.complete:
-        return "the task list could not be read to its end"
-    if unowned:
-        return "a task in the list may or may not be this one"
-    if not any(is_alike(submit, lost) for submit, _ in controls):
-        return "no task of ours that was accepted near in time shows that the list would show it"
-    if snapshot.own_missing_since <= lost.ended or snapshot.own_overdue:
-        return "tasks of ours are not in the list, so others may be missing too"
-    return None
-
-
-def _is_claimed(
-    record: TaskRecord, stored: Fields, snapshot: ListingSnapshot, defaults: Fields, slack: float
-) -> bool:
-    """Whether the record may belong to another submit of ours."""
-    return any(
-        compare(claim.chosen, stored, defaults) != "different"
-        and is_within(record, window(claim, snapshot.offset or 0.0, slack=slack))
-        for claim in snapshot.claimants
-    )
-
-
-def _oldest_first(records: Iterable[TaskRecord]) -> tuple[str, ...]:
-    return tuple(str(record.id) for record in sorted(records, key=_made_at))
-
-
-def _made_at(record: TaskRecord) -> float:
-    return record.created_at.timestamp() if record.created_at else -inf
-
-
-def _with_trace(trace_id: str, snapshot: ListingSnapshot) -> tuple[str, ...]:
-    records = (record for record, _ in snapshot.unowned if record.trace_id == trace_id)
-    return tuple(record.id for record in records if record.id)
-
-
-def _defaults(
-    controls: Iterable[tuple[AcceptedSubmit, Fields]], lost: LostSubmit
-) -> dict[str, Any]:
-    """The fields that the service itself adds to a request of this action, always with the same
-    value."""
-    defaults: dict[str, Any] = {}
-    differing: set[str] = set()
-    for submit, added in controls:
-        if added and submit.chosen["action"] == lost.chosen["action"]:
-            for name, value in added.items():
-                if defaults.setdefault(name, value) != value:
-                    differing.add(name)
-    return {name: value for name, value in defaults.items() if name not in differing}
-
-
-def _unowned(
-    lost: LostSubmit, snapshot: ListingSnapshot, offset: float
-) -> list[tuple[TaskRecord, Fields]]:
-    """The unowned records in the lost submit's window. A record without a time, or with one that
-    was not asked for, may be of any time."""
-    times = window(lost, offset, slack=slack_of(lost, snapshot.accepted))
-    asked = snapshot.span[0] - 1.0, snapshot.span[1] + 1.0  # times are rounded
-    return [
-        (record, stored)
-        for record, stored in snapshot.unowned
-        if is_within(record, times) or not is_within(record, asked)
-    ]
+FIRST_SEARCH = 1.0
+BETWEEN_SEARCHES = 5.0
+"""Seconds from the end of the POST to the first search, and between searches at the least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,58 +81,169 @@ Decision = Conclusion | SearchAgain
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A lost submit, and the evidence of the snapshots so far.
+    """A lost submit, and the evidence so far.
 
     Attributes:
         lost: the submit.
-        missing_since: when the first of the latest snapshots began that have all missed it.
+        at_once: whether the service was seen to store such requests before their videos are ready.
+        missed_at: when the first of the latest readings began, after the list had time to catch up,
+            that were complete and have all missed it.
     """
 
     lost: LostSubmit
-    missing_since: float | None = None
+    at_once: bool = False
+    missed_at: float | None = None
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which the list may lag."""
+        return CATCH_UP if self.at_once else LONGEST_GENERATION
 
 
-FIRST_SEARCH = 1.0
-BETWEEN_SEARCHES = 5.0
-"""Seconds from the end of the POST to the first search, and between searches at the least."""
+def is_comparable(lost: LostSubmit, snapshot: ListingSnapshot) -> bool:
+    """Whether a record may be adopted because it is equal: no mark could tell."""
+    return lost.mark is None or snapshot.survival_of(lost) == "stripped"
 
 
-def decide(
-    case: Case, sight: Sight, *, at: float, honours_async: bool, offset: float | None = None
-) -> tuple[Case, Decision]:
-    """Decide after one more snapshot, which began ``at`` this time.
+def judge_marked(case: Case, snapshot: ListingSnapshot) -> tuple[Case, Decision]:
+    """Decide about a marked submit whose proof the listing does not show."""
+    return _missed(case, snapshot, _doubt(case.lost, snapshot, is_marked=True))
 
-    ``honours_async`` tells whether the service was seen to answer with an id at once, so that a
-    request is stored when it is accepted; ``offset`` is the snapshot's.
+
+def judge_equal(
+    cases: Sequence[Case],
+    rivals: Sequence[LostSubmit | AcceptedSubmit],
+    snapshot: ListingSnapshot,
+) -> list[tuple[Case, Decision]]:
+    """Decide about equal submits whose windows overlap, in their order.
+
+    ``rivals`` are equal submits of ours to which a record may belong although no id says so: their
+    answers are still awaited, or contained no id.
     """
-    if isinstance(sight, Found):
-        return case, Adopt(sight.task_ids[0])
-    lost = case.lost
-    patience = CATCH_UP if honours_async else LONGEST_GENERATION
+    claims = [*(case.lost for case in cases), *rivals]
+    times = [window_in(snapshot, claim) for claim in claims]
+    adopted = _assign(times, _equal(cases[0].lost, snapshot))
+    if len(adopted) == len(claims):
+        return [(case, Adopt(adopted[i])) for i, case in enumerate(cases)]
+    whole = min(first for first, _ in times), max(last for _, last in times)
+    is_strange = snapshot.count_unowned(whole) > len(adopted)
+    ends = [
+        _missed(case, snapshot, _doubt(case.lost, snapshot, is_strange=is_strange))
+        for case in cases
+    ]
+    is_open = any(claim.ended == inf for claim in rivals)
+    if is_open or any(isinstance(decision, SearchAgain) for _, decision in ends):
+        # Nobody knows whose record an adopted one is, so all of them are decided in one step.
+        return [(case, _later(decision, snapshot)) for case, decision in ends]
+    return [
+        (case, Adopt(adopted[i]) if i in adopted else decision)
+        for i, (case, decision) in enumerate(ends)
+    ]
+
+
+def _later(decision: Decision, snapshot: ListingSnapshot) -> SearchAgain:
+    if isinstance(decision, SearchAgain):
+        return decision
+    return SearchAgain(snapshot.at + GRACE)
+
+
+def overlapping(times: Sequence[Times]) -> Iterator[list[int]]:
+    """The indexes of windows in groups that overlap, each in the order of time."""
+    group: list[int] = []
+    until = -inf
+    for index in sorted(range(len(times)), key=lambda i: times[i]):
+        if group and times[index][0] > until:
+            yield group
+            group = []
+        group.append(index)
+        until = max(until, times[index][1])
+    if group:
+        yield group
+
+
+def rivals_of(
+    cases: Sequence[Case],
+    claims: Iterable[LostSubmit | AcceptedSubmit],
+    snapshot: ListingSnapshot,
+) -> list[LostSubmit | AcceptedSubmit]:
+    """The claims of other submits to which a record of these equal cases may belong."""
+    times = [window_in(snapshot, case.lost) for case in cases]
+    first, last = min(time[0] for time in times), max(time[1] for time in times)
+    wanted = normal_form(cases[0].lost.chosen)
+    return [
+        claim
+        for claim in claims
+        if (time := window_in(snapshot, claim))[0] <= last
+        and first <= time[1]
+        and normal_form(claim.chosen or {}) == wanted
+    ]
+
+
+def window_in(snapshot: ListingSnapshot, claim: LostSubmit | AcceptedSubmit) -> Times:
+    """The window of a submit as wide as a snapshot's evidence about the clocks demands."""
+    slack = slack_of(claim, snapshot.proven) if isinstance(claim, LostSubmit) else SLACK
+    return window(claim, snapshot.offset or 0.0, slack=slack)
+
+
+def _equal(lost: LostSubmit, snapshot: ListingSnapshot) -> list[Listed]:
+    """The records that may be adopted by comparison, the oldest first."""
+    if snapshot.offset is None or snapshot.times_disagree(lost):
+        return []
+    return snapshot.equal_to(normal_form(lost.chosen))
+
+
+def _assign(times: Sequence[Times], records: Sequence[Listed]) -> dict[int, str]:
+    """As many claims as possible with a record of their own, by the claims' indexes: each record,
+    the oldest first, goes to the claim whose window ends first."""
+    found: dict[int, str] = {}
+    waiting = deque(sorted(range(len(times)), key=lambda i: times[i]))
+    open_: list[tuple[float, int]] = []
+    for entry in records:
+        at = entry.at or 0.0
+        while waiting and times[waiting[0]][0] <= at:
+            index = waiting.popleft()
+            heappush(open_, (times[index][1], index))
+        while open_ and open_[0][0] < at:
+            heappop(open_)
+        if open_:
+            found[heappop(open_)[1]] = entry.task_id
+    return found
+
+
+def _doubt(
+    lost: LostSubmit,
+    snapshot: ListingSnapshot,
+    *,
+    is_marked: bool = False,
+    is_strange: bool = False,
+) -> str | None:
+    """The reason why the submit may have been accepted although the listing does not show it."""
+    if snapshot.offset is None:
+        return "the service's clock was never seen"
+    if not snapshot.complete:
+        return "the task list could not be read to its end"
+    if snapshot.missing_since <= lost.ended or snapshot.is_overdue:
+        return "tasks of ours are not in the list, so others may be missing too"
+    if not snapshot.has_control(lost, "kept" if is_marked else "listed"):
+        return "no task of ours that was accepted near in time shows that the list would show it"
+    return "a task in the list may or may not be this one" if is_strange else None
+
+
+def _missed(case: Case, snapshot: ListingSnapshot, doubt: str | None) -> tuple[Case, Decision]:
+    """Decide after a reading that does not show the submit. With a ``doubt`` it proves nothing."""
+    lost, at = case.lost, snapshot.at
     # The end of a POST that outlived its batch may lie ahead.
     waited = at - (lost.sought if lost.sought <= at else max(lost.begun, lost.asked))
     later = at + max(BETWEEN_SEARCHES, waited / 4)
-    if isinstance(sight, Unclear):
-        hopeless = at >= lost.sought + patience
-        return Case(lost), CannotTell(sight.reason) if hopeless else SearchAgain(later)
-    since = at if case.missing_since is None else case.missing_since
-    needed = max(since + GRACE, lost.ended_at(offset) + patience)
-    if at >= needed and case.missing_since is not None:
-        return case, Absent()
-    return Case(lost, since), SearchAgain(min(later, max(needed, at + BETWEEN_SEARCHES)))
-
-
-def inherit(case: Case, left: Legacy, snapshot: ListingSnapshot) -> Case:
-    """The case of another submit after the taker has adopted a record.
-
-    That record may have been this submit's. Then the taker's own record is left for this submit,
-    and may be too old for its window: so this window is extended to begin with the taker's.
-    """
-    lost, offset = case.lost, snapshot.offset or 0.0
-    # In this order since a thousand may be lost at once, and each has a legacy for all others.
-    begun = left.since + SLACK - min(offset, offset if lost.offset is None else lost.offset)
-    if begun >= lost.begun or compare(lost.chosen, left.stored, {}) == "different":
-        return case
-    if not is_within(left.record, window(lost, offset, slack=slack_of(lost, snapshot.accepted))):
-        return case
-    return Case(replace(lost, begun=begun))
+    if doubt:
+        over = lost.sought + (LONGEST_GENERATION if lost.is_held else HOPELESS)
+        decision = CannotTell(doubt) if at >= over else SearchAgain(min(later, over))
+        return replace(case, missed_at=None), decision
+    ready = lost.ended_at(snapshot.offset) + case.patience
+    if at < ready:
+        return case, SearchAgain(min(later, max(ready, at + BETWEEN_SEARCHES)))
+    if case.missed_at is None:
+        return replace(case, missed_at=at), SearchAgain(at + GRACE)
+    if at < case.missed_at + GRACE:
+        return case, SearchAgain(case.missed_at + GRACE)
+    return case, Absent()

@@ -1,14 +1,17 @@
 """The reconciler: searches the account's listing for lost submits.
 
 One snapshot serves all lost submits, and one task takes snapshots exactly while a submit is lost. A
-record is read, judged and adopted in one synchronous step, so none is adopted twice.
+submit is judged, and its record is adopted, in one synchronous step, so no record is adopted twice.
+Between such steps the event loop has its turn: ten thousand submits may be lost at once.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from .._base.fingerprints import Fingerprints
 from .._base.runtime import Runtime
@@ -22,23 +25,31 @@ from ..callbacks._registry import CallbackHandle
 from ..errors import APIError, VeoError
 from ..models import TaskRecord
 from .accepted_log import AcceptedLog
-from .comparison import normalise
+from .comparison import normal_form
 from .decision import (
     FIRST_SEARCH,
     Adopt,
     CannotTell,
     Case,
     Conclusion,
+    Decision,
     SearchAgain,
-    decide,
-    inherit,
-    search,
+    is_comparable,
+    judge_equal,
+    judge_marked,
+    overlapping,
+    rivals_of,
+    window_in,
 )
-from .snapshot import ListingSnapshot, has_mark, legacy, read_snapshot, with_adopted
-from .window import NEAR, WIDE, AcceptedSubmit, LostSubmit, precedence, window_of_all
+from .marks import mark_in
+from .snapshot import Listed, ListingSnapshot
+from .window import NEAR, WIDE, AcceptedSubmit, LostSubmit, span_of
 
 MAX_PAGES = 400
 """Pages of the listing that one snapshot reads: 20,000 tasks within the window."""
+
+STEP = 100
+"""Lost submits that are judged in one step of the event loop."""
 
 KEEP = WIDE + NEAR
 """Seconds before the oldest lost or awaited submit for which accepted ones are kept as controls:
@@ -57,28 +68,29 @@ class _Open:
     decision: Conclusion | None = None
     done: Signal = field(default_factory=Signal)
 
+    @property
+    def lost(self) -> LostSubmit:
+        return self.case.lost
+
 
 class Reconciler:
     """The lost submits of one client."""
 
-    def __init__(
-        self,
-        api: API,
-        queries: TaskListClient,
-        runtime: Runtime,
-    ) -> None:
+    def __init__(self, api: API, queries: TaskListClient, runtime: Runtime) -> None:
         self._api = api
         self._queries = queries
         self._runtime = runtime
         # The submits whose answers have not come: their records must not be given to a lost one.
         self._unanswered: dict[object, LostSubmit] = {}
-        # The ways of submits that were answered with an id at once: True is with a callback.
+        # The ways of submits that were answered with an id at once: True is with a mark.
         self._at_once: set[bool] = set()
         self._accepted = AcceptedLog()
         self._older = Fingerprints()
         self._earlier: dict[str, AcceptedSubmit] = {}
         self._attached: dict[str, float] = {}
-        self._open: list[_Open] = []
+        self._user_id: str | None = None
+        self._open: dict[_Open, None] = {}
+        self._snapshot: ListingSnapshot | None = None
         self._wake = Signal()
         self._searching = Worker(
             self._search_while_lost, "veo_async reconciler", on_failure=self._search_failed
@@ -98,12 +110,14 @@ class Reconciler:
         """The POST is over."""
         self._unanswered.pop(key, None)
 
-    def accepted(self, submit: AcceptedSubmit, *, at_once: bool, called_back: bool = False) -> None:
-        """A submit of ours was accepted; ``at_once`` if the answer was its id alone, as requested,
-        with a callback address of ours if it is ``called_back``."""
+    def accepted(self, submit: AcceptedSubmit, *, at_once: bool) -> None:
+        """A submit of ours was accepted; ``at_once`` if the service was seen to store it before its
+        video was ready."""
         if at_once:
-            self._at_once.add(called_back)
+            self._at_once.add(submit.mark is not None)
         self._accepted.add(submit)
+        if self._snapshot:
+            self._snapshot.own(submit)
         if self._accepted.reaches_before(self._runtime.wall_clock() - KEEP):
             for task_id in self._accepted.forget_before(self._oldest()):
                 self._older.add(task_id)
@@ -118,10 +132,12 @@ class Reconciler:
 
     def _oldest(self) -> float:
         """The time before which accepted submits are not needed."""
-        sought = [entry.case.lost for entry in self._open]
-        times = (lost.begun for lost in (*sought, *self._unanswered.values()))
+        times = (lost.begun for lost in (*self._sought(), *self._unanswered.values()))
         # Never later than now: after a clock was set back, an earlier run's submit lies ahead.
         return min((self._runtime.wall_clock(), *times)) - KEEP
+
+    def _sought(self) -> list[LostSubmit]:
+        return [entry.lost for entry in self._open]
 
     def own(self, submits: Iterable[AcceptedSubmit]) -> None:
         """Add the tasks of earlier runs: no lost submit adopts one. They are kept for good, since
@@ -129,7 +145,8 @@ class Reconciler:
         self._earlier |= {submit.task_id: submit for submit in submits}
 
     def answered_at_once(self, ways: Iterable[bool | None]) -> None:
-        """Add the ways in which earlier runs were answered with an id at once: see `accepted`."""
+        """Add the ways in which earlier runs were answered with an id at once: with a mark, or
+        without."""
         self._at_once.update(way for way in ways if way is not None)
 
     async def resolve(
@@ -151,13 +168,13 @@ class Reconciler:
         # This machine's clock may have been set back since.
         ended = min(lost.ended, self._runtime.wall_clock())
         entry = _Open(Case(lost), ended + FIRST_SEARCH, adopted, callback)
-        self._open.append(entry)
+        self._open[entry] = None
         self._wake.set()
         self._searching.ensure()
         try:
             await entry.done.wait(until=deadline)
         finally:
-            self._open.remove(entry)
+            del self._open[entry]
         return entry.decision or CannotTell("the time to wait was over before the list could tell")
 
     def hint(self, callback: CallbackHandle) -> None:
@@ -174,126 +191,185 @@ class Reconciler:
             if pause > 0:
                 await self._wake.wait(until=asyncio.get_running_loop().time() + pause)
                 continue
-            await self._search_all(pending)
+            try:
+                await self._judge_all(pending, await self._read(pending))
+            finally:
+                self._snapshot = None
 
-    async def _search_all(self, entries: list[_Open]) -> None:
+    # Reading the list.
+
+    async def _read(self, entries: list[_Open]) -> ListingSnapshot:
+        """A snapshot for these lost submits."""
         # The offset of the query is also that of the judgement, whatever its answers show.
         at, offset = self._runtime.wall_clock(), self.offset
-        lost = [entry.case.lost for entry in entries]
-        span = window_of_all(lost, self._ours(), offset)
-        traced = await self._read_traces([one.trace_id for one in lost if one.trace_id])
-        named = await self._read_named(entries)
-        listed, complete = await self._read_list(span)
-        records = [*traced, *named, *listed]
-        stored = [(record, normalise(record.request or {})) for record in records]
-        # Nothing is awaited from here to the end, so a record that one entry adopts is owned for
-        # the next.
-        snapshot = read_snapshot(
-            stored,
-            self._ours(),
+        proven = [submit for submit in self._ours() if submit.proven]
+        span = span_of([entry.lost for entry in entries], proven, offset)
+        self._snapshot = snapshot = ListingSnapshot(
             at=at,
             offset=offset,
-            complete=complete,
             span=span,
-            under_way=tuple(self._unanswered.values()),
-            owned=self._older.among({record.id for record, _ in stored if record.id}),
+            proven=sorted(submit.begun for submit in proven),
             awaited=self._attached,
         )
-        for entry in sorted(entries, key=lambda entry: precedence(entry.case.lost)):
-            if entry in self._open:  # else its caller left, so it adopts nothing
-                snapshot = self._judge(entry, snapshot)
-
-    def _judge(self, entry: _Open, snapshot: ListingSnapshot) -> ListingSnapshot:
-        """Decide about one entry; returns the snapshot for the others."""
-        lost = entry.case.lost
-        sight = search(lost, snapshot)
-        entry.case, decision = decide(
-            entry.case,
-            sight,
-            at=snapshot.at,
-            honours_async=bool(lost.callback_url) in self._at_once,
-            offset=snapshot.offset,
-        )
-        if isinstance(decision, SearchAgain):
-            entry.next_search = decision.at
-            return snapshot
-        if isinstance(decision, Adopt):
-            if left := legacy(lost, decision.task_id, snapshot):
-                for other in self._open:
-                    if other is not entry:
-                        other.case = inherit(other.case, left, snapshot)
-            found = AcceptedSubmit(
-                decision.task_id, lost.chosen, lost.begun, lost.ended, lost.offset, answered=False
-            )
-            self.accepted(found, at_once=False)
-            snapshot = with_adopted(snapshot, decision.task_id)
-            if entry.adopted:
-                entry.adopted(decision.task_id)
-        entry.decision = decision
-        entry.done.set()
+        await self._learn_user()
+        snapshot.complete = await self._read_list(snapshot)
+        unseen = [entry for entry in entries if snapshot.proof_of(entry.lost) is None]
+        await self._read_traces(unseen)
+        await self._read_named(unseen)
+        snapshot.close(self._ours(), self._older.among)
         return snapshot
 
     def _ours(self) -> tuple[AcceptedSubmit, ...]:
         return *self._earlier.values(), *self._accepted
 
-    async def _read_traces(self, traces: list[str], by: By = "trace_ids") -> list[TaskRecord]:
-        """The records with these trace ids. A missing one proves nothing, and neither does one
-        that was not asked for."""
+    def _add(self, record: TaskRecord, *, is_listed: bool = True) -> None:
+        task_id = str(record.id)
+        owner = self._accepted.get(task_id) or self._earlier.get(task_id)
+        assert self._snapshot is not None  # a search is under way
+        self._snapshot.add(Listed.of(record, is_listed=is_listed), owner)
+
+    async def _learn_user(self) -> None:
+        """Read whose tasks ours are, once: a list without that may be one of nobody's."""
+        latest = next((s.task_id for s in reversed(self._ours()) if s.task_id), None)
+        if self._user_id is None and latest:
+            for record in await self._query([latest], "ids"):
+                self._user_id = record.user_id or ""
+
+    async def _read_list(self, snapshot: ListingSnapshot) -> bool:
+        """Read the records of these times; returns whether they are complete."""
+        listing, count = Listing(), 0
+        pages = self._queries.pages(
+            listing,
+            created_at_min=snapshot.span[0],
+            created_at_max=snapshot.span[1],
+            user_id=self._user_id or None,
+        )
         try:
-            found = await self._queries.many(traces, by=by)
-            return [
-                record
-                for record in found
-                if (record.trace_id if by == "trace_ids" else record.id) in traces
-            ]
+            async for page in pages:
+                for record in page:
+                    self._add(record)
+                count += 1
+                if count == MAX_PAGES:
+                    return False
+        except VeoError:
+            return False
+        return listing.is_complete
+
+    async def _read_traces(self, entries: Iterable[_Open]) -> None:
+        """Read the records with these submits' trace ids. A missing one proves nothing, and neither
+        does one that was not asked for."""
+        traces = {entry.lost.trace_id for entry in entries if entry.lost.trace_id}
+        for record in await self._query(list(filter(None, traces)), "trace_ids"):
+            if record.trace_id in traces:
+                self._add(record, is_listed=False)
+
+    async def _read_named(self, entries: Iterable[_Open]) -> None:
+        """Read the records of the tasks that deliveries name, if their marks are the lost submits'.
+        Anybody may have sent a delivery, so only the record's own mark proves it."""
+        named = {
+            entry.callback.claimed_task_id: entry.lost.mark
+            for entry in entries
+            if entry.callback and entry.callback.claimed_task_id
+        }
+        for record in await self._query(list(named), "ids"):
+            mark = mark_in((record.request or {}).get("callback_url"))
+            if record.id in named and mark is not None and mark == named[record.id]:
+                self._add(record, is_listed=False)
+
+    async def _query(self, names: list[str], by: By) -> list[TaskRecord]:
+        """The records with these ids or trace ids, as far as they can be read."""
+        try:
+            return await self._queries.many(names, by=by)
         except APIError as error:
-            if len(traces) == 1 or error.status_code not in (400, 404):
+            if len(names) == 1 or error.status_code not in (400, 404):
                 return []
         except VeoError:
             return []
         # The service may refuse the whole query for one unknown id, so it is bisected.
-        half = len(traces) // 2
-        return [
-            *await self._read_traces(traces[:half], by),
-            *await self._read_traces(traces[half:], by),
-        ]
+        half = len(names) // 2
+        return [*await self._query(names[:half], by), *await self._query(names[half:], by)]
 
-    async def _read_named(self, entries: list[_Open]) -> list[TaskRecord]:
-        """The records of the tasks that deliveries name, if their marks are the lost submits'.
-        Anybody may have sent a delivery, so only the record's own mark proves it."""
-        named = {
-            entry.callback.claimed_task_id: entry.case.lost
-            for entry in entries
-            if entry.callback and entry.callback.claimed_task_id
-        }
-        records = await self._read_traces(list(named), "ids")
-        return [
-            record
-            for record in records
-            if record.id in named and has_mark(record, named[record.id])
-        ]
+    # Judging what was read.
 
-    async def _read_list(self, span: tuple[float, float]) -> tuple[list[TaskRecord], bool]:
-        """The records of these times, and whether they are complete."""
-        records: list[TaskRecord] = []
-        listing, pages = Listing(), 0
-        pages_of_span = self._queries.pages(listing, created_at_min=span[0], created_at_max=span[1])
-        try:
-            async for page in pages_of_span:
-                records += page
-                pages += 1
-                if pages == MAX_PAGES:
-                    return records, False
-        except VeoError:
-            return records, False
-        return records, listing.is_complete
+    async def _judge_all(self, entries: list[_Open], snapshot: ListingSnapshot) -> None:
+        rest = [entry async for entry in self._unproven(entries, snapshot)]
+        equal: defaultdict[str, list[_Open]] = defaultdict(list)
+        for step in _steps(rest):
+            for entry in step:
+                self._see(entry)
+                if is_comparable(entry.lost, snapshot):
+                    equal[normal_form(entry.lost.chosen)].append(entry)
+                else:
+                    self._settle(entry, *judge_marked(entry.case, snapshot))
+            await asyncio.sleep(0)
+        for alike in equal.values():
+            self._judge_equal(alike, snapshot)
+            await asyncio.sleep(0)
+
+    async def _unproven(
+        self, entries: list[_Open], snapshot: ListingSnapshot
+    ) -> AsyncIterator[_Open]:
+        """Adopt each record that is proven to be a submit's, and yield the submits without one."""
+        for step in _steps(entries):
+            for entry in step:
+                proof = snapshot.proof_of(entry.lost)
+                if proof is None:
+                    yield entry
+                elif entry in self._open:  # else its caller left, so it adopts nothing
+                    self._conclude(entry, Adopt(proof.task_id), proof)
+            await asyncio.sleep(0)
+
+    def _see(self, entry: _Open) -> None:
+        """Note what is known by now of the service's answers to such submits."""
+        lost = entry.lost
+        at_once = not lost.is_held and (lost.mark is not None) in self._at_once
+        entry.case = replace(entry.case, at_once=at_once)
+
+    def _judge_equal(self, alike: Sequence[_Open], snapshot: ListingSnapshot) -> None:
+        """Decide about equal submits in one step."""
+        entries = [entry for entry in alike if entry in self._open]
+        nameless = (submit for submit in self._accepted if not submit.task_id)
+        claims: list[LostSubmit | AcceptedSubmit] = [*self._unanswered.values(), *nameless]
+        for group in overlapping([window_in(snapshot, entry.lost) for entry in entries]):
+            cases = [entries[index].case for index in group]
+            ends = judge_equal(cases, rivals_of(cases, claims, snapshot), snapshot)
+            for index, (case, decision) in zip(group, ends, strict=True):
+                self._settle(entries[index], case, decision)
+
+    def _settle(self, entry: _Open, case: Case, decision: Decision) -> None:
+        entry.case = case
+        if isinstance(decision, SearchAgain):
+            entry.next_search = decision.at
+        elif entry in self._open:
+            self._conclude(entry, decision)
+
+    def _conclude(self, entry: _Open, decision: Conclusion, proof: Listed | None = None) -> None:
+        """The decision about a submit is final; ``proof`` is the record that it adopts as proven to
+        be its own."""
+        if isinstance(decision, Adopt):
+            lost = entry.lost
+            found = AcceptedSubmit(
+                decision.task_id,
+                lost.kind,
+                lost.begun,
+                lost.ended,
+                lost.offset,
+                lost.mark,
+                proven=proof is not None,
+            )
+            is_early = proof is not None and proof.is_pending and not lost.is_held
+            self.accepted(found, at_once=is_early)
+            if entry.adopted:
+                entry.adopted(decision.task_id)
+        entry.decision = decision
+        entry.done.set()
 
     def _search_failed(self, cause: BaseException) -> None:
         """No caller is left waiting, however the searching task ended."""
         if isinstance(cause, asyncio.CancelledError):
-            reason = CLOSED if self._closed else "the looking was cancelled"
+            reason = CLOSED if self._closed else "the search was cancelled"
         else:
-            reason = f"the looking itself failed ({cause!r})"
+            reason = f"the search itself failed ({cause!r})"
         for entry in self._open:
             entry.decision = entry.decision or CannotTell(reason)
             entry.done.set()
@@ -302,3 +378,10 @@ class Reconciler:
         """End the search; submits that are still lost stay uncertain."""
         self._closed = True
         await self._searching.aclose()
+
+
+def _steps(entries: Iterable[_Open]) -> Iterator[list[_Open]]:
+    """The entries in portions that one step of the event loop may judge."""
+    rest = iter(entries)
+    while step := list(islice(rest, STEP)):
+        yield step

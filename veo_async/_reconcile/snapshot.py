@@ -1,171 +1,232 @@
-"""A snapshot of the account's listing: our own tasks, and the unowned records."""
+"""A snapshot of the account's listing: the unowned records, and our own ones as controls."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections import defaultdict
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
+from typing import Literal
 
-from ..callbacks._tokens import is_same_submit
 from ..models import TaskRecord
-from .comparison import Fields
-from .window import CATCH_UP, AcceptedSubmit, LostSubmit, slack_of, window
+from .comparison import normal_form
+from .marks import mark_in
+from .window import FAR, NEAR, AcceptedSubmit, Kind, LostSubmit, Times, is_one_within, window
+
+CATCH_UP = 120.0
+"""Seconds after which a listing must have caught up: twice the longest lag that is expected."""
+
+Survival = Literal["kept", "stripped", "unknown"]
+"""What a listing does with marks, as its controls show."""
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """A record of the listing, as far as lost submits are concerned.
+
+    Attributes:
+        task_id, trace_id: the service's ids.
+        at: when the service made it, in Unix seconds; ``None`` if it does not say.
+        request: its request in the normal form.
+        mark: the mark in its callback address, if there is one.
+        is_pending: whether its task is unfinished.
+        is_listed: whether the list shows it; else it was found by its id or its trace id.
+    """
+
+    task_id: str
+    at: float | None
+    request: str
+    mark: str | None = None
+    trace_id: str | None = None
+    is_pending: bool = True
+    is_listed: bool = True
+
+    @classmethod
+    def of(cls, record: TaskRecord, *, is_listed: bool = True) -> Listed:
+        """The facts of a record that has an id."""
+        request = record.request or {}
+        return cls(
+            str(record.id),
+            record.created_at.timestamp() if record.created_at else None,
+            normal_form(request),
+            mark_in(request.get("callback_url")),
+            record.trace_id,
+            record.state == "pending",
+            is_listed,
+        )
+
+    def is_within(self, times: Times) -> bool:
+        """Whether it has a time, and that lies within these times."""
+        return self.at is not None and times[0] <= self.at <= times[1]
+
+
 class ListingSnapshot:
     """One reading of the listing, compared with the submits that are known as ours.
 
     Attributes:
         at: when it began, in Unix seconds on this machine's clock.
         offset: see `window`; ``None`` while the service's clock was never seen.
-        complete: whether the listing was read to its end.
-        span: the times of the service between which it was read.
-        accepted: when the submits were sent that the service itself answered as accepted,
-            ascending, as they were known after the listing was read.
-        claimants: submits of ours to which a record may belong although no id says so: their
-            answers are still awaited (then their end is infinite), or contained no id.
-        controls: the accepted submits whose records are in the listing at the right time, in the
-            order of time, each with the fields that the service had added to its request; with
-            none if the request is not stored as it was sent.
-        unowned: the records that are not known as ours, with their requests.
+        span: the times between which it was read.
+        complete: whether each page was read, to the end of the list.
+        proven: when our proven submits were sent, ascending, as they were known before the reading.
         awaited: ids for which callers wait. Nobody knows whose they are, so a lost submit adopts
             one only by proof, and yet they are unowned.
-        own_missing_since: when the oldest submit of ours was sent whose record should be in the
-            listing and is not; infinite if none is missing.
-        own_overdue: whether one is missing although the listing must have caught up.
+        missing_since: when the oldest submit of ours was sent whose record should be in the listing
+            and is not; infinite if none is missing.
+        is_overdue: whether one is missing although the listing must have caught up.
     """
 
-    at: float
-    offset: float | None
-    complete: bool
-    span: tuple[float, float]
-    accepted: Sequence[float]
-    claimants: Sequence[LostSubmit | AcceptedSubmit]
-    controls: Sequence[tuple[AcceptedSubmit, Fields]]
-    unowned: Sequence[tuple[TaskRecord, Fields]]
-    awaited: Container[str]
-    own_missing_since: float
-    own_overdue: bool
+    def __init__(
+        self,
+        *,
+        at: float,
+        offset: float | None,
+        span: Times = (-inf, inf),
+        proven: Sequence[float] = (),
+        awaited: Container[str] = (),
+    ) -> None:
+        self.at = at
+        self.offset = offset
+        self.span = span
+        self.complete = False
+        self.proven = proven
+        self.awaited = awaited
+        self.missing_since = inf
+        self.is_overdue = False
+        self._entries: dict[str, Listed] = {}
+        self._unowned: dict[str, Listed] = {}
+        self._times: list[float] = []
+        self._timeless = 0
+        self._by_mark: dict[str, Listed] = {}
+        self._by_trace: dict[str, Listed] = {}
+        self._by_request: defaultdict[str, list[Listed]] = defaultdict(list)
+        self._timely: list[float] = []
+        self._controls: defaultdict[tuple[Kind, str], list[float]] = defaultdict(list)
+
+    # While the listing is read.
+
+    def add(self, entry: Listed, owner: AcceptedSubmit | None = None) -> None:
+        """Add a record, and the submit of ours to which it belongs, if that is known."""
+        if entry.task_id in self._entries:
+            return
+        self._entries[entry.task_id] = entry
+        if owner:
+            self._note_control(owner, entry)
+            return
+        self._unowned[entry.task_id] = entry
+        self._by_request[entry.request].append(entry)
+        for known, name in ((self._by_mark, entry.mark), (self._by_trace, entry.trace_id)):
+            if name and (name not in known or _age(entry) < _age(known[name])):
+                known[name] = entry
+        if self._has_time(entry):
+            insort(self._times, _age(entry))
+        else:
+            self._timeless += 1
+
+    def _has_time(self, entry: Listed) -> bool:
+        """Whether its time may be believed: it was asked for. Times are rounded."""
+        return entry.is_within((self.span[0] - 1.0, self.span[1] + 1.0))
+
+    def own(self, submit: AcceptedSubmit) -> None:
+        """Take the record of a submit of ours out of the unowned ones."""
+        entry = self._entries.get(submit.task_id)
+        if entry and self._remove(entry):
+            self._note_control(submit, entry)
+
+    def _remove(self, entry: Listed) -> bool:
+        if self._unowned.pop(entry.task_id, None) is None:
+            return False
+        self._by_request[entry.request].remove(entry)
+        if self._has_time(entry):
+            del self._times[bisect_left(self._times, _age(entry))]
+        else:
+            self._timeless -= 1
+        return True
+
+    def _note_control(self, submit: AcceptedSubmit, entry: Listed) -> None:
+        if not (submit.proven and entry.is_listed and self._is_timely(submit, entry)):
+            return
+        insort(self._timely, submit.begun)
+        insort(self._controls[submit.kind, "listed"], submit.begun)
+        if submit.mark:
+            fact = "kept" if entry.mark == submit.mark else "stripped"
+            insort(self._controls[submit.kind, fact], submit.begun)
+
+    def _is_timely(self, submit: AcceptedSubmit, entry: Listed) -> bool:
+        # By the one offset or by the other, never in between: if this machine's clock was set,
+        # every time between the two would seem to be of the clock of ``Date``.
+        if self.offset is None:
+            return False
+        then = self.offset if submit.offset is None else submit.offset
+        offsets = (then, self.offset)
+        return any(entry.is_within(window(replace(submit, offset=one), one)) for one in offsets)
+
+    def close(
+        self, ours: Iterable[AcceptedSubmit], older: Callable[[Collection[str]], Iterable[str]]
+    ) -> None:
+        """The reading is over.
+
+        Args:
+            ours: our accepted submits.
+            older: returns those of some ids that are ours although only the id is known.
+        """
+        for task_id in older(self._unowned):
+            self._remove(self._entries[task_id])
+        for submit in ours:
+            if submit.task_id and submit.task_id not in self._entries and self._shows(submit):
+                self.missing_since = min(self.missing_since, submit.begun)
+                self.is_overdue |= submit.ended <= self.at - CATCH_UP
+
+    def _shows(self, submit: AcceptedSubmit) -> bool:
+        """Whether its record should be in the listing: all of its window was read, after it was
+        accepted."""
+        first, last = window(submit, self.offset or 0.0)
+        return submit.ended <= self.at and self.span[0] <= first and last <= self.span[1]
+
+    # Once it was read.
+
+    def proof_of(self, lost: LostSubmit) -> Listed | None:
+        """The unowned record that has the trace id or the mark of a lost submit. A record with
+        another mark is another submit's, whatever its trace id."""
+        traced = self._by_trace.get(lost.trace_id) if lost.trace_id else None
+        if traced and traced.mark and lost.mark and traced.mark != lost.mark:
+            traced = None
+        marked = self._by_mark.get(lost.mark) if lost.mark else None
+        return next((one for one in (traced, marked) if one and one.task_id in self._unowned), None)
+
+    def has_control(self, lost: LostSubmit, fact: str = "listed") -> bool:
+        """Whether a task of ours of the same kind, accepted near in time, is in this listing."""
+        return is_one_within(FAR, lost.begun, self._controls.get((lost.kind, fact), ()))
+
+    def times_disagree(self, lost: LostSubmit) -> bool:
+        """Whether tasks of ours were accepted near in time, and none of them is listed at its time:
+        the clock of the records is another one than that of ``Date``."""
+        near = NEAR, lost.begun
+        return is_one_within(*near, self.proven) and not is_one_within(*near, self._timely)
+
+    def survival_of(self, lost: LostSubmit) -> Survival:
+        """What this listing does with the marks of such submits."""
+        if self.has_control(lost, "stripped"):
+            return "stripped"
+        return "kept" if self.has_control(lost, "kept") else "unknown"
+
+    def count_unowned(self, times: Times) -> int:
+        """The number of unowned records of these times. A record without a time, or with one that
+        was not asked for, may be of any time."""
+        dated = bisect_right(self._times, times[1]) - bisect_left(self._times, times[0])
+        return dated + self._timeless
+
+    def equal_to(self, request: str) -> list[Listed]:
+        """The unowned records with this request, without a mark, and with a time, the oldest
+        first."""
+        found = [
+            entry
+            for entry in self._by_request.get(request, ())
+            if entry.mark is None and self._has_time(entry) and entry.task_id not in self.awaited
+        ]
+        return sorted(found, key=_age)
 
 
-def read_snapshot(
-    stored: Iterable[tuple[TaskRecord, Fields]],
-    accepted: Sequence[AcceptedSubmit],
-    *,
-    at: float,
-    offset: float | None,
-    complete: bool,
-    span: tuple[float, float] = (-inf, inf),
-    under_way: Sequence[LostSubmit] = (),
-    owned: Container[str] = (),
-    awaited: Container[str] = (),
-) -> ListingSnapshot:
-    """Separate our own tasks in the listing from all others.
-
-    Args:
-        stored: the records of the listing, each with its request as `normalise` returns it.
-        accepted: our accepted submits; without an id if the answer contained none.
-        under_way: our submits whose answers are still awaited.
-        owned: ids of tasks that are ours, and of which only the id is known.
-        awaited: see `ListingSnapshot`.
-        at, offset, complete, span: see `ListingSnapshot`.
-    """
-    ours = {submit.task_id: submit for submit in accepted if submit.task_id}
-    claimants: list[LostSubmit | AcceptedSubmit] = [
-        *under_way,
-        *(submit for submit in accepted if not submit.task_id),
-    ]
-    records = {record.id: (record, fields) for record, fields in stored}
-    controls: list[tuple[AcceptedSubmit, Fields]] = []
-    unowned: list[tuple[TaskRecord, Fields]] = []
-    for record, fields in records.values():
-        submit = ours.get(record.id or "")
-        if submit is None:
-            if not (record.id and record.id in owned):
-                unowned.append((record, fields))
-        elif submit.answered and offset is not None and _is_timely(submit, record, offset):
-            controls.append((submit, _added(submit, fields)))
-    missing = [
-        submit
-        for submit in ours.values()
-        if submit.task_id not in records and _is_in(submit, span, offset)
-    ]
-    return ListingSnapshot(
-        at,
-        offset,
-        complete,
-        span,
-        sorted(submit.begun for submit in ours.values() if submit.answered),
-        claimants,
-        sorted(controls, key=lambda control: control[0].begun),
-        unowned,
-        awaited,
-        own_missing_since=min((submit.begun for submit in missing), default=inf),
-        own_overdue=any(submit.ended <= at - CATCH_UP for submit in missing),
-    )
-
-
-def _added(submit: AcceptedSubmit, stored: Fields) -> Fields:
-    """The fields that the service added to a request, if it stored the rest as it was sent."""
-    if any(stored.get(name) != value for name, value in submit.chosen.items()):
-        return {}
-    return {name: value for name, value in stored.items() if name not in submit.chosen}
-
-
-def _is_in(submit: AcceptedSubmit, span: tuple[float, float], offset: float | None) -> bool:
-    """Whether its record should be in the listing: all of its window was read."""
-    first, last = window(submit, offset or 0.0)
-    return span[0] <= first and last <= span[1]
-
-
-def with_adopted(snapshot: ListingSnapshot, task_id: str) -> ListingSnapshot:
-    """The snapshot after one of its unowned records was adopted."""
-    unowned = [entry for entry in snapshot.unowned if entry[0].id != task_id]
-    return replace(snapshot, unowned=unowned)
-
-
-def _is_timely(submit: AcceptedSubmit, record: TaskRecord, offset: float) -> bool:
-    # By the one offset or by the other, never in between: if this machine's clock was set, every
-    # time between the two would seem to be of the clock of ``Date``.
-    then = offset if submit.offset is None else submit.offset
-    return any(is_within(record, window(replace(submit, offset=o), o)) for o in (then, offset))
-
-
-@dataclass(frozen=True, slots=True)
-class Legacy:
-    """The record that a submit may have left for an equal one.
-
-    When submit A adopts a record that may belong to an equal submit B, A's own record may be left
-    for B, and may not be listed yet. The legacy tells B from which time on to search.
-
-    Attributes:
-        record, stored: the record that A adopted, and its request.
-        since: the begin of A's window, on the service's clock.
-    """
-
-    record: TaskRecord
-    stored: Fields
-    since: float
-
-
-def legacy(taker: LostSubmit, task_id: str, snapshot: ListingSnapshot) -> Legacy | None:
-    """The legacy of ``taker`` when it adopts that record of the snapshot; ``None`` for nothing."""
-    given = next((entry for entry in snapshot.unowned if entry[0].id == task_id), None)
-    if given is None or snapshot.offset is None:
-        return None
-    since, _ = window(taker, snapshot.offset, slack=slack_of(taker, snapshot.accepted))
-    return Legacy(*given, since)
-
-
-def has_mark(record: TaskRecord, lost: LostSubmit) -> bool | None:
-    """Whether the record has the lost submit's mark, its own callback address; ``None`` if neither
-    is proven."""
-    if not lost.callback_url or not record.id:
-        return None
-    return is_same_submit(lost.callback_url, (record.request or {}).get("callback_url"))
-
-
-def is_within(record: TaskRecord, times: tuple[float, float]) -> bool:
-    """Whether the record has a time, and it lies within this window."""
-    return record.created_at is not None and times[0] <= record.created_at.timestamp() <= times[1]
+def _age(entry: Listed) -> float:
+    return inf if entry.at is None else entry.at

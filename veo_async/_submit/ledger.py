@@ -24,7 +24,9 @@ class Ledger(Protocol):
         """Whether `announce` waits for a disk."""
         ...
 
-    async def announce(self, request: VideoRequest, action: str, callback_url: str | None) -> None:
+    async def announce(
+        self, request: VideoRequest, action: str, callback_url: str | None, *, is_held: bool
+    ) -> None:
         """Announce a POST that is about to be sent, perhaps ahead of its turn. A second call, when
         its turn has come, confirms it.
 
@@ -57,7 +59,9 @@ class NullLedger:
     key = None
     is_durable = False
 
-    async def announce(self, request: VideoRequest, action: str, callback_url: str | None) -> None:
+    async def announce(
+        self, request: VideoRequest, action: str, callback_url: str | None, *, is_held: bool
+    ) -> None:
         """See `Ledger.announce`."""
 
     def cancel(self) -> None:

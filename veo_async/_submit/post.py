@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from .._base.signal import Signal
 from .._events import EventContext
-from .._reconcile.comparison import normalise
+from .._reconcile.marks import mark_in
 from .._tracking.task import TrackedTask
 from ..callbacks._registry import CallbackHandle
 from ..errors import SubmissionUncertainError, VeoError
@@ -24,7 +24,7 @@ class Post:
     """One POST, under way or over.
 
     Attributes:
-        request: what is sent; ``chosen`` is its body in the form in which requests are compared.
+        request: what is sent; ``chosen`` is its body.
         sent_at, ended_at: when it was sent and when it was over, in Unix seconds.
         attempts: what the submit had been through when this was sent.
         verdict: what its answer proved, once it is over.
@@ -36,6 +36,8 @@ class Post:
         context: what the events about it name.
         offset: by how many seconds the service's clock ran ahead when it was sent, if known.
         callback: the submit's own callback, if it has one.
+        own_url: the callback address that no other submit has, if it was sent with one.
+        is_held: whether the answer is held until the video is ready.
         done: set once it is over and its verdict is known.
         cut_at: when it is cancelled, in monotonic seconds.
         is_expedited: whether its caller was cancelled a second time: the end of the client, or of
@@ -53,12 +55,16 @@ class Post:
         ledger: Ledger,
         offset: float | None,
         callback: CallbackHandle | None,
+        own_url: str | None,
+        is_held: bool,
     ) -> None:
         self.request = request
         self.callback = callback
+        self.own_url = own_url
+        self.is_held = is_held
         self.offset = offset
         self.ledger = ledger
-        self.chosen = normalise(body)
+        self.chosen = body
         self.context = EventContext.of(request, key=ledger.key, sent_at=sent_at)
         self.sent_at = sent_at
         self.ended_at = sent_at
@@ -74,9 +80,9 @@ class Post:
         self.is_expedited = False
 
     @property
-    def callback_url(self) -> str | None:
-        """The callback address that no other submit has."""
-        return self.callback.url if self.callback else None
+    def mark(self) -> str | None:
+        """The mark by which its record is recognised."""
+        return mark_in(self.own_url)
 
     def unsettled(self) -> Unsettled:
         """What is known of it, for a caller that is gone."""

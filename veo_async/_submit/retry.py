@@ -33,6 +33,7 @@ class Attempts:
         throttled: the number of those that were answered with 429.
         lost: the number of those that ended uncertain (counts only where that is sent again).
         misspelled: the refusal that the first spelling met, once the other one is tried.
+        refused_mark: whether the service refused its mark, so that it is sent without one.
         unproven: the first one that ended uncertain and was sent again all the same, at the
             caller's risk: whatever follows, it may have been billed.
     """
@@ -43,6 +44,7 @@ class Attempts:
     throttled: int = 0
     lost: int = 0
     misspelled: APIError | None = None
+    refused_mark: bool = False
     unproven: SubmissionUncertainError | None = None
 
 
@@ -79,9 +81,13 @@ def after(
     policy: RetryPolicy,
     now: float,
     u: float,
+    is_marked: bool = False,
 ) -> Step:
-    """What follows a submit that was not accepted. ``now`` is monotonic, ``u`` in [0, 1)."""
+    """What follows a submit that was not accepted. ``now`` is monotonic, ``u`` in [0, 1);
+    ``is_marked`` tells whether it was sent with a callback address of the client's own."""
     if isinstance(verdict, Refused):
+        if is_marked and _names_callback(verdict.error):
+            return Again(replace(attempts, refused_mark=True))
         return _after_refusal(verdict.error, attempts, policy, now, u)
     if isinstance(verdict, NotSent):
         step = replace(attempts, unsent=attempts.unsent + 1)
@@ -140,6 +146,12 @@ def after_resend(lost: SubmissionUncertainError, error: VeoError) -> VeoError:
         sent_at=lost.sent_at,
         trace_id=lost.trace_id,
     )
+
+
+def _names_callback(error: APIError) -> bool:
+    """Whether the service refused the callback address; a refusal bought nothing."""
+    words = f"{error.message} {error.body}".casefold()
+    return isinstance(error, BadRequestError) and "callback" in words
 
 
 def _after_refusal(

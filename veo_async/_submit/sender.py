@@ -20,6 +20,7 @@ import anyio
 from .._base.runtime import Runtime
 from .._events import EventEmitter
 from .._limits.admission import Admission
+from .._reconcile.marks import Marks
 from .._reconcile.reconciler import Reconciler
 from .._reconcile.window import AcceptedSubmit, LostSubmit
 from .._tracking.registry import TaskRegistry
@@ -60,6 +61,7 @@ class Sender:
         asynchronous: bool,
         runtime: Runtime,
         events: EventEmitter,
+        marks: Marks,
     ) -> None:
         self._admission = admission
         self._tracker = tracker
@@ -69,6 +71,7 @@ class Sender:
         self._asynchronous = asynchronous
         self._runtime = runtime
         self._events = events
+        self._marks = marks
         self._guard = InFlightPosts(policy.shutdown_grace)
         self._closed = False
         self.dialect = Dialect()
@@ -84,13 +87,30 @@ class Sender:
         self._closed = True
         await self._guard.aclose()
 
+    def own_url(
+        self, request: VideoRequest, callback: CallbackHandle | None, earlier: str | None
+    ) -> str | None:
+        """The callback address that no submit but those of this request has: of `Callbacks`, or a
+        mark; ``earlier`` is that of an earlier run."""
+        if callback:
+            return callback.url
+        if not (self._asynchronous and self.dialect.takes_marks):
+            return None
+        return self._marks.url_for(request, earlier)
+
+    def is_held(self, request: VideoRequest) -> bool:
+        """Whether the service holds its answer until the video is ready."""
+        return not self._asynchronous and request.callback_url is None
+
     def begin(
         self,
         request: VideoRequest,
         attempts: Attempts,
         ticket: int,
         ledger: Ledger,
+        *,
         callback: CallbackHandle | None,
+        own_url: str | None,
     ) -> Post:
         """Start a POST in its caller's turn. Nothing is awaited between that turn's start and this.
 
@@ -106,8 +126,8 @@ class Sender:
         body = submit_body(
             request,
             action=attempts.action,
-            asynchronous=self._asynchronous,
-            callback_url=callback.url if callback else None,
+            asynchronous=self._asynchronous and not (callback or request.callback_url),
+            callback_url=own_url,
         )
         post = Post(
             request,
@@ -118,6 +138,8 @@ class Sender:
             ledger=ledger,
             offset=self._reconciler.offset,
             callback=callback,
+            own_url=own_url,
+            is_held=self.is_held(request),
         )
         # An empty context: what the caller's context holds must not live on in our tasks.
         loop = asyncio.get_running_loop()
@@ -167,23 +189,31 @@ class Sender:
     def _decide(self, post: Post, verdict: NotSent | Refused | Uncertain) -> Step:
         """What follows a POST that was not accepted."""
         now, u = asyncio.get_running_loop().time(), self._runtime.rng.random()
-        step = after(verdict, post.attempts, policy=self._policy, now=now, u=u)
+        is_marked = bool(post.own_url and not post.callback)
+        step = after(verdict, post.attempts, policy=self._policy, now=now, u=u, is_marked=is_marked)
         if isinstance(step, Again) and step.attempts.unproven:
             post.identified(step.attempts.unproven)
         return step
 
     def _accept(self, post: Post, accepted: Accepted) -> bool:
         """Follow the task; returns whether only its id was answered, as was asked for."""
-        self.dialect.accepted(post.attempts.action)
+        self.dialect.accepted(post.attempts.action, unmarked=post.attempts.refused_mark)
+        lost, task_id = lost_submit(post), accepted.task_id or ""
         receipt = AcceptedSubmit(
-            accepted.task_id or "", post.chosen, post.sent_at, post.ended_at, post.offset
+            task_id,
+            lost.kind,
+            post.sent_at,
+            post.ended_at,
+            post.offset,
+            post.mark,
+            chosen=None if task_id else post.chosen,
         )
-        # With a callback every deployment answers at once, so that shows nothing about others; the
-        # caller's own is not told apart from what other clients send.
-        asked_to = post.callback or (self._asynchronous and post.request.callback_url is None)
+        # With a callback every deployment answers at once. The caller's own is not told apart from
+        # what other clients send, so it shows nothing.
+        asked_to = post.own_url or (self._asynchronous and post.request.callback_url is None)
         at_once = bool(asked_to) and accepted.status is PENDING
         self.follow(post, accepted)
-        self._reconciler.accepted(receipt, at_once=at_once, called_back=post.callback is not None)
+        self._reconciler.accepted(receipt, at_once=at_once)
         return at_once
 
     def follow(self, post: Post, accepted: Accepted) -> TrackedTask:
@@ -222,5 +252,6 @@ class Sender:
 
 def lost_submit(post: Post) -> LostSubmit:
     """A POST whose answer has not come."""
-    url = post.callback_url
-    return LostSubmit(post.chosen, post.sent_at, inf, offset=post.offset, callback_url=url)
+    return LostSubmit(
+        post.chosen, post.sent_at, inf, offset=post.offset, mark=post.mark, is_held=post.is_held
+    )

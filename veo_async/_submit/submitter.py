@@ -72,6 +72,7 @@ class Submitter:
         begun: list[Post],
         ledger: Ledger | None = None,
         callback: CallbackHandle | None = None,
+        earlier_url: str | None = None,
         unproven: SubmissionUncertainError | None = None,
     ) -> TrackedTask:
         """Send a request until it is accepted or refused, or the ``deadline`` is over.
@@ -81,8 +82,9 @@ class Submitter:
             deadline: in monotonic seconds.
             begun: each POST is added to it; `UnsettledSubmits.tracking` gave it.
             ledger: records each POST.
-            callback: of an earlier run. All POSTs carry one callback: whichever of them turns out
-                to have been accepted, it is this submit's.
+            callback: of an earlier run.
+            earlier_url: the callback address of an earlier run. All POSTs have one: whichever of
+                them turns out to have been accepted, it is this submit's.
             unproven: of an earlier run that may have been billed, if it is sent again all the same.
 
         Raises:
@@ -94,14 +96,24 @@ class Submitter:
         attempts = Attempts(anyio.current_time(), action, unproven=unproven)
         ticket = self._admission.ticket()
         callback = None if request.callback_url else callback or self._callback_router.issue()
+        own_url = self._sender.own_url(request, callback, earlier_url)
         try:
             while True:
-                url = callback.url if callback else request.callback_url
-                announce = partial(ledger.announce, request, attempts.action, url)
+                if attempts.refused_mark:
+                    own_url = None
+                announce = partial(
+                    ledger.announce,
+                    request,
+                    attempts.action,
+                    own_url or request.callback_url,
+                    is_held=self._sender.is_held(request),
+                )
                 waited = await self._turn(deadline, ticket, ledger, announce)
                 # The wait for other submits is no retry of this one.
                 attempts = replace(attempts, started=attempts.started + waited)
-                post = self._sender.begin(request, attempts, ticket, ledger, callback)
+                post = self._sender.begin(
+                    request, attempts, ticket, ledger, callback=callback, own_url=own_url
+                )
                 begun.append(post)
                 step = await self._outcome(post, deadline)
                 if isinstance(step, TrackedTask):

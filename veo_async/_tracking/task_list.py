@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 
@@ -14,8 +15,11 @@ from .._limits.limiter import Limiter
 from .._wire import requests, task_queries
 from .._wire.arguments import read_moment, read_task_id
 from .._wire.replies import Answer
+from ..errors import UndecodableReplyError
 from ..models import TaskRecord
 from ..policies import PollPolicy
+
+R = TypeVar("R")
 
 
 class TaskListClient:
@@ -28,15 +32,15 @@ class TaskListClient:
 
     async def one(self, task_id: str) -> TaskRecord:
         """The record of this id."""
-        answer = await self._ask(requests.retrieve_body(task_id))
-        return task_queries.read_one(answer, task_id)
+        body = requests.retrieve_body(task_id)
+        return await self._ask(body, lambda answer: task_queries.read_one(answer, task_id))
 
     async def many(self, ids: Sequence[str], *, by: requests.By = "ids") -> list[TaskRecord]:
         """The records of these ids or trace ids, in any order; unknown ids are left out."""
         records: list[TaskRecord] = []
         for part in requests.chunks(ids):
-            answer = await self._ask(requests.batch_body(part, by=by))
-            records += task_queries.read_page(answer).records
+            page = await self._ask(requests.batch_body(part, by=by), task_queries.read_page)
+            records += page.records
         return records
 
     async def pages(
@@ -46,25 +50,29 @@ class TaskListClient:
         created_at_min: float | None,
         created_at_max: float | None,
         type: str | None = None,
+        user_id: str | None = None,
     ) -> AsyncIterator[list[TaskRecord]]:
         """The account's tasks of a window, page by page, each record once."""
         while not listing.is_over:
             body = requests.list_body(
                 offset=listing.offset,
                 type=type,
+                user_id=user_id,
                 created_at_min=created_at_min,
                 created_at_max=created_at_max,
             )
-            yield listing.add(task_queries.read_page(await self._ask(body)))
+            yield listing.add(await self._ask(body, task_queries.read_page))
 
-    async def _ask(self, body: dict[str, Any]) -> Answer:
+    async def _ask(self, body: dict[str, Any], read: Callable[[Answer], R]) -> R:
+        """What the service answers to a query. One that may succeed later is repeated."""
         for attempt in range(1, task_queries.ATTEMPTS):
             answer = await self._ask_once(body)
             if not task_queries.is_transient(answer):
-                return answer
+                with suppress(UndecodableReplyError):  # it was cut on its way, perhaps
+                    return read(answer)
             u = self._runtime.rng.random()
             await anyio.sleep(backoff(attempt, first=0.5, cap=8.0, u=u))
-        return await self._ask_once(body)
+        return read(await self._ask_once(body))
 
     async def _ask_once(self, body: dict[str, Any]) -> Answer:
         await self._limiter.enter("poll")

@@ -1,4 +1,5 @@
-"""What a deployment accepts where the vendor's documents disagree: the spelling of an action."""
+"""What a deployment accepts where the vendor's documents disagree: the spelling of an action, and
+a callback address beside ``async``."""
 
 from __future__ import annotations
 
@@ -19,16 +20,23 @@ def canonical_action(action: str) -> str:
 
 
 class Dialect:
-    """The spellings that one deployment was seen to accept."""
+    """The forms of a request that one deployment was seen to accept.
+
+    Attributes:
+        takes_marks: whether it accepts the callback address of a mark.
+    """
 
     def __init__(self) -> None:
         self._accepted: dict[str, str] = {}
+        self.takes_marks = True
 
     def spell(self, action: str) -> str:
         """The spelling to send first."""
         return self._accepted.get(action, action)
 
-    def accepted(self, spelling: str) -> None:
-        """The service accepted a request with this spelling."""
+    def accepted(self, spelling: str, *, unmarked: bool = False) -> None:
+        """The service accepted a request with this spelling, perhaps only without a mark."""
         if spelling in _OTHER:
             self._accepted[canonical_action(spelling)] = spelling
+        if unmarked:
+            self.takes_marks = False

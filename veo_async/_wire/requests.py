@@ -22,16 +22,22 @@ By = Literal["ids", "trace_ids"]
 def submit_body(
     request: VideoRequest, *, action: str, asynchronous: bool, callback_url: str | None = None
 ) -> dict[str, Any]:
-    """The JSON body of a submit; ``callback_url`` is the submit's own address, if it has one.
+    """The JSON body of a submit.
 
-    Only fields that the caller chose are sent, and ``async`` only where no callback already makes
-    the service answer at once (the API guide: with ``callback_url`` it answers immediately).
+    Only fields that the caller chose are sent, and those about delivery.
+
+    Args:
+        request: the request.
+        action: the spelling of its action.
+        asynchronous: whether ``async`` is sent. With a callback of the caller's or of `Callbacks`
+            the service answers at once without it (the API guide).
+        callback_url: the submit's own address, if it has one.
     """
     body = request.wire_fields()
     body["action"] = action
     if callback_url is not None:
         body["callback_url"] = callback_url
-    elif asynchronous and request.callback_url is None:
+    if asynchronous:
         body["async"] = True
     return body
 
@@ -52,11 +58,21 @@ def poll_body(ids: Sequence[str]) -> dict[str, Any]:
 
 
 def list_body(
-    *, offset: int, type: str | None, created_at_min: float | None, created_at_max: float | None
+    *,
+    offset: int,
+    type: str | None,
+    user_id: str | None,
+    created_at_min: float | None,
+    created_at_max: float | None,
 ) -> dict[str, Any]:
     """The query for one page of the account's tasks; times are Unix seconds."""
-    window = {"type": type, "created_at_min": created_at_min, "created_at_max": created_at_max}
-    chosen = {name: value for name, value in window.items() if value is not None}
+    filters = {
+        "type": type,
+        "user_id": user_id,
+        "created_at_min": created_at_min,
+        "created_at_max": created_at_max,
+    }
+    chosen = {name: value for name, value in filters.items() if value is not None}
     return {"action": "retrieve_batch", "offset": offset, "limit": PAGE} | chosen
 
 

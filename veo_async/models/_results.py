@@ -176,6 +176,7 @@ class TaskRecord(_Received):
         finished_at: when it ended, an aware time; ``None`` while it runs.
         type: the kind of task, ``videos`` for ours.
         trace_id: the id that the vendor's support asks for.
+        user_id: the account's user that the task belongs to.
         request: the body of the submit, as the service stored it.
         response: the result or the error body; absent, null or empty while it runs.
     """
@@ -185,6 +186,7 @@ class TaskRecord(_Received):
     finished_at: OpenTime = None
     type: OpenText = None
     trace_id: OpenText = None
+    user_id: OpenText = None
     request: OpenObject = None
     response: OpenObject = None
 
