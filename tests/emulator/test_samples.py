@@ -123,7 +123,11 @@ async def test_records_of_finished_tasks() -> None:
         assert agrees(
             await sent(caller, "retrieve_by_trace_request", trace_id=trace_id), "retrieve_succeeded"
         )
-        assert agrees(await sent(caller, "retrieve_request", id=failed), "retrieve_failed")
+        answer = (await sent(caller, "retrieve_request", id=failed)).json()
+        sample = SAMPLES["retrieve_failed"].json()
+        # The sample was put together from two documents; an error in a record has no trace id.
+        del sample["response"]["trace_id"]
+        assert shape(without_request(answer)) == shape(without_request(sample))
         batch = await sent(caller, "retrieve_batch_request", ids=[task_id])
         (item,) = batch.json()["items"]
         assert list(batch.json()) == list(SAMPLES["retrieve_batch_result"].json())

@@ -7,7 +7,8 @@ import pytest
 from tests.samples import SAMPLES, Sample
 from veo_async.emulator import Wire
 from veo_async.emulator._errors import ServiceError
-from veo_async.emulator._validation import check, normalised, truncated
+from veo_async.emulator._stored import normalised, truncated
+from veo_async.emulator._validation import check
 
 TEXT = {"action": "text2video", "prompt": "A"}
 IMAGE = {"action": "image2video", "prompt": "A", "image_urls": ["https://example.com/a.png"]}

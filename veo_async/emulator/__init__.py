@@ -47,6 +47,7 @@ from ._effects import (
     Bomb,
     Drop,
     Early,
+    Ending,
     Fail,
     Garble,
     Hang,
@@ -54,11 +55,14 @@ from ._effects import (
     Lag,
     Late,
     Never,
+    Provisional,
     Refuse,
     Repeat,
     Scramble,
     Slow,
     Torn,
+    Unreadable,
+    endings,
 )
 from ._emulator import Emulator
 from ._faults import Fault, Faults
@@ -76,6 +80,7 @@ __all__ = [
     "Early",
     "Emulator",
     "EmulatorTransport",
+    "Ending",
     "Fail",
     "Fault",
     "Faults",
@@ -90,14 +95,17 @@ __all__ = [
     "Never",
     "Pace",
     "Plan",
+    "Provisional",
     "Refuse",
     "Repeat",
     "Scramble",
     "Seconds",
     "Slow",
     "Torn",
+    "Unreadable",
     "VideoFormat",
     "Wire",
+    "endings",
 ]
 
 for _public in map(globals().__getitem__, __all__):

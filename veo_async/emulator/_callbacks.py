@@ -144,5 +144,5 @@ class _Post:
         for effect in self._effects:
             if isinstance(effect, Garble):
                 return effect.body.encode(), effect.media_type
-        document = self._service.responses.callback(self._task, self._service.files_url)
+        document = self._service.responses.callback(self._task)
         return json.dumps(document).encode(), "application/json"

@@ -56,7 +56,7 @@ class Downloads(Endpoint):
             raise ServiceError("not_found", "There is no such file.")
         if self._is_stale(exchange.query.get("expires")):
             return Reply(403, {"content-type": "application/xml"}, EXPIRED)
-        path = await self.service.files.path(task, self.service.files_url)
+        path = await self.service.files.path(task, self.service.responses.files_url)
         await exchange.reach("accepted")
         return self._file(exchange, path, self.service.http_date(task.finish_at))
 

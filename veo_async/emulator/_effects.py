@@ -11,7 +11,8 @@ The effects are pydantic models: a value out of range raises `pydantic.Validatio
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -99,16 +100,19 @@ class Garble(_Effect):
 
 
 class Torn(_Effect):
-    """The answer ends before its ``Content-Length``.
+    """The answer ends before its ``Content-Length``, or is a part of a JSON document.
 
     Args:
         fraction: the part of the body that is sent, from 0 up to but not including 1.
         reset: end the connection with a reset instead of an orderly end.
+        declared: announce the length of the whole body. If false, ``Content-Length`` is that of the
+            part: a complete answer whose document cannot be parsed, on a connection that stays.
     """
 
     kind: Literal["torn"] = "torn"
     fraction: Annotated[float, Field(ge=0, lt=1)] = 0.5
     reset: bool = False
+    declared: bool = True
 
 
 class Slow(_Effect):
@@ -148,8 +152,104 @@ class Fail(_Effect):
     message: str | None = None
 
 
+class Provisional(_Effect):
+    """The record shows a failure that is not final, and the task continues.
+
+    The failure stands beside ``finished_at: null`` until the task ends: with its video or, together
+    with `Fail`, with a failure that has a ``finished_at``.
+
+    Args:
+        seconds: seconds of service time, from its acceptance, until the failure appears.
+        code: the error code that is shown.
+        message: its message; ``None`` uses the usual one of ``code``.
+    """
+
+    kind: Literal["provisional"] = "provisional"
+    seconds: Time = 0.0
+    code: str = "api_error"
+    message: str | None = None
+
+
+class Ending(_Effect):
+    """The submitted task ends with a response of another form.
+
+    It is the form of the record, the callback and the synchronous answer. `endings` has many.
+
+    Args:
+        fields: fields of ``response``, in addition to or in place of the usual ones.
+        entry: the same for each entry of its ``data``.
+        without: the names of fields that ``response`` and the entries lack.
+        finished_at: the place of ``finished_at`` and ``elapsed``: the record, its ``response``, or
+            nowhere.
+        as_text: the record contains ``response`` as a JSON text.
+    """
+
+    kind: Literal["ending"] = "ending"
+    fields: dict[str, Any] = {}
+    entry: dict[str, Any] = {}
+    without: frozenset[str] = frozenset()
+    finished_at: Literal["record", "response", "absent"] = "record"
+    as_text: bool = False
+
+
+def _word(word: str) -> Ending:
+    """An end without a video that only a word of an entry shows."""
+    return Ending(entry={"state": word}, without=frozenset({"success", "video_url"}))
+
+
+_RESULT = frozenset({"success", "task_id", "trace_id", "data"})
+
+_WITHOUT_VIDEO: Mapping[str, Ending] = {
+    "empty": Ending(fields={"data": []}),
+    "null_error": Ending(fields={"success": False, "error": None}, without=_RESULT),
+    "text_error": Ending(fields={"success": False, "error": "temporary"}, without=_RESULT),
+    **{word: _word(word) for word in ("filtered", "timeout", "fail", "blocked", "FAILURE")},
+    "failed_status": Ending(fields={"status": "failed"}, without=_RESULT, finished_at="absent"),
+    "empty_inside": Ending(fields={"data": []}, finished_at="response"),
+    "nothing": Ending(without=_RESULT),
+}
+_WITH_VIDEO: Mapping[str, Ending] = {
+    "status_word": Ending(
+        fields={"status": "succeeded"},
+        without=frozenset({"success", "state"}),
+        finished_at="absent",
+    ),
+    "state_word": Ending(without=frozenset({"success"}), finished_at="absent"),
+    "finished_at": Ending(without=frozenset({"success", "state"})),
+    "inside": Ending(without=frozenset({"success", "state"}), finished_at="response"),
+    "text": Ending(as_text=True),
+    "cost": Ending(fields={"cost": {"amount": 0.4, "list_amount": 0.5, "currency": "USD"}}),
+}
+
+
+def endings(*, video: bool) -> Mapping[str, Ending]:
+    """The forms of an end that were seen or may be expected, by name.
+
+    Args:
+        video: those with a video, or those without.
+    """
+    return _WITH_VIDEO if video else _WITHOUT_VIDEO
+
+
+class Unreadable(_Effect):
+    """Entries of a list have a form without a readable id.
+
+    A rule on submits is about the submitted task, in all lists. A rule on ``list`` is about the
+    first entries of a page.
+
+    Args:
+        form: the form of the entry: its ``id`` is null; its ``id`` is a number, by which a query
+            finds the task, too; it is ``{}``; it is null; or it has only its ``_id``.
+        items: the number of entries of a page; ``None`` is all.
+    """
+
+    kind: Literal["unreadable"] = "unreadable"
+    form: Literal["null_id", "number_id", "empty", "null", "record_id"] = "null_id"
+    items: Annotated[int, Field(ge=1)] | None = None
+
+
 class Hide(_Effect):
-    """The submitted task is unknown to every query at first.
+    """The submitted task is unknown to every query at first: its record is written late.
 
     Args:
         seconds: seconds of service time, from its acceptance, until queries find it.
@@ -229,6 +329,9 @@ Effect = (
     | Slow
     | Bomb
     | Fail
+    | Provisional
+    | Ending
+    | Unreadable
     | Hide
     | Lag
     | Scramble

@@ -136,7 +136,7 @@ class Emulator:
 
     def _reached_at(self, url: str) -> None:
         self.base_url = (self._given_url or url).rstrip("/")
-        self._service.files_url = (self._given_files_url or self.base_url).rstrip("/")
+        self._service.responses.files_url = (self._given_files_url or self.base_url).rstrip("/")
 
     def __repr__(self) -> str:
         return f"<Emulator at {self.base_url}: {len(self.bill)} accepted>"
@@ -167,6 +167,15 @@ class Emulator:
     def limits(self, limits: Limits) -> None:
         self._service.limit(limits)
 
+    @property
+    def wire(self) -> Wire:
+        """The behaviour of the deployment. A new one holds from then on; what is stored stays."""
+        return self._service.wire
+
+    @wire.setter
+    def wire(self, wire: Wire) -> None:
+        self._service.wire = wire
+
     def now(self) -> float:
         """The service's time in Unix seconds, without ``skew``."""
         return self._service.clock.now()
@@ -178,7 +187,7 @@ class Emulator:
             data: the encoded image.
             media_type: its ``Content-Type``.
         """
-        return f"{self._service.files_url}/images/{self._images.add(data, media_type)}"
+        return f"{self._service.responses.files_url}/images/{self._images.add(data, media_type)}"
 
     def reset(self) -> None:
         """Remove tasks, bill, counters, deliveries, rules and files; the ids start again."""

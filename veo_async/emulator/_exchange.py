@@ -94,6 +94,7 @@ class Exchange:
         }
         self.effects: tuple[Any, ...] = ()
         self.trace_id: str | None = None
+        """The trace id of the answer: the task's if the call was carried out."""
 
     async def arrive(self, kinds: frozenset[Kind]) -> None:
         """Apply the faults that happen before the call is read.
@@ -165,10 +166,21 @@ class Exchange:
         return Reply(effect.status or error.status, headers, effect.body.encode())
 
     def refusal(self, error: ServiceError, status: int | None = None) -> Reply:
-        """The documented error body. Its trace id is the task's if the call was carried out."""
-        trace_id = self.trace_id or self._service.backend.trace_of_refusal()
-        document = self._service.responses.error(error, trace_id)
-        return Reply.of(document, status or error.status, error.headers)
+        """The documented error body."""
+        document = self._service.responses.error(error, self._traced())
+        return self.reply(document, status or error.status, error.headers)
+
+    def reply(
+        self, document: Any, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        """An answer of the API, with the header ``x-trace-id`` if the deployment has it."""
+        trace = {"x-trace-id": self._traced()} if self._service.wire.trace_header else {}
+        return Reply.of(document, status, {**trace, **(headers or {})})
+
+    def _traced(self) -> str:
+        if self.trace_id is None:
+            self.trace_id = self._service.backend.trace_of_call()
+        return self.trace_id
 
     async def deliver(self, reply: Reply, *, counted: bool = True) -> None:
         """Send the answer with the effects of faults.
@@ -184,7 +196,10 @@ class Exchange:
             reply = disguised(reply, effect)
         if counted:
             self._service.counters[reply.status] += 1
-        headers = {**reply.headers, "content-length": str(reply.size), "date": self._service.date()}
+        torn = next((effect for effect in self.effects if isinstance(effect, Torn)), None)
+        left = reply.size if torn is None else int(reply.size * torn.fraction)
+        length = reply.size if torn is None or torn.declared else left
+        headers = {**reply.headers, "content-length": str(length), "date": self._service.date()}
         await self._send(
             {
                 "type": "http.response.start",
@@ -193,19 +208,17 @@ class Exchange:
             }
         )
         if self.method != "HEAD":
-            await self._body(reply)
+            await self._body(reply, left)
+            if torn is not None and torn.declared:
+                raise ConnectionCut(reset=torn.reset)
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _body(self, reply: Reply) -> None:
-        torn = next((effect for effect in self.effects if isinstance(effect, Torn)), None)
-        left = reply.size if torn is None else int(reply.size * torn.fraction)
+    async def _body(self, reply: Reply, left: int) -> None:
         async for piece in self._pieces(reply):
             if left > 0:
                 message = {"type": "http.response.body", "body": piece[:left], "more_body": True}
                 await self._send(message)
             left -= len(piece)
-        if torn is not None:
-            raise ConnectionCut(reset=torn.reset)
 
     async def _pieces(self, reply: Reply) -> AsyncIterator[bytes]:
         slow = next((effect for effect in self.effects if isinstance(effect, Slow)), None)

@@ -11,12 +11,14 @@ from starlette.routing import Route, Router
 
 from ._control import PREFIX, Control
 from ._downloads import Downloads, HostedImages
-from ._effects import Scramble
+from ._effects import Scramble, Unreadable
 from ._endpoint import Endpoint
 from ._errors import ServiceError
 from ._exchange import Exchange, Reply
 from ._faults import TASKS, Call, Kind
-from ._service import Service
+from ._responses import unreadable
+from ._service import Caller, Service
+from ._validation import is_own
 
 
 class Videos(Endpoint):
@@ -35,17 +37,19 @@ class Videos(Endpoint):
 
     async def _accepted(self, exchange: Exchange, body: Any) -> Reply:
         service = self.service
-        task = service.submit(body, exchange.effects)
+        caller = Caller.of(exchange.headers)
+        task = service.submit(body, caller, exchange.effects)
         exchange.trace_id = task.trace_id
         url = body.get("callback_url")
-        if url is not None:
+        if url is not None and not is_own(url, caller.host):
             await service.courier.expect(service, task, url, exchange.effects)
         await exchange.reach("accepted")
         if url is not None or (body.get("async") and service.wire.honour_async):
-            return Reply.of(service.responses.accepted(task))
+            return exchange.reply(service.responses.accepted(task))
         task.finish_unpolled(service.clock.now())
         await service.clock.sleep_until(task.finish_at)
-        return Reply.of(service.outcome(task), 200 if task.failure is None else task.failure.status)
+        status = 200 if task.failure is None else task.failure.status
+        return exchange.reply(service.responses.outcome(task), status)
 
 
 class Tasks(Endpoint):
@@ -61,21 +65,41 @@ class Tasks(Endpoint):
         self.service.admission.check_call("tasks", exchange.headers.get("authorization"))
         if problem is not None:
             raise problem
-        document = self._answer(query)
+        document = self._answer(query, Caller.of(exchange.headers).user_id)
         await exchange.reach("accepted")
         for effect in exchange.effects:
-            if isinstance(effect, Scramble) and "items" in document:
-                document["items"] = scrambled(document["items"], effect, self.service.page_rng)
-        return Reply.of(document)
+            if "items" in document:
+                document["items"] = self._changed(document["items"], effect)
+        return exchange.reply(document)
 
-    def _answer(self, query: dict[str, Any]) -> dict[str, Any]:
+    def _changed(self, items: list[Any], effect: Any) -> list[Any]:
+        match effect:
+            case Scramble():
+                return scrambled(items, effect, self.service.page_rng)
+            case Unreadable():
+                changed = items[: effect.items]
+                return [unreadable(item, effect) for item in changed] + items[len(changed) :]
+            case _:
+                return items
+
+    def _answer(self, query: dict[str, Any], user_id: str) -> dict[str, Any]:
         match query.get("action"):
             case "retrieve":
                 return self.service.retrieve(query)
             case "retrieve_batch":
-                return self.service.retrieve_batch(query)
+                return self.service.retrieve_batch(query, user_id)
             case _:
                 raise ServiceError("bad_request", "action is invalid.")
+
+
+class Health(Endpoint):
+    """``/health``: it answers 200 and discards what is posted to it, such as callbacks."""
+
+    kinds = frozenset()
+
+    async def answer(self, exchange: Exchange) -> Reply:
+        await exchange.read()
+        return Reply.of({"status": "ok"})
 
 
 class NoAPI(Endpoint):
@@ -93,6 +117,7 @@ def router(service: Service) -> Router:
         [
             Route("/veo/videos", Videos(service), methods=["POST"]),
             Route("/veo/tasks", Tasks(service), methods=["POST"]),
+            Route("/health", Health(service), methods=["GET", "POST"]),
             Route("/files/{name}.mp4", Downloads(service), methods=["GET"]),
             Route("/images/{name}", HostedImages(service), methods=["GET"]),
             Route(PREFIX + "/{what}", Control(service)),

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ._errors import ServiceError
-from ._options import SPELLINGS, Wire
+from ._options import Wire
 
 GENERATING = frozenset({"text2video", "image2video", "ingredients2video"})
 WITH_IMAGES = frozenset({"image2video", "ingredients2video"})
@@ -19,6 +19,9 @@ RESOLUTIONS = frozenset({"720p", "1080p", "4k", "gif"})
 MAX_IMAGES = 3
 DEFAULT_MODEL = "veo3-fast"
 """Source: the vendor's OpenAPI document."""
+
+HEALTH = "https://api.acedata.cloud/health"
+"""The vendor's own address that discards what is posted to it."""
 
 PAGE = 12
 """The number of items on a page without ``limit`` (seen in the vendor's clients)."""
@@ -37,8 +40,13 @@ def required(field: str) -> ServiceError:
     return ServiceError("bad_request", f"{field} is required.")
 
 
-def check(body: Any, wire: Wire) -> None:
+def check(body: Any, wire: Wire, host: str = "") -> None:
     """Validate a submit as the service does.
+
+    Args:
+        body: the submit.
+        wire: the behaviour of the deployment.
+        host: the host, with its port, to which it was sent.
 
     Raises:
         ServiceError: a parameter is missing or invalid; the message names it.
@@ -57,8 +65,22 @@ def check(body: Any, wire: Wire) -> None:
     if action in WITH_IMAGES:
         _images(body)
     _flag(body, "async")
-    if body.get("callback_url") is not None and not _is_url(body["callback_url"]):
+    if body.get("callback_url") is not None and not _is_callback(body, wire, host):
         raise invalid("callback_url")
+
+
+def is_own(url: str, host: str) -> bool:
+    """True if a callback address is the service's own: the vendor's, or ``/health`` of ``host``.
+
+    Args:
+        url: the ``callback_url`` of a submit.
+        host: the host, with its port, to which that submit was sent.
+    """
+    parts = urlsplit(url)
+    vendors = urlsplit(HEALTH)
+    return parts.hostname == vendors.hostname or (
+        parts.netloc == host and parts.path.endswith(vendors.path)
+    )
 
 
 def page_of(query: Mapping[str, Any]) -> tuple[int, int]:
@@ -87,31 +109,6 @@ def texts(query: Mapping[str, Any], field: str) -> list[str]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise invalid(field)
     return values
-
-
-def normalised(body: dict[str, Any]) -> dict[str, Any]:
-    """The request in another form with the same meaning, as a deployment may store it."""
-    stored = {key: value for key, value in body.items() if value is not None and key != "async"}
-    stored.setdefault("model", DEFAULT_MODEL)
-    if body["action"] in SPELLINGS:
-        (stored["action"],) = SPELLINGS - {body["action"]}
-    else:
-        stored.setdefault("aspect_ratio", "16:9")
-        stored.setdefault("translation", False)
-    return stored
-
-
-def truncated(value: Any, longest: int | None) -> Any:
-    """A JSON value with each of its texts cut off after ``longest`` characters."""
-    if isinstance(value, str):
-        return value[:longest]
-    if isinstance(value, list):
-        return [truncated(item, longest) for item in value]
-    return (
-        {key: truncated(item, longest) for key, item in value.items()}
-        if isinstance(value, dict)
-        else value
-    )
 
 
 def _action(body: dict[str, Any], wire: Wire) -> str:
@@ -158,6 +155,20 @@ def _images(body: dict[str, Any]) -> None:
         raise required("image_urls")
     if not isinstance(urls, list) or len(urls) > MAX_IMAGES or not all(map(_is_url, urls)):
         raise invalid("image_urls")
+
+
+def _is_callback(body: dict[str, Any], wire: Wire, host: str) -> bool:
+    """True if this deployment takes the ``callback_url`` of the submit."""
+    url = body["callback_url"]
+    match wire.callback_url:
+        case "refused":
+            return False
+        case "without_async" if body.get("async"):
+            return False
+        case "own_host" if _is_url(url):
+            return is_own(url, host)
+        case _:
+            return _is_url(url)
 
 
 def _is_url(value: object) -> bool:
