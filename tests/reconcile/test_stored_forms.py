@@ -82,28 +82,32 @@ def rehosted(request: Item) -> Item:
 LONG = TextToVideo(prompt="A goldfish in a bowl on a window sill. " * 39)
 IMAGE = ImageToVideo(prompt="it moves", image_urls=["https://me.example/cat.png"])
 FORMS = [
-    pytest.param(prompt(lambda text: text[:1000]), LONG, id="cut at 1,000"),
-    pytest.param(prompt(lambda text: text[:255]), LONG, id="cut at 255"),
+    pytest.param(prompt(lambda text: text[:1000]), LONG, True, id="cut at 1,000"),
+    pytest.param(prompt(lambda text: text[:255]), LONG, True, id="cut at 255"),
     pytest.param(
         prompt(lambda text: unicodedata.normalize("NFC", text)),
         TextToVideo(prompt=unicodedata.normalize("NFD", "ein grünes Café")),
+        True,
         id="NFC",
     ),
-    pytest.param(prompt(escape), TextToVideo(prompt="salt & pepper"), id="&amp;"),
+    pytest.param(prompt(escape), TextToVideo(prompt="salt & pepper"), True, id="&amp;"),
     pytest.param(
         prompt(lambda text: text.encode("ascii", "replace").decode()),
         TextToVideo(prompt="a cat \N{GRINNING FACE}"),
+        True,
         id="emoji as ?",
     ),
     pytest.param(
         prompt(lambda text: "a red cup" if text == "eine rote Tasse" else text),
         TextToVideo(prompt="eine rote Tasse"),
+        True,
         id="translated",
     ),
-    pytest.param(stored(rehosted), IMAGE, id="images at other addresses"),
+    pytest.param(stored(rehosted), IMAGE, True, id="images at other addresses"),
     pytest.param(
         stored(lambda request: {"action": "1080p"} if "image_urls" in request else request),
         IMAGE,
+        False,
         id="another word for the action",
     ),
 ]
@@ -121,16 +125,27 @@ def check_unknown(end: object) -> None:
     assert "nothing was bought" not in str(end).lower()
 
 
+UNMARKED = RetryPolicy(marks="off")
+
+
 @pytest.mark.asyncio
-@pytest.mark.parametrize("entries, request_", FORMS)
+@pytest.mark.parametrize("entries, request_, shows_mark", FORMS)
 @pytest.mark.parametrize("accepted", [True, False], ids=["accepted", "never arrived"])
+@pytest.mark.parametrize("retry", [RetryPolicy(), UNMARKED], ids=["marked", "unmarked"])
 async def test_a_form_that_depends_on_the_content_proves_nothing(
-    entries: Callable[[list[Item]], list[Any]], request_: TextToVideo | ImageToVideo, accepted: bool
+    entries: Callable[[list[Item]], list[Any]],
+    request_: TextToVideo | ImageToVideo,
+    retry: RetryPolicy,
+    *,
+    shows_mark: bool,
+    accepted: bool,
 ) -> None:
     """Short prompts of ours beside it are stored as they were sent, so they do not show how a
-    longer one is. One that never arrived is sent again only where no such record is near."""
+    longer one is. Without a mark, one that was accepted is not found, and one that never arrived is
+    sent again only where no such record is near. With a mark both are known, unless the record does
+    not show it."""
     service = emulator()
-    async with service, client(Listing(service, entries)) as veo:
+    async with service, client(Listing(service, entries), retry=retry) as veo:
         short = [type(request_)(**request_.model_dump() | {"prompt": f"p{n}"}) for n in range(3)]
         assert all(isinstance(end, Task) for end in await ends_of(veo, *short))
         service.faults.add(Fault(effect=LOST if accepted else NEVER, count=1))
@@ -139,33 +154,37 @@ async def test_a_form_that_depends_on_the_content_proves_nothing(
         prompts = [charge.request["prompt"] for charge in service.bill]
         assert prompts.count(request_.prompt) == 1
         assert len(prompts) == 4
-        if accepted:
+        if accepted and not (retry != UNMARKED and shows_mark):
             check_unknown(end)
         else:
             assert isinstance(end, Task)
 
 
 @pytest.mark.asyncio
-async def test_each_answer_lost_buys_a_long_prompt_once() -> None:
+@pytest.mark.parametrize("retry", [RetryPolicy(), UNMARKED], ids=["marked", "unmarked"])
+async def test_each_answer_lost_buys_a_long_prompt_once(retry: RetryPolicy) -> None:
     """A service that stores it cut and answers none of its submits does not get five of them."""
     service = emulator(wire=Wire(longest=1000))
-    async with service, client_of(service) as veo:
+    async with service, client_of(service, retry=retry) as veo:
         await veo.submit(MUG)
         service.faults.add(Fault(effect=LOST))
         (end,) = await ends_of(veo, LONG)
 
-    check_unknown(end)
+    if retry == UNMARKED:
+        check_unknown(end)
+    else:
+        assert end.id == service.bill[1].task_id
     assert [len(charge.request["prompt"]) for charge in service.bill] == [5, 1521]
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("accepted", [True, False], ids=["accepted", "never arrived"])
-async def test_an_unowned_record_near_a_lost_submit_keeps_it_from_being_sent_again(
+async def test_an_unowned_record_near_an_unmarked_submit_keeps_it_from_being_sent_again(
     accepted: bool,
 ) -> None:
     """The cut record of another lost submit may be this one's, so neither is sent again."""
     service = emulator(wire=Wire(longest=1000))
-    async with service, client_of(service) as veo:
+    async with service, client_of(service, retry=UNMARKED) as veo:
         await veo.submit(TextToVideo(prompt="a cup"))
         service.faults.add(
             Fault(effect=LOST, nth=1), Fault(effect=LOST if accepted else NEVER, nth=2)
@@ -175,6 +194,24 @@ async def test_an_unowned_record_near_a_lost_submit_keeps_it_from_being_sent_aga
         check_unknown(first)
         assert isinstance(second, Task if accepted else SubmissionUncertainError)
         assert len(service.bill) == 2 + accepted
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("accepted", [True, False], ids=["accepted", "never arrived"])
+async def test_an_unowned_record_near_a_marked_submit_is_no_reason_to_doubt(
+    *, accepted: bool
+) -> None:
+    """Each of the two lost submits is known by its mark, however its request is stored."""
+    service = emulator(wire=Wire(longest=1000))
+    async with service, client_of(service) as veo:
+        await veo.submit(TextToVideo(prompt="a cup"))
+        service.faults.add(
+            Fault(effect=LOST, nth=1), Fault(effect=LOST if accepted else NEVER, nth=2)
+        )
+        first, second = await ends_of(veo, LONG, MUG)
+
+    assert [first.id, second.id] == [service.bill[n].task_id for n in (1, 2)]
+    assert len(service.bill) == 3
 
 
 @pytest.mark.asyncio
@@ -381,7 +418,7 @@ async def test_a_wait_for_a_record_does_not_prove_whose_it_is() -> None:
     """Somebody may wait for the very task of the lost submit, as its own callback named it: then
     it is not given to the lost one by comparison, and yet that was not absent."""
     service = emulator()
-    async with service, client_of(service) as veo:
+    async with service, client_of(service, retry=UNMARKED) as veo:
         await veo.submit(TextToVideo(prompt="a cup"))
         service.faults.add(Fault(effect=LOST, count=1))
         lost = asyncio.create_task(veo.submit(MUG))

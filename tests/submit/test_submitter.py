@@ -341,7 +341,7 @@ async def test_sync_mode_never_asks_for_tasks() -> None:
 async def test_a_deployment_that_ignores_async_is_understood() -> None:
     """An answer that is the result is taken as it is."""
     service = emulator(pace=Seconds(mean=100.0), wire=Wire(honour_async=False))
-    async with service, client_of(service) as veo:
+    async with service, client_of(service, retry=RetryPolicy(marks="off")) as veo:
         result = await veo.text2video("a mug")
 
     assert result.success

@@ -604,16 +604,6 @@ def test_only_what_was_asked_for_is_sent(request_: VideoRequest, body: dict[str,
     }
 
 
-def test_callback_makes_async_needless() -> None:
-    """With ``callback_url`` the service answers at once (the API guide), so ``async`` stays out."""
-    request = TextToVideo(prompt="a", callback_url="https://me.example/done")
-
-    body = submit_body(request, action="text2video", asynchronous=True)
-
-    assert body["callback_url"] == "https://me.example/done"
-    assert "async" not in body
-
-
 def test_body_bears_the_spelling_of_the_attempt() -> None:
     """The action is sent as this attempt spells it."""
     request = Get1080p(video_id="v")

@@ -107,7 +107,8 @@ def is_comparable(lost: LostSubmit, snapshot: ListingSnapshot) -> bool:
 
 def judge_marked(case: Case, snapshot: ListingSnapshot) -> tuple[Case, Decision]:
     """Decide about a marked submit whose proof the listing does not show."""
-    return _missed(case, snapshot, _doubt(case.lost, snapshot, is_marked=True))
+    doubt = _doubt(case.lost, snapshot, is_marked=True, is_strange=not snapshot.shows_requests)
+    return _missed(case, snapshot, doubt)
 
 
 def judge_equal(
@@ -121,10 +122,11 @@ def judge_equal(
     answers are still awaited, or contained no id.
     """
     claims = [*(case.lost for case in cases), *rivals]
-    times = [window_in(snapshot, claim) for claim in claims]
-    adopted = _assign(times, _equal(cases[0].lost, snapshot))
+    exact = [window(claim, snapshot.offset or 0.0) for claim in claims]
+    adopted = _assign(exact, _equal(cases[0].lost, snapshot))
     if len(adopted) == len(claims):
         return [(case, Adopt(adopted[i])) for i, case in enumerate(cases)]
+    times = [window_in(snapshot, claim) for claim in claims]
     whole = min(first for first, _ in times), max(last for _, last in times)
     is_strange = snapshot.count_unowned(whole) > len(adopted)
     ends = [
@@ -222,6 +224,8 @@ def _doubt(
         return "the service's clock was never seen"
     if not snapshot.complete:
         return "the task list could not be read to its end"
+    if snapshot.times_disagree(lost):
+        return "tasks of ours are not in the list at their times"
     if snapshot.missing_since <= lost.ended or snapshot.is_overdue:
         return "tasks of ours are not in the list, so others may be missing too"
     if not snapshot.has_control(lost, "kept" if is_marked else "listed"):

@@ -56,6 +56,11 @@ class Listed:
             is_listed,
         )
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether it shows no request, so that nobody knows which mark it was sent with."""
+        return self.request == "{}"
+
     def is_within(self, times: Times) -> bool:
         """Whether it has a time, and that lies within these times."""
         return self.at is not None and times[0] <= self.at <= times[1]
@@ -98,6 +103,7 @@ class ListingSnapshot:
         self._unowned: dict[str, Listed] = {}
         self._times: list[float] = []
         self._timeless = 0
+        self._bare = 0
         self._by_mark: dict[str, Listed] = {}
         self._by_trace: dict[str, Listed] = {}
         self._by_request: defaultdict[str, list[Listed]] = defaultdict(list)
@@ -119,6 +125,7 @@ class ListingSnapshot:
         for known, name in ((self._by_mark, entry.mark), (self._by_trace, entry.trace_id)):
             if name and (name not in known or _age(entry) < _age(known[name])):
                 known[name] = entry
+        self._bare += entry.is_bare
         if self._has_time(entry):
             insort(self._times, _age(entry))
         else:
@@ -138,6 +145,7 @@ class ListingSnapshot:
         if self._unowned.pop(entry.task_id, None) is None:
             return False
         self._by_request[entry.request].remove(entry)
+        self._bare -= entry.is_bare
         if self._has_time(entry):
             del self._times[bisect_left(self._times, _age(entry))]
         else:
@@ -210,6 +218,11 @@ class ListingSnapshot:
         if self.has_control(lost, "stripped"):
             return "stripped"
         return "kept" if self.has_control(lost, "kept") else "unknown"
+
+    @property
+    def shows_requests(self) -> bool:
+        """Whether each unowned record shows its request."""
+        return not self._bare
 
     def count_unowned(self, times: Times) -> int:
         """The number of unowned records of these times. A record without a time, or with one that
