@@ -93,13 +93,16 @@ async def test_a_failure_is_posted_with_its_task_id() -> None:
 
 @pytest.mark.asyncio
 async def test_with_async_and_a_callback_url_it_is_posted_too() -> None:
-    """``async`` does not suppress the callback."""
+    """Both hold: the answer is the id, at once, and the callback follows."""
     receiver = Receiver()
     async with calling(**options(receiver)) as caller:
-        await caller.submit(**{"async": True, "callback_url": URL})
+        answer = await caller.submit(**{"async": True, "callback_url": URL})
+        answered_at = anyio.current_time()
         await anyio.sleep(61)
 
-        assert len(receiver.calls) == 1
+        assert list(answer.json()) == ["task_id"]
+        assert answered_at == 0
+        assert receiver.times == [pytest.approx(60)]
 
 
 @pytest.mark.asyncio

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from veo_async.emulator import Drop, Fault
+from veo_async.emulator import Drop, Fault, Wire
 
 from .calls import ASYNC, calling, error_of
 
@@ -53,6 +53,22 @@ async def test_reset() -> None:
         assert caller.emulator.bill == []
         assert caller.emulator.counters == {}
         assert len(caller.emulator.faults) == 0
+
+
+@pytest.mark.asyncio
+async def test_the_behaviour_of_the_deployment() -> None:
+    """Another process sets the fields of `Wire`; an omitted field has its default, and an unknown
+    one is ``bad_request``."""
+    async with calling(wire=Wire(longest=5)) as caller:
+        fields = {"stored": ["nfc", "unmarked"], "listed": "none"}
+        await caller.http.post("/__emulator__/wire", json=fields)
+        wrong = [
+            await caller.http.post("/__emulator__/wire", json=fields)
+            for fields in ({"stord": "nfc"}, {"stored": ["nfd"]}, {"listed": "some"})
+        ]
+
+        assert caller.emulator.wire == Wire(stored={"nfc", "unmarked"}, listed="none")
+        assert [error_of(answer) for answer in wrong] == [(400, "bad_request")] * 3
 
 
 @pytest.mark.asyncio

@@ -5,7 +5,16 @@ from pathlib import Path
 import anyio
 import pytest
 
-from veo_async.emulator import Fail, Immediate, Seconds
+from veo_async.emulator import (
+    Ending,
+    Fail,
+    Immediate,
+    Looks,
+    Provisional,
+    Seconds,
+    Unreadable,
+    Wire,
+)
 
 from .calls import calling
 
@@ -30,6 +39,26 @@ async def test_another_emulator_continues(tmp_path: Path) -> None:
         assert (await caller.record(first))["response"]["success"] is True
         assert (await caller.record(second))["response"]["error"]["code"] == "api_error"
         assert len({first, second, await caller.task_id()}) == 3
+
+
+@pytest.mark.asyncio
+async def test_effects_on_tasks_are_kept(tmp_path: Path) -> None:
+    """A task keeps its user, its provisional failure, its ending and the form of its entry."""
+    file = tmp_path / "ledger.jsonl"
+    wire = Wire(sync_records=False)
+    async with calling(pace=Looks(1), ledger=file, wire=wire) as caller:
+        for effect in (Provisional(), Ending(without=frozenset({"state"})), Unreadable()):
+            caller.fault(effect)
+        await caller.submit()
+        task_id = await caller.task_id()
+        page = (await caller.tasks(action="retrieve_batch")).json()
+
+    async with calling(pace=Looks(1), ledger=file) as caller:
+        assert (await caller.tasks(action="retrieve_batch")).json() == page
+        records = [await caller.record(task_id) for _ in range(2)]
+        assert page["items"][0] == records[0] | {"id": None}
+        assert records[0]["response"]["success"] is False
+        assert "state" not in records[1]["response"]["data"][0]
 
 
 @pytest.mark.asyncio

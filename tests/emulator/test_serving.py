@@ -67,6 +67,31 @@ async def test_the_address_is_that_of_the_port_while_it_is_served() -> None:
     assert emulator.base_url == "http://127.0.0.1:1"
 
 
+async def test_a_mark_on_a_port() -> None:
+    """A callback to ``/health`` of the port is neither sent nor counted; the path answers."""
+    async with served() as (emulator, http):
+        url = f"{emulator.base_url}/health?ref=1"
+        answer = await http.post("/veo/videos", json={**ASYNC, "callback_url": url})
+        health = await http.post(url, json={})
+
+        assert list(answer.json()) == ["task_id"]
+        assert answer.headers["x-trace-id"] == emulator.bill[0].trace_id
+        assert health.status_code == 200
+        assert emulator.counters["callback"] == 0
+
+
+async def test_half_of_a_document_on_a_port() -> None:
+    """`Torn` without a declared length: a complete answer, on a connection that stays."""
+    async with served() as (emulator, http):
+        emulator.faults.add(Fault(effect=Torn(declared=False), nth=1))
+
+        torn = await http.post("/veo/videos", json=ASYNC)
+        whole = await http.post("/veo/videos", json=ASYNC)
+
+        assert int(torn.headers["content-length"]) == len(torn.content) == 25
+        assert list(whole.json()) == ["task_id"]
+
+
 async def test_an_address_that_was_given_stays() -> None:
     """Behind a proxy or in a container, callers use another name for the service."""
     emulator = Emulator(base_url="http://veo.localhost/", files_url="http://cdn.localhost")

@@ -7,8 +7,7 @@ import pytest
 from tests.samples import SAMPLES, Sample
 from veo_async.emulator import Wire
 from veo_async.emulator._errors import ServiceError
-from veo_async.emulator._stored import normalised, truncated
-from veo_async.emulator._validation import check
+from veo_async.emulator._validation import check, is_own
 
 TEXT = {"action": "text2video", "prompt": "A"}
 IMAGE = {"action": "image2video", "prompt": "A", "image_urls": ["https://example.com/a.png"]}
@@ -69,6 +68,7 @@ def test_right_requests_pass(body: Any) -> None:
         ({**TEXT, "translation": "yes"}, "translation is invalid."),
         ({**TEXT, "async": 1}, "async is invalid."),
         ({**TEXT, "callback_url": "ftp://example.com"}, "callback_url is invalid."),
+        ({**TEXT, "callback_url": "http://["}, "callback_url is invalid."),
     ],
 )
 def test_wrong_requests_are_refused_by_name(body: Any, message: str) -> None:
@@ -98,29 +98,57 @@ def test_a_deployment_may_know_one_spelling_and_few_models() -> None:
     assert model.value.message == "model is invalid."
 
 
-def test_normalised_requests_mean_the_same_in_other_words() -> None:
-    """Defaults are added, nulls and ``async`` removed, the action is spelled the other way."""
-    assert normalised({**TEXT, "async": True, "resolution": None, "model": "veo3"}) == {
-        **TEXT,
-        "model": "veo3",
-        "aspect_ratio": "16:9",
-        "translation": False,
-    }
-    assert normalised(UPSCALE) == {
-        "action": "get1080p",
-        "video_id": "v",
-        "model": "veo3-fast",
-    }
+HEALTH = "https://api.acedata.cloud/health?ref=1"
+OWN = "http://127.0.0.1:8080/health?ref=1"
+FOREIGN = "https://example.com/hook"
 
 
-def test_every_text_is_truncated() -> None:
-    """Each text is cut off, at any depth; other values stay."""
-    body = {"prompt": "a mug", "image_urls": ["https://a/1.png"], "n": 7, "x": {"y": "abcdef"}}
+def error(url: str, wire: Wire, asynchronous: bool) -> str | None:
+    """The message with which a callback address is refused."""
+    try:
+        check({**TEXT, "async": asynchronous, "callback_url": url}, wire, "127.0.0.1:8080")
+    except ServiceError as exc:
+        return exc.message
+    return None
 
-    assert truncated(body, 5) == {
-        "prompt": "a mug",
-        "image_urls": ["https"],
-        "n": 7,
-        "x": {"y": "abcde"},
-    }
-    assert truncated(body, None) == body
+
+@pytest.mark.parametrize(
+    "callback_url, asynchronous, accepted",
+    [
+        ("accepted", True, {HEALTH, OWN, FOREIGN}),
+        ("own_host", True, {HEALTH, OWN}),
+        ("without_async", True, set()),
+        ("without_async", False, {HEALTH, OWN, FOREIGN}),
+        ("refused", False, set()),
+    ],
+)
+def test_a_deployment_may_refuse_callback_addresses(
+    callback_url: Any, asynchronous: bool, accepted: set[str]
+) -> None:
+    """`Wire.callback_url`: all, the service's own, none beside ``async``, or none; the others are
+    ``bad_request`` with a message that names the field. A submit without any is accepted."""
+    wire = Wire(callback_url=callback_url)
+    check({**TEXT, "async": asynchronous}, wire, "127.0.0.1:8080")
+
+    passed = {url for url in (HEALTH, OWN, FOREIGN) if error(url, wire, asynchronous) is None}
+
+    assert passed == accepted
+    for refused in {HEALTH, OWN, FOREIGN} - accepted:
+        assert error(refused, wire, asynchronous) == "callback_url is invalid."
+
+
+@pytest.mark.parametrize(
+    "url, own",
+    [
+        (HEALTH, True),
+        ("https://API.acedata.cloud/hook", True),
+        (OWN, True),
+        ("http://127.0.0.1:8080/prefix/health", True),
+        ("http://127.0.0.1:8081/health", False),
+        ("http://127.0.0.1:8080/hook", False),
+        ("https://api.acedata.cloud.example.com/health", False),
+    ],
+)
+def test_the_services_own_callback_addresses(url: str, own: bool) -> None:
+    """They are the vendor's host, and ``/health`` of the host that the submit was sent to."""
+    assert is_own(url, "127.0.0.1:8080") is own

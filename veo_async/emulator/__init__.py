@@ -26,8 +26,11 @@ What it does **not** do:
   request in moving colours. There is no sound, and no ``gif``: such a request gets an MP4.
 - It accepts ``translation`` and ignores it.
 - It draws characters beyond the built-in font (Chinese, Arabic, emoji) as boxes.
-- It has a single account: every token sees every task. After the process ends nothing is kept
+- It has a single application: every token sees every task by its id. Each token has a ``user_id``
+  of its own; `Wire` decides what a list shows of the others. After the process ends nothing is kept
   except the file that ``ledger=`` names; the video files are removed with the emulator.
+- It posts no callback to an address that only discards it: to the vendor's host, or to ``/health``
+  of its own. So nothing that is meant for the vendor leaves the machine.
 - It knows no refunds and no prices: a failed task is on the bill like any other.
 - It posts a callback once, also if the receiver answers with an error, unless `Wire` or a fault
   changes that.

@@ -1,7 +1,8 @@
 """The control plane, for other processes. Its paths have a prefix that the real API does not use.
 
 ``GET bill`` · ``GET counters`` · ``GET``, ``POST`` (one rule, or a list) and ``DELETE faults`` ·
-``POST reset``. It requires no token: the emulator is meant for the user's own machine.
+``POST wire`` (the fields of `Wire`; an omitted one has its default) · ``POST reset``.
+It requires no token: the emulator is meant for the user's own machine.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from starlette.types import Receive, Scope, Send
 from ._errors import ServiceError
 from ._exchange import Exchange, Reply
 from ._faults import Fault
+from ._options import Wire
 from ._service import Service
 
 PREFIX = "/__emulator__"
 
+_WIRE = TypeAdapter(Wire)
 _RULES: TypeAdapter[Fault | list[Fault]] = TypeAdapter(Fault | list[Fault])
 
 
@@ -34,6 +37,7 @@ class Control:
             ("GET", "faults"): self._faults,
             ("POST", "faults"): self._add_faults,
             ("DELETE", "faults"): self._clear_faults,
+            ("POST", "wire"): self._change_wire,
             ("POST", "reset"): self._reset,
         }
 
@@ -67,6 +71,13 @@ class Control:
     def _clear_faults(self, body: bytes) -> Any:
         self._service.faults.clear()
         return []
+
+    def _change_wire(self, body: bytes) -> Any:
+        try:
+            self._service.wire = _WIRE.validate_json(body)
+        except ValidationError as exc:
+            raise ServiceError("bad_request", str(exc)) from None
+        return {}
 
     def _reset(self, _: bytes) -> Any:
         self._service.faults.clear()

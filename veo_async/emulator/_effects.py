@@ -73,7 +73,8 @@ class Answer(_Effect):
         status: the HTTP status; ``None`` uses the documented status of ``code``.
         code: the error code of the documented error body.
         message: its message; ``None`` uses the usual one of ``code``.
-        body: a text that is sent instead of the documented error body.
+        body: a text that is sent instead of the documented error body. It stands for a gateway's
+            answer, and has no ``x-trace-id``.
         headers: additional headers, such as ``{"retry-after": "3"}``.
     """
 
@@ -100,13 +101,14 @@ class Garble(_Effect):
 
 
 class Torn(_Effect):
-    """The answer ends before its ``Content-Length``, or is a part of a JSON document.
+    """Only a part of the answer's body is sent.
 
     Args:
         fraction: the part of the body that is sent, from 0 up to but not including 1.
         reset: end the connection with a reset instead of an orderly end.
-        declared: announce the length of the whole body. If false, ``Content-Length`` is that of the
-            part: a complete answer whose document cannot be parsed, on a connection that stays.
+        declared: announce the length of the whole body, and end the connection after the part. If
+            false, ``Content-Length`` is that of the part: the answer is complete, but its document
+            cannot be parsed.
     """
 
     kind: Literal["torn"] = "torn"
@@ -192,18 +194,20 @@ class Ending(_Effect):
     as_text: bool = False
 
 
+_RESULT = frozenset({"success", "task_id", "trace_id", "data"})
+_WORDS = ("filtered", "timeout", "fail", "blocked", "FAILURE")
+
+
 def _word(word: str) -> Ending:
     """An end without a video that only a word of an entry shows."""
     return Ending(entry={"state": word}, without=frozenset({"success", "video_url"}))
 
 
-_RESULT = frozenset({"success", "task_id", "trace_id", "data"})
-
 _WITHOUT_VIDEO: Mapping[str, Ending] = {
     "empty": Ending(fields={"data": []}),
     "null_error": Ending(fields={"success": False, "error": None}, without=_RESULT),
     "text_error": Ending(fields={"success": False, "error": "temporary"}, without=_RESULT),
-    **{word: _word(word) for word in ("filtered", "timeout", "fail", "blocked", "FAILURE")},
+    **{word: _word(word) for word in _WORDS},
     "failed_status": Ending(fields={"status": "failed"}, without=_RESULT, finished_at="absent"),
     "empty_inside": Ending(fields={"data": []}, finished_at="response"),
     "nothing": Ending(without=_RESULT),
@@ -234,8 +238,8 @@ def endings(*, video: bool) -> Mapping[str, Ending]:
 class Unreadable(_Effect):
     """Entries of a list have a form without a readable id.
 
-    A rule on submits is about the submitted task, in all lists. A rule on ``list`` is about the
-    first entries of a page.
+    A rule on submits is about the submitted task, in all lists. A rule on queries is about the
+    first entries of the page.
 
     Args:
         form: the form of the entry: its ``id`` is null; its ``id`` is a number, by which a query

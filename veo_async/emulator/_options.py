@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
+
+from pydantic import ConfigDict
 
 SPELLINGS = frozenset({"get_1080p", "get1080p"})
 """The API guide writes the first, the vendor's OpenAPI document the second."""
@@ -49,15 +52,16 @@ class Wire:
             token, of all other tokens, or none. A list with the ``user_id`` of a record contains
             that user's tasks. ``always_empty`` contains nothing in either case.
         sync_records: record the tasks of synchronous submits. If false, no query finds them.
-        trace_header: send the header ``x-trace-id`` with every answer of the API.
+        trace_header: send the header ``x-trace-id`` with every answer of the API: the trace id of
+            the submitted task or of the error body; a query that succeeds has one of its own.
         pending: the form of a record without a result: without ``response``, with a null one, with
             an empty one, with one whose ``data`` says ``processing`` and that lacks ``success``,
             with a ``preview`` (a running word beside ``success`` and a URL), or with an
             ``unstructured`` error that is not final.
         unknown: the answer for an unknown id: ``{}``, a 404, or a batch without an item for it (a
             single ``retrieve`` is then answered ``{}``).
-        stored: the form in which ``request`` is stored: a word, several words, or a function of the
-            submitted request. The bill always contains the submitted one. The words:
+        stored: the form in which ``request`` is stored: a word, a set of words, or a function of
+            the submitted request. The bill always contains the submitted one. The words:
             ``as_submitted``;
             ``normalised``: defaults added, nulls removed, the other spelling of the 1080p action,
             without ``async``;
@@ -84,6 +88,8 @@ class Wire:
         ValueError: ``stored`` contains an unknown word.
     """
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
     spellings: frozenset[str] = SPELLINGS
     unknown_action: Literal["bad_request", "api_not_implemented"] = "bad_request"
     models: frozenset[str] | None = None
@@ -94,7 +100,7 @@ class Wire:
     trace_header: bool = True
     pending: Pending = "absent"
     unknown: Literal["empty", "not_found", "missing"] = "empty"
-    stored: Form | Collection[Form] | Callable[[Request], Mapping[str, Any]] = "as_submitted"
+    stored: Form | AbstractSet[Form] | Callable[[Request], Mapping[str, Any]] = "as_submitted"
     longest: int | None = None
     timings: bool = False
     page: int = 50

@@ -185,8 +185,8 @@ def _changed(
 
 
 def unreadable(record: dict[str, Any], effect: Unreadable) -> Any:
-    """The entry of a list in the form that an effect gives it."""
-    match effect.form:
+    """The entry of a list in the form that an effect gives it. An empty entry stays."""
+    match effect.form if record else "empty":
         case "null_id":
             return record | {"id": None}
         case "number_id":

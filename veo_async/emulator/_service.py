@@ -145,10 +145,6 @@ class Service:
             self._ledger.write(task)
         return task
 
-    def outcome(self, task: Task) -> dict[str, Any]:
-        """The result or the error body of a finished task."""
-        return self.responses.outcome(task)
-
     def retrieve(self, query: Mapping[str, Any]) -> dict[str, Any]:
         """Answer a query for one task.
 
