@@ -280,7 +280,7 @@ async def test_a_passing_failure_is_asked_again(passing: httpx.Response | Except
         (refused(429, "too_many_requests"), RateLimitError, 4),
         (httpx.ReadError("cut"), ConnectionFailedError, 4),
         (refused(401, "invalid_token"), APIError, 1),
-        (httpx.Response(200, text="<html>"), UndecodableReplyError, 1),
+        (httpx.Response(200, text='{"items": [{"id'), UndecodableReplyError, 4),
         (httpx.Response(200, json={"items": "many"}), UndecodableReplyError, 1),
         (httpx.Response(302), UndecodableReplyError, 1),
     ],

@@ -89,7 +89,7 @@ REQUESTS: list[tuple[str, VideoRequest, str, bool]] = [
         "callback_request",
         TextToVideo(prompt=MUG, model="veo2", callback_url=CALLBACK),
         "text2video",
-        True,
+        False,
     ),
 ]
 ERRORS: dict[str, type[APIError]] = {
@@ -152,6 +152,7 @@ def test_questions_are_asked_as_documented() -> None:
     assert list_body(
         offset=window["offset"],
         type=window["type"],
+        user_id=None,
         created_at_min=window["created_at_min"],
         created_at_max=window["created_at_max"],
     ) == window | {"limit": 50}

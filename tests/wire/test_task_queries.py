@@ -40,8 +40,12 @@ RECORD = {"id": TASK, "created_at": 1753435158.509, "response": result()}
 
 def test_list_asks_for_a_window_and_a_page() -> None:
     """A page has an explicit limit; what was not chosen is not sent."""
-    everything = list_body(offset=0, type=None, created_at_min=None, created_at_max=None)
-    window = list_body(offset=50, type="videos", created_at_min=0.0, created_at_max=9.5)
+    everything = list_body(
+        offset=0, type=None, user_id=None, created_at_min=None, created_at_max=None
+    )
+    window = list_body(
+        offset=50, type="videos", user_id="u", created_at_min=0.0, created_at_max=9.5
+    )
 
     assert everything == {"action": "retrieve_batch", "offset": 0, "limit": PAGE}
     assert window == {
@@ -49,6 +53,7 @@ def test_list_asks_for_a_window_and_a_page() -> None:
         "offset": 50,
         "limit": PAGE,
         "type": "videos",
+        "user_id": "u",
         "created_at_min": 0.0,
         "created_at_max": 9.5,
     }

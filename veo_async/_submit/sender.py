@@ -204,7 +204,7 @@ class Sender:
             lost.kind,
             post.sent_at,
             post.ended_at,
-            post.offset,
+            self._reconciler.offset if post.offset is None else post.offset,
             post.mark,
             chosen=None if task_id else post.chosen,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -68,8 +67,11 @@ class TaskListClient:
         for attempt in range(1, task_queries.ATTEMPTS):
             answer = await self._ask_once(body)
             if not task_queries.is_transient(answer):
-                with suppress(UndecodableReplyError):  # it was cut on its way, perhaps
+                try:
                     return read(answer)
+                except UndecodableReplyError:
+                    if not task_queries.is_torn(answer):
+                        raise
             u = self._runtime.rng.random()
             await anyio.sleep(backoff(attempt, first=0.5, cap=8.0, u=u))
         return read(await self._ask_once(body))

@@ -31,6 +31,12 @@ def is_transient(answer: Answer) -> bool:
     return isinstance(answer, Failure) or answer.status == 429 or answer.status >= 500
 
 
+def is_torn(answer: Answer) -> bool:
+    """Whether an answer was perhaps cut on its way: it is no JSON although it reports success."""
+    is_good = isinstance(answer, Reply) and 200 <= answer.status < 300
+    return is_good and parse_object(answer) is None
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One page of a list.
