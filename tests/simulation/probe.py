@@ -45,8 +45,8 @@ class Probe:
         for part, name, watched in joints:
             setattr(part, name, watched)
 
-    def _began(self, *args: Any) -> Post:
-        post = self._begin(*args)
+    def _began(self, *args: Any, **options: Any) -> Post:
+        post = self._begin(*args, **options)
         slot = getattr(post.ledger, "name", None)
         slot = slot[1:] if slot and slot[0] else None
         self._plug.begun[post.task] = slot, post.chosen, post.sent_at
