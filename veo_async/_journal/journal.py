@@ -5,7 +5,8 @@ waiting callers share a few commits. An event about a POST is written within `GR
 task's result can be retrieved again, so it may wait up to `PACE` seconds, or until the next urgent
 commit. A queued event is recorded even if its caller is cancelled meanwhile. The writer is a task
 of its own, which exists exactly while events are queued, since a cancelled caller must not cancel
-a commit.
+a commit. Nor does the end of the program, which cancels all tasks: that of the journal's owner
+waits in `aclose` until the queued events are written.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +26,7 @@ import anyio
 
 from .._base.runtime import RunSync
 from .._base.signal import Signal
-from .._base.worker import Worker
+from .._base.worker import Worker, uninterrupted
 from ..errors import JournalError
 from .cache import ItemCache, apply_all
 from .events import Accepted, Event, Intended
@@ -81,7 +83,9 @@ class Journal:
         self._wall = wall_clock
         self._next = _Transaction()
         self._current: _Transaction | None = None
-        self._writer = Worker(self._write, "veo_async journal", on_failure=self._writer_failed)
+        self._writer = Worker(
+            self._write, "veo_async journal", on_failure=self._writer_failed, is_listed=False
+        )
         self._cache = ItemCache()
         self._began = -inf  # when the last commit began, by the event loop's time
         self._hurry = Signal()
@@ -107,8 +111,7 @@ class Journal:
         try:
             bought = await run_sync(file.open)
         except BaseException:
-            with anyio.CancelScope(shield=True):
-                await run_sync(file.close)
+            await uninterrupted(partial(run_sync, file.close))
             raise
         return cls(file, bought, run_sync=run_sync, wall_clock=wall_clock)
 
@@ -300,12 +303,12 @@ class Journal:
         self._closed = True
         try:
             await self.flush()
-        finally:
-            with anyio.CancelScope(shield=True):
-                try:
-                    await self._writer.join()
-                finally:  # no scope stops ``task.cancel``, and an open file would stay locked
-                    await self._run_sync(self._database.close)
+        finally:  # else the file stays locked
+            await uninterrupted(self._close)
+
+    async def _close(self) -> None:
+        await self._writer.join()
+        await self._run_sync(self._database.close)
 
     async def __aenter__(self) -> Self:
         return self
