@@ -63,7 +63,7 @@ class EventEmitter:
             listener(event)
         except (SystemExit, KeyboardInterrupt) as exc:
             asyncio.get_running_loop().call_soon(_raise, exc)
-        except BaseException:  # noqa: BLE001 - also a cancellation, and what test tools raise
+        except BaseException:  # also a cancellation, and what test tools raise
             # Once: a listener that raises at each of ten thousand events would fill the log.
             if not self._has_raised:
                 logger.exception("on_event raised at %s; later errors are not shown", event.name)

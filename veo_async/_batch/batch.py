@@ -12,7 +12,7 @@ from types import TracebackType
 from .._journal.journal import Journal
 from .._journal.rows import Item
 from .._submit.post import Post
-from ..errors import JournalError
+from ..errors import JournalError, VeoError
 from ..models import Outcome, Outcomes, Preview, VideoRequest
 from .item import ItemRunner
 from .keys import Keys
@@ -133,6 +133,10 @@ async def run_all(
     )
     most = max(len(pairs), 1)
     batch = Batch(pairs, deps, options, journal=None, max_in_flight=most, extend=False, posts=posts)
-    async with batch as outcomes:
-        by_key = {outcome.key: outcome async for outcome in outcomes}
+    try:
+        async with batch as outcomes:
+            by_key = {outcome.key: outcome async for outcome in outcomes}
+    except VeoError:
+        deps.submitter.unsettled.add(posts)  # no outcome tells of them
+        raise
     return Outcomes(by_key[key] for key, _ in pairs)
