@@ -31,6 +31,25 @@ class SteppingLoop(VirtualEventLoop):
         super()._run_once()  # type: ignore[misc]  # the typeshed does not show it
 
 
+async def in_steps(function: Callable[..., Any], /, *args: Any) -> Any:
+    """Run a blocking function as a thread does: after a turn of the loop, and a turn before it is
+    noticed. What has begun is done, also if its caller is cancelled."""
+    loop = asyncio.get_running_loop()
+    await asyncio.sleep(0)
+    done: asyncio.Future[Any] = loop.create_future()
+
+    def work() -> None:
+        try:
+            result, error = function(*args), None
+        except Exception as exc:  # noqa: BLE001 - it is the caller's
+            result, error = None, exc
+        if not done.done():
+            done.set_exception(error) if error else done.set_result(result)
+
+    loop.call_soon(work)
+    return await done
+
+
 class Shop(Service):
     """Bills each submit in the middle of its call, and finishes each task at its second look."""
 
