@@ -7,10 +7,13 @@ from math import inf
 import anyio
 
 from .._events import EventContext
+from .._journal.events import Refused, Withdrawn
 from .._journal.journal import Journal
 from .._journal.rows import Row
-from .._reconcile.decision import Absent, Adopt, CannotTell
+from .._journal.states import advance
+from .._reconcile.decision import Absent, CannotTell
 from .._reconcile.window import NEAR, WIDE
+from .._submit.post import Post
 from .._tracking.task import TrackedTask
 from ..models import VideoRequest
 from . import resume
@@ -68,10 +71,20 @@ class EarlierRuns:
 
         Raises:
             SubmissionUncertainError: the outcome cannot be determined.
+            VeoError: it was refused.
         """
         deps = self._deps
-        if tracked := await self._of_this_client(entry, row, ledger):
-            return tracked
+        if post := await self._of_this_client(entry, row, ledger):
+            assert post.verdict is not None  # it is over
+            event = ledger.settled(post.verdict, post.step, ended_at=post.ended_at)
+            deps.submitter.unsettled.taken_over(post)
+            if post.tracked:
+                return deps.tracker.renew(post.tracked)
+            if isinstance(event, Refused):
+                raise event.error
+            if isinstance(event, Withdrawn):
+                return None
+            row = advance(row, event, at=deps.runtime.wall_clock())
         if deps.policy.on_uncertain == "raise":
             raise resume.uncertain_of(row)
         if deps.policy.on_uncertain == "resend":
@@ -92,17 +105,23 @@ class EarlierRuns:
             raise resume.uncertain_of(row, reason=end.reason)
         return None if isinstance(end, Absent) else end
 
-    async def _of_this_client(
-        self, entry: Entry, row: Row, ledger: StageLedger
-    ) -> TrackedTask | None:
-        """The task, if the earlier run belonged to this client: the client still has the POST, and
-        owns the task, so no search in the list would find it."""
+    async def _of_this_client(self, entry: Entry, row: Row, ledger: StageLedger) -> Post | None:
+        """The POST, once it is over, if the earlier run belonged to this client.
+
+        This client owns the task that it bought, so no search in the list would find it.
+        """
         # `since` excludes the POSTs of a journal that was deleted: another may be in its place.
-        post = self._deps.submitter.unsettled.find(ledger.is_same, since=row.sent_at or 0.0)
+        post = self._deps.submitter.unsettled.find(ledger.name, since=row.sent_at or 0.0)
         if post is None:
             return None
         with anyio.move_on_after(max(entry.deadline - anyio.current_time(), 0.0)):
             await post.done.wait()
-        if post.tracked and post.tracked.task_id:  # a result without an id is recorded at its end
-            ledger.reconciled(Adopt(post.tracked.task_id))
-        return post.tracked
+        return post if post.tracked or _is_whole(post, row) else None
+
+
+def _is_whole(post: Post, row: Row) -> bool:
+    """Whether a POST is over, and is all that the row stands for: no earlier POST that was never
+    found, and none of another process that has resumed the journal since."""
+    left_until = post.ledger.left_until if isinstance(post.ledger, StageLedger) else None
+    is_latest = left_until is not None and left_until == row.facts.get("ended_at")
+    return post.done.is_set() and post.attempts.unproven is None and is_latest

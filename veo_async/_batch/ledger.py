@@ -10,7 +10,16 @@ import logging
 from collections.abc import Callable
 from copy import copy
 
-from .._journal.events import Accepted, Event, Intended, Refused, Succeeded, Uncertain, Withdrawn
+from .._journal.events import (
+    Accepted,
+    Event,
+    Intended,
+    Refused,
+    StageEvent,
+    Succeeded,
+    Uncertain,
+    Withdrawn,
+)
 from .._journal.journal import Journal
 from .._reconcile.decision import Absent, Adopt
 from .._reconcile.window import EARLY
@@ -37,6 +46,8 @@ class StageLedger:
 
     Attributes:
         finished: whether the result is already recorded.
+        left_until: when the answer of a POST that the batch left open may come at the latest, as
+            the journal has it.
     """
 
     def __init__(
@@ -61,6 +72,7 @@ class StageLedger:
         self._is_billed = False
         self._announced_at: float | None = None
         self.finished = False
+        self.left_until: float | None = None
 
     @property
     def key(self) -> str:
@@ -76,10 +88,6 @@ class StageLedger:
     def is_unproven(self) -> bool:
         """Whether a POST may have been billed that was not found."""
         return self._lost_since is not None
-
-    def is_same(self, other: object) -> bool:
-        """True for a ledger of the same stage of the same item, in the same journal."""
-        return isinstance(other, StageLedger) and self.name == other.name
 
     @property
     def name(self) -> tuple[str, str, str]:
@@ -162,10 +170,21 @@ class StageLedger:
         self._is_billed = False
         self._withdraw()
 
+    def settled(self, verdict: Verdict, step: Step | None, *, ended_at: float) -> StageEvent:
+        """Note the outcome of a POST that an earlier batch of this client left open, which has
+        counted it; returns the event."""
+        event = event_of(self._key, self._stage, verdict, step, ended_at=ended_at)
+        if not isinstance(event, Uncertain):
+            self._lost_since = None
+        self.finished = isinstance(event, Succeeded)
+        self._note(event)
+        return event
+
     def left_open(self, submit_timeout: float) -> None:
         """The batch ends while the POST is open: note how long its answer may still come."""
         assert self._announced_at is not None  # it passed the gate and has not ended
-        self._note(Uncertain(self._key, self._stage, self._announced_at + EARLY + submit_timeout))
+        self.left_until = self._announced_at + EARLY + submit_timeout
+        self._note(Uncertain(self._key, self._stage, self.left_until))
 
     def _withdraw(self) -> None:
         """Nothing was sent, or it bought nothing; an earlier POST may still have been billed."""
