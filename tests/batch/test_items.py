@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from math import inf
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
-import anyio
 import pytest
 
 from veo_async._batch.item_resume import EarlierRuns
