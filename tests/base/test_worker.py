@@ -224,10 +224,25 @@ async def test_an_uninterrupted_wait_reaches_its_end(times: int) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_cancellation_of_the_work_itself_is_not_waited_out() -> None:
-    """The work would be cancelled again and again."""
-    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    future.cancel()
+async def test_an_uninterrupted_wait_ends_although_it_is_cancelled_in_each_turn() -> None:
+    """Each cancellation would start the work again if it ran in the caller's task."""
+    worker = Worker(lambda: turns(9), "some work", is_listed=False)
+    worker.ensure()
 
-    with pytest.raises(asyncio.CancelledError):
-        await uninterrupted(lambda: future)
+    waiting = asyncio.create_task(uninterrupted(worker.join))
+    while not waiting.done():
+        waiting.cancel()
+        await asyncio.sleep(0)
+
+    assert waiting.cancelled()
+
+
+@pytest.mark.asyncio
+async def test_an_error_of_uninterrupted_work_is_raised() -> None:
+    """Unless there is a cancellation to raise."""
+
+    async def fail() -> None:
+        raise ValueError("a fault")
+
+    with pytest.raises(ValueError, match="a fault"):
+        await uninterrupted(fail)

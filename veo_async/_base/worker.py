@@ -8,7 +8,7 @@ place that starts, restarts and cancels such a task. `uninterrupted` awaits the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any
 
@@ -16,32 +16,30 @@ import anyio
 
 
 async def uninterrupted(
-    work: Callable[[], Awaitable[object]], *, when_cancelled: Callable[[], object] = tuple
+    work: Callable[[], Coroutine[Any, Any, object]],
+    *,
+    when_cancelled: Callable[[], object] = tuple,
 ) -> None:
     """Await work to its end, however often the caller is cancelled; the cancellation is raised
     there.
 
     Args:
-        work: makes what is awaited. It is called again after each cancellation, so it must be
-            something that can be repeated, such as a wait or a close.
+        work: runs in a task of its own, which the end of the program does not cancel.
         when_cancelled: called at each cancellation.
     """
-    task = asyncio.current_task()
-    assert task is not None  # a coroutine runs in one
+    task = asyncio.get_running_loop().create_task(work())
+    asyncio._unregister_task(task)  # noqa: SLF001 - documented for extensions
     cancelled: asyncio.CancelledError | None = None
     with anyio.CancelScope(shield=True):
-        while True:
-            before = task.cancelling()
+        while not task.done():
             try:
-                await work()
-                break
+                await asyncio.wait([task])
             except asyncio.CancelledError as exc:
-                if task.cancelling() == before:
-                    raise  # it is the work that was cancelled, not its caller
                 cancelled = exc
                 when_cancelled()
     if cancelled:
         raise cancelled
+    task.result()
 
 
 def _report(cause: BaseException) -> None:

@@ -103,7 +103,10 @@ class ItemRunner:
             results[SECOND] = await self._buy(entry, SECOND, wanted)
 
     async def _buy(self, entry: Entry, stage: str, request: VideoRequest) -> Generation:
-        row, step = entry.item.stages.get(stage), entry.item.step(stage)
+        row = entry.item.stages.get(stage)
+        if row and self._earlier and row.step == "reconcile":
+            row = await self._earlier.current(entry, row)
+        step = row.step if row else "start"
         ledger = StageLedger(
             self.gate,
             self._journal,
@@ -112,6 +115,7 @@ class ItemRunner:
             wall_clock=self._deps.runtime.wall_clock,
             offset=lambda: self._deps.reconciler.offset,
             lost_since=(row.sent_at or row.at) if row and step == "reconcile" else None,
+            unrecorded=self._deps.unrecorded,
         )
         if row is None or self._earlier is None or step == "start":
             tracked = await self._submit(entry, row, request, ledger)

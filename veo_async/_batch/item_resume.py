@@ -7,17 +7,15 @@ from math import inf
 import anyio
 
 from .._events import EventContext
-from .._journal.events import Refused, Withdrawn
 from .._journal.journal import Journal
 from .._journal.rows import Row
 from .._journal.states import advance
 from .._reconcile.decision import Absent, CannotTell
 from .._reconcile.window import NEAR, WIDE
-from .._submit.post import Post
 from .._tracking.task import TrackedTask
 from ..models import VideoRequest
 from . import resume
-from .ledger import StageLedger
+from .ledger import StageLedger, ledger_name
 from .options import BatchDeps, Entry
 
 
@@ -49,6 +47,26 @@ class EarlierRuns:
             self._deps.reconciler.answered_at_once(map(resume.answered_at_once, rows))
             self._owned_since = first
 
+    async def current(self, entry: Entry, row: Row) -> Row:
+        """The row with what this client knows beyond the journal, if the earlier run was its own.
+
+        This client owns the task that it bought, so no search in the list would find it.
+        """
+        name = ledger_name(self._journal, row.key, row.stage)
+        unsettled, unrecorded = self._deps.submitter.unsettled, self._deps.unrecorded
+        post = unsettled.find(lambda ledger: getattr(ledger, "name", None) == name)
+        if post:
+            with anyio.move_on_after(max(entry.deadline - anyio.current_time(), 0.0)):
+                await post.done.wait()
+        known = unrecorded.get(name)
+        if known is None or not known.is_about(row):
+            return row
+        self._journal.note(known.event)
+        del unrecorded[name]
+        if post:
+            unsettled.taken_over(post)
+        return advance(row, known.event, at=self._deps.runtime.wall_clock())
+
     def wait(self, row: Row, request: VideoRequest) -> TrackedTask:
         """The task that the row names."""
         tracked = self._attach(row, request, row.task_id or "")
@@ -71,20 +89,8 @@ class EarlierRuns:
 
         Raises:
             SubmissionUncertainError: the outcome cannot be determined.
-            VeoError: it was refused.
         """
         deps = self._deps
-        if post := await self._of_this_client(entry, row, ledger):
-            assert post.verdict is not None  # it is over
-            event = ledger.settled(post.verdict, post.step, ended_at=post.ended_at)
-            deps.submitter.unsettled.taken_over(post)
-            if post.tracked:
-                return deps.tracker.renew(post.tracked)
-            if isinstance(event, Refused):
-                raise event.error
-            if isinstance(event, Withdrawn):
-                return None
-            row = advance(row, event, at=deps.runtime.wall_clock())
         if deps.policy.on_uncertain == "raise":
             raise resume.uncertain_of(row)
         if deps.policy.on_uncertain == "resend":
@@ -104,24 +110,3 @@ class EarlierRuns:
         if isinstance(end, CannotTell):
             raise resume.uncertain_of(row, reason=end.reason)
         return None if isinstance(end, Absent) else end
-
-    async def _of_this_client(self, entry: Entry, row: Row, ledger: StageLedger) -> Post | None:
-        """The POST, once it is over, if the earlier run belonged to this client.
-
-        This client owns the task that it bought, so no search in the list would find it.
-        """
-        # `since` excludes the POSTs of a journal that was deleted: another may be in its place.
-        post = self._deps.submitter.unsettled.find(ledger.name, since=row.sent_at or 0.0)
-        if post is None:
-            return None
-        with anyio.move_on_after(max(entry.deadline - anyio.current_time(), 0.0)):
-            await post.done.wait()
-        return post if post.tracked or _is_whole(post, row) else None
-
-
-def _is_whole(post: Post, row: Row) -> bool:
-    """Whether a POST is over, and is all that the row stands for: no earlier POST that was never
-    found, and none of another process that has resumed the journal since."""
-    left_until = post.ledger.left_until if isinstance(post.ledger, StageLedger) else None
-    is_latest = left_until is not None and left_until == row.facts.get("ended_at")
-    return post.done.is_set() and post.attempts.unproven is None and is_latest

@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from copy import copy
+from functools import partial
 
 from .._journal.events import (
     Accepted,
-    Event,
     Intended,
     Refused,
     StageEvent,
@@ -29,6 +29,7 @@ from ..errors import JournalError
 from ..models import VideoRequest
 from .spending import SpendingGate
 from .stages import event_of
+from .unrecorded import LedgerName, Unrecorded
 
 logger = logging.getLogger("veo_async")
 
@@ -43,11 +44,10 @@ class StageLedger:
         wall_clock: Unix time in seconds.
         offset: the lead of the service's clock in seconds, if it is known.
         lost_since: when an earlier run may have sent it, in Unix seconds; ``None`` if it did not.
+        unrecorded: keeps what the journal does not take.
 
     Attributes:
         finished: whether the result is already recorded.
-        left_until: when the answer of a POST that the batch left open may come at the latest, as
-            the journal has it.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class StageLedger:
         wall_clock: Callable[[], float],
         offset: Callable[[], float | None],
         lost_since: float | None,
+        unrecorded: dict[LedgerName, Unrecorded],
     ) -> None:
         self._gate = gate
         self._journal = journal
@@ -69,10 +70,12 @@ class StageLedger:
         self._offset = offset
         # When the first POST was sent that may have been billed and was not found.
         self._lost_since = lost_since
+        self._unrecorded = unrecorded
+        self._sent_at = lost_since
         self._is_billed = False
         self._announced_at: float | None = None
         self.finished = False
-        self.left_until: float | None = None
+        self._left_until: float | None = None
 
     @property
     def key(self) -> str:
@@ -90,10 +93,9 @@ class StageLedger:
         return self._lost_since is not None
 
     @property
-    def name(self) -> tuple[str, str, str]:
+    def name(self) -> LedgerName:
         """The journal, the item and the stage."""
-        path = str(self._journal.path) if self._journal else ""
-        return path, self._key, self._stage
+        return ledger_name(self._journal, self._key, self._stage)
 
     async def announce(self, request: VideoRequest, action: str, callback_url: str | None) -> None:
         """Wait until the POST is allowed, and record its intent; again if the intent is too old.
@@ -116,6 +118,7 @@ class StageLedger:
         if self._lost_since is not None:  # it is sent again at the user's risk
             self._note(Withdrawn(self._key, self._stage))
             sent_at = min(sent_at, self._lost_since)  # both are looked for, if it comes to that
+        self._sent_at = sent_at
         event = Intended(
             self._key, self._stage, request, sent_at, self._offset(), action, callback_url
         )
@@ -170,21 +173,11 @@ class StageLedger:
         self._is_billed = False
         self._withdraw()
 
-    def settled(self, verdict: Verdict, step: Step | None, *, ended_at: float) -> StageEvent:
-        """Note the outcome of a POST that an earlier batch of this client left open, which has
-        counted it; returns the event."""
-        event = event_of(self._key, self._stage, verdict, step, ended_at=ended_at)
-        if not isinstance(event, Uncertain):
-            self._lost_since = None
-        self.finished = isinstance(event, Succeeded)
-        self._note(event)
-        return event
-
     def left_open(self, submit_timeout: float) -> None:
         """The batch ends while the POST is open: note how long its answer may still come."""
         assert self._announced_at is not None  # it passed the gate and has not ended
-        self.left_until = self._announced_at + EARLY + submit_timeout
-        self._note(Uncertain(self._key, self._stage, self.left_until))
+        self._left_until = self._announced_at + EARLY + submit_timeout
+        self._note(Uncertain(self._key, self._stage, self._left_until))
 
     def _withdraw(self) -> None:
         """Nothing was sent, or it bought nothing; an earlier POST may still have been billed."""
@@ -193,10 +186,20 @@ class StageLedger:
         else:
             self._note(Uncertain(self._key, self._stage, self._wall_clock()))
 
-    def _note(self, event: Event) -> None:
+    def _note(self, event: StageEvent) -> None:
         """Note an event. This raises nothing: the caller must get the task that was bought."""
+        keep = partial(self._keep, event)
         try:
             if self._journal:
-                self._journal.note(event)
+                self._journal.note(event, failed=keep)
         except JournalError as exc:
             logger.warning("not recorded: %s of %r: %s", event.name, event.key, exc)
+            keep()
+
+    def _keep(self, event: StageEvent) -> None:
+        self._unrecorded[self.name] = Unrecorded(event, self._sent_at, self._left_until)
+
+
+def ledger_name(journal: Journal | None, key: str, stage: str) -> LedgerName:
+    """The name of a ledger, the same in all runs of a journal."""
+    return str(journal.path) if journal else "", key, stage

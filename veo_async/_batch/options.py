@@ -17,11 +17,17 @@ from .._tracking.registry import TaskRegistry
 from .._tracking.task import TrackedTask
 from ..models import Generation, VideoRequest
 from ..policies import RetryPolicy
+from .unrecorded import LedgerName, Unrecorded
 
 
 @dataclass(frozen=True, slots=True)
 class BatchDeps:
-    """The parts of a client that a batch works with."""
+    """The parts of a client that a batch works with.
+
+    Attributes:
+        unrecorded: what the client knows of submits beyond their journals, by the names of their
+            ledgers. As many as were left open or met a full disk, until a later run records them.
+    """
 
     submitter: Submitter
     tracker: TaskRegistry
@@ -31,6 +37,7 @@ class BatchDeps:
     policy: RetryPolicy
     runtime: Runtime
     events: EventEmitter
+    unrecorded: dict[LedgerName, Unrecorded] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import anyio
-
 from .._base.runtime import RunSync
 from .._base.signal import Signal
 from .._base.worker import Worker, uninterrupted
@@ -50,6 +48,7 @@ class _Entry:
     event: Event
     at: float
     awaited: bool
+    failed: Callable[[], object] = tuple
     error: JournalError | None = None
 
 
@@ -91,7 +90,7 @@ class Journal:
         self._hurry = Signal()
         self._broken: str | None = None
         self._unreported: JournalError | None = None
-        self._closed = False
+        self._closed = Signal()
 
     @classmethod
     async def open(
@@ -111,7 +110,7 @@ class Journal:
         try:
             bought = await run_sync(file.open)
         except BaseException:
-            await uninterrupted(partial(run_sync, file.close))
+            await uninterrupted(partial(_close, file, run_sync))
             raise
         return cls(file, bought, run_sync=run_sync, wall_clock=wall_clock)
 
@@ -144,18 +143,22 @@ class Journal:
         if entry.error:
             raise entry.error
 
-    def note(self, event: Event, *, hurried: bool = True) -> None:
+    def note(
+        self, event: Event, *, hurried: bool = True, failed: Callable[[], object] = tuple
+    ) -> None:
         """Queue an event without waiting; `flush` and `aclose` raise its error.
 
         Args:
             event: the event.
             hurried: whether it must be durable at once. A task's result need not: the service is
                 queried again if it was not recorded.
+            failed: called if the event cannot be written.
 
         Raises:
             JournalError: the journal is closed, or takes no further intents.
         """
-        self._enter(event, awaited=False, hurried=hurried)
+        _, entry = self._enter(event, awaited=False, hurried=hurried)
+        entry.failed = failed
 
     def check(self, key: str) -> None:
         """Make sure that events of this item can still be recorded, as far as is known.
@@ -182,7 +185,7 @@ class Journal:
 
     def _enter(self, event: Event, *, awaited: bool, hurried: bool) -> tuple[_Transaction, _Entry]:
         entry = _Entry(event, self._wall(), awaited)
-        if self._closed:
+        if self._closed.is_set():
             raise self._explain(entry, f"The journal {self.path} is closed.")
         if refusal := self._refusal(entry):
             raise refusal
@@ -196,7 +199,7 @@ class Journal:
         loop = asyncio.get_running_loop()
         while self._next.entries:
             await self._hurry.wait(until=self._began + PACE)
-            await anyio.sleep_until(self._began + GROUP)
+            await self._closed.wait(until=self._began + GROUP)
             self._hurry.clear()
             self._began = loop.time()
             self._current, self._next = self._next, _Transaction()
@@ -269,6 +272,7 @@ class Journal:
                 "not recorded: %s of %r: %s", entry.event.name, entry.event.key, entry.error
             )
             self._unreported = self._unreported or entry.error
+            entry.failed()
 
     # Reading: committed rows only.
 
@@ -300,7 +304,7 @@ class Journal:
         Raises:
             JournalError: an event could not be recorded, and no caller has got the error yet.
         """
-        self._closed = True
+        self._closed.set()
         try:
             await self.flush()
         finally:  # else the file stays locked
@@ -320,6 +324,10 @@ class Journal:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+
+async def _close(file: JournalDatabase, run_sync: RunSync) -> None:
+    await run_sync(file.close)
 
 
 def _goes_on(item: Item | None) -> bool:

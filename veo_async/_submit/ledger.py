@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import Protocol
 
 from .._reconcile.decision import Absent, Adopt
@@ -23,11 +22,6 @@ class Ledger(Protocol):
     @property
     def is_durable(self) -> bool:
         """Whether `announce` waits for a disk."""
-        ...
-
-    @property
-    def name(self) -> Hashable:
-        """The place of the record: the same for a later run that goes on with it."""
         ...
 
     async def announce(self, request: VideoRequest, action: str, callback_url: str | None) -> None:
@@ -62,7 +56,6 @@ class NullLedger:
 
     key = None
     is_durable = False
-    name = None
 
     async def announce(self, request: VideoRequest, action: str, callback_url: str | None) -> None:
         """See `Ledger.announce`."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from ..models import Unsettled
+from .ledger import Ledger
 from .post import Post
 
 logger = logging.getLogger("veo_async")
@@ -17,9 +18,6 @@ class UnsettledSubmits:
 
     def __init__(self) -> None:
         self._posts: list[Post] = []
-        # Those with a journal, by the place of their record. No other record says that a task is
-        # this row's, so none is forgotten before a later run of the journal has taken it over.
-        self._recorded: dict[Hashable, Post] = {}
 
     @property
     def unsettled(self) -> tuple[Unsettled, ...]:
@@ -34,22 +32,19 @@ class UnsettledSubmits:
             if not (task_id and post.tracked and post.tracked.task_id == task_id)
         ]
 
-    def find(self, name: Hashable, *, since: float) -> Post | None:
-        """The POST with this record, sent since then (in Unix seconds), if its caller left it."""
-        post = self._recorded.get(name)
-        return post if post and post.sent_at >= since else None
+    def find(self, is_it: Callable[[Ledger], bool]) -> Post | None:
+        """The latest POST with this ledger, if it is here."""
+        return next((post for post in reversed(self._posts) if is_it(post.ledger)), None)
 
     def taken_over(self, post: Post) -> None:
-        """A later run of its journal knows what this POST came to."""
-        self._recorded.pop(post.ledger.name, None)
+        """A later run of its journal goes on with this POST: that run's outcome tells what came of
+        it. A task is settled by its end, as always."""
         if post in self._posts and not post.tracked:
             self._posts.remove(post)
 
     def caller_left(self, post: Post) -> None:
         """The caller of this POST leaves now."""
         post.abandoned = True
-        if post.ledger.is_durable:
-            self._recorded[post.ledger.name] = post
         if post.done.is_set():
             self.finished(post)
         else:
