@@ -4,7 +4,7 @@ came to."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,6 +16,7 @@ from tests.journal.journals import states
 from tests.support.service import NOW, client, client_of, emulator, inline, refused
 from veo_async import (
     BadRequestError,
+    JournalError,
     Outcome,
     RetryPolicy,
     SubmissionUncertainError,
@@ -23,6 +24,8 @@ from veo_async import (
     VeoClient,
 )
 from veo_async._base.runtime import Runtime
+from veo_async._journal.rows import Row
+from veo_async._journal.sqlite import JournalDatabase
 from veo_async.emulator import Emulator, Seconds
 
 pytestmark = pytest.mark.asyncio
@@ -294,3 +297,31 @@ async def test_a_refusal_says_nothing_of_a_post_of_another_process(
     assert isinstance(lost.error, SubmissionUncertainError)
     assert outcome.result
     assert (mine.submits, len(service.bill)) == (1, 1)
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+async def test_a_purchase_that_the_journal_could_not_record(
+    path: Path, mode: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full when the submit is accepted. The same client goes on with the task that it
+    knows, and buys nothing."""
+    service = emulator(pace=Seconds(mean=60.0, sigma=0.0))
+    write = JournalDatabase.write
+
+    def full(file: JournalDatabase, rows: Sequence[Row]) -> None:
+        if any(row.state != "intended" for row in rows):
+            raise JournalError("the disk is full")
+        write(file, rows)
+
+    async with service, client_at(Scripted(service), mode=mode) as veo:
+        await veo.text2video("a task of ours near in time")
+        monkeypatch.setattr(JournalDatabase, "write", full)
+        with pytest.raises(JournalError, match="the disk is full"):
+            await batch(veo, path)
+        monkeypatch.undo()
+        assert list(states(path).values()) == ["intended 1"]
+        outcome = await batch(veo, path)
+
+    assert outcome.result
+    assert len(service.bill) == 2
+    assert list(states(path).values()) == ["succeeded 1"]
