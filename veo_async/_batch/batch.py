@@ -59,8 +59,14 @@ class Batch:
         if self._path:
             self._journal = await self._open(self._path)
         self._runner = ItemRunner(self._deps, self._options, self._journal)
+        try:
+            reader = Reader(self._source, self._journal, extend=self._extend)
+        except BaseException:  # the input cannot be iterated
+            if self._journal:
+                await self._journal.aclose()
+            raise
         self._run = Run(
-            Reader(self._source, self._journal, extend=self._extend),
+            reader,
             self._runner,
             self._journal,
             self._deps.submitter.unsettled,
