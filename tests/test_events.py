@@ -5,14 +5,18 @@ import dataclasses
 import inspect
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.journal.journals import states
 from tests.support.service import NOW, client_of, emulator, inline
 from veo_async import InvalidRequestError, RetryPolicy, TextToVideo, VeoClient, events
 from veo_async._base.runtime import Runtime
+from veo_async._journal.journal import Journal
 from veo_async.emulator import Answer, Drop, Emulator, Fail, Fault, Refuse, Seconds, VideoFormat
 from veo_async.events import Event, ItemEvent, Listener
+from veo_async.testing import VirtualEventLoop
 
 TINY = VideoFormat(seconds=0.2, fps=5, short_side=64)
 
@@ -223,6 +227,95 @@ async def test_a_listener_that_raises(
     assert outcomes[0].error is None
     shown = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
     assert shown == ["on_event raised at begun; later errors are not shown"]
+
+
+MOMENTS = {
+    "begun": (),
+    "accepted": (),
+    "uncertain": (Fault(effect=Drop(at="accepted"), nth=1),),
+    "adopted": (Fault(effect=Drop(at="accepted"), nth=1),),
+    "finished": (),
+    "failed": (Fault(effect=Fail(), nth=1),),
+    "ended": (),
+}
+"""For each event at which a program may end, the faults that bring it about. A POST that is open
+then ends with the emulator, which is a part of the program."""
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+@pytest.mark.parametrize("name", MOMENTS)
+def test_a_listener_that_ends_the_program(name: str, error: BaseException, tmp_path: Path) -> None:
+    """At whatever event it does so: what was bought is recorded, and the next run buys nothing."""
+    path = tmp_path / "run.db"
+    shop = service(*MOMENTS[name])
+
+    def on_event(event: Event) -> None:
+        if event.name == name:
+            raise error
+
+    async def run(listener: Listener) -> list[str]:
+        requests = [TextToVideo(prompt="a mug")]
+        async with client(shop, listener) as veo, veo.batch(requests, journal=path) as outcomes:
+            return [outcome.state async for outcome in outcomes]
+
+    with (
+        asyncio.Runner(loop_factory=VirtualEventLoop) as runner,
+        pytest.raises(type(error)) as caught,
+    ):
+        runner.run(run(on_event))
+    [state] = states(path).values() or ["nothing"]
+    with asyncio.Runner(loop_factory=VirtualEventLoop) as runner:
+        ends = runner.run(run(print))
+
+    assert caught.value is error
+    assert (state in {"accepted 1", "succeeded 1", "failed 1"}) is (name in BOUGHT)
+    assert ends == ["failed" if name == "failed" else "succeeded"]
+    assert len(shop.bill) == 1
+
+
+BOUGHT = MOMENTS.keys() - {"begun", "uncertain"}
+"""The events after which the journal knows the task."""
+
+
+@pytest.mark.parametrize("name", ["accepted", "adopted"])
+@pytest.mark.asyncio
+async def test_what_a_listener_hears_is_recorded(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal is told of a purchase before the listener is."""
+    order: list[str] = []
+    note = Journal.note
+
+    def noted(self: Journal, event: Any, **options: Any) -> None:
+        order.append(f"note {event.name}")
+        note(self, event, **options)
+
+    monkeypatch.setattr(Journal, "note", noted)
+    requests = [TextToVideo(prompt="a mug")]
+    async with (
+        service(*MOMENTS[name]) as shop,
+        client(shop, lambda event: order.append(event.name)) as veo,
+        veo.batch(requests, journal=tmp_path / "run.db") as outcomes,
+    ):
+        ends = [outcome.state async for outcome in outcomes]
+
+    assert ends == ["succeeded"]
+    assert order.index("note accepted") == order.index(name) - 1
+
+
+@pytest.mark.asyncio
+async def test_a_task_is_over_before_its_listener_hears_of_it() -> None:
+    """A handle of the task has the result by then."""
+    known: list[bool] = []
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, events.Finished):
+            known.append(veo._tracker.in_flight == 0)
+
+    async with service() as shop, client(shop, on_event) as veo:
+        await veo.text2video("a mug")
+
+    assert known == [True]
 
 
 @pytest.mark.asyncio

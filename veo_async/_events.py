@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import NoReturn, TypedDict
 
 from . import events
 from .models import VideoRequest
@@ -29,21 +30,48 @@ class EventEmitter:
         self._listener = listener
         self.now = wall_clock
         self._has_raised = False
+        self._held: list[events.Event] | None = None
 
     def __bool__(self) -> bool:
         return self._listener is not None
 
     def emit(self, event: events.Event) -> None:
-        """Call the listener. An exception of it is logged, and the run continues."""
-        if self._listener is None:
-            return
+        """Call the listener, or keep the event until the end of `held`.
+
+        This raises nothing. An exception of the listener is logged, and the run continues. Its
+        ``SystemExit`` ends the program, but only in a step of its own: the step that emits the
+        event still records the purchase, and notifies the waiters of the task.
+        """
+        if self._held is not None:
+            self._held.append(event)
+        elif self._listener is not None:
+            self._call(self._listener, event)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep all events until the end of the block, in which their contents are recorded."""
+        self._held = []
         try:
-            self._listener(event)
-        except (Exception, asyncio.CancelledError):
+            yield
+        finally:
+            held, self._held = self._held, None
+            for event in held:
+                self.emit(event)
+
+    def _call(self, listener: events.Listener, event: events.Event) -> None:
+        try:
+            listener(event)
+        except (SystemExit, KeyboardInterrupt) as exc:
+            asyncio.get_running_loop().call_soon(_raise, exc)
+        except BaseException:  # also a cancellation, and what test tools raise
             # Once: a listener that raises at each of ten thousand events would fill the log.
             if not self._has_raised:
                 logger.exception("on_event raised at %s; later errors are not shown", event.name)
             self._has_raised = True
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error
 
 
 class Subject(TypedDict, total=False):

@@ -8,8 +8,10 @@
     async with VeoClient(on_event=on_event) as veo: ...
 
 The listener is called as things happen, in the event loop's thread, so it must not block;
-``on_event=queue.put_nowait`` makes an asynchronous stream of the events. An exception of the
-listener is logged and changes nothing else. A client without a listener makes no events.
+``on_event=queue.put_nowait`` makes an asynchronous stream of the events. A purchase is recorded
+before its event is emitted. An exception of the listener is logged and changes nothing else;
+``SystemExit`` and ``KeyboardInterrupt`` end the program. A client without a listener makes no
+events.
 
 An event that ends something has its duration in ``seconds``: it began at
 ``event.at - event.seconds``. So a listener needs no memory to draw it as a span.

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 import pytest
 
 from tests.support.service import other_tasks
-from veo_async._base.worker import Worker
+from veo_async._base.worker import Worker, uninterrupted
 
 whose: ContextVar[str] = ContextVar("whose", default="nobody's")
 
@@ -188,3 +188,61 @@ async def test_work_that_comes_while_a_worker_fails_shares_the_failure() -> None
 
     assert (work.runs, len(work.failures)) == (1, 1)
     assert not other_tasks()
+
+
+@pytest.mark.asyncio
+async def test_an_unlisted_worker_outlives_a_sweep() -> None:
+    """The end of a program cancels all tasks that the event loop lists."""
+    worker = Worker(lambda: asyncio.sleep(1.0), "some work", is_listed=False)
+
+    worker.ensure()
+
+    assert not other_tasks()
+    await worker.join()
+    assert asyncio.get_running_loop().time() == 1.0
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("times", [1, 2, 3])
+async def test_an_uninterrupted_wait_reaches_its_end(times: int) -> None:
+    """However often its caller is cancelled. The cancellation comes then, and is told at once."""
+    worker, told = Worker(lambda: asyncio.sleep(9.0), "some work"), list[float]()
+    loop = asyncio.get_running_loop()
+    worker.ensure()
+
+    waiting = asyncio.create_task(
+        uninterrupted(worker.join, when_cancelled=lambda: told.append(loop.time()))
+    )
+    for _ in range(times):
+        await asyncio.sleep(1.0)
+        waiting.cancel()
+    await asyncio.wait([waiting])
+
+    assert waiting.cancelled()
+    assert told == [1.0, 2.0, 3.0][:times]
+    assert loop.time() == 9.0
+
+
+@pytest.mark.asyncio
+async def test_an_uninterrupted_wait_ends_although_it_is_cancelled_in_each_turn() -> None:
+    """Each cancellation would start the work again if it ran in the caller's task."""
+    worker = Worker(lambda: turns(9), "some work", is_listed=False)
+    worker.ensure()
+
+    waiting = asyncio.create_task(uninterrupted(worker.join))
+    while not waiting.done():
+        waiting.cancel()
+        await asyncio.sleep(0)
+
+    assert waiting.cancelled()
+
+
+@pytest.mark.asyncio
+async def test_an_error_of_uninterrupted_work_is_raised() -> None:
+    """Unless there is a cancellation to raise."""
+
+    async def fail() -> None:
+        raise ValueError("a fault")
+
+    with pytest.raises(ValueError, match="a fault"):
+        await uninterrupted(fail)

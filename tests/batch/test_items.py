@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from math import inf
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
-import anyio
 import pytest
 
 from veo_async._batch.item_resume import EarlierRuns
@@ -70,22 +69,3 @@ async def test_what_seems_to_be_sent_in_the_future_is_owned_too() -> None:
     await earlier.own_since(NOW)
 
     assert journal.asked == [(NOW - WIDE - NEAR, inf)]
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("tracked", [None, SimpleNamespace(task_id="")])
-async def test_a_submit_left_open_that_ends_without_an_id_is_not_adopted(tracked: Any) -> None:
-    """A POST that an earlier run of this client left open may end without a task id. Then there is
-    nothing to adopt, and its end is already recorded."""
-    post = SimpleNamespace(done=anyio.Event(), tracked=tracked)
-    submitter = SimpleNamespace(unsettled=SimpleNamespace(find=lambda is_of, since: post))
-    deps = deps_of(submitter=submitter)
-    earlier = EarlierRuns(deps, cast("Any", FakeJournal()))
-    entry: Any = SimpleNamespace(deadline=anyio.current_time() + 60.0)
-    row: Any = SimpleNamespace(sent_at=None)
-    ledger: Any = SimpleNamespace(is_same=lambda post: True)  # it would fail to adopt
-
-    asyncio.get_running_loop().call_later(5.0, post.done.set)
-    found = await earlier._of_this_client(entry, row, ledger)
-
-    assert found is tracked

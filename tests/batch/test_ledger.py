@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ class Book:
             raise self.error
         self.events.append(event)
 
-    def note(self, event: Event) -> None:
+    def note(self, event: Event, *, failed: Callable[[], object]) -> None:
         """Keep an event whose write nothing waits for."""
         self.events.append(event)
 
@@ -62,6 +63,7 @@ def ledger_of(
         wall_clock=now,
         offset=lambda: None,
         lost_since=lost_since,
+        unrecorded={},
     )
 
 

@@ -229,6 +229,26 @@ async def test_an_error_of_the_input_is_raised_after_the_items_under_way() -> No
     assert len(service.bill) == 4
 
 
+@pytest.mark.parametrize("recorded", [False, True])
+async def test_an_input_that_cannot_be_iterated_leaves_no_lock(
+    path: Path, *, recorded: bool
+) -> None:
+    """Its error is raised where the batch is entered, and the journal can be opened again."""
+
+    class Broken:
+        def __iter__(self) -> Iterator[TextToVideo]:
+            raise ZeroDivisionError
+
+    options = {"journal": path} if recorded else {}
+    service = emulator(pace=PACE)
+    async with service, client_of(service) as veo:
+        with pytest.raises(ZeroDivisionError):
+            await outcomes_of(veo, Broken(), **options)
+        ends = await outcomes_of(veo, prompts("a"), **options)
+
+    assert errors(ends) == [None]
+
+
 async def test_no_more_is_submitted_than_was_allowed() -> None:
     """Lost submits count, refused ones do not; the others say that nothing was bought."""
     service = emulator(pace=PACE)

@@ -27,6 +27,7 @@ from tests.journal.journals import (
     withdrawn,
     wreck,
 )
+from tests.support.stepping import in_steps
 from veo_async._base.runtime import in_thread
 from veo_async._journal import cache as cache_module
 from veo_async._journal.events import Event, Retried, Saved
@@ -211,8 +212,8 @@ async def test_what_is_in_no_hurry_shares_a_commit(path: Path) -> None:
 
 @pytest.mark.parametrize("what", ["note", "record", "flush", "aclose"])
 async def test_what_is_in_a_hurry_takes_the_others_along(path: Path, what: str) -> None:
-    """An event about a POST, and a flush, wait for no more than the shorter interval. Later
-    events may wait again."""
+    """An event about a POST, and a flush, wait for no more than the shorter interval, and the end
+    of the journal waits for none. Later events may wait again."""
     gate = Gate()
     journal = await opened(path, run_sync=gate)
     for event in (intended("0"), accepted("0", "t")):
@@ -235,7 +236,7 @@ async def test_what_is_in_a_hurry_takes_the_others_along(path: Path, what: str) 
         await journal.aclose()
         assert shared == 2
 
-    assert gate.times[:2] == pytest.approx([0.0, GROUP])
+    assert gate.times[:2] == pytest.approx([0.0, GROUP / 2 if what == "aclose" else GROUP])
     assert gate.batches[:2] == [1, 1 if what in ("flush", "aclose") else 2]
 
 
@@ -589,23 +590,45 @@ async def test_a_close_that_is_cancelled_closes_after_the_last_commit(path: Path
     assert states(path).keys() == {("a", "generate"), ("b", "generate")}
 
 
-@pytest.mark.parametrize("second", range(6))
-@pytest.mark.parametrize("first", range(1, 12))
-async def test_a_close_that_is_cancelled_twice_leaves_no_lock(
-    path: Path, first: int, second: int
-) -> None:
-    """At whichever turns the cancellations come, the file is free again, so that the next batch in
-    this process can open it."""
-    journal = await opened(path)
-    journal.note(intended("a"))
-    closing = asyncio.create_task(journal.aclose())
-    for count in (first, second):
+async def cancelled_at(task: asyncio.Task[Any], *counts: int) -> None:
+    """Cancel a task after so many turns of the loop, and again after so many more."""
+    for count in counts:
         await turns(count)
-        closing.cancel()
-    with suppress(asyncio.CancelledError):
-        await closing
+        task.cancel()
+    with suppress(asyncio.CancelledError, JournalError):
+        await task
 
-    await (await opened(path)).aclose()
+
+@pytest.mark.parametrize("run_sync", [inline, in_steps])
+@pytest.mark.parametrize("first", range(1, 12))
+async def test_a_close_that_is_cancelled_again_and_again_leaves_no_lock(
+    path: Path, first: int, run_sync: Any
+) -> None:
+    """At whichever turns three cancellations come, the file is free again, so that the next batch
+    in this process can open it, and all queued events are in it."""
+    for second, third in itertools.product(range(7), range(7)):
+        journal = await opened(path, run_sync=run_sync)
+        key = f"{second} {third}"
+        journal.note(intended(key))
+
+        await cancelled_at(asyncio.create_task(journal.aclose()), first, second, third)
+
+        assert states(path)[key, "generate"] == "intended 1"  # it takes the lock
+
+
+@pytest.mark.parametrize("first", range(1, 6))
+async def test_an_opening_that_is_cancelled_again_and_again_leaves_no_lock(
+    path: Path, first: int
+) -> None:
+    """What a thread still opens is closed again."""
+    for second, third in itertools.product(range(6), range(6)):
+        opening = asyncio.create_task(opened(path, run_sync=in_steps))
+
+        await cancelled_at(opening, first, second, third)
+        if not opening.cancelled():
+            await opening.result().aclose()
+
+        assert states(path) == {}  # it takes the lock
 
 
 # Failure.

@@ -23,6 +23,7 @@ from tests.support.service import (
     other_tasks,
     refused,
 )
+from tests.support.stepping import Shop, SteppingLoop, on_a_stepping_loop
 from veo_async import (
     BadRequestError,
     RateLimit,
@@ -38,46 +39,6 @@ pytestmark = pytest.mark.slow
 
 LIMIT = RateLimit(concurrency=2, in_flight=2)
 AT_ONCE = RetryPolicy(on_uncertain="raise")
-
-
-class SteppingLoop(VirtualEventLoop):
-    """A loop that calls back before one of its turns."""
-
-    turn = 0
-    at_turn = 0
-    then: Callable[[], object] | None = None
-
-    def call_at_turn(self, turn: int, then: Callable[[], object]) -> None:
-        """Call back before the turn that is so many turns ahead."""
-        self.at_turn, self.then = self.turn + turn, then
-
-    def _run_once(self) -> None:
-        self.turn += 1
-        if self.then and self.turn == self.at_turn:
-            self.then()
-        super()._run_once()  # type: ignore[misc]  # the typeshed does not show it
-
-
-class Shop(Service):
-    """Bills each submit in the middle of its call, and finishes each task at its second look."""
-
-    def __init__(self) -> None:
-        super().__init__(submit=self._sell, tasks=self._show)
-        self.bill: list[str] = []
-        self._looks: dict[str, int] = {}
-
-    async def _sell(self, body: Body) -> httpx.Response:
-        await anyio.sleep(0.5)
-        self.bill.append(f"task-{len(self.bill) + 1}")
-        task_id = self.bill[-1]
-        await anyio.sleep(0.5)
-        return accepted(task_id)
-
-    async def _show(self, body: Body) -> httpx.Response:
-        await anyio.sleep(0.1)
-        seen = {key: finished(key) for key in self._looks}
-        self._looks |= dict.fromkeys(body.get("ids", [body.get("id")]), 1)
-        return looked(body, **seen)
 
 
 def known_ids(veo: VeoClient, ends: list[object]) -> set[str | None]:
@@ -110,18 +71,6 @@ async def check_nothing_is_lost(veo: VeoClient, shop: Shop, ends: list[object], 
     assert not other_tasks()
     assert not veo._tracker._in_flight
     assert len(veo._tracker.queue.agenda) == 0
-
-
-def on_a_stepping_loop(main: Callable[[SteppingLoop], Coroutine[Any, Any, None]]) -> None:
-    """Run a program on a loop of its own, to its very end."""
-
-    async def started() -> None:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, SteppingLoop)
-        await main(loop)
-
-    with asyncio.Runner(loop_factory=SteppingLoop) as runner:
-        runner.run(started())
 
 
 def job_of(veo: VeoClient, job: str) -> Coroutine[Any, Any, Any]:

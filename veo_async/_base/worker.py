@@ -2,7 +2,7 @@
 
 Several parts of the client have background work that starts with its first user and ends with its
 last one: the polls, the search for lost submits, the writes of a journal. `Worker` is the one
-place that starts, restarts and cancels such a task.
+place that starts, restarts and cancels such a task. `uninterrupted` awaits the end of such work.
 """
 
 from __future__ import annotations
@@ -11,6 +11,35 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any
+
+import anyio
+
+
+async def uninterrupted(
+    work: Callable[[], Coroutine[Any, Any, object]],
+    *,
+    when_cancelled: Callable[[], object] = tuple,
+) -> None:
+    """Await work to its end, however often the caller is cancelled; the cancellation is raised
+    there.
+
+    Args:
+        work: runs in a task of its own, which the end of the program does not cancel.
+        when_cancelled: called at each cancellation.
+    """
+    task = asyncio.get_running_loop().create_task(work())
+    asyncio._unregister_task(task)  # noqa: SLF001 - documented for extensions
+    cancelled: asyncio.CancelledError | None = None
+    with anyio.CancelScope(shield=True):
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError as exc:
+                cancelled = exc
+                when_cancelled()
+    if cancelled:
+        raise cancelled
+    task.result()
 
 
 def _report(cause: BaseException) -> None:
@@ -28,6 +57,9 @@ class Worker:
         on_failure: is called with the reason when the task ends by an error or is cancelled, also
             when that happens before its first step. Nobody may be left waiting for it then. By
             default an error goes to the event loop's exception handler.
+        is_listed: whether `asyncio.all_tasks` contains the task. The end of the program cancels
+            all that it contains; a task that must reach its end is left out, and somebody who is
+            contained joins it.
     """
 
     def __init__(
@@ -36,9 +68,11 @@ class Worker:
         name: str,
         *,
         on_failure: Callable[[BaseException], None] = _report,
+        is_listed: bool = True,
     ) -> None:
         self._run = run
         self._name = name
+        self._is_listed = is_listed
         self._on_failure = on_failure
         self._task: asyncio.Task[None] | None = None
         self._is_needed = False
@@ -56,6 +90,8 @@ class Worker:
             loop = asyncio.get_running_loop()
             self._task = loop.create_task(self._work(), name=self._name, context=context)
             self._task.add_done_callback(self._ended, context=context)
+            if not self._is_listed:
+                asyncio._unregister_task(self._task)  # noqa: SLF001 - documented for extensions
 
     async def _work(self) -> None:
         while self._is_needed:

@@ -12,7 +12,7 @@ from types import TracebackType
 from .._journal.journal import Journal
 from .._journal.rows import Item
 from .._submit.post import Post
-from ..errors import JournalError
+from ..errors import JournalError, VeoError
 from ..models import Outcome, Outcomes, Preview, VideoRequest
 from .item import ItemRunner
 from .keys import Keys
@@ -59,8 +59,14 @@ class Batch:
         if self._path:
             self._journal = await self._open(self._path)
         self._runner = ItemRunner(self._deps, self._options, self._journal)
+        try:
+            reader = Reader(self._source, self._journal, extend=self._extend)
+        except BaseException:  # the input cannot be iterated
+            if self._journal:
+                await self._journal.aclose()
+            raise
         self._run = Run(
-            Reader(self._source, self._journal, extend=self._extend),
+            reader,
             self._runner,
             self._journal,
             self._deps.submitter.unsettled,
@@ -133,6 +139,10 @@ async def run_all(
     )
     most = max(len(pairs), 1)
     batch = Batch(pairs, deps, options, journal=None, max_in_flight=most, extend=False, posts=posts)
-    async with batch as outcomes:
-        by_key = {outcome.key: outcome async for outcome in outcomes}
+    try:
+        async with batch as outcomes:
+            by_key = {outcome.key: outcome async for outcome in outcomes}
+    except VeoError:
+        deps.submitter.unsettled.add(posts)  # no outcome tells of them
+        raise
     return Outcomes(by_key[key] for key, _ in pairs)

@@ -6,14 +6,12 @@ ended, however it ended.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import anyio
 
 from .._events import EventContext
 from .._journal.events import Event, Failed, Retried, Succeeded
 from .._journal.journal import Journal
-from .._journal.rows import FIRST, Row
+from .._journal.rows import FIRST, Item, Row
 from .._tracking.task import TrackedTask
 from ..errors import GenerationFailedError, JournalError, VeoError
 from ..events import Begun, Ended
@@ -45,37 +43,39 @@ class ItemRunner:
         self.gate = SpendingGate(options.max_submissions)
         self.journal_error: JournalError | None = None
 
-    async def run(self, entry: Entry) -> Outcome:
-        """The outcome of an item. It raises nothing: an error is an outcome, too."""
-        began, events = self._deps.runtime.wall_clock(), self._deps.events
-        context = EventContext.of(entry.request, key=entry.key)
-        if events:
-            step = entry.item.step(FIRST)
-            begun = Begun(at=began, request=entry.request, step=step, **context.subject())
+    def begin(
+        self, number: int, key: str, request: VideoRequest, item: Item, *, deadline: float
+    ) -> Entry:
+        """An item is in progress from now on."""
+        entry = Entry(key, request, item, deadline, number, self._deps.runtime.wall_clock())
+        if events := self._deps.events:
+            subject = EventContext.of(request, key=key).subject()
+            begun = Begun(at=entry.began, request=request, step=item.step(FIRST), **subject)
             events.emit(begun)
-        outcome = await self._outcome(entry)
-        if events:
-            end, at = outcome.result or outcome.error, events.now()
-            subject = context.subject(getattr(end, "task_id", None))
-            trace_id = getattr(end, "trace_id", None)
-            ended = Ended(at=at, seconds=at - began, trace_id=trace_id, outcome=outcome, **subject)
-            events.emit(ended)
-        return outcome
+        return entry
 
-    async def _outcome(self, entry: Entry) -> Outcome:
-        results: dict[str, Generation] = {}
-        files: list[Path] = []
-        error: VeoError | None = None
+    def ended(self, entry: Entry, outcome: Outcome) -> None:
+        """The outcome of an item is ready to be consumed."""
+        if events := self._deps.events:
+            end, at = outcome.result or outcome.error, events.now()
+            context = EventContext.of(entry.request, key=entry.key)
+            subject = context.subject(getattr(end, "task_id", None))
+            trace_id, seconds = getattr(end, "trace_id", None), at - entry.began
+            ended = Ended(at=at, seconds=seconds, trace_id=trace_id, outcome=outcome, **subject)
+            events.emit(ended)
+
+    async def run(self, entry: Entry) -> Outcome:
+        """The outcome of an item. It raises no error, since an error is an outcome, too."""
+        results, error = entry.results, None
         for step in (self._generate, self._save):
             try:
-                await step(entry, results, files)
+                await step(entry)
             except VeoError as exc:
                 self._note_failure(exc)
                 error = error or exc
             except Exception as exc:  # noqa: BLE001 - one item's fault must not lose the others'
                 error = error or unexpected(exc)
-        result = results.get(SECOND) or results.get(FIRST)
-        outcome = Outcome(entry.key, entry.request, result, error, tuple(files))
+        outcome = outcome_of(entry, error)
         return await self._files.write_record(entry, outcome, results) if self._files else outcome
 
     def _note_failure(self, error: VeoError) -> None:
@@ -86,13 +86,14 @@ class ItemRunner:
             if isinstance(stopping, JournalError):
                 self.journal_error = self.journal_error or stopping
 
-    async def _save(self, entry: Entry, results: dict[str, Generation], files: list[Path]) -> None:
-        if self._files and results:
-            await self._files.save(entry, results, files)
+    async def _save(self, entry: Entry) -> None:
+        if self._files and entry.results:
+            await self._files.save(entry, entry.results, entry.files)
 
     # The stages that buy.
 
-    async def _generate(self, entry: Entry, results: dict[str, Generation], _: list[Path]) -> None:
+    async def _generate(self, entry: Entry) -> None:
+        results = entry.results
         if self._options.retry_failed and "failed" in map(entry.item.step, entry.item.stages):
             assert self._journal is not None  # only a journal has failed stages of an earlier run
             await self._journal.record(Retried(entry.key))
@@ -102,7 +103,10 @@ class ItemRunner:
             results[SECOND] = await self._buy(entry, SECOND, wanted)
 
     async def _buy(self, entry: Entry, stage: str, request: VideoRequest) -> Generation:
-        row, step = entry.item.stages.get(stage), entry.item.step(stage)
+        row = entry.item.stages.get(stage)
+        if row and self._earlier and row.step == "reconcile":
+            row = await self._earlier.current(entry, row)
+        step = row.step if row else "start"
         ledger = StageLedger(
             self.gate,
             self._journal,
@@ -111,6 +115,7 @@ class ItemRunner:
             wall_clock=self._deps.runtime.wall_clock,
             offset=lambda: self._deps.reconciler.offset,
             lost_since=(row.sent_at or row.at) if row and step == "reconcile" else None,
+            unrecorded=self._deps.unrecorded,
         )
         if row is None or self._earlier is None or step == "start":
             tracked = await self._submit(entry, row, request, ledger)
@@ -142,6 +147,7 @@ class ItemRunner:
     async def _await_end(
         self, entry: Entry, stage: str, tracked: TrackedTask, ledger: StageLedger
     ) -> Generation:
+        entry.tracked = tracked
         left = max(entry.deadline - anyio.current_time(), 0.0)
         try:
             generation = await self._deps.submitter.wait(tracked, left)
@@ -157,6 +163,12 @@ class ItemRunner:
         too; an error of the write is raised at the end of the batch."""
         if self._journal:
             self._journal.note(end, hurried=False)
+
+
+def outcome_of(entry: Entry, error: VeoError | None) -> Outcome:
+    """The outcome of an item with what it has by now."""
+    result = entry.results.get(SECOND) or entry.results.get(FIRST)
+    return Outcome(entry.key, entry.request, result, error, tuple(entry.files))
 
 
 def _known(row: Row) -> Generation:

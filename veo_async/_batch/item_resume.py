@@ -9,12 +9,13 @@ import anyio
 from .._events import EventContext
 from .._journal.journal import Journal
 from .._journal.rows import Row
-from .._reconcile.decision import Absent, Adopt, CannotTell
+from .._journal.states import advance
+from .._reconcile.decision import Absent, CannotTell
 from .._reconcile.window import NEAR, WIDE
 from .._tracking.task import TrackedTask
 from ..models import VideoRequest
 from . import resume
-from .ledger import StageLedger
+from .ledger import StageLedger, ledger_name
 from .options import BatchDeps, Entry
 
 
@@ -46,6 +47,26 @@ class EarlierRuns:
             self._deps.reconciler.answered_at_once(map(resume.answered_at_once, rows))
             self._owned_since = first
 
+    async def current(self, entry: Entry, row: Row) -> Row:
+        """The row with what this client knows beyond the journal, if the earlier run was its own.
+
+        This client owns the task that it bought, so no search in the list would find it.
+        """
+        name = ledger_name(self._journal, row.key, row.stage)
+        unsettled, unrecorded = self._deps.submitter.unsettled, self._deps.unrecorded
+        post = unsettled.find(lambda ledger: getattr(ledger, "name", None) == name)
+        if post:
+            with anyio.move_on_after(max(entry.deadline - anyio.current_time(), 0.0)):
+                await post.done.wait()
+        known = unrecorded.get(name)
+        if known is None or not known.is_about(row):
+            return row
+        self._journal.note(known.event)
+        del unrecorded[name]
+        if post:
+            unsettled.taken_over(post)
+        return advance(row, known.event, at=self._deps.runtime.wall_clock())
+
     def wait(self, row: Row, request: VideoRequest) -> TrackedTask:
         """The task that the row names."""
         tracked = self._attach(row, request, row.task_id or "")
@@ -70,8 +91,6 @@ class EarlierRuns:
             SubmissionUncertainError: the outcome cannot be determined.
         """
         deps = self._deps
-        if tracked := await self._of_this_client(entry, row, ledger):
-            return tracked
         if deps.policy.on_uncertain == "raise":
             raise resume.uncertain_of(row)
         if deps.policy.on_uncertain == "resend":
@@ -91,18 +110,3 @@ class EarlierRuns:
         if isinstance(end, CannotTell):
             raise resume.uncertain_of(row, reason=end.reason)
         return None if isinstance(end, Absent) else end
-
-    async def _of_this_client(
-        self, entry: Entry, row: Row, ledger: StageLedger
-    ) -> TrackedTask | None:
-        """The task, if the earlier run belonged to this client: the client still has the POST, and
-        owns the task, so no search in the list would find it."""
-        # `since` excludes the POSTs of a journal that was deleted: another may be in its place.
-        post = self._deps.submitter.unsettled.find(ledger.is_same, since=row.sent_at or 0.0)
-        if post is None:
-            return None
-        with anyio.move_on_after(max(entry.deadline - anyio.current_time(), 0.0)):
-            await post.done.wait()
-        if post.tracked and post.tracked.task_id:  # a result without an id is recorded at its end
-            ledger.reconciled(Adopt(post.tracked.task_id))
-        return post.tracked

@@ -9,8 +9,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from copy import copy
+from functools import partial
 
-from .._journal.events import Accepted, Event, Intended, Refused, Succeeded, Uncertain, Withdrawn
+from .._journal.events import (
+    Accepted,
+    Intended,
+    Refused,
+    StageEvent,
+    Succeeded,
+    Uncertain,
+    Withdrawn,
+)
 from .._journal.journal import Journal
 from .._reconcile.decision import Absent, Adopt
 from .._reconcile.window import EARLY
@@ -20,6 +29,7 @@ from ..errors import JournalError
 from ..models import VideoRequest
 from .spending import SpendingGate
 from .stages import event_of
+from .unrecorded import LedgerName, Unrecorded
 
 logger = logging.getLogger("veo_async")
 
@@ -34,6 +44,7 @@ class StageLedger:
         wall_clock: Unix time in seconds.
         offset: the lead of the service's clock in seconds, if it is known.
         lost_since: when an earlier run may have sent it, in Unix seconds; ``None`` if it did not.
+        unrecorded: keeps what the journal does not take.
 
     Attributes:
         finished: whether the result is already recorded.
@@ -49,6 +60,7 @@ class StageLedger:
         wall_clock: Callable[[], float],
         offset: Callable[[], float | None],
         lost_since: float | None,
+        unrecorded: dict[LedgerName, Unrecorded],
     ) -> None:
         self._gate = gate
         self._journal = journal
@@ -58,9 +70,12 @@ class StageLedger:
         self._offset = offset
         # When the first POST was sent that may have been billed and was not found.
         self._lost_since = lost_since
+        self._unrecorded = unrecorded
+        self._sent_at = lost_since
         self._is_billed = False
         self._announced_at: float | None = None
         self.finished = False
+        self._left_until: float | None = None
 
     @property
     def key(self) -> str:
@@ -77,15 +92,10 @@ class StageLedger:
         """Whether a POST may have been billed that was not found."""
         return self._lost_since is not None
 
-    def is_same(self, other: object) -> bool:
-        """True for a ledger of the same stage of the same item, in the same journal."""
-        return isinstance(other, StageLedger) and self.name == other.name
-
     @property
-    def name(self) -> tuple[str, str, str]:
+    def name(self) -> LedgerName:
         """The journal, the item and the stage."""
-        path = str(self._journal.path) if self._journal else ""
-        return path, self._key, self._stage
+        return ledger_name(self._journal, self._key, self._stage)
 
     async def announce(
         self, request: VideoRequest, action: str, callback_url: str | None, *, is_held: bool
@@ -110,6 +120,7 @@ class StageLedger:
         if self._lost_since is not None:  # it is sent again at the user's risk
             self._note(Withdrawn(self._key, self._stage))
             sent_at = min(sent_at, self._lost_since)  # both are looked for, if it comes to that
+        self._sent_at = sent_at
         event = Intended(
             self._key,
             self._stage,
@@ -174,7 +185,8 @@ class StageLedger:
     def left_open(self, submit_timeout: float) -> None:
         """The batch ends while the POST is open: note how long its answer may still come."""
         assert self._announced_at is not None  # it passed the gate and has not ended
-        self._note(Uncertain(self._key, self._stage, self._announced_at + EARLY + submit_timeout))
+        self._left_until = self._announced_at + EARLY + submit_timeout
+        self._note(Uncertain(self._key, self._stage, self._left_until))
 
     def _withdraw(self) -> None:
         """Nothing was sent, or it bought nothing; an earlier POST may still have been billed."""
@@ -183,10 +195,20 @@ class StageLedger:
         else:
             self._note(Uncertain(self._key, self._stage, self._wall_clock()))
 
-    def _note(self, event: Event) -> None:
+    def _note(self, event: StageEvent) -> None:
         """Note an event. This raises nothing: the caller must get the task that was bought."""
+        keep = partial(self._keep, event)
         try:
             if self._journal:
-                self._journal.note(event)
+                self._journal.note(event, failed=keep)
         except JournalError as exc:
             logger.warning("not recorded: %s of %r: %s", event.name, event.key, exc)
+            keep()
+
+    def _keep(self, event: StageEvent) -> None:
+        self._unrecorded[self.name] = Unrecorded(event, self._sent_at, self._left_until)
+
+
+def ledger_name(journal: Journal | None, key: str, stage: str) -> LedgerName:
+    """The name of a ledger, the same in all runs of a journal."""
+    return str(journal.path) if journal else "", key, stage

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .._base.runtime import Runtime
@@ -14,13 +14,20 @@ from .._submit.callback_router import CallbackRouter
 from .._submit.post import Post
 from .._submit.submitter import Submitter
 from .._tracking.registry import TaskRegistry
-from ..models import VideoRequest
+from .._tracking.task import TrackedTask
+from ..models import Generation, VideoRequest
 from ..policies import RetryPolicy
+from .unrecorded import LedgerName, Unrecorded
 
 
 @dataclass(frozen=True, slots=True)
 class BatchDeps:
-    """The parts of a client that a batch works with."""
+    """The parts of a client that a batch works with.
+
+    Attributes:
+        unrecorded: what the client knows of submits beyond their journals, by the names of their
+            ledgers. As many as were left open or met a full disk, until a later run records them.
+    """
 
     submitter: Submitter
     tracker: TaskRegistry
@@ -30,6 +37,7 @@ class BatchDeps:
     policy: RetryPolicy
     runtime: Runtime
     events: EventEmitter
+    unrecorded: dict[LedgerName, Unrecorded] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +57,20 @@ class Entry:
 
     Attributes:
         deadline: on the event loop's clock.
-        posts: the POSTs that were sent for it.
         number: its number in the order of the input.
+        began: when it began, in Unix seconds.
+        posts: the POSTs that were sent for it.
+        tracked: the task that it waits for, or waited for last.
+        results, files: what it has by now: the result of each stage, and the saved files.
     """
 
     key: str
     request: VideoRequest
     item: Item
     deadline: float
-    posts: list[Post]
     number: int
+    began: float
+    posts: list[Post] = field(default_factory=list)
+    tracked: TrackedTask | None = None
+    results: dict[str, Generation] = field(default_factory=dict)
+    files: list[Path] = field(default_factory=list)

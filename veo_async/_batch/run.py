@@ -10,17 +10,21 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator
+from functools import partial
 from itertools import count
 
 import anyio
 
 from .._base.signal import Signal
+from .._base.worker import uninterrupted
 from .._journal.journal import Journal
 from .._journal.rows import Item
 from .._submit.post import Post
 from .._submit.unsettled import UnsettledSubmits
+from ..errors import VeoError
 from ..models import Outcome, VideoRequest
-from .item import ItemRunner
+from .interrupted import error_of
+from .item import ItemRunner, outcome_of
 from .options import Entry
 from .reader import PORTION, Portion, Reader
 
@@ -50,18 +54,19 @@ class Run(AsyncIterator[Outcome]):
         self._free = anyio.Semaphore(max_in_flight)
         self._deferred: deque[tuple[int, str, VideoRequest]] = deque()
         self._numbers = count(1)
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: dict[asyncio.Task[Outcome], None] = {}  # in the order of their start
         self._ready: deque[tuple[Entry, Outcome]] = deque()
         self._error: Exception | None = None
         self._changed = Signal()
+        self._has_read = self._closing = False
         self._reading = asyncio.create_task(self._read())
-        self._reading.add_done_callback(self._wake)
+        self._reading.add_done_callback(self._read_all)
 
     # The consumer.
 
     async def __anext__(self) -> Outcome:
         while not self._ready:
-            if self._reading.done() and not self._under_way:
+            if self._has_read and not self._under_way:
                 error, self._error = self._error, None
                 if error:
                     raise error
@@ -73,10 +78,16 @@ class Run(AsyncIterator[Outcome]):
         self._free.release()
         return outcome
 
-    def _wake(self, _: object) -> None:
-        self._changed.pulse()
-
     # The input.
+
+    def _read_all(self, reading: asyncio.Task[None]) -> None:
+        self._has_read = True
+        if reading.cancelled() and not (self._error or self._closing):
+            self._error = VeoError(
+                "The reading of the batch's input was cancelled, so nothing of the rest was sent. "
+                "Run the same batch again, with its journal if it has one."
+            )
+        self._changed.pulse()
 
     async def _read(self) -> None:
         reader = self._reader
@@ -119,24 +130,33 @@ class Run(AsyncIterator[Outcome]):
     # The items.
 
     def _start(self, number: int, key: str, request: VideoRequest, item: Item) -> None:
-        posts = [] if self._posts is None else self._posts
         deadline = anyio.current_time() + self._timeout
-        entry = Entry(key, request, item, deadline, posts, number=number)
-        task = asyncio.create_task(self._run_item(entry))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-        task.add_done_callback(self._wake)
+        entry = self._runner.begin(number, key, request, item, deadline=deadline)
+        task = asyncio.create_task(self._runner.run(entry), name=f"veo_async item {key}")
+        self._under_way[task] = None
+        # A task that is cancelled before its first step runs nothing but its callbacks.
+        task.add_done_callback(partial(self._ended, entry))
 
-    async def _run_item(self, entry: Entry) -> None:
-        try:
-            outcome = await self._runner.run(entry)
-        except BaseException:
+    def _ended(self, entry: Entry, task: asyncio.Task[Outcome]) -> None:
+        del self._under_way[task]
+        if self._posts is not None:
+            self._posts += entry.posts
+        if outcome := self._outcome(entry, task):
+            self._ready.append((entry, outcome))
+            self._runner.ended(entry, outcome)
+        else:
             self._keep_posts(entry)
-            raise
-        self._ready.append((entry, outcome))
         if self._runner.journal_error and not self._error:
             self._error = self._runner.journal_error
             self._reading.cancel()  # nothing more can be bought, so nothing more is read
+        self._changed.pulse()
+
+    def _outcome(self, entry: Entry, task: asyncio.Task[Outcome]) -> Outcome | None:
+        """The outcome of an item; ``None`` if this batch has ended it before its outcome."""
+        cause = None if task.cancelled() else task.exception()
+        if cause is None and not task.cancelled():
+            return task.result()
+        return None if self._closing else outcome_of(entry, error_of(entry, cause))
 
     def _keep_posts(self, entry: Entry) -> None:
         """Keep the POSTs of an item whose outcome is not consumed. A journal has them already."""
@@ -150,29 +170,25 @@ class Run(AsyncIterator[Outcome]):
 
         A second cancellation stops at once.
         """
-        tasks = [task for task in (self._reading, *self._under_way) if not task.done()]
-        for task in tasks:
+        self._closing = True
+        tasks = [self._reading, *self._under_way]
+        left = [task for task in tasks if not task.done()]
+        for task in left:
             if not task.cancelling():  # the end of the loop cancels all of them, and once is enough
                 task.cancel()
-        try:
-            await _end_of(tasks)
-        except BaseException:
-            for task in tasks:
+
+        def cancel_again() -> None:
+            for task in left:
                 task.cancel()
-            await _end_of(tasks)
-            raise
+
+        try:
+            await uninterrupted(partial(asyncio.wait, tasks), when_cancelled=cancel_again)
         finally:
             for entry, _ in self._ready:
                 self._keep_posts(entry)
-            if tasks and self._journal:
+            if left and self._journal:
                 logger.warning(
                     "the batch was left before its end: run it again with the journal %s to "
                     "resume it",
                     self._journal.path,
                 )
-
-
-async def _end_of(tasks: list[asyncio.Task[None]]) -> None:
-    if tasks:
-        with anyio.CancelScope(shield=True):
-            await asyncio.wait(tasks)

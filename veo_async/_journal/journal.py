@@ -5,7 +5,8 @@ waiting callers share a few commits. An event about a POST is written within `GR
 task's result can be retrieved again, so it may wait up to `PACE` seconds, or until the next urgent
 commit. A queued event is recorded even if its caller is cancelled meanwhile. The writer is a task
 of its own, which exists exactly while events are queued, since a cancelled caller must not cancel
-a commit.
+a commit. Nor does the end of the program, which cancels all tasks: that of the journal's owner
+waits in `aclose` until the queued events are written.
 """
 
 from __future__ import annotations
@@ -15,16 +16,15 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import anyio
-
 from .._base.runtime import RunSync
 from .._base.signal import Signal
-from .._base.worker import Worker
+from .._base.worker import Worker, uninterrupted
 from ..errors import JournalError
 from .cache import ItemCache, apply_all
 from .events import Accepted, Event, Intended
@@ -48,6 +48,7 @@ class _Entry:
     event: Event
     at: float
     awaited: bool
+    failed: Callable[[], object] = tuple
     error: JournalError | None = None
 
 
@@ -81,13 +82,15 @@ class Journal:
         self._wall = wall_clock
         self._next = _Transaction()
         self._current: _Transaction | None = None
-        self._writer = Worker(self._write, "veo_async journal", on_failure=self._writer_failed)
+        self._writer = Worker(
+            self._write, "veo_async journal", on_failure=self._writer_failed, is_listed=False
+        )
         self._cache = ItemCache()
         self._began = -inf  # when the last commit began, by the event loop's time
         self._hurry = Signal()
         self._broken: str | None = None
         self._unreported: JournalError | None = None
-        self._closed = False
+        self._closed = Signal()
 
     @classmethod
     async def open(
@@ -107,8 +110,7 @@ class Journal:
         try:
             bought = await run_sync(file.open)
         except BaseException:
-            with anyio.CancelScope(shield=True):
-                await run_sync(file.close)
+            await uninterrupted(partial(_close, file, run_sync))
             raise
         return cls(file, bought, run_sync=run_sync, wall_clock=wall_clock)
 
@@ -141,18 +143,22 @@ class Journal:
         if entry.error:
             raise entry.error
 
-    def note(self, event: Event, *, hurried: bool = True) -> None:
+    def note(
+        self, event: Event, *, hurried: bool = True, failed: Callable[[], object] = tuple
+    ) -> None:
         """Queue an event without waiting; `flush` and `aclose` raise its error.
 
         Args:
             event: the event.
             hurried: whether it must be durable at once. A task's result need not: the service is
                 queried again if it was not recorded.
+            failed: called if the event cannot be written.
 
         Raises:
             JournalError: the journal is closed, or takes no further intents.
         """
-        self._enter(event, awaited=False, hurried=hurried)
+        _, entry = self._enter(event, awaited=False, hurried=hurried)
+        entry.failed = failed
 
     def check(self, key: str) -> None:
         """Make sure that events of this item can still be recorded, as far as is known.
@@ -179,7 +185,7 @@ class Journal:
 
     def _enter(self, event: Event, *, awaited: bool, hurried: bool) -> tuple[_Transaction, _Entry]:
         entry = _Entry(event, self._wall(), awaited)
-        if self._closed:
+        if self._closed.is_set():
             raise self._explain(entry, f"The journal {self.path} is closed.")
         if refusal := self._refusal(entry):
             raise refusal
@@ -193,7 +199,7 @@ class Journal:
         loop = asyncio.get_running_loop()
         while self._next.entries:
             await self._hurry.wait(until=self._began + PACE)
-            await anyio.sleep_until(self._began + GROUP)
+            await self._closed.wait(until=self._began + GROUP)
             self._hurry.clear()
             self._began = loop.time()
             self._current, self._next = self._next, _Transaction()
@@ -266,6 +272,7 @@ class Journal:
                 "not recorded: %s of %r: %s", entry.event.name, entry.event.key, entry.error
             )
             self._unreported = self._unreported or entry.error
+            entry.failed()
 
     # Reading: committed rows only.
 
@@ -297,15 +304,15 @@ class Journal:
         Raises:
             JournalError: an event could not be recorded, and no caller has got the error yet.
         """
-        self._closed = True
+        self._closed.set()
         try:
             await self.flush()
-        finally:
-            with anyio.CancelScope(shield=True):
-                try:
-                    await self._writer.join()
-                finally:  # no scope stops ``task.cancel``, and an open file would stay locked
-                    await self._run_sync(self._database.close)
+        finally:  # else the file stays locked
+            await uninterrupted(self._close)
+
+    async def _close(self) -> None:
+        await self._writer.join()
+        await self._run_sync(self._database.close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -317,6 +324,10 @@ class Journal:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+
+async def _close(file: JournalDatabase, run_sync: RunSync) -> None:
+    await run_sync(file.close)
 
 
 def _goes_on(item: Item | None) -> bool:

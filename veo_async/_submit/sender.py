@@ -39,7 +39,7 @@ from .ledger import Ledger
 from .post import Post
 from .retry import Again, Attempts, Step, after, uncertain
 from .unsettled import UnsettledSubmits
-from .verdict import Accepted, NotSent, Refused, Uncertain, event_of_verdict, judge
+from .verdict import Accepted, NotSent, Refused, Uncertain, Verdict, event_of_verdict, judge
 
 
 class Sender:
@@ -171,17 +171,22 @@ class Sender:
             post.verdict = Uncertain("it was cut before its answer came", cause=failed)
         is_looked_for = isinstance(post.verdict, Uncertain) and not post.abandoned
         self._admission.leave(post.ticket, is_lost=is_looked_for)
-        if self._events:
-            at = self._events.now()
-            self._events.emit(event_of_verdict(post.context, post.verdict, at=at))
+        with self._events.held():  # a listener is called once everything is recorded
+            if self._events:
+                at = self._events.now()
+                self._events.emit(event_of_verdict(post.context, post.verdict, at=at))
+            self._record(post, post.verdict)
+
+    def _record(self, post: Post, verdict: Verdict) -> None:
+        """Follow what was accepted, and tell the ledger, `unsettled` and the caller."""
         at_once = False
         try:
-            if isinstance(post.verdict, Accepted):
-                at_once = self._accept(post, post.verdict)
+            if isinstance(verdict, Accepted):
+                at_once = self._accept(post, verdict)
             else:
-                post.step = self._decide(post, post.verdict)
+                post.step = self._decide(post, verdict)
         finally:  # a fault of ours must not keep what was bought from its record and its caller
-            post.ledger.concluded(post.verdict, post.step, ended_at=post.ended_at, at_once=at_once)
+            post.ledger.concluded(verdict, post.step, ended_at=post.ended_at, at_once=at_once)
             if post.abandoned:
                 self.unsettled.finished(post)
             post.done.set()

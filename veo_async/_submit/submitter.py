@@ -208,11 +208,11 @@ class Submitter:
         adopted: list[TrackedTask] = []
 
         def adopt(task_id: str) -> None:
+            ledger.reconciled(Adopt(task_id))
+            adopted.append(follow(task_id))
             if self._events:
                 at = self._events.now()
                 self._events.emit(event_of_adoption(context, task_id, at=at))
-            ledger.reconciled(Adopt(task_id))
-            adopted.append(follow(task_id))
 
         conclusion = await self._reconciler.resolve(
             lost, deadline=deadline, adopted=adopt, callback=callback
@@ -220,9 +220,9 @@ class Submitter:
         if isinstance(conclusion, Adopt):
             return adopted[0]
         if isinstance(conclusion, Absent):
+            ledger.reconciled(conclusion)
             if self._events:
                 self._events.emit(event_of_absence(context, at=self._events.now()))
-            ledger.reconciled(conclusion)
         return conclusion
 
     async def wait(self, tracked: TrackedTask, timeout: float) -> Generation:

@@ -32,10 +32,15 @@ class UnsettledSubmits:
             if not (task_id and post.tracked and post.tracked.task_id == task_id)
         ]
 
-    def find(self, is_it: Callable[[Ledger], bool], *, since: float) -> Post | None:
-        """The POST with this ledger, sent since then (in Unix seconds), if it is here."""
-        sent = (post for post in self._posts if post.sent_at >= since)
-        return next((post for post in sent if is_it(post.ledger)), None)
+    def find(self, is_it: Callable[[Ledger], bool]) -> Post | None:
+        """The latest POST with this ledger, if it is here."""
+        return next((post for post in reversed(self._posts) if is_it(post.ledger)), None)
+
+    def taken_over(self, post: Post) -> None:
+        """A later run of its journal goes on with this POST: that run's outcome tells what came of
+        it. A task is settled by its end, as always."""
+        if post in self._posts and not post.tracked:
+            self._posts.remove(post)
 
     def caller_left(self, post: Post) -> None:
         """The caller of this POST leaves now."""

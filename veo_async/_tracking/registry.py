@@ -226,10 +226,10 @@ class TaskRegistry:
         tracked.status = advance(tracked.status, event)
         if tracked.status.state == "pending" or tracked.done.is_set():
             return
+        self._finish(tracked)
         if self._events:
             context, status, at = tracked.context, tracked.status, self._events.now()
             self._events.emit(wait_errors.event_of_end(context, tracked.task_id, status, at=at))
-        self._finish(tracked)
 
     def give_up(self, tracked: TrackedTask, trouble: VeoError) -> None:
         """End the waits for this task with an error, unless its end is known already."""
