@@ -344,7 +344,9 @@ def test_4k_is_sent_where_it_may_work(
     kind: Callable[..., Request], options: dict[str, Any]
 ) -> None:
     """With veo31 from a prompt, and with every model that this version does not know."""
-    assert kind(**{"prompt": "a", "resolution": "4k"} | options).resolution == "4k"
+    request = kind(**{"prompt": "a", "resolution": "4k"} | options)
+
+    assert request.wire_fields()["resolution"] == "4k"
 
 
 @pytest.mark.parametrize(

@@ -300,6 +300,7 @@ class VeoClient:
             self._poller,
             self._reconciler,
             self._callback_router,
+            queries=queries,
             events=events,
         )
         self._downloads = Downloads(

@@ -31,6 +31,7 @@ from veo_async import (
     UndecodableReplyError,
 )
 from veo_async.emulator import Emulator, Fault, Scramble, Seconds, Wire
+from veo_async.errors import NoAPIError
 
 MUG = TextToVideo(prompt="a mug")
 
@@ -280,9 +281,11 @@ async def test_a_passing_failure_is_asked_again(passing: httpx.Response | Except
         (refused(429, "too_many_requests"), RateLimitError, 4),
         (httpx.ReadError("cut"), ConnectionFailedError, 4),
         (refused(401, "invalid_token"), APIError, 1),
-        (httpx.Response(200, text="<html>"), UndecodableReplyError, 1),
+        (httpx.Response(200, text="<html>"), NoAPIError, 1),
+        (httpx.Response(200, text="not HTML"), UndecodableReplyError, 1),
         (httpx.Response(200, json={"items": "many"}), UndecodableReplyError, 1),
-        (httpx.Response(302), UndecodableReplyError, 1),
+        (httpx.Response(302), NoAPIError, 1),
+        (httpx.Response(303), UndecodableReplyError, 1),
     ],
 )
 async def test_a_failure_that_stays_is_told(

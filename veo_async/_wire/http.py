@@ -13,6 +13,7 @@ import sys
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import PackageNotFoundError, version
@@ -24,7 +25,7 @@ from pydantic_core import to_json
 
 from .._base.redaction import REPLACEMENT, Redactor
 from ..errors import InvalidRequestError
-from .replies import Answer, Failure, Reply, received, service_time
+from .replies import Answer, Failure, Reply, is_own_form, received, service_time
 from .requests import PATHS, Lane
 
 CONNECT_TIMEOUT = 10.0
@@ -79,6 +80,7 @@ class API:
     ) -> None:
         self._redactor = Redactor(token)
         self._urls = {lane: httpx.URL(base_url + path) for lane, path in PATHS.items()}
+        self._is_reached = False
         self._headers = httpx.Headers(
             {
                 b"host": httpx.URL(base_url).netloc,
@@ -159,7 +161,11 @@ class API:
             for name, value in _fields(response.headers.raw).items()
         }
         content = self._redactor.body(body)
-        return received(response.status_code, headers, content, now=self._wall())
+        reply = received(response.status_code, headers, content, now=self._wall())
+        self._is_reached = self._is_reached or is_own_form(reply)
+        if self._is_reached:
+            return reply
+        return replace(reply, stranger=self._redactor.text(str(request.url)))
 
     def _failure(self, exc: Exception, outer: BaseException | None) -> Failure:
         error, cause = _lineage(exc), _lineage(exc.__cause__)
