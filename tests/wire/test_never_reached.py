@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-
 import anyio
 import httpx
 import pytest
@@ -245,15 +243,10 @@ async def test_a_refusal_that_names_a_task_loses_neither(caplog: pytest.LogCaptu
     assert "task task-1: the answer to its submit was HTTP 400: Odd." in caplog.text
 
 
-@pytest.fixture
-def events() -> Iterator[list[Event]]:
-    """What happened."""
-    yield []
-
-
 @pytest.mark.asyncio
-async def test_the_header_names_a_refusal(events: list[Event]) -> None:
+async def test_the_header_names_a_refusal() -> None:
     """``x-trace-id`` is on the error and on the event; a token in it is struck."""
+    events: list[Event] = []
     told = refused(400, "bad_request", **{"x-trace-id": "trace-of-any-token"})
     body = {"error": {"code": "bad_request"}}
     service = answering(httpx.Response(400, json=body, headers=told.headers))
