@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+
 import anyio
 import httpx
 import pytest

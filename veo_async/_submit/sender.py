@@ -75,7 +75,8 @@ class Sender:
         self.unsettled = UnsettledSubmits()
 
     def check_open(self) -> None:
-        """Raise `ClientClosedError` once the client is closed."""
+        """Raise `ClientClosedError` once the client is closed, and refuse another event loop."""
+        self._runtime.check_loop()
         if self._closed:
             raise ClientClosedError("The client is closed; nothing was sent.")
 
@@ -109,6 +110,7 @@ class Sender:
             asynchronous=self._asynchronous,
             callback_url=callback.url if callback else None,
         )
+        loop = asyncio.get_running_loop()
         post = Post(
             request,
             body,
@@ -116,11 +118,11 @@ class Sender:
             sent_at=self._runtime.wall_clock(),
             ticket=ticket,
             ledger=ledger,
+            begun=loop.time(),
             offset=self._reconciler.offset,
             callback=callback,
         )
         # An empty context: what the caller's context holds must not live on in our tasks.
-        loop = asyncio.get_running_loop()
         post.task = loop.create_task(self._post(post, body), context=Context())
         asyncio._unregister_task(post.task)  # noqa: SLF001 - documented for those who extend asyncio
         post.task.add_done_callback(lambda task: self._conclude(post, task), context=Context())
@@ -143,7 +145,7 @@ class Sender:
         post.task = None  # its caller may wait for the video for minutes, and keeps the rest
         self._guard.done(post)
         self._reconciler.answered(post)
-        post.ended_at = self._runtime.wall_clock()
+        post.over(self._runtime.wall_clock(), asyncio.get_running_loop().time())
         if post.verdict is None:
             failed = None if task.cancelled() else task.exception()
             post.verdict = Uncertain("it was cut before its answer came", cause=failed)
@@ -176,7 +178,7 @@ class Sender:
         """Follow the task; returns whether only its id was answered, as was asked for."""
         self.dialect.accepted(post.attempts.action)
         receipt = AcceptedSubmit(
-            accepted.task_id or "", post.chosen, post.sent_at, post.ended_at, post.offset
+            accepted.task_id or "", post.chosen, post.earliest, post.ended_at, post.offset
         )
         # With a callback every deployment answers at once, so that shows nothing about others; the
         # caller's own is not told apart from what other clients send.
@@ -223,4 +225,4 @@ class Sender:
 def lost_submit(post: Post) -> LostSubmit:
     """A POST whose answer has not come."""
     url = post.callback_url
-    return LostSubmit(post.chosen, post.sent_at, inf, offset=post.offset, callback_url=url)
+    return LostSubmit(post.chosen, post.earliest, inf, offset=post.offset, callback_url=url)
