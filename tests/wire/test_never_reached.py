@@ -160,7 +160,7 @@ async def test_once_the_service_was_heard_of_a_page_proves_nothing() -> None:
 @pytest.mark.asyncio
 async def test_a_wait_names_a_wrong_base_url_soon() -> None:
     """Two polls, not ten; the task stays paid for, and the error says how to wait for it again."""
-    for answer in (page(404), page(200), page(302, location="/login")):
+    for answer in (page(404), page(403), page(302, location="/login")):
         service = answering(accepted(), tasks=answer)
         async with client(service) as veo:
             began = anyio.current_time()
@@ -172,6 +172,18 @@ async def test_a_wait_names_a_wrong_base_url_soon() -> None:
         assert POLL in str(caught.value)
         assert "veo.wait('task-1')" in str(caught.value)
         assert (caught.value.task_id, caught.value.may_have_cost) == ("task-1", True)
+
+
+@pytest.mark.asyncio
+async def test_a_wait_names_the_address_of_login_pages() -> None:
+    """A page with 200 may be a gateway's, and is a bad poll like any other: the error after ten of
+    them names the address."""
+    service = answering(accepted(), tasks=page(200))
+    async with client(service) as veo:
+        with pytest.raises(PollingError, match=rf"\(from {POLL}\)"):
+            await veo.wait("task-1")
+
+    assert len(service.questions) == 10
 
 
 @pytest.mark.asyncio

@@ -12,16 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._base.backoff import backoff
-from .._wire.replies import (
-    Answer,
-    Failure,
-    Reply,
-    api_error,
-    error_body,
-    gist,
-    is_foreign,
-    parse_object,
-)
+from .._wire.replies import Answer, Failure, Reply, api_error, error_body, gist, parse_object
 from .._wire.task_status import TaskStatus, advance, read_response
 from ..errors import AccountError, APIError, InsufficientBalanceError, NoAPIError
 from ..models._results import read_id
@@ -82,7 +73,7 @@ def read_poll(answer: Answer, ids: Sequence[str]) -> Reading:
     """Read the answer to `poll_body`."""
     if isinstance(answer, Failure):
         return Unusable(answer.detail)
-    if 200 <= answer.status < 300 and not is_foreign(answer):
+    if 200 <= answer.status < 300:
         return _read_items(answer, ids)
     if answer.status == 429:
         return Throttled()
