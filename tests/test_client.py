@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -518,3 +519,106 @@ async def test_an_end_that_the_loop_cut_can_be_repeated() -> None:
     await veo.aclose()
 
     assert veo._api._http.is_closed
+
+
+# One event loop.
+
+ON_ANOTHER_LOOP: dict[str, Callable[[VeoClient, Path], Awaitable[Any]]] = {
+    "text2video": lambda veo, path: veo.text2video("a mug"),
+    "image2video": lambda veo, path: veo.image2video("a mug", PICTURES),
+    "ingredients2video": lambda veo, path: veo.ingredients2video("a mug", PICTURES),
+    "get_1080p": lambda veo, path: veo.get_1080p("video-1"),
+    "submit": lambda veo, path: veo.submit(TextToVideo(prompt="a mug")),
+    "wait": lambda veo, path: veo.wait("task-1"),
+    "generate_many": lambda veo, path: veo.generate_many([TextToVideo(prompt="a mug")]),
+    "batch": lambda veo, path: veo.batch([], journal=path / "run.db").__aenter__(),
+    "download": lambda veo, path: veo.download(Video(video_url="https://x.example/1"), path / "1"),
+    "retrieve": lambda veo, path: veo.tasks.retrieve("task-1"),
+    "retrieve_many": lambda veo, path: veo.tasks.retrieve_many(["task-1"]),
+    "list": lambda veo, path: anext(veo.tasks.list()),
+    "async with": lambda veo, path: veo.__aenter__(),
+}
+
+
+@pytest.mark.parametrize("call", ON_ANOTHER_LOOP.values(), ids=ON_ANOTHER_LOOP.keys())
+@pytest.mark.parametrize("is_closed", [True, False], ids=["after the first", "beside the first"])
+def test_a_client_belongs_to_one_loop(
+    call: Callable[[VeoClient, Path], Awaitable[Any]], is_closed: bool, tmp_path: Path
+) -> None:
+    """A call on another event loop is refused before anything is sent or written, and says what to
+    do. The first loop may be over, as after `asyncio.run`, or run elsewhere."""
+    service = shop()
+    veo = client(service)
+
+    async def elsewhere() -> None:
+        await call(veo, tmp_path)
+
+    with asyncio.Runner(loop_factory=VirtualEventLoop) as first:
+        first.run(veo.submit(TextToVideo(prompt="a mug")))
+        if is_closed:
+            first.close()
+        sent = len(service.submits), len(service.questions)
+        with (
+            asyncio.Runner(loop_factory=VirtualEventLoop) as second,
+            pytest.raises(InvalidRequestError) as caught,
+        ):
+            second.run(elsewhere())
+        if not is_closed:
+            first.run(veo.aclose())
+
+    assert "belongs to the event loop of its first use" in str(caught.value)
+    assert "Nothing was sent, and nothing was bought." in str(caught.value)
+    assert "`async with VeoClient()` inside each asyncio.run" in str(caught.value)
+    assert (len(service.submits), len(service.questions)) == sent
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_handle_of_a_task_belongs_to_its_loop_too() -> None:
+    """Neither `Task.result` nor `Task.refresh` sends anything from another one; the message of a
+    finished task needs no loop."""
+    service = shop()
+    veo = client(service)
+
+    with asyncio.Runner(loop_factory=VirtualEventLoop) as first:
+        task = first.run(veo.submit(TextToVideo(prompt="a mug")))
+        with asyncio.Runner(loop_factory=VirtualEventLoop) as second:
+            for call in (task.result, task.refresh):
+                with pytest.raises(InvalidRequestError, match="one client per event loop"):
+                    second.run(call())
+        result = first.run(task.result())
+        first.run(veo.aclose())
+
+    assert result.task_id == task.id
+
+
+def test_closing_on_another_loop() -> None:
+    """A loop that is closed has taken all connections and tasks along, so there is nothing to
+    close. One that still runs must close its client itself."""
+    left, used = client(shop()), client(shop())
+
+    with asyncio.Runner(loop_factory=VirtualEventLoop) as first:
+        first.run(left.submit(TextToVideo(prompt="a mug")))
+    with asyncio.Runner(loop_factory=VirtualEventLoop) as second:
+        second.run(left.aclose())
+        second.run(used.submit(TextToVideo(prompt="a mug")))
+        with (
+            asyncio.Runner(loop_factory=VirtualEventLoop) as third,
+            pytest.raises(InvalidRequestError, match="one client per event loop"),
+        ):
+            third.run(used.aclose())
+        second.run(used.aclose())
+
+
+def test_one_client_per_run() -> None:
+    """The way to use two event loops, one after the other."""
+    services = [shop(), shop()]
+
+    async def main(service: Service) -> str | None:
+        async with client(service) as veo:
+            return (await veo.text2video("a mug")).task_id
+
+    for service in services:
+        with asyncio.Runner(loop_factory=VirtualEventLoop) as runner:
+            assert runner.run(main(service)) == "task-1"
+
+    assert [len(service.submits) for service in services] == [1, 1]

@@ -300,6 +300,55 @@ def test_extra_body_carries_what_the_vendor_adds(extra_body: dict[str, Any]) -> 
     assert TextToVideo(prompt="a", extra_body=extra_body).extra_body == extra_body
 
 
+IMAGES = {"prompt": "a", "image_urls": [IMAGE], "resolution": "4k"}
+
+
+@pytest.mark.parametrize(
+    "kind, options",
+    [
+        (TextToVideo, {}),
+        (TextToVideo, {"model": "veo3"}),
+        (TextToVideo, {"model": "veo31-fast"}),
+        (TextToVideo, {"extra_body": {"model": "veo31-fast"}}),
+        (ImageToVideo, IMAGES),
+        (ImageToVideo, IMAGES | {"model": "veo31"}),
+        (IngredientsToVideo, IMAGES | {"model": "veo31"}),
+        (IngredientsToVideo, IMAGES | {"model": "veo31-fast-ingredients"}),
+    ],
+)
+def test_4k_that_is_charged_and_fails_is_not_sent(
+    kind: Callable[..., Request], options: dict[str, Any]
+) -> None:
+    """The service charges 4k in all combinations, and makes it from a prompt with veo31 alone, so
+    the others are refused here. ``extra_body`` insists."""
+    with pytest.raises(InvalidRequestError, match="only with text2video and") as caught:
+        kind(**{"prompt": "a", "resolution": "4k"} | options)
+
+    insisting = {**options.get("extra_body", {}), "resolution": "4k"}
+    sent = kind(**{"prompt": "a"} | options | {"resolution": None, "extra_body": insisting})
+    assert caught.value.field == "resolution"
+    assert sent.wire_fields()["resolution"] == "4k"
+
+
+@pytest.mark.parametrize(
+    "kind, options",
+    [
+        (TextToVideo, {"model": "veo31"}),
+        (TextToVideo, {"extra_body": {"model": "veo31"}}),
+        (TextToVideo, {"model": "veo99"}),
+        (ImageToVideo, IMAGES | {"model": "veo99"}),
+        (IngredientsToVideo, IMAGES | {"model": "veo99"}),
+    ],
+)
+def test_4k_is_sent_where_it_may_work(
+    kind: Callable[..., Request], options: dict[str, Any]
+) -> None:
+    """With veo31 from a prompt, and with every model that this version does not know."""
+    request = kind(**{"prompt": "a", "resolution": "4k"} | options)
+
+    assert request.wire_fields()["resolution"] == "4k"
+
+
 @pytest.mark.parametrize(
     "request_",
     [

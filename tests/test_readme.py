@@ -29,7 +29,8 @@ from veo_async.emulator import Emulator, Seconds, VideoFormat
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
-PYTHON = [block for block in BLOCKS if "FastAPI" not in block]
+(PYTEST,) = [block for block in BLOCKS if "import pytest" in block]
+PYTHON = [block for block in BLOCKS if "FastAPI" not in block and block != PYTEST]
 (FASTAPI,) = [block for block in BLOCKS if "FastAPI" in block]
 SHELL = re.findall(r"^```shell\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 COMMANDS = [line for block in SHELL for line in block.splitlines() if line]
@@ -126,6 +127,17 @@ def test_the_fastapi_application(service: Emulator, monkeypatch: pytest.MonkeyPa
     assert result["data"][0]["video_url"]
     assert [delivery.status for delivery in service.deliveries] == [204]
     assert forged.status_code == 404
+
+
+@pytest.mark.slow
+def test_the_tests_that_share_a_client_pass(pytester: pytest.Pytester) -> None:
+    """The example of a session: one client, one event loop, two tests."""
+    pytester.makepyfile(PYTEST)
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
+
+    result = pytester.runpytest_subprocess("-W", "error")
+
+    result.assert_outcomes(passed=2)
 
 
 def test_the_first_example_has_ten_lines() -> None:

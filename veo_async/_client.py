@@ -262,10 +262,11 @@ class VeoClient:
             read_no_hold(options.mode)
         self._options = options
         self._closing: asyncio.Task[None] | None = None
-        self._make_parts(options, token, options.runtime.with_steady_clock())
+        self._make_parts(options, token, options.runtime.of_one_client())
 
     def _make_parts(self, options: _Options, token: str, runtime: Runtime) -> None:
         """Make the parts in the order of their layers, each from the ones before it."""
+        self._runtime = runtime
         self._events = events = EventEmitter(options.listener, runtime.wall_clock)
         self._api = API(
             token=token,
@@ -302,6 +303,7 @@ class VeoClient:
             self._poller,
             self._reconciler,
             self._callback_router,
+            queries=queries,
             events=events,
         )
         self._downloads = Downloads(
@@ -613,6 +615,7 @@ class VeoClient:
             APIError: the account needs attention; the task stays paid for.
             ClientClosedError: the client was closed; wait with another one.
         """
+        self._runtime.check_loop()
         tracked = self._tracker.attach(task_id)
         self._callback_router.recall(tracked)
         self._reconciler.attached(task_id)
@@ -760,6 +763,7 @@ class VeoClient:
             DownloadError: the file could not be fetched or saved; the video stays paid for.
             ClientClosedError: the client is closed; the video stays paid for.
         """
+        self._runtime.check_loop()
         source = read_source(video)
         if not isinstance(path, os.PathLike):
             path = read_instance(path, str, field="path")
@@ -783,7 +787,16 @@ class VeoClient:
         Submits that have started may finish for `RetryPolicy.shutdown_grace` seconds. Then all
         waits end with `ClientClosedError`, and the connections are closed. Accepted tasks continue
         at the service. A second cancellation of the caller no longer waits for the open submits.
+
+        A client whose event loop is closed has nothing left to close.
+
+        Raises:
+            InvalidRequestError: the client belongs to another event loop, which still runs. Close
+                it there.
         """
+        if self._runtime.is_over:
+            return
+        self._runtime.check_loop()
         if self._closing is None or (self._closing.done() and self._closing.cancelled()):
             # A task of its own: a caller that is cancelled must not leave connections behind.
             loop = asyncio.get_running_loop()
@@ -809,6 +822,7 @@ class VeoClient:
             await self._sender.aclose()
 
     async def __aenter__(self) -> Self:
+        self._runtime.check_loop()
         return self
 
     async def __aexit__(

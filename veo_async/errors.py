@@ -8,9 +8,9 @@
     ├── ClientClosedError                    use a client that is still open
     ├── JournalError                         see to the journal: the message says how
     ├── APIError                             the service answered with an error
-    │   ├── BadRequestError                    fix the call        400 bad_request
+    │   ├── BadRequestError                    fix the call        400 bad_request, any 422
     │   ├── APINotImplementedError             fix the call        400 api_not_implemented
-    │   ├── NoAPIError                         fix the base URL    404 no_api
+    │   ├── NoAPIError                         fix the base URL    404 no_api, foreign pages
     │   ├── ContentRefusedError                change the content  403, any other code
     │   ├── AccountError                       fix the account:
     │   │   ├── NoTokenError                     400 no_token, or no token was given here
@@ -18,7 +18,7 @@
     │   │   ├── TokenExpiredError                401 token_expired
     │   │   ├── TokenMismatchedError             400 or 401 token_mismatched
     │   │   ├── DisabledError                    400 disabled
-    │   │   └── InsufficientBalanceError         403 used_up
+    │   │   └── InsufficientBalanceError         403 used_up, any 402
     │   ├── RateLimitError                     wait (retry_after)  429 too_many_requests
     │   ├── ServerError                        try later           500 api_error, any 5xx
     │   └── UndecodableReplyError              report a bug: no such answer is documented
@@ -231,7 +231,9 @@ class APINotImplementedError(APIError):
 
 
 class NoAPIError(APIError):
-    """The service knows no API at this address. Check ``base_url``."""
+    """The service knows no API at this address, or the address is not the service's: it answered
+    with a page or a redirect, and never as the service does. Check ``base_url``, and any proxy or
+    login page on the way."""
 
     advice = "Nothing was bought; check base_url."
 

@@ -23,7 +23,7 @@ from veo_async import (
 )
 from veo_async._base.runtime import Runtime
 from veo_async._journal.sqlite import JournalDatabase
-from veo_async.emulator import Drop, Fault, Hang, Seconds, VideoFormat
+from veo_async.emulator import Drop, Fault, Hang, Seconds, Wire, VideoFormat
 from veo_async.events import Event
 
 REQUESTS = [TextToVideo(prompt=prompt) for prompt in "abc"]
@@ -233,8 +233,8 @@ async def test_an_item_that_was_cancelled_with_a_submit_of_unknown_outcome(
     effect: Any, after: float
 ) -> None:
     """Its error says that the submit may have been billed, and names its request and its time."""
-    service = emulator(faults=[Fault(effect=effect, nth=1)])
-    async with service, client_of(service) as veo:
+    service = emulator(faults=[Fault(effect=effect, nth=1)], wire=Wire(listed="always_empty"))
+    async with service, client_of(service, retry=RetryPolicy(marks="off")) as veo:
         [outcome] = await swept(veo, after=after)
 
     assert isinstance(outcome.error, SubmissionUncertainError)

@@ -107,9 +107,9 @@ def test_defaults() -> None:
     """Options stand in for what a line does not give, where its request has such a field."""
     data = b'{"prompt": "a"}\n{"prompt": "b", "model": "veo2"}\n{"video_id": "v"}'
 
-    first, second, third = requests(data, model="veo3", resolution="4k")
-    assert first == TextToVideo(prompt="a", model="veo3", resolution="4k")
-    assert second == TextToVideo(prompt="b", model="veo2", resolution="4k")
+    first, second, third = requests(data, model="veo3", resolution="1080p")
+    assert first == TextToVideo(prompt="a", model="veo3", resolution="1080p")
+    assert second == TextToVideo(prompt="b", model="veo2", resolution="1080p")
     assert third == Get1080p(video_id="v", model="veo3")
 
 

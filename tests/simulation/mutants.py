@@ -85,10 +85,10 @@ MUTANTS = (
         "a 5xx counted as not sent",
         (
             "_submit/verdict.py",
-            "    if accepted := _acceptance(answer.status, fields):",
+            "    if accepted := _acceptance(answer, fields):",
             "    if answer.status >= 500:\n"
             "        return NotSent(Failure('httpx', (), detail='5xx'))\n"
-            "    if accepted := _acceptance(answer.status, fields):",
+            "    if accepted := _acceptance(answer, fields):",
         ),
     ),
     _mutant(
@@ -141,8 +141,8 @@ MUTANTS = (
         "408 counted as a refusal",
         (
             "_submit/verdict.py",
-            "    is_refusal = answer.status == 429 or (",
-            "    is_refusal = answer.status in (408, 429) or (",
+            "    if reply.status == 429 or (",
+            "    if reply.status in (408, 429) or (",
         ),
     ),
     _mutant(

@@ -55,6 +55,7 @@ from veo_async.policies import RetryPolicy
 NOW = 1_753_435_158.0
 IMAGE = "https://cdn.example/first.png"
 WITH_ID = {"task_id": TASK}
+ADDRESS = "https://wrong.example/veo/videos"
 PENDING_VIDEO = {"id": "v", "state": "processing"}
 NO_FILE = {"success": True, "data": [{"id": "v"}]}
 
@@ -98,12 +99,69 @@ NO_FILE = {"success": True, "data": [{"id": "v"}]}
 def test_accepted_is_an_id_or_a_finished_result(
     status: int, body: Any, task_id: str | None, state: str
 ) -> None:
-    """An id or a finished result is never thrown away, whatever came around it."""
+    """An id or a finished result is never thrown away, whatever came around it, and from whatever
+    address."""
     verdict = judge(reply(status, body))
+    from_a_stranger = judge(replace(reply(status, body), stranger=ADDRESS))
 
     assert isinstance(verdict, Accepted)
     assert verdict.task_id == task_id
     assert verdict.status.state == state
+    assert isinstance(from_a_stranger, Accepted)
+
+
+def test_words_beside_an_id_are_kept() -> None:
+    """A refusal that names a task is no refusal: its words become a warning, in bounds."""
+    refused_late = judge(reply(400, WITH_ID | refusal("bad_request", "Too late." + "x" * 2000)))
+    accepted = judge(reply(200, WITH_ID))
+
+    assert isinstance(refused_late, Accepted)
+    assert isinstance(accepted, Accepted)
+    warning = refused_late.status.warning or ""
+    assert warning.startswith("the answer to its submit was HTTP 400: Too late.x")
+    assert len(warning) == 500
+    assert accepted.status.warning is None
+
+
+@pytest.mark.parametrize(
+    "status, body, trace_id",
+    [
+        (200, WITH_ID, "header-1"),
+        (200, WITH_ID | {"trace_id": TRACE}, TRACE),
+        (200, WITH_ID | {"trace_id": "two\nlines"}, "header-1"),
+        (200, b'{"task_id": "1ebe', "header-1"),
+        (400, refusal() | {"trace_id": None}, "header-1"),
+        (400, refusal(), TRACE),
+        (502, HTML, "header-1"),
+    ],
+)
+def test_the_header_names_what_the_body_does_not(
+    status: int, body: Any, trace_id: str | None
+) -> None:
+    """``x-trace-id`` is the trace id of an answer whose body has none, or cannot be read."""
+    verdict = judge(reply(status, body, x_trace_id="header-1, proxy-2"))
+
+    found = verdict.error if isinstance(verdict, Refused) else verdict
+    assert not isinstance(found, NotSent)
+    assert found.trace_id == trace_id
+
+
+@pytest.mark.parametrize("header", ["", "x" * 201, "a\x1b[2J"])
+def test_a_header_that_can_be_no_id_is_none(header: str) -> None:
+    """It goes into queries, messages and log lines."""
+    verdict = judge(reply(502, HTML, x_trace_id=header))
+
+    assert isinstance(verdict, Uncertain)
+    assert verdict.trace_id is None
+
+
+def test_a_finished_answer_has_the_trace_id_of_its_header() -> None:
+    """The result that support is asked about has one as well."""
+    verdict = judge(reply(200, result(), x_trace_id="header-1"))
+
+    assert isinstance(verdict, Accepted)
+    assert verdict.status.generation is not None
+    assert verdict.status.generation.trace_id == "header-1"
 
 
 @pytest.mark.parametrize(
@@ -127,6 +185,25 @@ def test_accepted_is_an_id_or_a_finished_result(
         (400, {"error": None}, BadRequestError),
         (404, {"error": {"code": "new_code"}}, APIError),
         (400, refusal("bad_request") | {"task_id": None, "data": [], "error": {}}, BadRequestError),
+        # Other forms: any object without an id (seen in the vendor's clients).
+        (400, {"detail": "model is invalid."}, BadRequestError),
+        (400, {"code": "bad_request", "message": "model is invalid."}, BadRequestError),
+        (400, {"code": "used_up", "message": "No."}, InsufficientBalanceError),
+        (400, {}, BadRequestError),
+        (401, {"detail": "Unauthorized"}, InvalidTokenError),
+        (402, {"x402Version": 1, "error": "Payment required"}, InsufficientBalanceError),
+        (402, {"accepts": []}, InsufficientBalanceError),
+        (403, {"message": "No."}, ContentRefusedError),
+        (404, {"detail": "Not Found"}, APIError),
+        (413, {"message": "Too large."}, APIError),
+        (422, {"detail": [{"loc": ["body", "model"], "msg": "No."}]}, BadRequestError),
+        # An error under a status that does not say so.
+        (200, refusal("bad_request"), BadRequestError),
+        (200, refusal("used_up"), InsufficientBalanceError),
+        (200, refusal("api_error"), ServerError),
+        (200, refusal("new_code"), APIError),
+        (200, {"success": False, "error": "No."}, APIError),
+        (201, refusal("bad_request") | {"data": []}, BadRequestError),
         # 429 needs no body: whoever counts the requests answers before anything is done.
         (429, HTML, RateLimitError),
         (429, b"", RateLimitError),
@@ -134,10 +211,10 @@ def test_accepted_is_an_id_or_a_finished_result(
         (429, {"task_id": ""}, RateLimitError),
     ],
 )
-def test_refused_is_a_4xx_with_the_error_body_or_429(
+def test_refused_is_an_object_that_says_no_or_429(
     status: int, body: Any, error: type[APIError]
 ) -> None:
-    """The service's own no is a refusal, and costs nothing."""
+    """The service's own no is a refusal in each of its forms, and costs nothing."""
     verdict = judge(reply(status, body))
 
     assert isinstance(verdict, Refused)
@@ -161,26 +238,33 @@ def test_refused_is_a_4xx_with_the_error_body_or_429(
         (200, {"trace_id": TRACE}, TRACE),
         # Finished without an id, and without a file either.
         (200, NO_FILE, None),
-        # An error under a status that does not say so, or a status without an error.
-        (200, refusal("api_error"), TRACE),
+        # A status without an error, or an error beside something that was made.
         (200, {"success": False}, None),
+        (200, {"success": False, "error": None}, None),
+        (200, {"error": "No."}, None),
+        (200, refusal() | {"data": [{"id": "v"}]}, TRACE),
         (204, b"", None),
         (400, HTML, None),
-        (400, {}, None),
+        (400, [refusal()], None),
         (401, HTML, None),
         (403, HTML, None),
         (404, b"", None),
-        (404, {"detail": "Not Found"}, None),
+        (405, HTML, None),
         # A refusal beside something that may be the id of a task.
         (400, refusal() | {"task_id": ["a"]}, TRACE),
         (400, refusal() | {"task_id": {"id": TASK}}, TRACE),
         (400, refusal() | {"taskId": TASK}, TRACE),
         (400, refusal() | {"task_ids": [TASK]}, TRACE),
+        (400, refusal() | {"id": TASK}, TRACE),
         (403, refusal("used_up") | {"data": [{"task_id": TASK}]}, TRACE),
+        (422, {"detail": "No.", "task_id": ["a"]}, None),
+        (200, refusal() | {"task_id": ["a"]}, TRACE),
         (429, refusal("too_many_requests") | {"response": {"task_id": "x" * 201}}, TRACE),
-        # A gateway's word about time.
+        # A gateway's word about time or order.
         (408, refusal(), TRACE),
         (408, b"", None),
+        (409, refusal("duplication"), TRACE),
+        (425, {"detail": "Too Early"}, None),
         (499, refusal(), TRACE),
         # Somewhere else.
         (301, b"", None),
@@ -208,6 +292,116 @@ def test_everything_else_is_uncertain(status: int, body: Any, trace_id: str | No
     assert isinstance(verdict, Uncertain)
     assert verdict.detail.startswith(f"HTTP {status}: ")
     assert verdict.trace_id == trace_id
+
+
+# While the service was never heard of.
+
+
+@pytest.mark.parametrize(
+    "status, body, headers",
+    [
+        (301, b"", {"location": "https://api.example/veo/videos"}),
+        (302, HTML, {"location": "/login"}),
+        (307, b"", {}),
+        (308, b"", {}),
+        (400, HTML, {}),
+        (401, b"", {}),
+        (403, HTML, {}),
+        (404, b"", {}),
+        (404, {"detail": "Not Found"}, {}),
+        (405, {"detail": "Method Not Allowed"}, {}),
+        (405, HTML, {}),
+        (407, b"No.", {}),
+        (413, HTML, {}),
+    ],
+)
+def test_a_strangers_page_is_no_answer_of_the_service(
+    status: int, body: Any, headers: dict[str, str]
+) -> None:
+    """An address that has never answered as the service does, and now shows a page or leads away,
+    is a wrong one. The error names it, and what came; nobody is billed as far as is known."""
+    answer = replace(reply(status, body, **headers), stranger=ADDRESS)
+
+    verdict = judge(answer)
+
+    assert isinstance(verdict, Refused)
+    assert isinstance(verdict.error, NoAPIError)
+    assert f"POST {ADDRESS} was answered with HTTP {status}" in str(verdict.error)
+    assert "is base_url right?" in str(verdict.error)
+    assert "Nothing is known to have been bought" in str(verdict.error)
+    assert not verdict.error.may_have_cost
+    assert isinstance(after(verdict, START, policy=POLICY, now=1000.0, u=0.0), Stop)
+
+
+@pytest.mark.parametrize(
+    "status, body",
+    [
+        (200, b""),
+        (200, b'{"task_id": "1ebe4f2b'),
+        (200, {}),
+        (202, b""),
+        (303, b""),
+        (304, b""),
+        (408, HTML),
+        (409, HTML),
+        (425, HTML),
+        (499, HTML),
+        (500, HTML),
+        (502, b""),
+        (503, HTML),
+    ],
+)
+def test_what_a_gateway_may_say_after_acceptance_stays_uncertain(status: int, body: Any) -> None:
+    """A torn answer, a 5xx, a word about time: the request may have been passed on, also if
+    nothing was ever heard of the service. The address is named."""
+    verdict = judge(replace(reply(status, body), stranger=ADDRESS))
+
+    assert isinstance(verdict, Uncertain)
+    assert f"(from {ADDRESS})" in verdict.detail
+    assert verdict.stranger is None
+
+
+@pytest.mark.parametrize(
+    "body, headers",
+    [
+        (HTML, {}),
+        (b"  <!doctype html>", {}),
+        (b"Log in.", {"content_type": "Text/HTML; charset=utf-8"}),
+    ],
+)
+def test_a_page_with_200_asks_who_is_there(body: bytes, headers: dict[str, str]) -> None:
+    """It may be a login page, and it may hide an acceptance: the task list can tell."""
+    answer = reply(200, body, **headers)
+
+    first, later = judge(replace(answer, stranger=ADDRESS)), judge(answer)
+
+    assert isinstance(first, Uncertain)
+    assert isinstance(later, Uncertain)
+    assert (first.stranger, later.stranger) == (ADDRESS, None)
+
+
+def test_a_strangers_429_is_a_429() -> None:
+    """Whoever counts the requests answers before anything is done, and it may pass."""
+    verdict = judge(replace(reply(429, HTML), stranger=ADDRESS))
+
+    assert isinstance(verdict, Refused)
+    assert isinstance(verdict.error, RateLimitError)
+
+
+def test_a_stranger_that_names_a_task_is_searched_for() -> None:
+    """An id that cannot be used is no proof of a refusal, whoever sent it."""
+    answer = replace(reply(404, {"data": {"task_id": TASK}}), stranger=ADDRESS)
+
+    assert isinstance(judge(answer), Uncertain)
+
+
+def test_a_first_refusal_in_another_form_keeps_its_class_and_its_words() -> None:
+    """The service itself refuses so, too. The address is named, since it may be another's."""
+    verdict = judge(replace(reply(402, {"message": "Pay first."}), stranger=ADDRESS))
+
+    assert isinstance(verdict, Refused)
+    assert isinstance(verdict.error, InsufficientBalanceError)
+    assert verdict.error.message == f"Pay first. (from {ADDRESS})"
 
 
 AIOHTTP = "aiohttp.client_exceptions."
@@ -299,7 +493,7 @@ def test_every_reply_has_one_verdict(answer: Reply) -> None:
         assert_presentable(verdict.status.generation)
         assert_presentable(verdict.status.error)
     if isinstance(verdict, Refused):
-        assert 400 <= answer.status < 500
+        assert 200 <= answer.status < 300 or 400 <= answer.status < 500
         assert_presentable(verdict.error)
     assert repr(verdict)
 

@@ -31,6 +31,7 @@ from veo_async import (
     UndecodableReplyError,
 )
 from veo_async.emulator import Emulator, Fault, Scramble, Seconds, Wire
+from veo_async.errors import NoAPIError
 
 MUG = TextToVideo(prompt="a mug")
 
@@ -281,8 +282,11 @@ async def test_a_passing_failure_is_asked_again(passing: httpx.Response | Except
         (httpx.ReadError("cut"), ConnectionFailedError, 4),
         (refused(401, "invalid_token"), APIError, 1),
         (httpx.Response(200, text='{"items": [{"id'), UndecodableReplyError, 4),
+        (httpx.Response(200, text="<html>"), NoAPIError, 1),
+        (httpx.Response(200, text="not HTML"), UndecodableReplyError, 4),
         (httpx.Response(200, json={"items": "many"}), UndecodableReplyError, 1),
-        (httpx.Response(302), UndecodableReplyError, 1),
+        (httpx.Response(302), NoAPIError, 1),
+        (httpx.Response(303), UndecodableReplyError, 1),
     ],
 )
 async def test_a_failure_that_stays_is_told(

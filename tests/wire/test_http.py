@@ -100,6 +100,7 @@ def api(
     transport: httpx.AsyncBaseTransport | None = None,
     *,
     base_url: str = "http://127.0.0.1:1",
+    wall_clock: Callable[[], float] = lambda: NOW,
 ) -> API:
     """What is tested."""
     return API(
@@ -108,7 +109,7 @@ def api(
         concurrency=4,
         transport=transport,
         verify=False,
-        wall_clock=lambda: NOW,
+        wall_clock=wall_clock,
     )
 
 
@@ -229,6 +230,28 @@ async def test_an_answer_is_a_value() -> None:
     assert answer.headers["retry-after"] == "7"
     assert answer.retry_after == 7.0
     assert (before, asking.clock_offset) == (None, 5.5)
+
+
+@pytest.mark.asyncio
+async def test_a_jump_of_the_clock_forgets_the_offset() -> None:
+    """It was learned on the clock as it was; the next answer teaches it again. A step of less than
+    a second is none."""
+    loop, ahead = asyncio.get_running_loop(), [NOW]
+    answered = "Fri, 25 Jul 2025 08:00:05 GMT"
+    transport = httpx.MockTransport(
+        lambda request: httpx.Response(200, json={}, headers={"Date": answered})
+    )
+    asking = api(transport, wall_clock=lambda: ahead[0] + loop.time())
+    offsets = [asking.clock_offset]
+    for jump in (0.0, 0.1, 3600.0):
+        await asking.post("poll", {}, timeout=60.0)
+        ahead[0] += jump
+        offsets.append(asking.clock_offset)
+    await asking.post("poll", {}, timeout=60.0)
+    offsets.append(asking.clock_offset)
+    await asking.aclose()
+
+    assert offsets == [None, 5.5, 5.5, None, pytest.approx(5.5 - 3600.1)]
 
 
 @pytest.mark.asyncio

@@ -171,6 +171,21 @@ def test_undecodable_shows_the_excerpt() -> None:
     assert error.body in str(error)
 
 
+def test_errors_have_the_trace_id_of_the_header() -> None:
+    """Where the body has none or cannot be read; the body's own comes first."""
+    answers = [(502, HTML), (400, {"error": "No."}), (400, refusal())]
+
+    errors = [api_error(reply(status, body, x_trace_id="header-1")) for status, body in answers]
+    unread = undecodable(reply(200, b"{", x_trace_id="header-1"))
+
+    assert [error.trace_id for error in (*errors, unread)] == [
+        "header-1",
+        "header-1",
+        TRACE,
+        "header-1",
+    ]
+
+
 # Error bodies.
 
 
@@ -189,6 +204,14 @@ def test_undecodable_shows_the_excerpt() -> None:
         ({"error": {}, "trace_id": {}}, ErrorBody(None, None, None)),
         ({"success": False}, ErrorBody(None, None, None)),
         ({"error": {"message": "x" * 5000}}, ErrorBody(None, "x" * MESSAGE, None)),
+        # Other forms, which are no error bodies by themselves, but are read where one is expected.
+        ({"success": False, "detail": "No."}, ErrorBody(None, "No.", None)),
+        ({"success": False, "detail": {"a": "☕"}}, ErrorBody(None, '{"a": "☕"}', None)),
+        ({"error": None, "code": "used_up", "message": "No."}, ErrorBody("used_up", "No.", None)),
+        ({"error": None, "code": 7, "message": "", "detail": "x"}, ErrorBody(None, "x", None)),
+        ({"error": "fetch failed", "message": "No."}, ErrorBody(None, "fetch failed", None)),
+        ({"error": {}, "trace_id": "two\nlines"}, ErrorBody(None, None, None)),
+        ({"error": {}, "trace_id": 7}, ErrorBody(None, None, "7")),
         ({"success": True}, None),
         ({"success": None}, None),
         ({"success": 0}, None),
@@ -231,6 +254,8 @@ CLASSES: list[tuple[int, str | None, type[APIError]]] = [
     (400, "new_code", BadRequestError),
     (400, None, BadRequestError),
     (401, None, InvalidTokenError),
+    (402, None, InsufficientBalanceError),
+    (422, None, BadRequestError),
     (403, None, ContentRefusedError),
     (404, None, APIError),
     (409, "new_code", APIError),

@@ -56,6 +56,7 @@ class Batch:
         self._run: Run | None = None
 
     async def __aenter__(self) -> AsyncIterator[Outcome]:
+        self._deps.runtime.check_loop()
         if self._path:
             self._journal = await self._open(self._path)
         self._runner = ItemRunner(self._deps, self._options, self._journal)

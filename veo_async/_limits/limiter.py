@@ -62,7 +62,9 @@ class Limiter:
 
         Raises:
             ClientClosedError: the client is closed.
+            InvalidRequestError: the client belongs to another event loop.
         """
+        self._runtime.check_loop()
         calls = self._lanes[lane].calls
         await calls.acquire()
         try:

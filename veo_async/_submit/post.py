@@ -6,6 +6,7 @@ import asyncio
 from math import inf
 from typing import Any, TypeVar
 
+from .._base.runtime import JUMP
 from .._base.signal import Signal
 from .._events import EventContext
 from .._reconcile.marks import mark_in
@@ -26,6 +27,7 @@ class Post:
     Attributes:
         request: what is sent; ``chosen`` is its body.
         sent_at, ended_at: when it was sent and when it was over, in Unix seconds.
+        earliest: when it was sent at the earliest: see `over`.
         attempts: what the submit had been through when this was sent.
         verdict: what its answer proved, once it is over.
         step: what follows, once it is over; ``None`` if it was accepted.
@@ -51,6 +53,7 @@ class Post:
         attempts: Attempts,
         *,
         sent_at: float,
+        begun: float,
         ticket: int,
         ledger: Ledger,
         offset: float | None,
@@ -66,7 +69,8 @@ class Post:
         self.ledger = ledger
         self.chosen = body
         self.context = EventContext.of(request, key=ledger.key, sent_at=sent_at)
-        self.sent_at = sent_at
+        self.sent_at = self.earliest = sent_at
+        self._begun = begun
         self.ended_at = sent_at
         self.ticket = ticket
         self.attempts = attempts
@@ -83,6 +87,14 @@ class Post:
     def mark(self) -> str | None:
         """The mark by which its record is recognised."""
         return mark_in(self.own_url)
+
+    def over(self, at: float, now: float) -> None:
+        """It was over ``at`` (Unix seconds), ``now`` (monotonic). If the wall clock was set back
+        meanwhile, it began ``earliest`` by the clock as it is now."""
+        began = at - (now - self._begun)
+        self.ended_at = max(at, self.sent_at)
+        if began < self.sent_at - JUMP:
+            self.earliest = began
 
     def unsettled(self) -> Unsettled:
         """What is known of it, for a caller that is gone."""

@@ -14,6 +14,7 @@ from ..errors import (
     APINotImplementedError,
     BadRequestError,
     ConnectionFailedError,
+    NoAPIError,
     RateLimitError,
     SubmissionUncertainError,
     VeoError,
@@ -117,6 +118,17 @@ def uncertain(verdict: Uncertain) -> SubmissionUncertainError:
         f"The submit was sent, but its answer proves nothing ({verdict.detail}).",
         trace_id=verdict.trace_id,
     )
+
+
+def elsewhere(lost: SubmissionUncertainError, seen: NoAPIError) -> SubmissionUncertainError:
+    """The error for a submit whose address shows pages, also where it is asked for tasks."""
+    error = SubmissionUncertainError(seen.message, trace_id=lost.trace_id)
+    error.advice = (
+        "Check base_url, and what stands in between, such as a proxy or a login page. If base_url "
+        "is right, it may have been accepted and billed: look for it with "
+        "veo.tasks.list(created_at_min=error.sent_at - 60) before you send it again."
+    )
+    return error
 
 
 def absent(verdict: Uncertain, lost: int) -> ConnectionFailedError:

@@ -78,7 +78,8 @@ class Sender:
         self.unsettled = UnsettledSubmits()
 
     def check_open(self) -> None:
-        """Raise `ClientClosedError` once the client is closed."""
+        """Raise `ClientClosedError` once the client is closed, and refuse another event loop."""
+        self._runtime.check_loop()
         if self._closed:
             raise ClientClosedError("The client is closed; nothing was sent.")
 
@@ -129,6 +130,7 @@ class Sender:
             asynchronous=self._asynchronous and not (callback or request.callback_url),
             callback_url=own_url,
         )
+        loop = asyncio.get_running_loop()
         post = Post(
             request,
             body,
@@ -136,13 +138,13 @@ class Sender:
             sent_at=self._runtime.wall_clock(),
             ticket=ticket,
             ledger=ledger,
+            begun=loop.time(),
             offset=self._reconciler.offset,
             callback=callback,
             own_url=own_url,
             is_held=self.is_held(request),
         )
         # An empty context: what the caller's context holds must not live on in our tasks.
-        loop = asyncio.get_running_loop()
         post.task = loop.create_task(self._post(post, body), context=Context())
         asyncio._unregister_task(post.task)  # noqa: SLF001 - documented for those who extend asyncio
         post.task.add_done_callback(lambda task: self._conclude(post, task), context=Context())
@@ -165,7 +167,7 @@ class Sender:
         post.task = None  # its caller may wait for the video for minutes, and keeps the rest
         self._guard.done(post)
         self._reconciler.answered(post)
-        post.ended_at = self._runtime.wall_clock()
+        post.over(self._runtime.wall_clock(), asyncio.get_running_loop().time())
         if post.verdict is None:
             failed = None if task.cancelled() else task.exception()
             post.verdict = Uncertain("it was cut before its answer came", cause=failed)
@@ -207,7 +209,7 @@ class Sender:
         receipt = AcceptedSubmit(
             task_id,
             lost.kind,
-            post.sent_at,
+            post.earliest,
             post.ended_at,
             self._reconciler.offset if post.offset is None else post.offset,
             post.mark,
@@ -258,5 +260,5 @@ class Sender:
 def lost_submit(post: Post) -> LostSubmit:
     """A POST whose answer has not come."""
     return LostSubmit(
-        post.chosen, post.sent_at, inf, offset=post.offset, mark=post.mark, is_held=post.is_held
+        post.chosen, post.earliest, inf, offset=post.offset, mark=post.mark, is_held=post.is_held
     )

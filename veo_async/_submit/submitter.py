@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from math import inf
@@ -18,9 +19,11 @@ from .._reconcile.reconciler import Reconciler
 from .._reconcile.window import LostSubmit
 from .._tracking.poller import Poller
 from .._tracking.task import TrackedTask
+from .._tracking.task_list import TaskListClient
 from .._wire.task_status import PENDING
 from ..callbacks._registry import CallbackHandle
 from ..errors import (
+    ClientClosedError,
     GenerationFailedError,
     SubmissionUncertainError,
     VeoError,
@@ -30,7 +33,7 @@ from ..models import Generation, VideoRequest
 from .callback_router import CallbackRouter
 from .ledger import Ledger, NullLedger
 from .post import Post
-from .retry import Again, Attempts, LookUp, Stop, after_resend, undecided
+from .retry import Again, Attempts, LookUp, Stop, after_resend, elsewhere, undecided
 from .sender import Sender, lost_submit
 from .unsettled import UnsettledSubmits
 from .verdict import Accepted, NotSent, Uncertain, Verdict
@@ -50,6 +53,7 @@ class Submitter:
         reconciler: Reconciler,
         callback_router: CallbackRouter,
         *,
+        queries: TaskListClient,
         events: EventEmitter,
     ) -> None:
         self._sender = sender
@@ -57,6 +61,7 @@ class Submitter:
         self._poller = poller
         self._reconciler = reconciler
         self._callback_router = callback_router
+        self._queries = queries
         self._events = events
 
     @property
@@ -172,6 +177,11 @@ class Submitter:
         self, post: Post, step: LookUp, deadline: float
     ) -> TrackedTask | Again | Stop:
         """Look for a lost submit in the account's task list."""
+        if isinstance(post.verdict, Uncertain) and post.verdict.stranger:
+            # A client that is closed meanwhile cannot tell, as below.
+            with anyio.CancelScope(deadline=deadline), suppress(ClientClosedError):
+                if seen := await self._queries.stranger():
+                    return Stop(elsewhere(step.error, seen))
         lost = replace(lost_submit(post), ended=post.ended_at, trace_id=step.error.trace_id)
 
         def follow(task_id: str) -> TrackedTask:

@@ -8,8 +8,11 @@ verdict    evidence                                      what follows
 accepted   an id, or a finished result                   track it
 not sent   positive evidence that no byte of the         send again, bounded by count and time
            request reached the service
-refused    a 4xx without an id: with the service's       429: wait and send again, bounded;
-           error body, or 429                            the rest: raise at once
+refused    without an id: 429; a 4xx with a JSON         429: wait and send again, bounded;
+           object, except those about time and order;    the rest: raise at once
+           a 2xx that says ``success: false`` with an
+           error; a 3xx or 4xx from an address that
+           has never answered as the service does
 uncertain  everything else                               never simply send again
 =========  ============================================  =====================================
 
@@ -25,14 +28,16 @@ from typing import Any, assert_never
 from .. import events
 from .._events import EventContext
 from .._wire.replies import (
+    GATEWAY_STATUSES,
     Answer,
     Failure,
+    Reply,
     api_error,
-    error_body,
     gist,
+    is_foreign,
     names_task,
-    parse_error,
     parse_object,
+    trace_of,
 )
 from .._wire.task_status import TaskStatus, read_response
 from ..errors import (
@@ -78,9 +83,8 @@ NOT_SENT: Mapping[str, tuple[str, frozenset[str]]] = {
 """For each family of exceptions: which exception to read, and the classes that prove that nothing
 was sent. A family that is not in the table proves nothing."""
 
-GATEWAY_STATUSES = frozenset({408, 429, 499})
-"""A gateway's word about time, not the service's word about the request. 408 and 499 prove
-nothing; 429 proves a refusal also without the service's error body."""
+WARNING = 500
+"""Characters of a refusal beside an id that a warning shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,7 @@ class Accepted:
 
     task_id: str | None
     status: TaskStatus
+    trace_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +112,18 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Uncertain:
-    """It may have been accepted and billed."""
+    """It may have been accepted and billed.
+
+    Attributes:
+        stranger: the address, if its answer was a page for people, and it has never answered as the
+            service does. A gateway of the service may show such a page, too, so the task list says
+            who is there.
+    """
 
     detail: str
     trace_id: str | None = None
     cause: BaseException | None = None
+    stranger: str | None = None
 
 
 Verdict = Accepted | NotSent | Refused | Uncertain
@@ -123,13 +135,13 @@ def judge(answer: Answer) -> Verdict:
         return _judge_failure(answer)
     fields = parse_object(answer)
     # First: a task that has an id was accepted, whatever else its answer says.
-    if accepted := _acceptance(answer.status, fields):
+    if accepted := _acceptance(answer, fields):
         return accepted
-    is_refusal = answer.status == 429 or (_is_refusal(answer.status) and error_body(fields))
     # An id that cannot be used is no proof of a refusal.
-    if is_refusal and not names_task(fields):
+    if _is_refusal(answer, fields) and not names_task(fields):
         return Refused(api_error(answer))
-    return Uncertain(gist(answer), trace_id=parse_error(fields or {}).trace_id)
+    stranger = answer.stranger if is_foreign(answer) else None
+    return Uncertain(gist(answer), trace_id=trace_of(answer, fields), stranger=stranger)
 
 
 def _judge_failure(failure: Failure) -> Verdict:
@@ -140,26 +152,38 @@ def _judge_failure(failure: Failure) -> Verdict:
     return NotSent(failure)
 
 
-def _is_refusal(status: int) -> bool:
-    return 400 <= status < 500 and status not in GATEWAY_STATUSES
+def _is_refusal(reply: Reply, fields: dict[str, Any] | None) -> bool:
+    is_success = 200 <= reply.status < 300
+    if reply.status == 429 or (is_foreign(reply) and not is_success):
+        return True
+    if fields is None or reply.status in GATEWAY_STATUSES:
+        return False
+    if is_success:
+        # A video beside the error was made, and so it was billed.
+        is_made = bool(fields.get("data"))
+        return fields.get("success") is False and bool(fields.get("error")) and not is_made
+    return 400 <= reply.status < 500
 
 
-def _acceptance(http_status: int, fields: dict[str, Any] | None) -> Accepted | None:
+def _acceptance(reply: Reply, fields: dict[str, Any] | None) -> Accepted | None:
     known = read_id(fields.get("task_id") if fields else None)
-    if 200 <= http_status < 300:
-        status = read_response(fields, task_id=known)
-        return Accepted(known, status) if known or status.state == "succeeded" else None
-    # Something failed, or was refused, after the id was given: the task list knows its status.
-    # That is not `PENDING` itself, which shows that the service answers at once.
-    return Accepted(known, TaskStatus("pending")) if known else None
+    trace_id = trace_of(reply, fields)
+    if not 200 <= reply.status < 300:
+        # Something failed, or was refused, after the id was given: the task list knows its status.
+        # That is not `PENDING` itself, which shows that the service answers at once.
+        warning = f"the answer to its submit was {gist(reply)}"[:WARNING]
+        return Accepted(known, TaskStatus("pending", warning=warning), trace_id) if known else None
+    if fields and trace_id:
+        fields = fields | {"trace_id": trace_id}
+    status = read_response(fields, task_id=known)
+    return Accepted(known, status, trace_id) if known or status.state == "succeeded" else None
 
 
 def event_of_verdict(context: EventContext, verdict: Verdict, *, at: float) -> events.ItemEvent:
     """The event for a POST that was over ``at`` (Unix seconds)."""
     subject, seconds = context.subject(), context.age(at) or 0.0
     match verdict:
-        case Accepted(task_id, status):
-            trace_id = status.generation.trace_id if status.generation else None
+        case Accepted(task_id, _, trace_id):
             subject = context.subject(task_id)
             return events.Accepted(at=at, seconds=seconds, trace_id=trace_id, **subject)
         case Refused(error):

@@ -52,6 +52,7 @@ class Poller:
             WaitTimeoutError: the time is over; the task continues.
             VeoError: another reason why it cannot be known; its ``task_id`` says which task.
         """
+        self._runtime.check_loop()
         if not tracked.done.is_set():
             if self._closed:
                 raise wait_errors.closed(tracked.task_id)

@@ -13,8 +13,8 @@ from .._base.runtime import Runtime
 from .._limits.limiter import Limiter
 from .._wire import requests, task_queries
 from .._wire.arguments import read_moment, read_task_id
-from .._wire.replies import Answer
-from ..errors import UndecodableReplyError
+from .._wire.replies import Answer, Failure, foreign, is_foreign
+from ..errors import NoAPIError, UndecodableReplyError
 from ..models import TaskRecord
 from ..policies import PollPolicy
 
@@ -61,6 +61,21 @@ class TaskListClient:
                 created_at_max=created_at_max,
             )
             yield listing.add(await self._ask(body, task_queries.read_page))
+
+    async def stranger(self) -> NoAPIError | None:
+        """The error if each of a few free questions is answered by somebody else than the service;
+        a gateway's page may come once or twice."""
+        body = requests.list_body(
+            offset=0, type=None, user_id=None, created_at_min=None, created_at_max=None
+        )
+        error = None
+        for attempt in range(1, task_queries.ATTEMPTS):
+            answer = await self._ask_once(body)
+            if isinstance(answer, Failure) or not is_foreign(answer):
+                return None
+            error, u = foreign(answer), self._runtime.rng.random()
+            await anyio.sleep(backoff(attempt, first=0.5, cap=8.0, u=u))
+        return error
 
     async def _ask(self, body: dict[str, Any], read: Callable[[Answer], R]) -> R:
         """What the service answers to a query. One that may succeed later is repeated."""

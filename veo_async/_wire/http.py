@@ -13,6 +13,7 @@ import sys
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import PackageNotFoundError, version
@@ -23,8 +24,9 @@ import httpx
 from pydantic_core import to_json
 
 from .._base.redaction import REPLACEMENT, Redactor
+from .._base.runtime import JUMP
 from ..errors import InvalidRequestError
-from .replies import Answer, Failure, Reply, received, service_time
+from .replies import Answer, Failure, Reply, is_own_form, received, service_time
 from .requests import PATHS, Lane
 
 CONNECT_TIMEOUT = 10.0
@@ -63,7 +65,8 @@ class API:
 
     Attributes:
         clock_offset: seconds by which the service's clock runs ahead of this machine's, by the
-            ``Date`` of its last answer; ``None`` before the first one.
+            ``Date`` of its last answer; ``None`` before the first one, and after this machine's
+            clock has jumped until the next one.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class API:
     ) -> None:
         self._redactor = Redactor(token)
         self._urls = {lane: httpx.URL(base_url + path) for lane, path in PATHS.items()}
+        self._is_reached = False
         self._headers = httpx.Headers(
             {
                 b"host": httpx.URL(base_url).netloc,
@@ -94,7 +98,8 @@ class API:
         )
         self._family = family_of(transport)
         self._wall = wall_clock
-        self.clock_offset: float | None = None
+        self._offset: float | None = None
+        self._ahead = 0.0
         self._http = _client(
             transport=transport,
             proxy=proxy,
@@ -126,6 +131,19 @@ class API:
             # ``Date`` has whole seconds, so half a second is missing on average.
             self.clock_offset = date + 0.5 - self._wall()
         return reply
+
+    @property
+    def clock_offset(self) -> float | None:
+        has_jumped = abs(self._ahead_of_loop() - self._ahead) > JUMP / 2
+        return None if self._offset is None or has_jumped else self._offset
+
+    @clock_offset.setter
+    def clock_offset(self, offset: float) -> None:
+        self._offset, self._ahead = offset, self._ahead_of_loop()
+
+    def _ahead_of_loop(self) -> float:
+        """By how much the clock runs ahead of the event loop's: another number after a jump."""
+        return self._wall() - asyncio.get_running_loop().time()
 
     def _request(self, lane: Lane, content: bytes, timeout: float) -> httpx.Request:
         # By hand, since all but the body is the same each time: httpx's merge of its defaults costs
@@ -159,7 +177,11 @@ class API:
             for name, value in _fields(response.headers.raw).items()
         }
         content = self._redactor.body(body)
-        return received(response.status_code, headers, content, now=self._wall())
+        reply = received(response.status_code, headers, content, now=self._wall())
+        self._is_reached = self._is_reached or is_own_form(reply)
+        if self._is_reached:
+            return reply
+        return replace(reply, stranger=self._redactor.text(str(request.url)))
 
     def _failure(self, exc: Exception, outer: BaseException | None) -> Failure:
         error, cause = _lineage(exc), _lineage(exc.__cause__)

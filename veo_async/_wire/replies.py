@@ -14,6 +14,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from .._base.redaction import without_callbacks
+from .._base.urls import shown
 from ..errors import (
     APIError,
     APINotImplementedError,
@@ -32,6 +33,7 @@ from ..errors import (
     UndecodableReplyError,
     VeoError,
 )
+from ..models._results import read_id
 
 EXCERPT = 300
 """Bytes of an unreadable answer that an error shows."""
@@ -56,12 +58,15 @@ class Reply:
         body: the whole body, not compressed.
         retry_after: seconds to wait as ``Retry-After`` asks, within 0 and `LONGEST_PAUSE`;
             ``None`` without that header.
+        stranger: the address that answered, while no answer in the service's own form has ever come
+            from it: see `is_own_form`.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     retry_after: float | None = None
+    stranger: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +146,90 @@ def excerpt(body: bytes) -> str:
 def gist(reply: Reply) -> str:
     """The status and the message of an answer that proves nothing, for an error to quote."""
     error = parse_error(parse_object(reply) or {})
-    return f"HTTP {reply.status}: {error.message or excerpt(reply.body)}"
+    return f"HTTP {reply.status}: {error.message or excerpt(reply.body)}{_whence(reply)}"
 
 
-def undecodable(reply: Reply) -> UndecodableReplyError:
+def _whence(reply: Reply) -> str:
+    return f" (from {reply.stranger})" if reply.stranger else ""
+
+
+def trace_of(reply: Reply, fields: Mapping[str, Any] | None) -> str | None:
+    """The trace id of an answer whose body is ``fields``: the body's own, else that of the header
+    ``x-trace-id``, which is there also where the body cannot be read (vendor's public clients)."""
+    header = reply.headers.get("x-trace-id", "")
+    return read_id((fields or {}).get("trace_id")) or read_id(header.partition(",")[0])
+
+
+def undecodable(reply: Reply) -> APIError:
     """The error for an answer in an unexpected form."""
-    shown = excerpt(reply.body)
+    if is_foreign(reply):
+        return foreign(reply)
+    text, fields = excerpt(reply.body), parse_object(reply)
     return UndecodableReplyError(
-        f"The service's answer could not be read: {shown}", status_code=reply.status, body=shown
+        f"The service's answer could not be read: {text}{_whence(reply)}",
+        status_code=reply.status,
+        trace_id=trace_of(reply, fields),
+        body=text,
     )
+
+
+# Who answered.
+
+GATEWAY_STATUSES = frozenset({408, 409, 425, 499})
+"""Words about time and order, not about the request: it may have been accepted before them. 499 is
+a gateway's (the vendor's notes on its server)."""
+
+MOVED = frozenset({301, 302, 307, 308})
+"""Redirects of a request that was not carried out. After 303 it may have been (RFC 9110, 15.4)."""
+
+OWN_WORDS = frozenset(
+    {"error", "items", "request", "response", "success", "task_id", "trace_id"},
+)
+"""Names of which each answer of the service has one."""
+
+
+def is_own_form(reply: Reply) -> bool:
+    """Whether an answer looks like the service's own. In doubt it does: then what follows is judged
+    with more caution."""
+    fields = parse_object(reply)
+    return fields is not None and not OWN_WORDS.isdisjoint(fields)
+
+
+def is_foreign(reply: Reply) -> bool:
+    """Whether somebody else answered, who shows no sign of having passed the request on: a wrong
+    base URL, a proxy's page, a login page or a redirect.
+
+    This is believed only of an address that has never answered as the service does. A 5xx is the
+    word of a gateway, which may have passed the request on. A 2xx must be a page, since a torn
+    answer may be the service's own.
+    """
+    status = reply.status
+    if reply.stranger is None or status in GATEWAY_STATUSES or status == 429:
+        return False
+    if 200 <= status < 300:
+        kind = reply.headers.get("content-type", "").lower()
+        return kind.startswith("text/html") or reply.body.lstrip().startswith(b"<")
+    is_about_address = status in MOVED or status in (404, 405)
+    return is_about_address or (400 <= status < 500 and parse_object(reply) is None)
+
+
+def foreign(reply: Reply, **facts: Any) -> NoAPIError:
+    """The error for such an answer."""
+    kind, text = reply.headers.get("content-type", "no content type"), excerpt(reply.body)
+    where, location = "", reply.headers.get("location", "")
+    if "://" in location:
+        where = f", a redirect to {shown(location)}"
+    error = NoAPIError(
+        f"POST {reply.stranger} was answered with HTTP {reply.status}{where} "
+        f"({excerpt(kind.encode())}: {text}). No answer in the service's own form has ever come "
+        "from there: is base_url right?",
+        **{"status_code": reply.status, "trace_id": trace_of(reply, None), "body": text} | facts,
+    )
+    error.advice = (
+        "Nothing is known to have been bought; check base_url, and what stands in between, such as "
+        "a proxy or a login page."
+    )
+    return error
 
 
 BY_CODE: Mapping[str, type[APIError]] = {
@@ -170,7 +250,9 @@ BY_CODE: Mapping[str, type[APIError]] = {
 BY_STATUS: Mapping[int, type[APIError]] = {
     400: BadRequestError,
     401: InvalidTokenError,
+    402: InsufficientBalanceError,
     403: ContentRefusedError,
+    422: BadRequestError,
     429: RateLimitError,
 }
 """The error of a status where the code is unknown or missing."""
@@ -198,10 +280,19 @@ def parse_error(fields: Mapping[str, Any]) -> ErrorBody:
     if isinstance(error, str):
         error = {"code": error if error in BY_CODE else None, "message": error}
     if not isinstance(error, dict):
-        error = {}
+        # ``{"code", "message"}`` and ``{"detail"}`` (vendor's public clients).
+        error = {"code": fields.get("code"), "message": fields.get("message")}
+        error["message"] = error["message"] or _detail(fields.get("detail"))
     return ErrorBody(
-        _word(error.get("code")), _word(error.get("message")), _word(fields.get("trace_id"))
+        _word(error.get("code")), _word(error.get("message")), read_id(fields.get("trace_id"))
     )
+
+
+def _detail(detail: object) -> str | None:
+    """The text of a ``detail``, which may list each wrong field as an object (FastAPI)."""
+    if detail is None or isinstance(detail, str):
+        return detail
+    return json.dumps(detail, ensure_ascii=False)
 
 
 def _word(value: object) -> str | None:
@@ -219,6 +310,8 @@ def api_error(reply: Reply, *, task_id: str | None = None, may_have_cost: bool =
     A 5xx is always a `ServerError`, whatever its body says; below 500 the code decides, then the
     status.
     """
+    if is_foreign(reply):
+        return foreign(reply, task_id=task_id, may_have_cost=may_have_cost)
     fields = parse_object(reply)
     error = parse_error(fields or {})
     known = BY_CODE.get(error.code or "", BY_STATUS.get(reply.status, APIError))
@@ -226,14 +319,15 @@ def api_error(reply: Reply, *, task_id: str | None = None, may_have_cost: bool =
     facts: dict[str, Any] = {
         "status_code": reply.status,
         "code": error.code,
-        "trace_id": error.trace_id,
+        "trace_id": trace_of(reply, fields),
         "body": excerpt(reply.body) if fields is None else fields,
         "task_id": task_id,
         "may_have_cost": may_have_cost,
     }
     if cls is RateLimitError:
         facts["retry_after"] = reply.retry_after
-    return cls(error.message or f"The service answered: {excerpt(reply.body)}", **facts)
+    message = error.message or f"The service answered: {excerpt(reply.body)}"
+    return cls(message + _whence(reply), **facts)
 
 
 def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
@@ -271,6 +365,8 @@ def names_task(fields: object) -> bool:
     """Whether an answer has a value where a task id may stand, also one that cannot be used."""
     if not isinstance(fields, dict):
         return False
+    if fields.get("id") not in (None, ""):  # as a record calls it
+        return True
     inside = (fields, *(fields.get(name) for name in ("data", "error", "response")))
     entries = (entry for part in inside for entry in (part if isinstance(part, list) else [part]))
     return any(

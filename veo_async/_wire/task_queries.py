@@ -33,8 +33,9 @@ def is_transient(answer: Answer) -> bool:
 
 def is_torn(answer: Answer) -> bool:
     """Whether an answer was perhaps cut on its way: it is no JSON although it reports success."""
-    is_good = isinstance(answer, Reply) and 200 <= answer.status < 300
-    return is_good and parse_object(answer) is None
+    if isinstance(answer, Failure) or not 200 <= answer.status < 300:
+        return False
+    return parse_object(answer) is None
 
 
 @dataclass(frozen=True, slots=True)

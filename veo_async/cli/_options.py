@@ -106,7 +106,7 @@ class Generating(Submitting):
         str | None, typer.Option("--aspect-ratio", "-a", metavar="W:H", help="16:9, 9:16, ...")
     ] = None
     resolution: Annotated[
-        str | None, typer.Option("--resolution", "-r", help="1080p, 4k or gif.")
+        str | None, typer.Option("--resolution", "-r", help="1080p, gif, or (veo31 only) 4k.")
     ] = None
     translation: Annotated[
         bool | None,

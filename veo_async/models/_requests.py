@@ -23,6 +23,17 @@ AspectRatio = Literal["16:9", "9:16", "3:4", "4:3", "1:1"]
 Resolution = Literal["1080p", "4k", "gif"]
 """The sizes of a picture that a request can ask for."""
 
+KNOWN_MODELS = (
+    "veo2",
+    "veo2-fast",
+    "veo3",
+    "veo3-fast",
+    "veo31",
+    "veo31-fast",
+    "veo31-fast-ingredients",
+)
+"""The models of the vendor's documents. Other names are passed on, and nothing is known of them."""
+
 _OURS = frozenset({"action", "async", "callback_url", "extra_body"})
 
 
@@ -63,6 +74,20 @@ class _Generating(_Request):
     resolution: Resolution | None = None
     translation: bool | None = None
 
+    @model_validator(mode="after")
+    def _no_4k_in_vain(self) -> Self:
+        # The vendor's OpenAPI document: every other combination is accepted, charged, and fails.
+        model = self.extra_body.get("model", self.model)
+        works = isinstance(self, TextToVideo) and model == "veo31"
+        if self.resolution == "4k" and model in KNOWN_MODELS and not works:
+            problem = (
+                "resolution '4k' works only with text2video and the model veo31: the service "
+                "accepts and charges every other combination, and then fails it. "
+                "extra_body={'resolution': '4k'} sends it all the same."
+            )
+            raise InvalidRequestError(problem, field="resolution")
+        return self
+
     @property
     def title(self) -> str:
         """The prompt, as the short text by which a person recognises this request."""
@@ -89,7 +114,7 @@ class TextToVideo(_Generating):
         model: the name of the model. A name that this version does not know is passed on.
         aspect_ratio: the shape of the picture; by default the service's, which is 16:9.
         resolution: the size of the picture; by default the service's, on which the vendor's guides
-            disagree.
+            disagree. Of the known models only veo31 makes ``4k``.
         translation: whether the service first translates the prompt to English.
         callback_url: an http(s) URL to which the service also posts the result. The client waits
             for the task all the same.
@@ -114,7 +139,7 @@ class ImageToVideo(_Generating):
         model: the name of the model. A name that this version does not know is passed on.
         aspect_ratio: the shape of the picture; by default the service's, which is 16:9.
         resolution: the size of the picture; by default the service's, on which the vendor's guides
-            disagree.
+            disagree. No known model makes ``4k`` from images.
         translation: whether the service first translates the prompt to English.
         callback_url: an http(s) URL to which the service also posts the result. The client waits
             for the task all the same.
@@ -139,7 +164,7 @@ class IngredientsToVideo(_Generating):
         model: the name of the model. A name that this version does not know is passed on.
         aspect_ratio: the shape of the picture; by default the service's, which is 16:9.
         resolution: the size of the picture; by default the service's, on which the vendor's guides
-            disagree.
+            disagree. No known model makes ``4k`` from images.
         translation: whether the service first translates the prompt to English.
         callback_url: an http(s) URL to which the service also posts the result. The client waits
             for the task all the same.
