@@ -193,28 +193,28 @@ class Sender:
         kind = (post.request.action, post.request.model)
         post.tracked = self._tracker.follow(task_id, status, context=post.context, kind=kind)
         self._callback_router.bind(post.callback, post.tracked)
-        # A task whose caller has left has no slot: nobody would give it back.
+        # A task whose caller has left takes no slot: nobody would give it back.
         if not post.abandoned and self._tracker.count(post.tracked):
             self._admission.accepted(post.ticket)
         return post.tracked
+
+    def release(self, post: Post) -> None:
+        """The caller of a POST leaves: nobody waits for its task."""
+        if post.tracked:
+            self._tracker.release(post.tracked)
 
     async def stay(self, post: Post, deadline: float) -> None:
         """Wait until a POST is over; a caller that is cancelled or late stays until it settles."""
         try:
             is_over = await post.done.wait(until=deadline + self._policy.shutdown_grace)
         except BaseException:
-            self._caller_left(post)
+            self.unsettled.caller_left(post)
             await self._settle(post)
             raise
         if not is_over:
-            self._caller_left(post)
+            self.unsettled.caller_left(post)
             late = "no answer came within the time to wait; a later one appears in veo.unsettled"
             raise post.identified(uncertain(Uncertain(late)))
-
-    def _caller_left(self, post: Post) -> None:
-        self.unsettled.caller_left(post)
-        if post.tracked:  # its answer came in the same step
-            self._tracker.release(post.tracked)
 
     async def _settle(self, post: Post) -> None:
         """Stay for a POST whose caller is cancelled, until that is cancelled a second time."""

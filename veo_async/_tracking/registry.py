@@ -91,9 +91,15 @@ class TaskRegistry:
             self._tasks[task_id] = tracked
         return tracked
 
-    def attach(self, task_id: str, *, context: EventContext = UNKNOWN) -> TrackedTask:
+    def attach(
+        self,
+        task_id: str,
+        *,
+        context: EventContext = UNKNOWN,
+        failure: VeoError | None = None,
+    ) -> TrackedTask:
         """The task with this id, of any client. One that is new here, or whose waits ended without
-        a result, is polled at once.
+        a result, is polled at once. ``failure`` is its end by an earlier run.
 
         Raises:
             InvalidRequestError: this is no id.
@@ -103,6 +109,7 @@ class TaskRegistry:
         tracked = self.follow(task_id, context=context)
         if tracked is not known:
             tracked.cohort = replace(tracked.cohort, wakes=(tracked.cohort.accepted_at,))
+            tracked.earlier = tracked.earlier or failure
         return tracked
 
     def renew(self, tracked: TrackedTask) -> TrackedTask:

@@ -8,8 +8,8 @@ from .._base.signal import Signal
 from .._events import UNKNOWN, EventContext
 from .._wire.task_status import PENDING, TaskStatus, settle
 from ..callbacks._registry import CallbackHandle
-from ..errors import GenerationFailedError, VeoError
-from ..models import Generation
+from ..errors import VeoError
+from ..models import Generation, State
 from .schedule import Cohort
 
 
@@ -24,8 +24,8 @@ class TrackedTask:
         status: its status when it was last seen.
         seen_at: when the service last showed it; at first, when it was accepted.
         over_since: since when the service shows it as over without a video.
-        earlier: the failure that an earlier wait ended with. It stands unless the service shows
-            another end.
+        earlier: the failure that earlier waits ended with; it stands until the service shows
+            something else.
         trouble: the error that ended the waits although the task itself may go on.
         done: set once there is a result or trouble.
         waiters: the number of callers that wait for it.
@@ -58,7 +58,6 @@ class TrackedTask:
         *,
         accepted_at: float,
         context: EventContext = UNKNOWN,
-        earlier: GenerationFailedError | None = None,
     ) -> None:
         self.task_id = task_id
         self.context = context
@@ -67,12 +66,18 @@ class TrackedTask:
         self.status = PENDING
         self.seen_at = accepted_at
         self.over_since: float | None = None
-        self.earlier = earlier
+        self.earlier: VeoError | None = None
         self.trouble: VeoError | None = None
         self.done = Signal()
         self.waiters = 0
         self.is_ours = False
         self.handles: tuple[CallbackHandle, ...] = ()
+
+    @property
+    def state(self) -> State:
+        """Its state by the last answer about it."""
+        is_failed = self.earlier is not None and self.status.state == "pending"
+        return "failed" if is_failed else self.status.state
 
     @property
     def has_no_result(self) -> bool:
@@ -85,9 +90,13 @@ class TrackedTask:
         self.seen_at = now
         if event.overdue is None:
             self.over_since = None
-            return event
-        self.over_since = now if self.over_since is None else self.over_since
-        return settle(event, since=self.over_since, now=now)
+        elif self.over_since is None:
+            self.over_since = now
+        if self.over_since is not None:
+            event = settle(event, since=self.over_since, now=now)
+        if event.state == "pending":
+            self.earlier = None
+        return event
 
     def result(self) -> Generation:
         """The generation.

@@ -15,6 +15,7 @@ from ..errors import (
     APINotImplementedError,
     BadRequestError,
     DownloadError,
+    GenerationFailedError,
     InvalidRequestError,
     MissingExtraError,
     NoAPIError,
@@ -67,6 +68,9 @@ ADVICE: Final[Mapping[type[BaseException], str]] = {
     ),
     TaskNotFoundError: (
         "Check the id, and that the token is of the account that submitted it: veo-async tasks"
+    ),
+    GenerationFailedError: (
+        "The service's bill says whether it was charged; to ask once more: veo-async wait {task_id}"
     ),
     DownloadError: "The video is not lost: veo-async download {task_id} PATH",
 }

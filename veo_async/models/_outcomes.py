@@ -139,7 +139,8 @@ class Preview:
     """The numbers of items of a batch, by what it would do with them first; see `Batch.preview`.
 
     Attributes:
-        start: the items that would be submitted, themselves or for their 1080p version.
+        start: the items that would be submitted, themselves or for their 1080p version. With
+            ``retry_failed``, those whose tasks failed count here, if the service still says so.
         wait: the items that would be waited for: the service has their tasks.
         reconcile: the items that would be looked for at the service: an earlier run does not know
             whether their submit was accepted.
