@@ -399,9 +399,7 @@ class TaskNotFoundError(VeoError):
         "answered this id, it may have been paid for: look for it with veo.tasks.list()."
     )
 
-    def __init__(
-        self, message: str, *, task_id: str | None, may_have_cost: bool = False
-    ) -> None:
+    def __init__(self, message: str, *, task_id: str | None, may_have_cost: bool = False) -> None:
         super().__init__(message, task_id=task_id, may_have_cost=may_have_cost)
 
     def __str__(self) -> str:

@@ -13,7 +13,6 @@ from veo_async._wire.task_status import PENDING, TaskStatus
 TOKEN = errors.InvalidTokenError("no such token", status_code=401, code="invalid_token")
 
 
-
 def task(context: EventContext = UNKNOWN) -> TrackedTask:
     """A task that was last seen at 0."""
     return TrackedTask("t1", Cohort(("a", "m"), 0.0, 0.0, 1.0), accepted_at=0.0, context=context)

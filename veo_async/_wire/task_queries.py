@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+
 from ..errors import TaskNotFoundError
 from ..models import TaskRecord
 from .replies import (

@@ -223,7 +223,9 @@ def read_object(value: object) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _read(record: Mapping[str, Any], response: Mapping[str, Any], task_id: str | None) -> TaskStatus:
+def _read(
+    record: Mapping[str, Any], response: Mapping[str, Any], task_id: str | None
+) -> TaskStatus:
     # Most polls find most tasks running, so little is done for those.
     seen = _evidence(record, response)
     state = next(state for _, applies, state in RULES if applies(seen))
@@ -261,9 +263,7 @@ def _finished(record: Mapping[str, Any], response: Mapping[str, Any]) -> bool | 
     return None
 
 
-def _oddity(
-    seen: Evidence, record: Mapping[str, Any], response: Mapping[str, Any]
-) -> str | None:
+def _oddity(seen: Evidence, record: Mapping[str, Any], response: Mapping[str, Any]) -> str | None:
     """What is to be logged about an answer that leaves the task pending."""
     if seen.finished is False or "running" in seen.words | seen.entries:
         return None
