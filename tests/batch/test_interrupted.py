@@ -23,7 +23,7 @@ from veo_async import (
 )
 from veo_async._base.runtime import Runtime
 from veo_async._journal.sqlite import JournalDatabase
-from veo_async.emulator import Drop, Fault, Hang, Seconds, Wire, VideoFormat
+from veo_async.emulator import Drop, Fault, Hang, Seconds, VideoFormat, Wire
 from veo_async.events import Event
 
 REQUESTS = [TextToVideo(prompt=prompt) for prompt in "abc"]
