@@ -192,7 +192,7 @@ RULES: tuple[tuple[str, Callable[[Evidence], bool], State], ...] = (
         ),
         "succeeded",
     ),
-    ("anything else", lambda seen: True, "pending"),
+    ("anything else", lambda _: True, "pending"),
 )
 """``(evidence, whether it is there, state)``; the sources are those of the wire contract's chapter
 on tasks: the vendor's guides, its public clients, and its summaries of server changes."""
@@ -310,7 +310,8 @@ def read_record(item: object, *, now: float | None = None) -> TaskRecord | None:
     if not isinstance(item, dict) or not (task_id := read_id(item.get("id"))):
         return None
     response = read_object(item.get("response"))
-    inside = {"finished_at": response["finished_at"]} if "finished_at" in (response or ()) else {}
+    ended = (response or {}).get("finished_at")
+    inside = {"finished_at": ended} if ended is not None else {}
     record = TaskRecord.model_validate({**inside, **item, "id": task_id, "response": response})
     status = read_status(item, task_id=task_id)
     if now is not None and record.finished_at:
