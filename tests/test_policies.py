@@ -37,6 +37,8 @@ NAN, INF = float("nan"), float("inf")
         (PollPolicy, "not_found_grace", [-1, INF]),
         (PollPolicy, "interval", [1]),
         (RetryPolicy, "on_uncertain", ["", "retry", None, True]),
+        (RetryPolicy, "marks", ["", "on", None, True, "ftp://me.example/x", "https://"]),
+        (RetryPolicy, "mark_callback_urls", ["perhaps", None]),
         (RetryPolicy, "attempts", [0]),
         (RetryPolicy, "rate_limit_attempts", [0]),
         (RetryPolicy, "max_elapsed", [-1, NAN]),

@@ -146,7 +146,7 @@ async def every_option() -> None:
         mode="sync",
         rate_limit=RateLimit(concurrency=8, in_flight=100, per_second=5.0, burst=5, adaptive=False),
         poll=PollPolicy(),
-        retry=RetryPolicy(on_uncertain="raise"),
+        retry=RetryPolicy(on_uncertain="raise", marks="off", mark_callback_urls=True),
         callbacks=Callbacks("https://app.example.org/hook", "a secret of the application"),
         transport=httpx.AsyncHTTPTransport(),
         proxy="http://127.0.0.1:3128",
