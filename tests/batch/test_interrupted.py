@@ -195,22 +195,31 @@ def test_a_batch_that_is_cancelled_several_times(tmp_path: Path, times: int) -> 
 
 @pytest.mark.asyncio
 async def test_an_item_that_was_cancelled_before_it_sent_anything(tmp_path: Path) -> None:
-    """Its error says that nothing was bought, and a listener hears of its end, once."""
+    """Its error says that nothing was bought, or names the task of an earlier run. A listener hears
+    of its end, once."""
     heard: list[Event] = []
 
     def on_event(event: Event) -> None:
         heard.append(event)
         asyncio.get_running_loop().call_soon(sweep)  # before the item's first step
 
+    path = tmp_path / "run.db"
     async with client(Shop(), on_event=on_event) as veo:
-        [outcome] = await swept(veo, after=LONG, journal=tmp_path / "run.db")
+        [outcome] = await swept(veo, after=LONG, journal=path)
+    async with client(Shop()) as veo:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(swept(veo, after=LONG, journal=path), 1.1)
+    async with client(Shop(), on_event=on_event) as veo:
+        [resumed] = await swept(veo, after=LONG, journal=path)
 
+    assert resumed.error
+    assert resumed.error.task_id == "task-1"
     assert str(outcome.error) == (
         f"The item {outcome.key!r} was cancelled before its end. Nothing was accepted, so nothing "
         "was bought."
     )
     assert outcome.state == "failed"
-    assert [event.name for event in heard] == ["begun", "ended"]
+    assert [event.name for event in heard] == ["begun", "ended"] * 2
 
 
 @pytest.mark.asyncio

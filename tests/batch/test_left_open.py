@@ -281,6 +281,24 @@ async def test_a_refusal_says_nothing_of_an_earlier_post_that_was_lost(
     assert list(states(path).values()) == ["uncertain 1"]
 
 
+async def test_what_is_known_of_a_deleted_journal_is_not_used(
+    service: Emulator, path: Path
+) -> None:
+    """Another journal is in its place, with a lost submit of the same key."""
+    mine, other = Scripted(service, accepted()), Scripted(service, accepted())
+    async with service, client_at(mine) as veo:
+        await left(veo, path)
+        await asyncio.sleep(LATE)
+        await inline(path.unlink)
+        async with client_at(other) as second:
+            await left(second, path)
+        outcome = await batch(veo, path)
+
+    first, latest = service.bill
+    assert outcome.result
+    assert outcome.result.task_id == latest.task_id != first.task_id
+
+
 async def test_a_refusal_says_nothing_of_a_post_of_another_process(
     service: Emulator, path: Path
 ) -> None:

@@ -37,11 +37,8 @@ def _lost(entry: Entry) -> SubmissionUncertainError | None:
     bought = [post for post in entry.posts if _may_be_billed(post)]
     if bought:
         return None if bought[-1].tracked else _lost_in(bought[-1])
-    if entry.tracked is None:
-        for row in entry.item.stages.values():
-            if row.step == "reconcile":
-                return resume.uncertain_of(row)
-    return None
+    lost = [row for row in entry.item.stages.values() if row.step == "reconcile"]
+    return resume.uncertain_of(lost[0]) if lost and entry.tracked is None else None
 
 
 def _may_be_billed(post: Post) -> bool:

@@ -36,7 +36,7 @@ class Unrecorded:
         A task is the row's in any case. That a POST bought nothing, or when it ended, says nothing
         of a POST of another process that has resumed the journal since.
         """
-        if self.sent_at != row.sent_at:  # another journal may be in the place of a deleted one
-            return False
+        # Another journal may be in the place of a deleted one.
+        is_same = self.sent_at == row.sent_at
         is_latest = self.left_until is not None and self.left_until == row.facts.get("ended_at")
-        return is_latest or isinstance(self.event, Accepted | Succeeded)
+        return is_same and (is_latest or isinstance(self.event, Accepted | Succeeded))
