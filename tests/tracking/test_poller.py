@@ -43,6 +43,7 @@ from veo_async.errors import InvalidTokenError, NoAPIError
 from veo_async.testing._virtual_loop import VirtualEventLoop
 
 IDS = [f"t{number}" for number in range(8)]
+POLLING = "veo_async polls"
 
 
 class Board(Service):
@@ -845,6 +846,25 @@ async def test_an_error_of_our_own_leaves_nobody_waiting(monkeypatch: pytest.Mon
     assert [end.task_id for end in ends] == IDS
     assert ends[0].__cause__ is not None
     assert done(again) == IDS
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("after", [0.0, 0.5])
+async def test_a_poll_that_others_cancel_is_made_again(after: float) -> None:
+    """Somebody may cancel a poll alone, also before its first step: it gives back its call, and
+    whoever waits gets the result."""
+    board = Board()
+    async with client(board, rate_limit=RateLimit(concurrency=1)) as veo:
+        waiting = asyncio.create_task(veo.wait("t0", timeout=60.0))
+        known = {waiting}
+        while not (polls := [t for t in other_tasks() - known if t.get_name() != POLLING]):
+            await asyncio.sleep(0)
+        await asyncio.sleep(after)
+        cancelled = [poll.cancel() for poll in polls]
+        board.finish("t0")
+
+        assert cancelled == [True]
+        assert (await waiting).task_id == "t0"
 
 
 @pytest.mark.asyncio

@@ -8,6 +8,7 @@ share its polls.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from math import inf
 
 from .._base.runtime import Runtime
@@ -109,7 +110,9 @@ class Poller:
                 ids = self._choose(_now())
                 if ids:
                     self._open_polls += 1
-                    group.create_task(self._poll(ids))
+                    poll = group.create_task(self._poll(ids))
+                    # A task that is cancelled before its first step runs nothing but this.
+                    poll.add_done_callback(partial(self._polled, ids))
                 else:
                     self._limiter.leave("poll")
             self._registry.queue.clear()
@@ -152,12 +155,8 @@ class Poller:
 
     async def _poll(self, ids: list[str]) -> None:
         started, registry = _now(), self._registry
-        try:
-            answer = await self._limiter.post("poll", poll_body(ids), timeout=self._policy.timeout)
-        finally:
-            self._open_polls -= 1
-            registry.queue.answered(ids)
-            self._limiter.leave("poll")
+        answer = await self._limiter.post("poll", poll_body(ids), timeout=self._policy.timeout)
+        registry.queue.answered(ids)
         reading = poll_replies.read_poll(answer, ids)
         now = _now()
         self._health = poll_replies.examine(self._health, reading, started=started, now=now)
@@ -173,7 +172,15 @@ class Poller:
             self._quiet_until = now + poll_replies.poll_backoff(self._health, u=u)
             registry.requeue(registry.unfinished(ids))
             self._give_up_if_hopeless(reading)
-        registry.changed.set()
+
+    def _polled(self, ids: list[str], poll: asyncio.Task[None]) -> None:
+        """A poll is over; one that was cancelled is made again for those who still wait."""
+        self._open_polls -= 1
+        self._limiter.leave("poll")
+        if poll.cancelled():
+            self._registry.queue.answered(ids)
+            self._registry.requeue(self._registry.unfinished(ids))
+        self._registry.changed.set()
 
     def _apply(self, ids: list[str], reading: poll_replies.Statuses, started: float) -> None:
         now, registry = _now(), self._registry
