@@ -32,6 +32,7 @@ FAILURE = GenerationFailedError("no", task_id="t", code=None, trace_id="tr", vid
     "verdict, name, ids, own",
     [
         (Accepted("t", PENDING), "accepted", ("t", None), {}),
+        (Accepted("t", PENDING, "tr"), "accepted", ("t", "tr"), {}),
         (Accepted("t", TaskStatus("succeeded", RESULT), "tr"), "accepted", ("t", "tr"), {}),
         (Accepted(None, TaskStatus("succeeded", RESULT), "tr"), "accepted", (None, "tr"), {}),
         (Refused(REFUSAL), "refused", (None, "tr"), {"error": REFUSAL}),
