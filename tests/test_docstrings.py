@@ -24,6 +24,7 @@ from veo_async import errors
 PRIVATE_CONSTRUCTORS = {"Batch", "Task", "Tasks"}
 RECEIVED = {
     "Charge",
+    "Cost",
     "DeadlockError",
     "Delivery",
     "Generation",

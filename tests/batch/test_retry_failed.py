@@ -177,8 +177,8 @@ async def test_the_same_client_asks_again_too(path: Path) -> None:
     shop = Shop()
     async with client(shop) as veo:
         ends: list[Outcome] = []
-        for options in ({}, {"retry_failed": True}):
-            async with veo.batch(REQUESTS, journal=path, **options) as outcomes:
+        for retry in (False, True):
+            async with veo.batch(REQUESTS, journal=path, retry_failed=retry) as outcomes:
                 ends += [outcome async for outcome in outcomes]
             shop.responses["t1"] = finished("t1")
 

@@ -165,6 +165,7 @@ def test_row_for_people() -> None:
                 "state": None,
             }
         ],
+        cost={"amount": 1.5, "list_amount": 2.0, "currency": "credits"},
         error={"type": "DownloadError", "message": "cut", "may_have_cost": True},
     )
 
@@ -172,5 +173,6 @@ def test_row_for_people() -> None:
         "state      failed",
         r"task_id    a\nb",
         r"video_url  https://cdn.example/\x1b",
+        "cost       1.5 credits",
         "error      cut",
     ]

@@ -44,7 +44,7 @@ from veo_async import (
 )
 from veo_async.callbacks import Callbacks, parse
 from veo_async.events import Ended, Event, Finished, ItemEvent
-from veo_async.models import AspectRatio, OutcomeState, Resolution
+from veo_async.models import AspectRatio, Cost, OutcomeState, Resolution
 from veo_async.testing import Emulator, Runtime, VirtualEventLoop
 
 
@@ -55,6 +55,7 @@ async def one_line_one_video() -> None:
         assert_type(result, Generation)
         assert_type(result.video, Video)
         assert_type(result.data, tuple[Video, ...])
+        assert_type(result.cost, Cost | None)
         assert_type(await veo.download(result.video, "mug.mp4"), Path)
         assert_type(result.video.task_id, str | None)
         assert_type(await veo.download(result.video, Path("mug.mp4")), Path)

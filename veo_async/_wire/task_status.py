@@ -192,10 +192,10 @@ RULES: tuple[tuple[str, Callable[[Evidence], bool], State], ...] = (
         ),
         "succeeded",
     ),
-    ("anything else", lambda _: True, "pending"),
 )
-"""``(evidence, whether it is there, state)``; the sources are those of the wire contract's chapter
-on tasks: the vendor's guides, its public clients, and its summaries of server changes."""
+"""``(evidence, whether it is there, state)``; a task is pending if none applies. The sources are
+those of the wire contract's chapter on tasks: the vendor's guides, its public clients, and its
+summaries of server changes."""
 
 
 def read_status(record: Mapping[str, Any], *, task_id: str | None) -> TaskStatus:
@@ -226,9 +226,9 @@ def read_object(value: object) -> dict[str, Any] | None:
 def _read(
     record: Mapping[str, Any], response: Mapping[str, Any], task_id: str | None
 ) -> TaskStatus:
-    # Most polls find most tasks running, so little is done for those.
     seen = _evidence(record, response)
-    state = next(state for _, applies, state in RULES if applies(seen))
+    state = next((state for _, applies, state in RULES if applies(seen)), "pending")
+    # Most polls find most tasks running, so only the end of a task becomes a model.
     if state == "succeeded":
         return TaskStatus("succeeded", generation=_generation(record, response, task_id))
     if state == "failed":
@@ -310,9 +310,10 @@ def read_record(item: object, *, now: float | None = None) -> TaskRecord | None:
     if not isinstance(item, dict) or not (task_id := read_id(item.get("id"))):
         return None
     response = read_object(item.get("response"))
-    ended = (response or {}).get("finished_at")
-    inside = {"finished_at": ended} if ended is not None else {}
-    record = TaskRecord.model_validate({**inside, **item, "id": task_id, "response": response})
+    fields = {**item, "id": task_id, "response": response}
+    if response and "finished_at" in response:
+        fields.setdefault("finished_at", response["finished_at"])
+    record = TaskRecord.model_validate(fields)
     status = read_status(item, task_id=task_id)
     if now is not None and record.finished_at:
         status = settle(status, since=record.finished_at.timestamp(), now=now)

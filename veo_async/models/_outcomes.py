@@ -52,8 +52,7 @@ class Outcome:
             key stands here because the command line prints it for every task.
             ``videos``: a list of dictionaries with ``id``, ``video_url``, ``created_at``,
             ``complete_at`` and ``state``.
-            ``cost``: ``None``, or a dictionary with ``amount``, ``list_amount`` and ``currency``:
-            see `Cost`.
+            ``cost``: ``None``, or a dictionary with ``amount``, ``list_amount`` and ``currency``.
             ``files``: the paths of the saved files, as strings.
             ``error``: ``None``, or a dictionary with ``type`` (the name of the class), ``message``
             and ``may_have_cost``.
