@@ -39,7 +39,8 @@ LOOK = 0.5
 """Seconds between two looks at another owner's file."""
 
 SETTLE = 1.0
-"""Seconds after which no run that took the file over at the same moment has yet to write it."""
+"""Seconds that a run which took the file over waits for another one that did so as well: the time
+between its last look and its write."""
 
 
 class Ownership:

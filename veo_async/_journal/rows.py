@@ -130,7 +130,8 @@ class Row:
         try:
             return None if text is None else load(text)
         except JournalError as exc:
-            raise serialization.damaged(self.key, f"stage {self.stage!r}: {exc.message}") from exc
+            problem = f"stage {self.stage!r}: {exc.message.rstrip('.')}"
+            raise serialization.damaged(self.key, problem) from exc
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
 
-from .rows import STEPS, Row
+from .rows import ENDS, STEPS, Row
 from .serialization import damaged
 
 
@@ -55,10 +55,12 @@ def known(row: Row) -> Row:
 
 
 def decodable(row: Row) -> Row:
-    """The row, if all of its parts can be decoded.
+    """The row, if all of its parts are there and can be decoded.
 
     Raises:
-        JournalError: one of them cannot.
+        JournalError: one of them is not, or cannot.
     """
-    _ = known(row), row.request, row.facts, row.generation, row.error, row.file
+    if known(row).step in ENDS and row.outcome_json is None:
+        raise damaged(row.key, f"its stage {row.stage!r} has ended, and nothing says how")
+    _ = row.request, row.facts, row.generation, row.error, row.file
     return row

@@ -121,10 +121,7 @@ def load_generation(text: str) -> Generation:
     Raises:
         JournalError: the text is damaged.
     """
-    try:
-        return Generation.model_validate(load_object(text))
-    except ValueError as exc:
-        raise _unreadable(text) from exc
+    return Generation.model_validate(load_object(text))
 
 
 def load_file(text: str) -> tuple[str, int]:

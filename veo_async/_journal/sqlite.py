@@ -91,6 +91,9 @@ _AGAIN = """
 _VALUES = attrgetter(*(field.name for field in fields(Row)))
 """The values of a row, in the order of `_COLUMNS`."""
 
+LEAST_PAGE = 512
+"""Bytes of the shortest database that has something in it."""
+
 ROWS_A_STATEMENT = 99
 """Rows that one statement writes; each has ten values, and every SQLite takes 999. Around each
 statement the threads compete for the interpreter, which costs more than a row."""
@@ -199,8 +202,7 @@ class JournalDatabase:
                 if self._claim:
                     values = self._claim.account, self._claim.address
                     db.execute("UPDATE buyer SET account = ?, address = ?", values)
-                for start in range(0, len(rows), ROWS_A_STATEMENT):
-                    _put(db, rows[start : start + ROWS_A_STATEMENT])
+                _put_all(db, rows)
             self._claim = None
 
     def items(self, keys: Iterable[str] | None = None) -> dict[str, Item]:
@@ -246,7 +248,7 @@ class JournalDatabase:
                 for statement in script.split(";"):
                     db.execute(statement)
             if version == 1:
-                _put(db, [seal.decodable(row) for row in _former_rows(db)])
+                _put_all(db, [seal.decodable(row) for row in _former_rows(db)])
 
     def _audit(self, db: sqlite3.Connection) -> int:
         """Read the whole file once, and count the items that may have been bought.
@@ -280,6 +282,8 @@ class JournalDatabase:
             )
         )
         if (application, version, tables) == (0, 0, 0):
+            if 0 < self.path.stat().st_size < LEAST_PAGE:  # SQLite takes it for an empty file
+                raise self._error(f"cannot be opened: {_DAMAGED}.")
             return 0
         if application != APPLICATION_ID:
             raise self._error("is a database of another application. Name another file.")
@@ -307,7 +311,7 @@ class JournalDatabase:
         """Raise SQLite's errors as `JournalError`, with the next step of the user."""
         try:
             yield
-        except (sqlite3.Error, OSError, MemoryError) as exc:
+        except (sqlite3.Error, OSError, MemoryError, UnicodeDecodeError) as exc:
             raise self._error(f"cannot {what} ({exc}): {_reason(exc)}.") from exc
         except JournalError as exc:
             exc.path = str(self.path)
@@ -320,16 +324,20 @@ class JournalDatabase:
 def _reason(error: Exception) -> str:
     """The cause of an error, and the next step of the user."""
     code = getattr(error, "sqlite_errorcode", None)
-    if code is None:  # Python's own: a text that is no UTF-8, or a length that cannot be
+    if code is None:  # Python's own: a text that is no UTF-8, or a length that no memory holds
         return "see to the cause" if isinstance(error, OSError) else _DAMAGED
     return _REASONS.get(code & 0xFF, "see to the cause")
 
 
 def _put(db: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    if rows:
-        places = ",".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"] * len(rows))
-        values = chain.from_iterable((*_VALUES(row), seal.seal_of(row)) for row in rows)
-        db.execute(f"{_PUT}{places}{_AGAIN}", tuple(values))
+    places = ",".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"] * len(rows))
+    values = chain.from_iterable((*_VALUES(row), seal.seal_of(row)) for row in rows)
+    db.execute(f"{_PUT}{places}{_AGAIN}", tuple(values))
+
+
+def _put_all(db: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    for start in range(0, len(rows), ROWS_A_STATEMENT):
+        _put(db, rows[start : start + ROWS_A_STATEMENT])
 
 
 def _former_rows(db: sqlite3.Connection) -> list[Row]:
