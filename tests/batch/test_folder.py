@@ -161,3 +161,32 @@ def test_nothing_that_a_link_leads_to_is_read(tmp_path: Path) -> None:
 
     assert stem(folder, "k", 1) == "0001-a-mug"
     assert read_some(folder, 1) is None
+
+
+@pytest.mark.parametrize(
+    "fields, said",
+    [
+        ({"task_ids": ["t2", "t1"]}, "task t1, t2"),
+        ({"task_id": "t", "task_ids": ["t"], "state": "failed"}, "task t"),
+        ({"task_id": "t", "state": "pending"}, "task t"),
+        ({"state": "uncertain"}, "a submit whose outcome is unknown"),
+        ({"state": "failed", "task_id": None, "task_ids": []}, None),
+        ({"state": "failed", "task_id": 7, "task_ids": "t"}, None),
+        ({"state": "failed", "task_id": ""}, None),
+    ],
+)
+def test_a_record_says_what_was_bought(
+    tmp_path: Path, fields: dict[str, Any], said: str | None
+) -> None:
+    """A record that names a task, also one that failed or goes on, and one of an uncertain
+    submit."""
+    text = json.dumps({"veo_async": 1, "key": "k", **fields})
+    (tmp_path / "0001-a-mug.json").write_text(text)
+
+    assert Folder(tmp_path).purchases() == ({"k": said} if said else {})
+
+
+def test_a_folder_that_is_not_there_has_no_purchases(tmp_path: Path) -> None:
+    """It is not created by the question."""
+    assert Folder(tmp_path / "out").purchases() == {}
+    assert not (tmp_path / "out").exists()

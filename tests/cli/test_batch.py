@@ -497,3 +497,61 @@ def test_no_journal(batch: Folder) -> None:
     assert (ran.code, dry.code) == (2, 2)
     assert "journal" in ran.err
     assert batch.billed == 0
+
+
+def test_another_account(batch: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A journal that was bought with another token stops the batch, and its dry run, before
+    anything is sent; --adopt-journal goes on. A dry run without a token cannot tell."""
+    batch("--max-submissions", "1")
+    monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", "another-token")
+
+    ran, dry = batch(), batch("--dry-run")
+    monkeypatch.delenv("ACEDATACLOUD_API_TOKEN")
+    without = batch("--dry-run")
+    monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", "another-token")
+    adopted = batch("--adopt-journal")
+
+    assert (ran.code, dry.code, without.code, adopted.code) == (2, 2, 0, 0)
+    for each in (ran, dry):
+        assert "the token of another account" in each.err
+        assert "adopt_journal=True is --adopt-journal" in each.err
+    assert batch.billed == 3
+
+
+def test_another_address(batch: Folder) -> None:
+    """Also for a dry run that has no token."""
+    batch()
+
+    ran = batch("--base-url", "https://api.example.org")
+    dry = batch("--dry-run", "--base-url", "https://api.example.org")
+
+    assert (ran.code, dry.code) == (2, 2)
+    assert "base URL is https://api.example.org" in ran.err
+    assert "base URL is https://api.example.org" in dry.err
+
+
+def test_a_lost_journal(batch: Folder) -> None:
+    """The records in the folder name what was bought; --extend buys it again."""
+    batch()
+    (batch.out / "journal.db").unlink()
+
+    ran, dry = batch(), batch("--dry-run")
+    extended = batch("--extend")
+
+    assert (ran.code, dry.code, extended.code) == (2, 2, 0)
+    for each in (ran, dry):
+        assert "does not know items that were bought before" in each.err
+        assert "extend=True is --extend" in each.err
+    assert batch.billed == 6
+
+
+def test_a_dry_run_of_an_offline_batch(batch: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the address and the token of the emulator, whatever the environment says."""
+    monkeypatch.delenv("ACEDATACLOUD_API_BASE_URL")
+    ran = batch("--emulator")
+    (batch.out / "emulator.ledger").touch()  # which the emulator of these tests does not write
+
+    dry = batch("--emulator", "--dry-run")
+
+    assert (ran.code, dry.code) == (0, 0)
+    assert "3 are finished" in dry.out

@@ -8,6 +8,7 @@ from pathlib import Path
 from .._base.runtime import Runtime
 from .._downloads.downloader import Downloads
 from .._events import EventEmitter
+from .._journal.buyer import Buyer
 from .._journal.rows import Item
 from .._reconcile.reconciler import Reconciler
 from .._submit.callback_router import CallbackRouter
@@ -17,6 +18,7 @@ from .._tracking.registry import TaskRegistry
 from .._tracking.task import TrackedTask
 from ..models import Generation, VideoRequest
 from ..policies import RetryPolicy
+from .folder import Folder
 from .unrecorded import LedgerName, Unrecorded
 
 
@@ -37,6 +39,7 @@ class BatchDeps:
     policy: RetryPolicy
     runtime: Runtime
     events: EventEmitter
+    buyer: Buyer
     unrecorded: dict[LedgerName, Unrecorded] = field(default_factory=dict)
 
 
@@ -44,7 +47,7 @@ class BatchDeps:
 class Options:
     """The options of `VeoClient.batch` that apply to each item."""
 
-    folder: Path | None
+    folder: Folder | None
     upscale: bool
     retry_failed: bool
     timeout: float
