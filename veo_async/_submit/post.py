@@ -38,7 +38,6 @@ class Post:
         context: what the events about it name.
         offset: by how many seconds the service's clock ran ahead when it was sent, if known.
         callback: the submit's own callback, if it has one.
-        own_url: the callback address that no other submit has, if it was sent with one.
         is_held: whether the answer is held until the video is ready.
         done: set once it is over and its verdict is known.
         cut_at: when it is cancelled, in monotonic seconds.
@@ -58,12 +57,10 @@ class Post:
         ledger: Ledger,
         offset: float | None,
         callback: CallbackHandle | None,
-        own_url: str | None,
         is_held: bool,
     ) -> None:
         self.request = request
         self.callback = callback
-        self.own_url = own_url
         self.is_held = is_held
         self.offset = offset
         self.ledger = ledger
@@ -86,7 +83,7 @@ class Post:
     @property
     def mark(self) -> str | None:
         """The mark by which its record is recognised."""
-        return mark_in(self.own_url)
+        return mark_in(self.attempts.own_url)
 
     def over(self, at: float, now: float) -> None:
         """It was over ``at`` (Unix seconds), ``now`` (monotonic). If the wall clock was set back

@@ -30,6 +30,7 @@ class Attempts:
     Attributes:
         started: when it began, in monotonic seconds.
         action: the spelling to send next.
+        own_url: the callback address to send next, which no other submit has.
         unsent: the number of POSTs that provably were not sent.
         throttled: the number of those that were answered with 429.
         lost: the number of those that ended uncertain (counts only where that is sent again).
@@ -41,6 +42,7 @@ class Attempts:
 
     started: float
     action: str
+    own_url: str | None = None
     unsent: int = 0
     throttled: int = 0
     lost: int = 0
@@ -88,7 +90,7 @@ def after(
     ``is_marked`` tells whether it was sent with a callback address of the client's own."""
     if isinstance(verdict, Refused):
         if is_marked and _names_callback(verdict.error):
-            return Again(replace(attempts, refused_mark=True))
+            return Again(replace(attempts, own_url=None, refused_mark=True))
         return _after_refusal(verdict.error, attempts, policy, now, u)
     if isinstance(verdict, NotSent):
         step = replace(attempts, unsent=attempts.unsent + 1)

@@ -11,7 +11,9 @@ caller's POST, whose outcome is then uncertain.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextvars import Context
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -103,15 +105,25 @@ class Sender:
         """Whether the service holds its answer until the video is ready."""
         return not self._asynchronous and request.callback_url is None
 
+    def announcement(
+        self, request: VideoRequest, attempts: Attempts, ledger: Ledger
+    ) -> Callable[[], Awaitable[None]]:
+        """A function that announces the next POST to its ledger; see `Ledger.announce`."""
+        return partial(
+            ledger.announce,
+            request,
+            attempts.action,
+            attempts.own_url or request.callback_url,
+            is_held=self.is_held(request),
+        )
+
     def begin(
         self,
         request: VideoRequest,
         attempts: Attempts,
         ticket: int,
         ledger: Ledger,
-        *,
         callback: CallbackHandle | None,
-        own_url: str | None,
     ) -> Post:
         """Start a POST in its caller's turn. Nothing is awaited between that turn's start and this.
 
@@ -128,7 +140,7 @@ class Sender:
             request,
             action=attempts.action,
             asynchronous=self._asynchronous and not (callback or request.callback_url),
-            callback_url=own_url,
+            callback_url=attempts.own_url,
         )
         loop = asyncio.get_running_loop()
         post = Post(
@@ -141,7 +153,6 @@ class Sender:
             begun=loop.time(),
             offset=self._reconciler.offset,
             callback=callback,
-            own_url=own_url,
             is_held=self.is_held(request),
         )
         # An empty context: what the caller's context holds must not live on in our tasks.
@@ -196,7 +207,7 @@ class Sender:
     def _decide(self, post: Post, verdict: NotSent | Refused | Uncertain) -> Step:
         """What follows a POST that was not accepted."""
         now, u = asyncio.get_running_loop().time(), self._runtime.rng.random()
-        is_marked = bool(post.own_url and not post.callback)
+        is_marked = bool(post.attempts.own_url and not post.callback)
         step = after(verdict, post.attempts, policy=self._policy, now=now, u=u, is_marked=is_marked)
         if isinstance(step, Again) and step.attempts.unproven:
             post.identified(step.attempts.unproven)
@@ -217,7 +228,9 @@ class Sender:
         )
         # With a callback every deployment answers at once. The caller's own is not told apart from
         # what other clients send, so it shows nothing.
-        asked_to = post.own_url or (self._asynchronous and post.request.callback_url is None)
+        asked_to = post.attempts.own_url or (
+            self._asynchronous and post.request.callback_url is None
+        )
         at_once = bool(asked_to) and accepted.status is PENDING
         self.follow(post, accepted)
         self._reconciler.accepted(receipt, at_once=at_once)

@@ -97,28 +97,21 @@ class Submitter:
         """
         self._sender.check_open()
         ledger = ledger or NullLedger()
-        action = self._sender.dialect.spell(request.action)
-        attempts = Attempts(anyio.current_time(), action, unproven=unproven)
         ticket = self._admission.ticket()
         callback = None if request.callback_url else callback or self._callback_router.issue()
-        own_url = self._sender.own_url(request, callback, earlier_url)
+        attempts = Attempts(
+            anyio.current_time(),
+            self._sender.dialect.spell(request.action),
+            self._sender.own_url(request, callback, earlier_url),
+            unproven=unproven,
+        )
         try:
             while True:
-                if attempts.refused_mark:
-                    own_url = None
-                announce = partial(
-                    ledger.announce,
-                    request,
-                    attempts.action,
-                    own_url or request.callback_url,
-                    is_held=self._sender.is_held(request),
-                )
+                announce = self._sender.announcement(request, attempts, ledger)
                 waited = await self._turn(deadline, ticket, ledger, announce)
                 # The wait for other submits is no retry of this one.
                 attempts = replace(attempts, started=attempts.started + waited)
-                post = self._sender.begin(
-                    request, attempts, ticket, ledger, callback=callback, own_url=own_url
-                )
+                post = self._sender.begin(request, attempts, ticket, ledger, callback)
                 begun.append(post)
                 step = await self._outcome(post, deadline)
                 if isinstance(step, TrackedTask):
