@@ -10,9 +10,9 @@ is over without a video is still pending: it counts as failed only `LATE_VIDEO` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ..errors import GenerationFailedError
 from ..models import Generation, State, TaskRecord
@@ -94,17 +94,20 @@ _WORDS: Mapping[str, _Word] = {
 }
 
 
-def _texts(fields: Mapping[str, Any]) -> Iterator[str]:
-    for name in ("state", "status"):
-        text = fields.get(name)
-        if isinstance(text, str) and text.strip():
-            yield text
+def _texts(fields: Mapping[str, Any]) -> list[str]:
+    values = (fields.get("state"), fields.get("status"))
+    return [text for text in values if isinstance(text, str) and text.strip()]
 
 
-def _words(fields: Mapping[str, Any]) -> set[_Word | None]:
+def _words(fields: Mapping[str, Any]) -> frozenset[_Word | None]:
     """The meanings of the words of an object; ``None`` is that of an unknown one."""
-    forms = (text.strip().lower().replace("-", "_").replace(" ", "_") for text in _texts(fields))
-    return {_WORDS.get(form) for form in forms}
+    if "state" not in fields and "status" not in fields:
+        return _NONE
+    forms = [text.strip().lower().replace("-", "_").replace(" ", "_") for text in _texts(fields)]
+    return frozenset([_WORDS.get(form) for form in forms])
+
+
+_NONE: frozenset[Any] = frozenset()
 
 
 _Entry = Literal["running", "failed", "done", "ready", "unclear"]
@@ -122,8 +125,7 @@ def _entry(video: Mapping[str, Any]) -> _Entry:
     return "done" if "done" in words else "ready"
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """What an answer says about a task.
 
     Attributes:
@@ -201,7 +203,15 @@ summaries of server changes."""
 def read_status(record: Mapping[str, Any], *, task_id: str | None) -> TaskStatus:
     """The status by a record. Only its ``response`` says what the result is: the URLs in
     ``request`` are no results."""
-    return _read(record, read_object(record.get("response")) or {}, task_id)
+    response = record.get("response")
+    # Most polls find most tasks running.
+    if not response and _SAYS.isdisjoint(record):
+        return PENDING
+    return _read(record, read_object(response) or {}, task_id)
+
+
+_SAYS = frozenset({"finished_at", "state", "status"})
+"""The fields of a record that say something beside its ``response``."""
 
 
 def read_response(response: object, *, task_id: str | None) -> TaskStatus:
@@ -228,7 +238,7 @@ def _read(
 ) -> TaskStatus:
     seen = _evidence(record, response)
     state = next((state for _, applies, state in RULES if applies(seen)), "pending")
-    # Most polls find most tasks running, so only the end of a task becomes a model.
+    # Only the end of a task becomes a model.
     if state == "succeeded":
         return TaskStatus("succeeded", generation=_generation(record, response, task_id))
     if state == "failed":
@@ -249,7 +259,7 @@ def _evidence(record: Mapping[str, Any], response: Mapping[str, Any]) -> Evidenc
     return Evidence(
         _finished(record, response),
         response.get("success"),
-        frozenset(_words(record) | _words(response)),
+        _words(record) | _words(response),
         frozenset(map(_entry, read_entries(response.get("data")))),
         ("object" if isinstance(error, dict) else "other") if error else None,
     )
