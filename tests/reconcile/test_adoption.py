@@ -256,7 +256,7 @@ class Adoption(RuleBasedStateMachine):
             if task.record.trace_id in traces:
                 found = Listed.of(task.record, is_listed=False)
                 self.snapshot.add(found, owners.get(task.task_id))
-        self.snapshot.close(self.receipts, lambda ids: ())
+        self.snapshot.check(self.receipts)
         self.offset = self.world.skew
 
     @rule()

@@ -82,7 +82,7 @@ def look(
         snapshot.add(Listed.of(one), owners.get(str(one.id)))
     for one in found:
         snapshot.add(Listed.of(one, is_listed=False), owners.get(str(one.id)))
-    snapshot.close(ours, lambda ids: ())
+    snapshot.check(ours)
     return snapshot
 
 
@@ -313,6 +313,14 @@ def test_an_answer_that_is_held_needs_a_control_that_was_held() -> None:
     assert told(end_of(held, records=[CONTROL], at_once=False))
     assert end_of(held, records=[CONTROL], ours=[control], at_once=False) == [Absent()]
     assert end_of(held, records=[record("t")], at_once=False, ours=()) == [Adopt("t")]
+
+
+def test_a_control_that_shows_no_request_does_not_show_that_marks_are_stripped() -> None:
+    """So an equal record without a mark may be a stranger's, and is not adopted."""
+    for request in (None, {}):
+        bare = record("earlier", request, T0 - 59.5)
+
+        assert told(end_of(MARKED, records=[bare, record("s")]))
 
 
 # Comparison.

@@ -41,10 +41,9 @@ def test_a_record_is_read_as_far_as_it_concerns_lost_submits() -> None:
         "trace_id": "trace",
         "created_at": T0,
         "request": {**MUG, "callback_url": URL, "async": True},
-        "response": {"success": True, "data": [{"id": "v", "video_url": "https://a.b/v.mp4"}]},
     }
 
-    listed = Listed.of(TaskRecord.model_validate(fields))
+    listed = Listed.of(TaskRecord.model_validate(fields).with_status("succeeded"))
 
     assert listed == Listed("t", T0, EQUAL, MARK, "trace", is_pending=False)
     assert not listed.is_bare
@@ -125,7 +124,6 @@ def seen_as(control: AcceptedSubmit, listed: Listed, **options: Any) -> ListingS
         pytest.param(entry("mine", T0 - 59, mark=MARK), "kept", id="with its mark"),
         pytest.param(entry("mine", T0 - 59), "stripped", id="without"),
         pytest.param(entry("mine", T0 - 59, mark="other"), "stripped", id="with another"),
-        pytest.param(entry("mine", T0 - 59, request="{}"), "stripped", id="without a request"),
         pytest.param(entry("mine", T0 + 59, mark=MARK), "unknown", id="at another time"),
         pytest.param(
             entry("mine", T0 - 59, mark=MARK, is_listed=False), "unknown", id="found by its name"
@@ -141,12 +139,14 @@ def test_a_control_shows_what_becomes_of_marks(listed: Listed, survival: str) ->
     assert not snapshot.count_unowned(ALWAYS)
 
 
-def test_a_control_without_a_mark_shows_nothing_of_marks() -> None:
+def test_a_control_without_a_mark_or_a_request_shows_nothing_of_marks() -> None:
     """It shows that the list has such tasks."""
-    snapshot = seen_as(replace(MINE, mark=None), entry("mine", T0 - 59))
+    unmarked = seen_as(replace(MINE, mark=None), entry("mine", T0 - 59))
+    bare = seen_as(MINE, entry("mine", T0 - 59, request="{}"))
 
-    assert snapshot.survival_of(LOST) == "unknown"
-    assert snapshot.has_control(LOST)
+    for snapshot in (unmarked, bare):
+        assert snapshot.survival_of(LOST) == "unknown"
+        assert snapshot.has_control(LOST)
 
 
 def test_what_is_accepted_during_a_reading_is_a_control_as_well() -> None:
@@ -208,7 +208,7 @@ def test_a_task_of_ours_is_missing_if_its_window_was_read(
     """And overdue if the list must have caught up since."""
     snapshot = reading(entry(), at=T0 - 59 + CATCH_UP, span=(T0 - 100, T0 + 100))
 
-    snapshot.close([submit], lambda ids: ())
+    snapshot.check([submit])
 
     assert snapshot.missing_since == (submit.begun if is_missing else float("inf"))
     assert snapshot.is_overdue is is_overdue
@@ -218,7 +218,7 @@ def test_an_old_task_of_ours_is_known_by_its_id_alone() -> None:
     """It is nobody else's, and shows nothing."""
     snapshot = reading(entry(), entry("old", mark=MARK))
 
-    snapshot.close((), lambda ids: [one for one in ids if one == "old"])
+    snapshot.disown(lambda ids: [one for one in ids if one == "old"])
 
     assert snapshot.count_unowned(ALWAYS) == 1
     assert snapshot.proof_of(LOST) is None

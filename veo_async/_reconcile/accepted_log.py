@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 from .window import AcceptedSubmit, Kind
 
-
 NOBODY = AcceptedSubmit("", ("", False), 0.0, 0.0)
 
 

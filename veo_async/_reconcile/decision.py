@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import inf
 
@@ -241,12 +241,12 @@ def _missed(case: Case, snapshot: ListingSnapshot, doubt: str | None) -> tuple[C
     if doubt:
         over = lost.sought + (LONGEST_GENERATION if lost.is_held else HOPELESS)
         decision = CannotTell(doubt) if at >= over else SearchAgain(min(later, over))
-        return replace(case, missed_at=None), decision
+        return Case(lost, case.at_once), decision
     ready = lost.ended_at(snapshot.offset) + case.patience
     if at < ready:
         return case, SearchAgain(min(later, max(ready, at + BETWEEN_SEARCHES)))
     if case.missed_at is None:
-        return replace(case, missed_at=at), SearchAgain(at + GRACE)
+        return Case(lost, case.at_once, at), SearchAgain(at + GRACE)
     if at < case.missed_at + GRACE:
         return case, SearchAgain(case.missed_at + GRACE)
     return case, Absent()

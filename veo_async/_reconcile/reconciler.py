@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
@@ -210,6 +210,7 @@ class Reconciler:
         at, offset = self._runtime.wall_clock(), self.offset
         controls = [submit for submit in self._ours() if submit.is_control]
         span = span_of([entry.lost for entry in entries], controls, offset)
+        await asyncio.sleep(0)
         self._snapshot = snapshot = ListingSnapshot(
             at=at,
             offset=offset,
@@ -222,7 +223,10 @@ class Reconciler:
         unseen = [entry for entry in entries if snapshot.proof_of(entry.lost) is None]
         await self._read_traces(unseen)
         await self._read_named(unseen)
-        snapshot.close(self._ours(), self._older.among)
+        for step in _steps(self._ours()):
+            snapshot.check(step)
+            await asyncio.sleep(0)
+        snapshot.disown(self._older.among)
         return snapshot
 
     def _ours(self) -> tuple[AcceptedSubmit, ...]:
@@ -314,9 +318,10 @@ class Reconciler:
         for wanted, alike in equal.items():
             entries = [entry for entry in alike if entry in self._open]
             cases = [entry.case for entry in entries]
-            for index, case, decision in judge_equal(cases, rivals.get(wanted, ()), snapshot):
-                self._settle(entries[index], case, decision)
-            await asyncio.sleep(0)
+            for part in _steps(judge_equal(cases, rivals.get(wanted, ()), snapshot)):
+                for index, case, decision in part:
+                    self._settle(entries[index], case, decision)
+                await asyncio.sleep(0)
 
     async def _rivals(
         self,
@@ -355,7 +360,7 @@ class Reconciler:
         """Note what is known by now of the service's answers to such submits."""
         lost = entry.lost
         at_once = not lost.is_held and (lost.mark is not None) in self._at_once
-        entry.case = replace(entry.case, at_once=at_once)
+        entry.case = Case(lost, at_once, entry.case.missed_at)
 
     def _settle(self, entry: _Open, case: Case, decision: Decision) -> None:
         entry.case = case

@@ -158,7 +158,7 @@ class ListingSnapshot:
             return
         insort(self._timely, submit.begun)
         insort(self._facts[submit.kind, "listed"], submit.begun)
-        if submit.mark:
+        if submit.mark and not entry.is_bare:
             fact = "kept" if entry.mark == submit.mark else "stripped"
             insort(self._facts[submit.kind, fact], submit.begun)
 
@@ -171,21 +171,18 @@ class ListingSnapshot:
         offsets = (then, self.offset)
         return any(entry.is_within(window(replace(submit, offset=one), one)) for one in offsets)
 
-    def close(
-        self, ours: Iterable[AcceptedSubmit], older: Callable[[Collection[str]], Iterable[str]]
-    ) -> None:
-        """The reading is over.
-
-        Args:
-            ours: our accepted submits.
-            older: returns those of some ids that are ours although only the id is known.
-        """
-        for task_id in older(self._unowned):
-            self._remove(self._entries[task_id])
+    def check(self, ours: Iterable[AcceptedSubmit]) -> None:
+        """The list was read: note which of our accepted submits it should show and does not."""
         for submit in ours:
             if submit.task_id and submit.task_id not in self._entries and self._shows(submit):
                 self.missing_since = min(self.missing_since, submit.begun)
                 self.is_overdue |= submit.ended <= self.at - CATCH_UP
+
+    def disown(self, older: Callable[[Collection[str]], Iterable[str]]) -> None:
+        """Take out of the unowned records those that are ours although only the id is known:
+        ``older`` returns such ids among some."""
+        for task_id in older(self._unowned):
+            self._remove(self._entries[task_id])
 
     def _shows(self, submit: AcceptedSubmit) -> bool:
         """Whether its record should be in the listing: all of its window was read, after it was
