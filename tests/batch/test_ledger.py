@@ -69,7 +69,7 @@ def ledger_of(
 
 async def announce(ledger: StageLedger) -> None:
     """A POST is about to be sent, or its turn has come."""
-    await ledger.announce(MUG, "text2video", "https://app.example/1")
+    await ledger.announce(MUG, "text2video", "https://app.example/1", is_held=False)
 
 
 def intended(at: float) -> Intended:

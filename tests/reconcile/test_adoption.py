@@ -1,13 +1,16 @@
-"""The adoption rule against a model that knows the truth.
+"""The law of lost submits against a model that knows the truth.
 
-The model is a service that accepts what it is sent, now or up to half a minute after the
-connection was given up, lists it at once or late, and stores it as it came or with a default; and a
-client that loses answers, and asks the rule about them at any time. It knows which task is whose.
+The model is a service and a client in one account with others. The service accepts what it is sent,
+now or up to half a minute after the connection was given up; it keeps marks or strips them, stores
+prompts as they came or cut, shows requests or hides them, and lists tasks at once, late or never.
+The client loses answers, is killed and starts again, and searches at any time in the same steps as
+`Reconciler`; anything may happen between the reading of the list and the judgement.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
@@ -22,21 +25,37 @@ from hypothesis.stateful import (
     rule,
 )
 
+from veo_async._reconcile.comparison import normal_form
 from veo_async._reconcile.decision import (
     LONGEST_GENERATION,
     Absent,
     Adopt,
     CannotTell,
     Case,
-    decide,
-    search,
+    Claim,
+    Decision,
+    is_comparable,
+    is_rival,
+    judge_equal,
+    judge_marked,
 )
-from veo_async._reconcile.snapshot import ListingSnapshot, read_snapshot
-from veo_async._reconcile.window import GRACE, AcceptedSubmit, LostSubmit, precedence, window_of_all
+from veo_async._reconcile.marks import mark_in
+from veo_async._reconcile.snapshot import Listed, ListingSnapshot
+from veo_async._reconcile.window import EARLY, GRACE, AcceptedSubmit, Kind, LostSubmit, span_of
 from veo_async.models import TaskRecord
 
 T0 = 1_753_435_158.0
-PROMPTS = ("a mug", "a cup", "rain")
+TIMEOUT = 600.0
+LONG = "a very long story of a mug and a cup"
+ACTIONS = ("text2video", "image2video")
+# Most submits are equal: that is where records may be confused.
+prompts = st.sampled_from(["a mug", "a mug", "a mug", LONG])
+actions = st.sampled_from([*ACTIONS, *ACTIONS[:1] * 3])
+
+
+def address(number: int) -> str:
+    """A callback address with a mark."""
+    return f"https://api.acedata.cloud/health?ref=00000000-0000-4000-8000-{number:012}"
 
 
 @dataclass(eq=False)
@@ -46,193 +65,361 @@ class Sent:
     chosen: dict[str, Any]
     begun: float
     offset: float | None
+    url: str | None
+    is_held: bool
     ended: float = inf
-    task_id: str | None = None
+    task: Task | None = None
     case: Case | None = None
     end: str = "open"
+
+    @property
+    def lost(self) -> LostSubmit:
+        """It, as the reconciler knows it while its answer has not come or is lost."""
+        if self.case:
+            return self.case.lost
+        return LostSubmit(
+            self.chosen,
+            self.begun,
+            self.ended,
+            offset=self.offset,
+            mark=mark_in(self.url),
+            is_held=self.is_held,
+        )
+
+    @property
+    def kind(self) -> Kind:
+        """See `Kind`."""
+        return self.lost.kind
 
 
 @dataclass(eq=False)
 class Task:
-    """A record of the service."""
+    """A task of the service, and its record."""
 
+    task_id: str
     record: TaskRecord
-    stored: dict[str, Any]
     listed_from: float
-    of: Sent | None = field(default=None)
+    of: Sent | None
+
+
+@dataclass
+class World:
+    """What the service does, and how the client sends."""
+
+    skew: float
+    lag: float
+    marks: str
+    strips: frozenset[str]
+    honours_async: bool
+    is_shown: bool
+    holds: bool
+    cuts: bool
+
+
+worlds = st.builds(
+    World,
+    skew=st.sampled_from([0.0, -600.0, 600.0]),
+    lag=st.sampled_from([0.0, 5.0, 60.0]),
+    marks=st.sampled_from(["all", "some", "none"]),
+    strips=st.sampled_from([frozenset[str](), frozenset(ACTIONS[:1]), frozenset(ACTIONS)]),
+    honours_async=st.booleans(),
+    is_shown=st.sampled_from([True, True, True, False]),
+    holds=st.booleans(),
+    cuts=st.booleans(),
+)
 
 
 class Adoption(RuleBasedStateMachine):
     """Submits of ours and of others, in one account."""
 
-    @initialize(
-        skew=st.sampled_from([0.0, -600.0, 600.0]),
-        lag=st.sampled_from([0.0, 5.0, 60.0]),
-        normalised=st.booleans(),
-        honours_async=st.booleans(),
-    )
-    def begin(self, skew: float, lag: float, normalised: bool, honours_async: bool) -> None:
-        self.skew, self.lag, self.honours_async = skew, lag, honours_async
-        self.normalised = normalised
+    @initialize(world=worlds)
+    def begin(self, world: World) -> None:
+        self.world = world
         self.now = T0
         self.offset: float | None = None
         self.tasks: list[Task] = []
         self.sent: list[Sent] = []
         self.owned: dict[str, Sent] = {}
+        self.receipts: list[AcceptedSubmit] = []
+        self.at_once: set[bool] = set()
+        self.snapshot: ListingSnapshot | None = None
+        self.searched: list[Sent] = []
 
     # What happens.
 
-    @rule(prompt=st.sampled_from(PROMPTS))
-    def send(self, prompt: str) -> None:
-        chosen = {"action": "text2video", "prompt": prompt}
-        self.sent.append(Sent(chosen, self.now, self.offset))
+    @rule(
+        prompt=prompts,
+        action=actions,
+        held=st.booleans(),
+        marked=st.booleans(),
+    )
+    def send(self, prompt: str, action: str, held: bool, marked: bool) -> None:
+        held = held and self.world.holds
+        marked = not held and (self.world.marks == "all" or (marked and self.world.marks == "some"))
+        chosen = {"action": action, "prompt": prompt}
+        url = address(len(self.sent)) if marked else None
+        self.sent.append(Sent(chosen, self.now, self.offset, url, held))
 
-    @rule(data=st.data())
+    @rule(data=st.data(), bare=st.sampled_from([False, False, False, True]))
     @precondition(lambda self: self.acceptable())
-    def accept(self, data: st.DataObject) -> None:
+    def accept(self, data: st.DataObject, bare: bool) -> None:
         sent = data.draw(st.sampled_from(self.acceptable()))
-        sent.task_id = self.create(sent.chosen, sent)
+        is_slow = sent.is_held or not (sent.url or self.world.honours_async)
+        lag = self.world.lag + (1500.0 if is_slow else 0.0)
+        sent.task = self.create(sent.chosen, sent.url, lag=lag, of=sent, bare=bare)
+
+    @rule(data=st.data(), named=st.sampled_from([True, True, True, False]))
+    @precondition(lambda self: self.answerable())
+    def answer(self, data: st.DataObject, named: bool) -> None:
+        sent = data.draw(st.sampled_from(self.answerable()))
+        assert sent.task
+        sent.ended, sent.end = self.now, "answered"
+        self.offset = self.world.skew
+        is_marked = sent.url is not None
+        if not sent.is_held and (is_marked or self.world.honours_async):
+            self.at_once.add(is_marked)
+            named = True
+        self.own(sent, sent.task.task_id if named else "", proven=True)
+
+    @rule(data=st.data(), traced=st.sampled_from(["no", "truly", "by a gateway"]))
+    @precondition(lambda self: self.ending("open"))
+    def lose(self, data: st.DataObject, traced: str) -> None:
+        sent = data.draw(st.sampled_from(self.ending("open")))
+        sent.ended, sent.end = self.now, "lost"
+        trace = None if traced == "no" else "gateway"
+        if traced == "truly" and sent.task:
+            trace = f"trace of {sent.task.task_id}"
+        sent.case = Case(replace(sent.lost, trace_id=trace))
 
     @rule(data=st.data())
-    @precondition(lambda self: self.ending("open", accepted=True))
-    def answer(self, data: st.DataObject) -> None:
-        sent = data.draw(st.sampled_from(self.ending("open", accepted=True)))
-        assert sent.task_id
-        sent.ended, sent.end = self.now, "answered"
-        self.offset = self.skew
-        self.owned[sent.task_id] = sent
-
-    @rule(data=st.data(), traced=st.booleans())
     @precondition(lambda self: self.ending("open"))
-    def lose(self, data: st.DataObject, traced: bool) -> None:
-        sent = data.draw(st.sampled_from(self.ending("open")))
-        trace = f"trace of {sent.task_id}" if traced and sent.task_id else None
-        sent.ended, sent.end = self.now, "lost"
-        sent.case = Case(LostSubmit(sent.chosen, sent.begun, sent.ended, trace, sent.offset))
+    def refuse(self, data: st.DataObject) -> None:
+        unaccepted = [sent for sent in self.ending("open") if not sent.task]
+        if unaccepted:
+            sent = data.draw(st.sampled_from(unaccepted))
+            sent.ended, sent.end = self.now, "refused"
 
-    @rule(prompt=st.sampled_from(["snow", "fog"]))
-    def somebody_else_buys(self, prompt: str) -> None:
-        self.create({"action": "text2video", "prompt": prompt}, None)
+    @rule(data=st.data())
+    @precondition(lambda self: self.ending("lost"))
+    def leave(self, data: st.DataObject) -> None:
+        data.draw(st.sampled_from(self.ending("lost"))).end = "told"
 
-    @rule(seconds=st.sampled_from([0.5, 5.0, 31.0, 61.0, 130.0]))
+    @rule()
+    def restart(self) -> None:
+        """The process is killed, and the next one asks for all that is open."""
+        for sent in self.ending("open"):
+            sent.ended, sent.end = self.now, "lost"
+            ended = min(self.now, sent.begun + EARLY + TIMEOUT)
+            sent.case = Case(replace(sent.lost, ended=ended))
+        for sent in self.ending("lost"):
+            sent.case = Case(replace(sent.lost, asked=self.now))
+        # The journal keeps what has an id.
+        self.receipts = [submit for submit in self.receipts if submit.task_id]
+        self.offset, self.snapshot = None, None
+
+    @rule(prompt=prompts, action=actions, marked=st.booleans())
+    def somebody_else_buys(self, prompt: str, action: str, marked: bool) -> None:
+        """The same as we do, if whose it is can be known at all: where marks are kept, and the
+        record or each of ours has one. Else something of their own."""
+        world = self.world
+        is_told_apart = not world.strips and (marked or (world.marks == "all" and not world.holds))
+        chosen = {"action": action, "prompt": prompt if is_told_apart else "snow"}
+        url = address(10**6 + len(self.tasks)) if marked else None
+        self.create(chosen, url, lag=world.lag)
+
+    @rule(seconds=st.sampled_from([0.5, 5.0, 31.0, 61.0, 130.0, 700.0, 2000.0]))
     def wait(self, seconds: float) -> None:
         self.now += seconds
 
-    @rule()
-    @precondition(lambda self: self.ending("lost"))
-    def look(self) -> None:
-        """As the reconciler does: one look for all, and a new reading after each adoption."""
-        self.offset = self.skew
-        lost = self.ending("lost")
-        lost.sort(key=lambda sent: precedence(sent.case.lost))  # type: ignore[union-attr]
-        span = window_of_all(
-            [sent.case.lost for sent in lost if sent.case], self.receipts(), self.offset
+    @rule(complete=st.sampled_from([True, True, True, False]))
+    @precondition(lambda self: self.ending("lost") and self.snapshot is None)
+    def read(self, complete: bool) -> None:
+        """One reading for all that are lost."""
+        self.searched = self.ending("lost")
+        controls = [submit for submit in self.receipts if submit.is_control]
+        span = span_of([sent.lost for sent in self.searched], controls, self.offset)
+        self.snapshot = ListingSnapshot(
+            at=self.now,
+            offset=self.offset,
+            span=span,
+            controls=sorted(control.begun for control in controls),
         )
-        for sent in lost:
-            self.judge(sent, self.reading(span))
+        self.snapshot.complete = complete
+        owners = {submit.task_id: submit for submit in self.receipts}
+        traces = {sent.lost.trace_id for sent in self.searched}
+        for task in self.tasks if self.world.is_shown else ():
+            at = task.record.created_at
+            assert at
+            if task.listed_from <= self.now and span[0] <= at.timestamp() <= span[1]:
+                self.snapshot.add(Listed.of(task.record), owners.get(task.task_id))
+        for task in self.tasks:
+            if task.record.trace_id in traces:
+                found = Listed.of(task.record, is_listed=False)
+                self.snapshot.add(found, owners.get(task.task_id))
+        self.snapshot.check(self.receipts)
+        self.offset = self.world.skew
+
+    @rule()
+    @precondition(lambda self: self.snapshot is not None)
+    def judge(self) -> None:
+        """As `Reconciler._judge_all` does."""
+        assert self.snapshot
+        snapshot, self.snapshot = self.snapshot, None
+        equal: defaultdict[str, list[Sent]] = defaultdict(list)
+        for sent in [sent for sent in self.searched if sent.end == "lost"]:
+            proof = snapshot.proof_of(sent.lost)
+            if proof:
+                self.adopt(sent, proof.task_id, snapshot, proven=True)
+                continue
+            assert sent.case
+            at_once = not sent.is_held and (sent.url is not None) in self.at_once
+            sent.case = replace(sent.case, at_once=at_once)
+            if is_comparable(sent.lost, snapshot):
+                equal[normal_form(sent.chosen)].append(sent)
+            else:
+                self.settle(sent, *judge_marked(sent.case, snapshot), snapshot)
+        rivals = self.rivals(equal, snapshot)
+        for wanted, alike in equal.items():
+            cases = [sent.case for sent in alike if sent.case]
+            for index, case, decision in judge_equal(cases, rivals[wanted], snapshot):
+                self.settle(alike[index], case, decision, snapshot)
+
+    def rivals(
+        self, equal: dict[str, list[Sent]], snapshot: ListingSnapshot
+    ) -> defaultdict[str, list[Claim]]:
+        compared = {sent for alike in equal.values() for sent in alike}
+        claims: list[Claim] = [sent.lost for sent in self.ending("open")]
+        claims += [sent.lost for sent in self.ending("lost") if sent not in compared]
+        claims += [submit for submit in self.receipts if not submit.task_id]
+        found: defaultdict[str, list[Claim]] = defaultdict(list)
+        for claim in claims:
+            if is_rival(claim, snapshot):
+                found[normal_form(claim.chosen or {})].append(claim)
+        return found
 
     # What follows.
 
-    def judge(self, sent: Sent, seen: ListingSnapshot) -> None:
-        assert sent.case
-        sight = search(sent.case.lost, seen)
-        sent.case, decision = decide(
-            sent.case, sight, at=self.now, honours_async=self.honours_async
-        )
+    def settle(self, sent: Sent, case: Case, decision: Decision, snapshot: ListingSnapshot) -> None:
+        sent.case = case
         if isinstance(decision, Adopt):
-            self.adopt(sent, decision.task_id)
+            self.adopt(sent, decision.task_id, snapshot, proven=False)
         elif isinstance(decision, Absent):
             sent.end = "absent"
         elif isinstance(decision, CannotTell):
+            assert not self.shows_mark_of(sent), "its mark is in the list"
             sent.end = "told"
 
-    def adopt(self, sent: Sent, task_id: str) -> None:
-        (task,) = [task for task in self.tasks if task.record.id == task_id]
+    def adopt(self, sent: Sent, task_id: str, snapshot: ListingSnapshot, *, proven: bool) -> None:
+        (task,) = [task for task in self.tasks if task.task_id == task_id]
         assert task_id not in self.owned, "adopted twice"
         assert task.of, "the task of somebody else"
         assert task.of.chosen == sent.chosen, "the task of another request"
-        assert task.of.end != "open", "an open POST may be about to hear of it"
+        assert not proven or task.of is sent, "the proof of another one"
+        assert task.of is sent or task.of.end != "open", "an open POST may be about to hear of it"
         sent.end = "adopted"
-        self.owned[task_id] = sent
+        self.own(sent, task_id, proven=proven, snapshot=snapshot)
+
+    def own(
+        self, sent: Sent, task_id: str, *, proven: bool, snapshot: ListingSnapshot | None = None
+    ) -> None:
+        submit = AcceptedSubmit(
+            task_id,
+            sent.kind,
+            sent.begun,
+            sent.ended,
+            sent.offset,
+            mark_in(sent.url),
+            proven,
+            None if task_id else sent.chosen,
+        )
+        self.receipts.append(submit)
+        if task_id:
+            self.owned[task_id] = sent
+        else:
+            sent.end = "nameless"
+        for seen in filter(None, (snapshot, self.snapshot)):
+            seen.own(submit)
 
     @invariant()
     def what_was_bought_is_owned_or_looked_for_or_told(self) -> None:
         """So nothing that was bought is ever sent again."""
-        for prompt in PROMPTS:
-            ours = [sent for sent in self.sent if sent.chosen["prompt"] == prompt]
-            bought = {sent.task_id for sent in ours if sent.task_id}
-            open_ends = [sent for sent in ours if sent.end in ("open", "lost", "told")]
+        bought: defaultdict[str, int] = defaultdict(int)
+        for task in self.tasks:
+            if task.of and task.task_id not in self.owned:
+                bought[normal_form(task.of.chosen)] += 1
+        for wanted, number in bought.items():
+            ours = [sent for sent in self.sent if normal_form(sent.chosen) == wanted]
+            open_ends = [s for s in ours if s.end in ("open", "lost", "told", "nameless")]
 
-            assert len(bought - self.owned.keys()) <= len(open_ends), "sent again"
+            assert number <= len(open_ends), "sent again"
 
     def teardown(self) -> None:
-        """Everything comes to an end within the longest patience."""
+        """Everything comes to an end within the longest patience, once each answer is there."""
         if not hasattr(self, "now"):
             return
+        for sent in self.ending("open"):
+            sent.ended, sent.end = self.now, "lost"
+            sent.case = Case(sent.lost)
         for _ in range(40):
             self.now += GRACE + LONGEST_GENERATION / 20
+            if self.snapshot:
+                self.judge()
             if self.ending("lost"):
-                self.look()
+                self.read(complete=True)
+                self.judge()
                 self.what_was_bought_is_owned_or_looked_for_or_told()
 
         assert not self.ending("lost")
 
     # What the model knows.
 
-    def ending(self, end: str, *, accepted: bool = False) -> list[Sent]:
-        return [sent for sent in self.sent if sent.end == end and (sent.task_id or not accepted)]
+    def ending(self, end: str) -> list[Sent]:
+        return [sent for sent in self.sent if sent.end == end]
+
+    def shows_mark_of(self, sent: Sent) -> bool:
+        request = sent.task.record.request if sent.task else None
+        return bool(request and request.get("callback_url")) and self.world.is_shown
 
     def acceptable(self) -> list[Sent]:
-        return [s for s in self.sent if s.task_id is None and self.now <= s.ended + GRACE]
+        return [
+            sent
+            for sent in self.sent
+            if sent.task is None and sent.end != "refused" and self.now <= sent.ended + GRACE
+        ]
 
-    def create(self, chosen: dict[str, Any], sent: Sent | None) -> str:
+    def answerable(self) -> list[Sent]:
+        """An answer is held until the video is ready."""
+        return [
+            sent
+            for sent in self.ending("open")
+            if sent.task and sent.task.listed_from - self.world.lag <= self.now
+        ]
+
+    def create(
+        self,
+        chosen: dict[str, Any],
+        url: str | None,
+        *,
+        lag: float,
+        of: Sent | None = None,
+        bare: bool = False,
+    ) -> Task:
         task_id = f"t{len(self.tasks)}"
-        stored = chosen | ({"aspect_ratio": "16:9"} if self.normalised else {})
+        stored = dict(chosen)
+        if self.world.cuts:
+            stored["prompt"] = stored["prompt"][:20]
+        if url and chosen["action"] not in self.world.strips:
+            stored["callback_url"] = url.upper()
         record = TaskRecord.model_validate(
             {
                 "id": task_id,
-                "created_at": self.now + self.skew,
+                "created_at": self.now + self.world.skew,
                 "trace_id": f"trace of {task_id}",
-                "request": stored,
+                "request": {} if bare else stored,
             }
         )
-        self.tasks.append(Task(record, stored, self.now + self.lag, sent))
-        return task_id
-
-    def receipts(self) -> list[AcceptedSubmit]:
-        return [
-            AcceptedSubmit(
-                task_id,
-                sent.chosen,
-                sent.begun,
-                sent.ended,
-                sent.offset,
-                answered=sent.end == "answered",
-            )
-            for task_id, sent in self.owned.items()
-        ]
-
-    def reading(self, span: tuple[float, float]) -> ListingSnapshot:
-        listed = [
-            (task.record, task.stored)
-            for task in self.tasks
-            if task.listed_from <= self.now
-            and task.record.created_at
-            and span[0] <= task.record.created_at.timestamp() <= span[1]
-        ]
-        under_way = [
-            LostSubmit(sent.chosen, sent.begun, inf, offset=sent.offset)
-            for sent in self.ending("open")
-        ]
-        return read_snapshot(
-            listed,
-            self.receipts(),
-            at=self.now,
-            offset=self.offset,
-            complete=True,
-            span=span,
-            under_way=under_way,
-        )
+        self.tasks.append(Task(task_id, record, self.now + lag, of))
+        return self.tasks[-1]
 
 
 TestAdoption = pytest.mark.slow(Adoption.TestCase)

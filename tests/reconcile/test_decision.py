@@ -1,6 +1,8 @@
+"""The law of lost submits, on readings of the task list that are made up."""
+
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from math import inf
@@ -9,616 +11,569 @@ from typing import Any
 import pytest
 
 from veo_async import TaskRecord
-from veo_async._reconcile.comparison import normalise
+from veo_async._reconcile import decision
 from veo_async._reconcile.decision import (
+    HOPELESS,
+    LONGEST_GENERATION,
     Absent,
     Adopt,
     CannotTell,
     Case,
+    Claim,
+    Conclusion,
     Decision,
-    Found,
-    Missing,
     SearchAgain,
-    Sight,
-    Unclear,
-    decide,
-    inherit,
-    search,
+    is_comparable,
+    is_rival,
+    judge_equal,
+    judge_marked,
 )
-from veo_async._reconcile.snapshot import ListingSnapshot, legacy, read_snapshot, with_adopted
-from veo_async._reconcile.window import WIDE, AcceptedSubmit, LostSubmit, window, window_of_all
+from veo_async._reconcile.marks import mark_in
+from veo_async._reconcile.snapshot import Listed, ListingSnapshot
+from veo_async._reconcile.window import AcceptedSubmit, LostSubmit
 
 T0 = 1_753_435_158.0
 MUG = {"action": "text2video", "model": "veo3-fast", "prompt": "a mug"}
 CUP = {**MUG, "prompt": "a cup"}
 RAIN = {**MUG, "prompt": "rain"}
-IMAGE = {**MUG, "action": "image2video"}
+TEXT, IMAGE = ("text2video", False), ("image2video", False)
+
+
+def address(number: int) -> str:
+    """A callback address with a mark."""
+    return f"https://api.acedata.cloud/health?ref=00000000-0000-4000-8000-{number:012}"
+
+
+OURS, THEIRS, THE_CONTROLS = (address(number) for number in range(3))
 LOST = LostSubmit(MUG, begun=T0, ended=T0 + 10)
-EARLIER = AcceptedSubmit("earlier", CUP, begun=T0 - 60, ended=T0 - 59)
-LATER = AcceptedSubmit("later", RAIN, begun=T0 + 11, ended=T0 + 12)
+MARKED = replace(LOST, mark=mark_in(OURS))
+TRACED = replace(LOST, trace_id="trace")
+EARLIER = AcceptedSubmit("earlier", TEXT, T0 - 60, T0 - 59, mark=mark_in(THE_CONTROLS))
+LATER = AcceptedSubmit("later", TEXT, T0 + 11, T0 + 12)
 
 
-def record(
-    task_id: str, request: dict[str, Any] | None, at: float | None, **more: Any
-) -> TaskRecord:
+def record(task_id: str, request: Any = MUG, at: float | None = T0 + 1, **more: Any) -> TaskRecord:
     """Make a record as the list shows it."""
     fields = {"id": task_id, "request": request, "created_at": at, **more}
     return TaskRecord.model_validate(fields)
 
 
-def look(
-    *records: TaskRecord,
-    receipts: Sequence[AcceptedSubmit] = (),
-    offset: float | None = 0.0,
-    complete: bool = True,
-    at: float = T0 + 20,
-) -> ListingSnapshot:
-    """A snapshot of these records."""
-    stored = [(r, normalise(r.request or {})) for r in records]
-    return read_snapshot(stored, receipts, at=at, offset=offset, complete=complete)
-
-
 CONTROL = record("earlier", CUP, T0 - 59.5)
+KEPT = record("earlier", {**CUP, "callback_url": THE_CONTROLS}, T0 - 59.5)
 CAUGHT_UP = record("later", RAIN, T0 + 11.5)
 
 
+def look(
+    *records: TaskRecord,
+    ours: Sequence[AcceptedSubmit] = (EARLIER,),
+    at: float = T0 + 20,
+    offset: float | None = 0.0,
+    complete: bool = True,
+    awaited: Sequence[str] = (),
+    found: Sequence[TaskRecord] = (),
+) -> ListingSnapshot:
+    """A reading of the list; ``found`` are records that were asked for by name."""
+    times = sorted(submit.begun for submit in ours if submit.is_control)
+    span = T0 - 4000.0, T0 + 4000.0
+    snapshot = ListingSnapshot(at=at, offset=offset, span=span, controls=times, awaited=awaited)
+    snapshot.complete = complete
+    owners = {submit.task_id: submit for submit in ours}
+    for one in records:
+        snapshot.add(Listed.of(one), owners.get(str(one.id)))
+    for one in found:
+        snapshot.add(Listed.of(one, is_listed=False), owners.get(str(one.id)))
+    snapshot.check(ours)
+    return snapshot
+
+
+def judge(
+    cases: list[Case], snapshot: ListingSnapshot, rivals: Sequence[Claim] = ()
+) -> list[tuple[Case, Decision]]:
+    """Decide about equal lost submits after one reading, by proof or else together."""
+    ends: dict[int, tuple[Case, Decision]] = {}
+    for index, case in enumerate(cases):
+        if proof := snapshot.proof_of(case.lost):
+            ends[index] = case, Adopt(proof.task_id)
+        elif not is_comparable(case.lost, snapshot):
+            ends[index] = judge_marked(case, snapshot)
+    rest = [index for index in range(len(cases)) if index not in ends]
+    for index, *end in judge_equal([cases[index] for index in rest], rivals, snapshot):
+        ends[rest[index]] = end[0], end[1]
+    return [ends[index] for index in range(len(cases))]
+
+
+def end_of(
+    *lost: LostSubmit, rivals: Sequence[Claim] = (), at_once: bool = True, **seen: Any
+) -> list[Conclusion]:
+    """The conclusions about equal lost submits if each reading shows the same."""
+    records = seen.pop("records", ())
+    found: dict[int, Conclusion] = {}
+    cases = {index: Case(one, at_once) for index, one in enumerate(lost)}
+    at = max(one.sought for one in lost) + 1.0
+    while cases:
+        assert at < T0 + 2 * LONGEST_GENERATION, "it has no end"
+        ends = judge(list(cases.values()), look(*records, at=at, **seen), rivals)
+        times = [end.at for _, end in ends if isinstance(end, SearchAgain)]
+        for index, (case, end) in zip(list(cases), ends, strict=True):
+            cases[index] = case
+            if not isinstance(end, SearchAgain):
+                found[index] = end
+                del cases[index]
+        assert all(time > at for time in times)
+        at = min(times, default=at)
+    return [found[index] for index in range(len(lost))]
+
+
+def told(ends: Sequence[Conclusion]) -> bool:
+    """Whether nobody can tell what became of any of them."""
+    return all(isinstance(end, CannotTell) for end in ends)
+
+
+# The law.
+
+
+def the_trace_id() -> None:
+    """Adopted by it alone, and never absent for its lack."""
+    theirs = record("t", RAIN, None, trace_id="trace")
+
+    assert end_of(TRACED, records=[theirs], ours=(), offset=None, complete=False) == [Adopt("t")]
+    assert end_of(TRACED, found=[theirs], ours=()) == [Adopt("t")]
+    assert told(end_of(TRACED, records=[CONTROL, record("s", RAIN)]))
+    assert told(end_of(replace(MARKED, trace_id="trace"), records=[CAUGHT_UP], ours=[LATER]))
+
+
+def the_mark() -> None:
+    """Adopted by it alone, and absent where a control kept its own."""
+    mine = record("t", {**RAIN, "callback_url": OURS}, None)
+
+    assert end_of(MARKED, records=[mine], ours=(), offset=None, complete=False) == [Adopt("t")]
+    assert end_of(MARKED, records=[KEPT, record("s", MUG)]) == [Absent()]
+    assert told(end_of(MARKED, records=[CAUGHT_UP, record("s", MUG)], ours=[LATER]))
+    assert told(end_of(MARKED))
+
+
+def the_same_choices() -> None:
+    """Adopted where no mark can tell, and absent only from an empty window beside a control."""
+    equal, other = record("t", MUG), record("s", RAIN)
+
+    assert end_of(LOST, records=[equal], ours=()) == [Adopt("t")]
+    assert end_of(MARKED, records=[CONTROL, equal]) == [Adopt("t")]
+    assert told(end_of(MARKED, records=[CAUGHT_UP, equal], ours=[LATER]))
+    assert end_of(MARKED, records=[KEPT, equal]) == [Absent()]
+    assert end_of(LOST, records=[CONTROL]) == [Absent()]
+    assert end_of(MARKED, records=[CONTROL]) == [Absent()]
+    assert told(end_of(LOST, records=[CONTROL, other]))
+    assert told(end_of(LOST))
+
+
+ROWS: dict[tuple[str, str, str], Callable[[], None]] = {
+    (
+        "its trace id",
+        "if it has that trace id",
+        "never: a gateway's id need not be a record's",
+    ): the_trace_id,
+    (
+        "its mark",
+        "if it has that mark",
+        "if no record has it, and a control kept its mark",
+    ): the_mark,
+    (
+        "the same choices",
+        "if it is equal, and marks were sent by none or were shown not to survive",
+        (
+            "never by comparison: only if the window has no unowned record at all, "
+            "and a control is listed"
+        ),
+    ): the_same_choices,
+}
+
+
+def rows_of(text: str) -> list[tuple[str, ...]]:
+    """The rows of the table in a docstring; the cells of a row may go over several lines."""
+    lines = text.splitlines()
+    borders = [index for index, line in enumerate(lines) if line.startswith("===")]
+    columns = [len(part) + 2 for part in lines[borders[0]].split("  ")]
+    rows: list[list[str]] = []
+    for line in lines[borders[1] + 1 : borders[2]]:
+        cells, rest = [], line
+        for width in columns:
+            cells.append(rest[:width].strip())
+            rest = rest[width:]
+        if cells[0]:
+            rows.append(cells)
+        else:
+            rows[-1] = [f"{old} {new}".strip() for old, new in zip(rows[-1], cells, strict=True)]
+    return [tuple(row) for row in rows]
+
+
+def test_the_table_of_the_law_has_a_scenario_for_each_row() -> None:
+    """And there is no scenario without a row."""
+    assert decision.__doc__
+    assert rows_of(decision.__doc__) == list(ROWS)
+
+
+@pytest.mark.parametrize("scenario", ROWS.values(), ids=[row[0] for row in ROWS])
+def test_the_code_does_what_the_table_says(scenario: Callable[[], None]) -> None:
+    """Each row, in both columns."""
+    scenario()
+
+
+# Marks.
+
+
 @pytest.mark.parametrize(
-    "sight, seen",
+    "url",
     [
-        pytest.param(Found(("t",)), look(record("t", MUG, T0 + 1)), id="it is there"),
-        pytest.param(
-            Found(("t", "u")), look(record("u", MUG, T0 + 2), record("t", MUG, T0)), id="equals"
-        ),
-        pytest.param(
-            Found(("t",)),
-            look(record("t", {**MUG, "async": True, "x": None}, T0 + 40)),
-            id="accepted after we gave up",
-        ),
-        pytest.param(
-            Missing(),
-            look(record("mine", MUG, T0 + 1), receipts=[AcceptedSubmit("mine", MUG, T0, T0 + 1)]),
-            id="an equal one that is ours already",
-        ),
-        pytest.param(
-            Missing(), look(CONTROL, receipts=[EARLIER]), id="an empty window, and a control"
-        ),
-        pytest.param(
-            Missing(),
-            look(record("earlier", {**CUP, "prompt": "Translated"}, T0 - 59), receipts=[EARLIER]),
-            id="however the control is stored",
-        ),
-        pytest.param(
-            Missing(),
-            look(CONTROL, CAUGHT_UP, receipts=[EARLIER, LATER]),
-            id="the list shows what came later",
-        ),
-        pytest.param(
-            Missing(),
-            look(CONTROL, record("o", MUG, T0 - 1e4), receipts=[EARLIER]),
-            id="a stranger out of the window",
-        ),
+        OURS,
+        OURS.upper(),
+        OURS.replace("?ref=", "%3Fref%3D"),
+        f"https://elsewhere.example/x?y=1&ref={mark_in(OURS)}",
+        f"https://app.example/hook#{mark_in(OURS)}",
     ],
 )
-def test_what_can_be_told(sight: Sight, seen: ListingSnapshot) -> None:
-    """A record of ours in the window is found; a list that provably lacks it misses it."""
-    assert search(LOST, seen) == sight
+def test_a_mark_is_known_in_any_form_of_its_address(url: str) -> None:
+    """A service may store the address in another form."""
+    found = record("t", {"callback_url": url}, None)
+
+    assert end_of(MARKED, records=[record("s", MUG), found]) == [Adopt("t")]
+
+
+def test_a_record_with_the_mark_of_another_is_never_adopted() -> None:
+    """Neither by comparison nor by a trace id, whether marks survive or not; and yet, as every
+    record without an owner, it keeps an unmarked submit from counting as absent."""
+    theirs = record("s", {**MUG, "callback_url": THEIRS}, trace_id="trace")
+
+    for control in (CONTROL, KEPT):
+        for lost in (LOST, MARKED, replace(MARKED, trace_id="trace")):
+            (end,) = end_of(lost, records=[control, theirs])
+            assert not isinstance(end, Adopt)
+    assert told(end_of(LOST, records=[CONTROL, theirs]))
+    assert told(end_of(MARKED, records=[CONTROL, theirs]))
+
+
+def test_a_record_that_shows_no_request_may_have_any_mark() -> None:
+    """So a marked submit is not absent beside one."""
+    for request in (None, {}):
+        assert told(end_of(MARKED, records=[KEPT, record("s", request)]))
+
+
+@pytest.mark.parametrize(
+    "control",
+    [
+        pytest.param(replace(EARLIER, kind=IMAGE), id="of another action"),
+        pytest.param(replace(EARLIER, kind=("text2video", True)), id="of another mode"),
+        pytest.param(replace(EARLIER, proven=False), id="that was found by comparison"),
+        pytest.param(replace(EARLIER, begun=T0 - 3601), id="of more than an hour before"),
+    ],
+)
+def test_only_a_control_of_the_same_kind_near_in_time_shows_what_a_list_shows(
+    control: AcceptedSubmit,
+) -> None:
+    """Without one nothing is absent, by its mark or by an empty window."""
+    records = [KEPT.model_copy(update={"created_at": at(control.begun)})]
+
+    assert told(end_of(MARKED, records=records, ours=[control]))
+    assert told(end_of(LOST, records=records, ours=[control]))
+
+
+def at(seconds: float) -> datetime:
+    """The moment of these Unix seconds."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def test_a_control_of_up_to_an_hour_before_or_after_counts() -> None:
+    """There may be none that is nearer."""
+    for begun in (T0 - 3600, T0 + 3600):
+        control = replace(EARLIER, begun=begun, ended=begun + 1)
+        records = [KEPT.model_copy(update={"created_at": at(begun)})]
+
+        assert end_of(MARKED, records=records, ours=[control]) == [Absent()]
+
+
+def test_a_control_must_be_listed_and_not_only_found_by_its_name() -> None:
+    """A record that is read by its id says nothing about the list."""
+    assert told(end_of(MARKED, found=[KEPT]))
+    assert told(end_of(LOST, found=[CONTROL]))
+
+
+def test_one_control_that_lost_its_mark_ends_the_proof_by_marks() -> None:
+    """A service that strips some marks may have stripped this one."""
+    plain = replace(LATER, mark=mark_in(THEIRS))
+    seen: dict[str, Any] = {"records": [KEPT, CAUGHT_UP], "ours": [EARLIER, plain]}
+
+    assert is_comparable(MARKED, look(*seen["records"], ours=seen["ours"]))
+    assert told(end_of(MARKED, records=[*seen["records"], record("s", RAIN)], ours=seen["ours"]))
+
+
+def test_an_answer_that_is_held_needs_a_control_that_was_held() -> None:
+    """Such a call may leave no record at all, so one of the same mode must be seen in the list."""
+    held = replace(LOST, is_held=True)
+    control = replace(EARLIER, kind=("text2video", True), mark=None)
+
+    assert told(end_of(held, records=[CONTROL], at_once=False))
+    assert end_of(held, records=[CONTROL], ours=[control], at_once=False) == [Absent()]
+    assert end_of(held, records=[record("t")], at_once=False, ours=()) == [Adopt("t")]
+
+
+def test_a_control_that_shows_no_request_does_not_show_that_marks_are_stripped() -> None:
+    """So an equal record without a mark may be a stranger's, and is not adopted."""
+    for request in (None, {}):
+        bare = record("earlier", request, T0 - 59.5)
+
+        assert told(end_of(MARKED, records=[bare, record("s")]))
+
+
+# Comparison.
 
 
 @pytest.mark.parametrize(
     "seen",
     [
-        pytest.param(look(offset=None), id="the service's clock was never seen"),
-        pytest.param(look(record("t", MUG, T0), offset=None), id="not even for an equal one"),
-        pytest.param(look(complete=False), id="not read to its end"),
-        pytest.param(look(receipts=[EARLIER]), id="ours is not listed: the list lags"),
-        pytest.param(
-            look(record("earlier", CUP, T0 + 600), receipts=[EARLIER]), id="the clocks disagree"
-        ),
-        pytest.param(look(), id="an empty list, and nothing shows that it would show ours"),
-        pytest.param(
-            look(record("image", IMAGE, T0), receipts=[AcceptedSubmit("image", IMAGE, T0, T0 + 1)]),
-            id="a task of ours of another action only",
-        ),
-        pytest.param(
-            look(
-                record("old", CUP, T0 - 1200),
-                receipts=[AcceptedSubmit("old", CUP, T0 - 1200, T0 - 1199)],
-            ),
-            id="a task of ours of twenty minutes before only",
-        ),
-        pytest.param(
-            look(CONTROL, receipts=[replace(EARLIER, answered=False)]),
-            id="a task of ours that was found by its content only",
-        ),
-        pytest.param(
-            look(CONTROL, record("s", RAIN, T0 + 1), receipts=[EARLIER]),
-            id="a stranger that looks different: it may be stored in another form",
-        ),
-        pytest.param(
-            look(CONTROL, record("s", {"action": "1080p"}, T0 + 1, type="x"), receipts=[EARLIER]),
-            id="a stranger of another action and type",
-        ),
-        pytest.param(
-            look(CONTROL, record("s", RAIN, None), receipts=[EARLIER]),
-            id="a stranger that does not say its time",
-        ),
-        pytest.param(
-            look(CONTROL, record("s", None, T0), receipts=[EARLIER]), id="a stranger unknown"
-        ),
-        pytest.param(
-            look(CONTROL, record("s", {**MUG, "seed": 7}, T0), receipts=[EARLIER]),
-            id="perhaps a default was added",
-        ),
-        pytest.param(
-            look(CONTROL, record("s", MUG, None), receipts=[EARLIER]), id="an equal one of no time"
-        ),
-        pytest.param(look(record("s", MUG, T0 + 600)), id="an equal one, if the clocks disagree"),
+        pytest.param({"records": [record("t")], "offset": None}, id="the clock was never seen"),
+        pytest.param({"records": [record("t", MUG, T0 + 600)], "ours": ()}, id="out of the window"),
+        pytest.param({"records": [CONTROL, record("t", MUG, None)]}, id="without a time"),
+        pytest.param({"records": [CONTROL, record("t", MUG, 7.0)]}, id="of another time"),
+        pytest.param({"records": [record("t"), record("earlier", CUP, T0 + 900)]}, id="clock"),
+        pytest.param({"records": [CONTROL, record("t", {**MUG, "x": 1})]}, id="in another form"),
+        pytest.param({"records": [CONTROL, record("t")], "awaited": ["t"]}, id="waited for"),
+        pytest.param({"records": [CONTROL, record("s", {"action": "1080p"}, type="x")]}, id="type"),
     ],
 )
-def test_what_cannot_be_told(seen: ListingSnapshot) -> None:
-    """Doubt proves nothing: a comparison may find, and never proves absence."""
-    assert isinstance(search(LOST, seen), Unclear)
-
-
-CALLED = "https://app.example/hook/"
-OURS, THEIRS = CALLED + "a" * 43, CALLED + "b" * 43
-WITH_URL = replace(LOST, callback_url=OURS)
-
-
-def called(task_id: str, url: object, at: float | None = T0 + 1, **more: Any) -> TaskRecord:
-    """Make a record of an equal request with this callback address."""
-    return record(task_id, {**MUG, "callback_url": url, **more}, at)
+def test_doubt_neither_finds_nor_proves_absence(seen: dict[str, Any]) -> None:
+    """Such a record is not adopted, and it may be the lost one all the same."""
+    assert told(end_of(LOST, **seen))
 
 
 @pytest.mark.parametrize(
-    "sight, seen",
+    "seen",
     [
-        pytest.param(Found(("t",)), look(called("t", OURS)), id="it is there"),
-        pytest.param(
-            Found(("t",)),
-            look(called("t", OURS, None, prompt="Translated"), offset=None, complete=False),
-            id="whatever else is said of it, and however little of the list was read",
-        ),
-        pytest.param(
-            Found(("t",)), look(called("s", None), called("t", OURS)), id="before an equal one"
-        ),
-        pytest.param(
-            Found(("t", "u")), look(called("u", OURS, T0 + 2), called("t", OURS)), id="twice"
-        ),
-        pytest.param(
-            Missing(),
-            look(called("t", OURS), receipts=[AcceptedSubmit("t", MUG, T0, T0 + 1)]),
-            id="it is ours already",
-        ),
-        pytest.param(Found(("t",)), look(called("t", None)), id="the service stores none"),
-        pytest.param(Found(("t",)), look(called("t", 7)), id="the service stores something else"),
-        pytest.param(
-            Found(("t",)), look(called("t", "https://proxy.example/x")), id="in another form"
-        ),
-        pytest.param(Found(("t",)), look(record("t", MUG, T0 + 1)), id="the request lacks it"),
+        pytest.param({"complete": False}, id="a page is missing"),
+        pytest.param({"ours": [EARLIER, LATER]}, id="a later task of ours is overdue"),
+        pytest.param({"ours": [EARLIER, replace(LATER, begun=T0 + 5)]}, id="one is missing"),
     ],
 )
-def test_the_submits_own_callback_is_evidence(sight: Sight, seen: ListingSnapshot) -> None:
-    """A record that bears it is the lost submit's; one with another token of the same address is
-    another's; and where the service keeps no address, what was asked for is compared."""
-    assert search(WITH_URL, seen) == sight
+def test_an_incomplete_list_proves_no_absence(seen: dict[str, Any]) -> None:
+    """Neither by marks nor by an empty window."""
+    assert told(end_of(LOST, records=[CONTROL], **seen))
+    assert told(end_of(MARKED, records=[KEPT], **seen))
 
 
-def test_a_record_with_anothers_callback_is_never_adopted() -> None:
-    """An equal one with another token of the same address is another's; and yet, as every record
-    without an owner, it keeps the lost one from counting as absent."""
-    seen = look(CONTROL, called("s", THEIRS), receipts=[EARLIER])
-
-    assert isinstance(search(WITH_URL, seen), Unclear)
-
-
-def test_a_callback_of_the_callers_own_is_none() -> None:
-    """It may be that of many submits."""
-    assert search(LOST, look(called("t", THEIRS))) == Found(("t",))
-    assert search(LOST, look(called("t", THEIRS, prompt="other"))) != Found(("t",))
-
-
-def test_an_equal_one_outside_of_the_window_is_another_where_a_control_times_the_list() -> None:
-    """Once a control shows that the clocks agree, an equal record of another time is another."""
-    seen = look(CONTROL, record("s", MUG, T0 - 300), receipts=[EARLIER])
-
-    assert search(LOST, seen) == Missing()
-
-
-def test_added_defaults_are_learned_from_a_control() -> None:
-    """Fields that the service adds to a control of the same action, it adds to the lost one too."""
-    added = {"aspect_ratio": "16:9"}
-    control = record("earlier", {**CUP, **added}, T0 - 59)
-
-    same = look(control, record("t", {**MUG, **added}, T0), receipts=[EARLIER])
-    other = look(control, record("t", {**MUG, "aspect_ratio": "9:16"}, T0), receipts=[EARLIER])
-
-    assert search(LOST, same) == Found(("t",))
-    assert isinstance(search(LOST, other), Unclear)  # it may add what differs each time
-
-
-def test_the_nearest_control_is_one_of_the_same_action() -> None:
-    """Only a control of the same action shows that such tasks are listed, so it is read too."""
-    image = AcceptedSubmit("image", {"action": "image2video", "prompt": "x"}, T0 - 2, T0 - 1)
-
-    assert window_of_all([LOST], [EARLIER, image], 0.0) == (T0 - 65, T0 + 45)
-
-
-def test_an_unknown_word_may_be_any_action() -> None:
-    """A stored action in other words than ours may be the lost one's."""
-    odd = record("s", {**MUG, "action": "text-to-video"}, T0 + 1)
-
-    assert isinstance(search(LOST, look(odd)), Unclear)
-    assert isinstance(search(LOST, look(record("s", {"action": ["x"]}, T0 + 1))), Unclear)
-
-
-@pytest.mark.parametrize(
-    "chosen, begun, ours, free",
-    [
-        pytest.param(MUG, T0, [EARLIER], False, id="an equal one"),
-        pytest.param(
-            {**MUG, "aspect_ratio": "16:9"}, T0, [EARLIER], False, id="one that may be equal"
-        ),
-        pytest.param(CUP, T0, [EARLIER], True, id="another one"),
-        pytest.param(
-            MUG, T0 + 60, [EARLIER], True, id="one that was sent after the record was made"
-        ),
-        pytest.param(
-            MUG, T0 + 60, [], False, id="it seems so, but nothing of ours shows the clocks agree"
-        ),
-    ],
-)
-def test_no_record_is_taken_from_a_submit_under_way(
-    chosen: dict[str, Any], begun: float, ours: list[AcceptedSubmit], free: bool
-) -> None:
-    """A record that may belong to a submit whose answer is awaited is not given to a lost one;
-    but a trace id proves whose it is."""
-    found = record("t", MUG, T0 + 1, trace_id="trace")
-    stored = [(found, MUG), (CONTROL, CUP)]
-    under_way = [LostSubmit(chosen, begun, inf)]
-    seen = read_snapshot(stored, ours, at=T0 + 20, offset=0.0, complete=True, under_way=under_way)
-
-    assert isinstance(search(LOST, seen), Found if free else Unclear)
-    assert search(replace(LOST, trace_id="trace"), seen) == Found(("t",))
-
-
-def test_a_submit_under_way_is_no_reason_to_doubt_an_absence() -> None:
-    """An equal submit whose answer is awaited does not put a record into an empty list."""
-    under_way = [LostSubmit(MUG, T0, inf)]
-    seen = read_snapshot(
-        [(CONTROL, CUP)], [EARLIER], at=T0 + 20, offset=0.0, complete=True, under_way=under_way
-    )
-
-    assert search(LOST, seen) == Missing()
-
-
-def test_a_result_without_an_id_claims_its_record() -> None:
-    """A finished result without an id has a record too; it is not given to a lost equal."""
-    nameless = AcceptedSubmit("", MUG, T0, T0 + 5)
-
-    assert isinstance(search(LOST, look(record("t", MUG, T0), receipts=[nameless])), Unclear)
-    assert search(LOST, look(CONTROL, receipts=[EARLIER, nameless])) == Missing()
-
-
-def test_a_record_without_an_id_is_given_to_nobody() -> None:
-    """It may be the lost one, but nobody could wait for it."""
-    assert isinstance(search(LOST, look(record("", MUG, T0))), Unclear)
-
-
-def test_a_list_that_lacks_an_earlier_task_of_ours_may_lack_others() -> None:
-    """If one that was sent before is missing, another control proves nothing."""
-    between = AcceptedSubmit("between", RAIN, T0 + 2, T0 + 3)
-    receipts = [EARLIER, between, LATER]
-
-    lacking = look(CONTROL, CAUGHT_UP, receipts=receipts)
-    lagging = look(CONTROL, record("between", RAIN, T0 + 2), receipts=receipts)
-    unread = read_snapshot(
-        [(CONTROL, CUP)], receipts, at=T0, offset=0.0, complete=True, span=(T0 - 99, T0)
-    )
-
-    assert isinstance(search(LOST, lacking), Unclear)
-    assert search(LOST, lagging) == Missing()
-    assert search(LOST, unread) == Missing()
-
-
-def test_tasks_that_are_known_by_their_ids_are_ours() -> None:
-    """A task that somebody here waits for by its id is not given to a lost submit."""
-    listed = [(record("t", MUG, T0), MUG), (CONTROL, CUP)]
-    seen = read_snapshot(listed, [EARLIER], at=T0, offset=0.0, complete=True, owned={"t"})
-
-    assert search(LOST, seen) == Missing()
-
-
-def test_windows_span_a_sleep_of_this_machine() -> None:
-    """A steady clock stands still while the machine sleeps, so the offset jumps; the record may be
-    from before or after."""
-    lost = replace(LOST, offset=5.0)
-
-    assert window(lost, 605.0, slack=0.0) == (T0 + 5, T0 + 10 + 605 + 30)
-
-
-@pytest.mark.parametrize("newest_first", [True, False])
-def test_what_is_added_with_different_values_is_no_default(*, newest_first: bool) -> None:
-    """It may be anything in a record, whichever of the controls has the same value."""
-    added = [{"seed": 1}, {"seed": 2}][:: -1 if newest_first else 1]
-    receipts = [AcceptedSubmit(f"c{n}", CUP, T0 - 60 + n, T0 - 59 + n) for n in range(2)]
-    controls = [record(f"c{n}", {**CUP, **added[n]}, T0 - 59.5 + n) for n in range(2)]
-
-    for seed in (1, 2, 3):
-        seen = look(*controls, record("s", {**MUG, "seed": seed}, T0), receipts=receipts)
-        assert isinstance(search(LOST, seen), Unclear)
-
-
-def test_defaults_of_another_action_say_nothing() -> None:
-    """A control of another action shows no defaults of this one."""
-    image = {"action": "image2video", "prompt": "x"}
-    receipt = AcceptedSubmit("earlier", image, T0 - 60, T0 - 59)
-    control = record("earlier", {**image, "aspect_ratio": "16:9"}, T0 - 59)
-    stranger = record("t", {**MUG, "aspect_ratio": "16:9"}, T0)
-
-    assert isinstance(search(LOST, look(control, stranger, receipts=[receipt])), Unclear)
-
-
-def test_the_trace_id_is_the_best_evidence() -> None:
-    """The trace id of the failed answer finds the record, whatever else is unknown."""
-    lost = LostSubmit(MUG, T0, T0 + 10, trace_id="trace")
-    seen = look(record("t", None, None, trace_id="trace"), offset=None)
-    other = look(record("t", None, None, trace_id="other"))
-
-    assert search(lost, seen) == Found(("t",))
-    assert isinstance(search(lost, other), Unclear)
-
-
-HIDDEN = LostSubmit(MUG, begun=T0 - 20, ended=T0 - 15)
-"""Its own record is not in the list yet."""
-
-
-def bequeathed(case: Case, taker: LostSubmit, task_id: str, seen: ListingSnapshot) -> Case:
-    """The case once the taker was given that task."""
-    left = legacy(taker, task_id, seen)
-    return inherit(case, left, seen) if left else case
-
-
-def test_whose_record_was_given_away_is_looked_for_in_the_takers_window() -> None:
-    """The taker's own record turns up there once the list has caught up: it is not too old."""
-    first = look(CONTROL, record("t", MUG, T0 + 1), receipts=[EARLIER])
-    assert search(HIDDEN, first) == Found(("t",))
-
-    case = bequeathed(Case(LOST, missing_since=T0 + 15), HIDDEN, "t", first)
-    taken = AcceptedSubmit("t", MUG, HIDDEN.begun, HIDDEN.ended)
-    records = CONTROL, record("t", MUG, T0 + 1), record("own", MUG, T0 - 19)
-    then = look(*records, receipts=[EARLIER, taken])
-
-    assert case == Case(replace(LOST, begun=T0 - 20))
-    assert search(case.lost, then) == Found(("own",))
-    assert search(LOST, then) == Missing()
-
-
-@pytest.mark.parametrize("ahead", [-300.0, 0.0, 300.0])
-def test_a_takers_window_is_bequeathed_in_the_services_time(ahead: float) -> None:
-    """Each window lies where the clocks stood when its submit was sent."""
-    lost, taker = replace(LOST, offset=0.0), replace(HIDDEN, begun=T0 - 20 - ahead, offset=ahead)
-    seen = look(CONTROL, record("t", MUG, T0 + 1), receipts=[EARLIER])
-
-    heir = bequeathed(Case(lost), taker, "t", seen).lost
-
-    assert window(heir, 0.0)[0] == window(taker, 0.0)[0]
-
-
-@pytest.mark.parametrize(
-    "lost, taker, seen",
-    [
-        pytest.param(
-            replace(LOST, chosen=CUP), HIDDEN, look(record("t", MUG, T0 + 1)), id="another request"
-        ),
-        pytest.param(
-            LOST,
-            HIDDEN,
-            look(CONTROL, record("t", MUG, T0 - 6), receipts=[EARLIER]),
-            id="out of its window",
-        ),
-        pytest.param(LOST, HIDDEN, look(record("t", MUG, T0 + 1), offset=None), id="no clock"),
-        pytest.param(
-            LOST,
-            replace(LOST, begun=T0 + 1),
-            look(CONTROL, record("t", MUG, T0 + 1), receipts=[EARLIER]),
-            id="a later window",
-        ),
-        pytest.param(LOST, HIDDEN, look(record("u", MUG, T0 + 1)), id="a task that is not listed"),
-    ],
-)
-def test_what_cannot_have_been_its_own_changes_nothing(
-    lost: LostSubmit, taker: LostSubmit, seen: ListingSnapshot
-) -> None:
-    """It goes on being looked for where it was, and what was seen of it counts."""
-    case = Case(lost, missing_since=T0 + 15)
-
-    assert bequeathed(case, taker, "t", seen) == case
-
-
-def test_a_wide_windows_legacy_is_wide() -> None:
-    """Where no task of ours was near the taker, its own record may lie as far off as the clocks may
-    disagree; the one near it that it was given since, by its time alone, narrows nothing."""
-    heir, taker = LostSubmit(MUG, T0 + 3, T0 + 4), LostSubmit(MUG, T0, T0 + 1)
-    seen = look(record("t", MUG, T0 + 61))
-    case = bequeathed(Case(heir), taker, "t", seen)
-    taken = AcceptedSubmit("t", MUG, taker.begun, taker.ended)
-    then = look(record("t", MUG, T0 + 61), record("own", MUG, T0 - 500), receipts=[taken])
-
-    assert window(case.lost, 0.0)[0] == window(taker, 0.0, slack=WIDE)[0]
-    assert search(case.lost, then) == Found(("own",))
-
-
-def test_a_legacy_counts_where_the_heirs_window_is_wide_for_now() -> None:
-    """Its window may be narrow at the next look: a task of ours is near it since the taker's is
-    known."""
-    cup = AcceptedSubmit("cup", CUP, T0 - 590, T0 - 589)
-    taker, heir = LostSubmit(MUG, T0 - 85, T0 + 80), LostSubmit(MUG, T0 + 77, T0 + 85)
-    seen = look(record("cup", CUP, T0 - 589.5), record("t", MUG, T0 + 78), receipts=[cup])
-    case = bequeathed(Case(heir), taker, "t", seen)
-    taken = AcceptedSubmit("t", MUG, taker.begun, taker.ended)
-    then = look(
-        record("cup", CUP, T0 - 589.5),
-        record("t", MUG, T0 + 78),
-        record("own", MUG, T0 + 45),
-        receipts=[cup, taken],
-    )
-
-    assert search(case.lost, then) == Found(("own",))
-
-
-def test_tasks_of_ours_are_in_the_order_of_time() -> None:
-    """In any order of the listing and of the accepted submits; near ones are found by time."""
-    seen = look(CAUGHT_UP, record("t", MUG, T0 + 1), CONTROL, receipts=[LATER, EARLIER])
-
-    assert seen.accepted == [EARLIER.begun, LATER.begun]
-    assert [receipt.task_id for receipt, _ in seen.controls] == ["earlier", "later"]
-
-
-def test_a_task_that_was_sent_at_the_end_may_be_lacking_too() -> None:
+def test_a_task_of_ours_that_was_sent_at_the_end_may_be_missing_too() -> None:
     """Up to the very moment in which the lost submit was over."""
-    at_the_end, after = (AcceptedSubmit("x", RAIN, at, T0 + 12) for at in (T0 + 10, T0 + 10.5))
+    case = Case(LOST, at_once=True)
+    for begun, is_doubtful in ((T0 + 10, True), (T0 + 10.5, False)):
+        control = AcceptedSubmit("x", TEXT, begun, begun + 1)
+        snapshot = look(CONTROL, ours=[EARLIER, control], at=T0 + 131)
+        ((after, _),) = judge([case], snapshot)
 
-    assert isinstance(search(LOST, look(CONTROL, receipts=[EARLIER, at_the_end])), Unclear)
-    assert search(LOST, look(CONTROL, receipts=[EARLIER, after])) == Missing()
-
-
-def test_repeated_records_count_once() -> None:
-    """A record that a shifting page shows twice is one record."""
-    twice = record("t", MUG, T0)
-
-    assert search(LOST, look(twice, twice)) == Found(("t",))
+        assert (after.missed_at is None) is is_doubtful
 
 
-MISSED = Missing()
-UNCLEAR = Unclear("why")
+def test_an_equal_record_out_of_the_window_is_another() -> None:
+    """Once a control shows that the clocks agree."""
+    assert end_of(LOST, records=[CONTROL, record("s", MUG, T0 - 300)]) == [Absent()]
 
 
-def run(*sights: tuple[float, Sight], honours_async: bool = True) -> list[Decision]:
-    """Decide after each of these snapshots, at these seconds after the end of the POST."""
-    case, decisions = Case(LOST), []
-    for after, sight in sights:
-        case, decision = decide(case, sight, at=LOST.ended + after, honours_async=honours_async)
-        decisions.append(decision)
+def test_a_record_that_is_accepted_after_the_loss_is_in_the_window() -> None:
+    """The service may accept a request for some time after its connection was given up."""
+    assert end_of(LOST, records=[CONTROL, record("t", MUG, T0 + 44)]) == [Adopt("t")]
+
+
+def test_an_earlier_submit_of_no_known_offset_has_a_wide_window() -> None:
+    """Tasks of this run that are near in time say nothing about the clock of that one."""
+    lost = replace(LOST, asked=T0 + 60)
+    records = [CONTROL, record("s", RAIN, T0 + 600)]
+
+    assert told(end_of(lost, records=records))
+    assert end_of(replace(lost, offset=0.0), records=records) == [Absent()]
+
+
+# Groups.
+
+
+def lost_at(*times: float) -> list[LostSubmit]:
+    """Equal submits that began then and were lost a second later."""
+    return [replace(LOST, begun=T0 + time, ended=T0 + time + 1) for time in times]
+
+
+def test_a_group_has_as_many_records_as_it_needs_and_each_once() -> None:
+    """Two lost and two records: both are adopted, at the first reading."""
+    ends = judge(list(map(Case, lost_at(0, 1))), look(record("t"), record("u"), ours=()))
+
+    assert {end for _, end in ends} == {Adopt("t"), Adopt("u")}
+
+
+def test_of_a_group_with_too_few_records_the_rest_is_absent() -> None:
+    """All of them are decided in one step, once the list must have caught up."""
+    lost = lost_at(0, 1, 2)
+    first = judge(list(map(Case, lost)), look(CONTROL, record("t")))
+    ends = end_of(*lost, records=[CONTROL, record("t")])
+
+    assert all(isinstance(end, SearchAgain) for _, end in first)
+    assert ends.count(Adopt("t")) == 1
+    assert ends.count(Absent()) == 2
+
+
+def test_a_group_with_more_records_than_it_needs_adopts_the_oldest() -> None:
+    """They are equal, so it does not matter which; the others belong to somebody else."""
+    records = [record("u", at=T0 + 3), record("t", at=T0 + 1)]
+
+    assert end_of(LOST, records=records, ours=()) == [Adopt("t")]
+
+
+def test_another_record_in_the_window_keeps_the_rest_of_a_group_from_being_absent() -> None:
+    """It may be one of theirs in another form."""
+    ends = end_of(*lost_at(0, 1), records=[CONTROL, record("t"), record("s", RAIN)])
+
+    assert ends.count(Adopt("t")) == 1
+    assert told([end for end in ends if end != Adopt("t")])
+
+
+def test_as_many_of_a_group_as_possible_adopt_a_record() -> None:
+    """The one whose window ends first takes the oldest that lies in it."""
+    long, short = replace(LOST, ended=T0 + 300), replace(LOST, ended=T0 + 1)
+    records = [record("t", at=T0 + 1), record("u", at=T0 + 200)]
+
+    assert end_of(long, short, records=records, ours=()) == [Adopt("u"), Adopt("t")]
+
+
+def test_windows_that_do_not_overlap_are_groups_of_their_own() -> None:
+    """One that has its record does not wait for another that was lost minutes later."""
+    lost = lost_at(0, 100, 120)
+
+    (_, first), *others = judge(list(map(Case, lost)), look(CONTROL, record("t")))
+
+    assert first == Adopt("t")
+    assert all(isinstance(end, SearchAgain) for _, end in others)
+
+
+def test_a_record_before_all_windows_or_after_one_is_nobodys() -> None:
+    """A window has two ends."""
+    early = [CONTROL, record("s", at=T0 - 20)]
+    between = [CONTROL, record("s", at=T0 + 60)]
+
+    assert end_of(*lost_at(0), records=early) == [Absent()]
+    assert end_of(*lost_at(0, 100), records=between) == [Absent(), Absent()]
+
+
+OPEN = LostSubmit(MUG, T0, inf)
+
+
+def test_nothing_is_decided_while_an_equal_post_is_under_way() -> None:
+    """Its answer may name any of the equal records, also where there is one for each."""
+    cases = [Case(LOST, at_once=True, missed_at=T0 + 200)]
+    for records in ([CONTROL], [CONTROL, record("t")], [CONTROL, record("t"), record("u")]):
+        ((case, end),) = judge(cases, look(*records, at=T0 + 300), [OPEN])
+
+        assert isinstance(end, SearchAgain)
+        assert end.at > T0 + 300
+    ((_, end),) = judge([case], look(CONTROL, at=T0 + 300), [replace(OPEN, begun=T0 + 60)])
+    assert end == Absent()
+
+
+def test_a_proof_does_not_wait_for_an_equal_post() -> None:
+    """A trace id or a mark says whose a record is."""
+    snapshot = look(record("t", trace_id="trace"), record("u", {**MUG, "callback_url": OURS}))
+
+    assert [end for _, end in judge([Case(TRACED)], snapshot, [OPEN])] == [Adopt("t")]
+    assert [end for _, end in judge([Case(MARKED)], snapshot, [OPEN])] == [Adopt("u")]
+
+
+def test_doubt_about_a_group_ends_with_its_rivals() -> None:
+    """Nobody is told that it cannot be known while a POST may still tell."""
+    snapshot = look(CONTROL, record("s", RAIN), at=T0 + 10 + HOPELESS)
+
+    assert judge([Case(LOST)], snapshot, [OPEN])[0][1] == SearchAgain(snapshot.at + 30.0)
+    assert isinstance(judge([Case(LOST)], snapshot)[0][1], CannotTell)
+
+
+def test_a_result_without_an_id_claims_one_record() -> None:
+    """It has a record as well, and nobody knows which; no answer will name that any more."""
+    nameless = AcceptedSubmit("", TEXT, T0, T0 + 5, chosen=MUG)
+    one, two = [CONTROL, record("t")], [CONTROL, record("t"), record("u")]
+
+    assert end_of(LOST, records=two, rivals=[nameless]) in ([Adopt("t")], [Adopt("u")])
+    assert end_of(LOST, records=[CONTROL], rivals=[nameless]) == [Absent()]
+    assert end_of(LOST, records=one, rivals=[nameless])[0] in (Adopt("t"), Absent())
+
+
+def test_a_marked_submit_is_no_rival_where_marks_survive() -> None:
+    """Its record has its mark."""
+    nameless = AcceptedSubmit("", TEXT, T0, T0 + 5, mark=mark_in(THEIRS))
+    open_ = replace(OPEN, mark=mark_in(THEIRS))
+
+    for claim in (nameless, open_):
+        assert not is_rival(claim, look(KEPT))
+        assert is_rival(claim, look(CONTROL))
+        assert is_rival(claim, look(CAUGHT_UP, ours=[LATER]))
+    assert is_rival(OPEN, look(KEPT))
+
+
+# Patience.
+
+
+def test_a_proven_record_ends_the_search_at_the_first_reading() -> None:
+    """So does an equal one for each of a group."""
+    assert judge([Case(LOST)], look(record("t"), ours=()))[0][1] == Adopt("t")
+
+
+def run(*times: float, at_once: bool = True, lost: LostSubmit = LOST, **seen: Any) -> list[Any]:
+    """Decide after readings that miss it, at these seconds after the end of the POST. A negative
+    one is that of a reading that is incomplete."""
+    case, decisions = Case(lost, at_once), list[Any]()
+    records = [KEPT] if lost.mark else [CONTROL]
+    for time in times:
+        snapshot = look(*records, at=lost.ended + abs(time), complete=time > 0, **seen)
+        ((case, end),) = judge([case], snapshot)
+        decisions.append(end.at - lost.ended if isinstance(end, SearchAgain) else end)
     return decisions
 
 
-def test_a_found_record_is_adopted_at_once() -> None:
-    """The first snapshot that shows it ends the search."""
-    assert run((1, Found(("t", "u")))) == [Adopt("t")]
-
-
-def test_one_look_never_proves_absence() -> None:
-    """Two snapshots a grace period apart must agree, however late the first one is."""
-    assert run((1000, MISSED)) == [SearchAgain(LOST.ended + 1030)]
-    assert run((1000, MISSED), (1030, MISSED))[-1] == Absent()
-
-
-def test_a_list_needs_time_to_catch_up() -> None:
-    """Until two minutes after the end any single task may still be listed late."""
-    first, early, late = run((1, MISSED), (119, MISSED), (120, MISSED))
-
-    assert first == SearchAgain(LOST.ended + 6)
-    assert early == SearchAgain(LOST.ended + 124)
-    assert late == Absent()
-
-
-@pytest.mark.parametrize(
-    "then, now, over",
-    [
-        pytest.param(None, 0.0, T0 + 700.0, id="nothing ties its time to the service's"),
-        pytest.param(7.0, None, T0 + 700.0, id="the service's clock was not seen again"),
-        pytest.param(7.0, 7.0, T0 + 1.0, id="the clock went on"),
-        pytest.param(7.0, -593.0, T0 + 601.0, id="the clock was set forward by ten minutes"),
-        pytest.param(7.0, 607.0, T0 - 599.0, id="the clock was set back by ten minutes"),
-    ],
-)
-def test_patience_with_an_earlier_run_outlives_a_clock_that_is_set(
-    then: float | None, now: float | None, over: float
-) -> None:
-    """The service's time since the end of the POST counts, or, if that is unknown, the time since
-    this run asked; within one run the clock is steady."""
-    lost = LostSubmit(MUG, T0, T0 + 1.0, offset=then, asked=T0 + 700.0)
-
-    assert lost.ended_at(now) == over
-    assert replace(lost, asked=-inf).ended_at(now) == T0 + 1.0
-
-
-def test_an_earlier_submit_of_no_known_offset_is_looked_for_in_a_wide_window() -> None:
-    """Tasks of this run that are near in time say nothing about the clock of that one."""
-    lost = LostSubmit(MUG, T0, T0 + 1.0, asked=T0 + 60.0)
-    receipts = [AcceptedSubmit("mine", CUP, T0 + 61.0, T0 + 62.0, 0.0)]
-    seen = look(record("mine", CUP, T0 + 61.5), record("t", MUG, T0 + 600.0), receipts=receipts)
-
-    assert isinstance(search(lost, seen), Unclear)
-    assert window_of_all([lost], receipts, 0.0)[0] == T0 - WIDE
-    assert search(replace(lost, offset=0.0), seen) == Missing()
-
-
-def test_a_look_that_proves_nothing_begins_anew() -> None:
-    """The two snapshots that agree have no doubtful one between them."""
-    *_, last, end = run((1, MISSED), (110, UNCLEAR), (125, MISSED), (155, MISSED))
-
-    assert last == SearchAgain(LOST.ended + 155)
-    assert end == Absent()
+@pytest.mark.parametrize("lost", [LOST, MARKED], ids=["unmarked", "marked"])
+def test_absence_needs_two_readings_after_the_list_had_time(lost: LostSubmit) -> None:
+    """Two complete ones a grace period apart, the first of them two minutes after the end."""
+    assert run(1, 119, 120, 140, 150, lost=lost) == [6.0, 124.0, 150.0, 150.0, Absent()]
+    assert run(1000, 1030, lost=lost) == [1030.0, Absent()]
 
 
 def test_a_service_that_was_not_seen_to_answer_at_once_needs_longest() -> None:
     """It may store a request only when its video is ready."""
-    *early, late = run((1, MISSED), (120, MISSED), (900, MISSED), honours_async=False)
+    ends = run(1, 120, 5399, 5400, 5430, at_once=False)
 
-    assert early == [SearchAgain(LOST.ended + 6), SearchAgain(LOST.ended + 150)]
-    assert late == Absent()
+    assert ends == [6.0, 150.0, 5404.0, 5430.0, Absent()]
+
+
+def test_a_reading_that_proves_nothing_starts_the_count_again() -> None:
+    """The two that agree have no doubtful one between them."""
+    assert run(120, -149, 151, 181) == [150.0, 186.25, 181.0, Absent()]
 
 
 def test_doubt_ends_in_cannot_tell() -> None:
-    """A submit that stays doubtful for as long as the listing may lag is not sent again."""
-    first, last = run((1, UNCLEAR), (120, UNCLEAR))
+    """A quarter of an hour without any proof is enough; where the answer is held, the record may
+    be stored as late as the video is."""
+    held = replace(LOST, is_held=True)
 
-    assert first == SearchAgain(LOST.ended + 6)
-    assert last == CannotTell("why")
+    assert isinstance(run(-HOPELESS)[0], CannotTell)
+    assert run(-HOPELESS + 1) == [HOPELESS]
+    assert run(-HOPELESS, lost=held) == [HOPELESS * 1.25]
+    assert isinstance(run(-LONGEST_GENERATION, lost=held)[0], CannotTell)
 
 
-def test_looks_come_more_rarely_with_time() -> None:
-    """The delay between doubtful snapshots grows with the age of the loss."""
-    assert run((100, UNCLEAR)) == [SearchAgain(LOST.ended + 125)]
+def test_searches_are_rarer_with_time() -> None:
+    """The delay between searches grows with the age of the loss."""
+    assert run(-1, -100) == [6.0, 125.0]
 
 
 @pytest.mark.parametrize("asked", [-inf, T0 + 60])
-def test_looks_for_a_post_that_outlived_its_batch_come_more_rarely_too(asked: float) -> None:
-    """Its end may lie ten minutes ahead: that is no reason to look every five seconds."""
-    lost = replace(LOST, ended=T0 + 600, asked=asked)
+def test_searches_for_a_post_that_outlived_its_batch_are_rarer_with_time_too(asked: float) -> None:
+    """Its end may lie ten minutes ahead: that is no reason to search every five seconds."""
+    lost = replace(LOST, ended=T0 + 600, asked=asked, offset=0.0)
 
-    _, decision = decide(Case(lost), UNCLEAR, at=T0 + 260, honours_async=True)
+    ((_, end),) = judge([Case(lost)], look(CONTROL, at=T0 + 260, complete=False))
 
-    assert decision == SearchAgain(T0 + 260 + (260 if asked < T0 else 200) / 4)
+    assert end == SearchAgain(T0 + 260 + (260 if asked < T0 else 200) / 4)
 
 
 def test_times_of_records_are_read_as_unix_seconds() -> None:
     """The list's own times are Unix seconds (the vendor's tasks guide)."""
-    made = record("t", MUG, 1753435158.509).created_at
-
-    assert made == datetime(2025, 7, 25, 9, 19, 18, 509000, tzinfo=UTC)
-
-
-@pytest.mark.parametrize("offset", [0.0, 7200.0, None])
-def test_what_is_given_away_is_ours_as_if_the_look_were_read_anew(offset: float | None) -> None:
-    """Whether the record is recognised or not, nobody else sees it as a stranger's."""
-    records = [CONTROL, record("t", MUG, T0 + 1), record("u", MUG, T0 + 2), record("", RAIN, T0)]
-    mine = AcceptedSubmit("t", MUG, T0, T0 + 10, answered=False)
-    before = look(*records, receipts=[EARLIER], offset=offset)
-
-    after = with_adopted(before, "t")
-
-    assert after == look(*records, receipts=[EARLIER, mine], offset=offset)
-    assert before == look(*records, receipts=[EARLIER], offset=offset)
-
-
-def test_a_trace_without_an_id_is_nobody_s_task() -> None:
-    """A record that bears the trace of a lost submit and no id can be given to nobody; it may be
-    that submit all the same, so that is not absent."""
-    lost = replace(LOST, trace_id="trace")
-
-    seen = search(lost, look(CONTROL, record("", MUG, T0 + 1, id=None, trace_id="trace")))
-
-    assert isinstance(seen, Unclear)
+    assert Listed.of(record("t", at=1753435158.509)).at == 1753435158.509

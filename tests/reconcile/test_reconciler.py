@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from typing import Any
@@ -13,11 +14,13 @@ import pytest
 from tests.support.service import NOW, Body, Service, accepted, client, other_tasks, page, refused
 from veo_async import PollPolicy, RetryPolicy, SubmissionUncertainError, TextToVideo, VeoClient
 from veo_async._reconcile import reconciler
-from veo_async._reconcile.decision import Adopt, CannotTell, Conclusion
+from veo_async._reconcile.decision import Absent, Adopt, CannotTell, Conclusion
+from veo_async._reconcile.marks import mark_in
 from veo_async._reconcile.window import AcceptedSubmit, LostSubmit
 
 MUG = TextToVideo(prompt="a mug")
 CHOSEN = {"action": "text2video", "model": "veo3-fast", "prompt": "a mug"}
+KIND = ("text2video", False)
 CUT = httpx.ReadError("cut")
 
 
@@ -147,7 +150,7 @@ async def test_what_an_earlier_run_bought_is_not_given_away_and_adoption_is_told
     """The tasks of earlier runs are ours; and who gets a record hears of it in the same step."""
     service, told = Account(row("t"), row("u")), list[str]()
     async with client(service) as veo:
-        veo._reconciler.own([AcceptedSubmit("t", CHOSEN, NOW, NOW)])
+        veo._reconciler.own([AcceptedSubmit("t", KIND, NOW, NOW)])
         lost = LostSubmit(CHOSEN, NOW, NOW)
         decision = await veo._reconciler.resolve(lost, deadline=1e9, adopted=told.append)
 
@@ -174,7 +177,7 @@ async def test_a_list_that_breaks_off_is_not_read_to_its_end() -> None:
 
 
 @pytest.mark.asyncio
-async def test_nothing_is_given_to_whoever_left_during_a_look() -> None:
+async def test_nothing_is_adopted_for_a_caller_that_left_during_a_search() -> None:
     """The record stays free for the next one that is equal."""
     service = Account(row("t"))
     async with client(service) as veo:
@@ -226,29 +229,34 @@ async def test_what_is_old_is_forgotten() -> None:
             veo._reconciler.attached(f"id-{now()}")
             await asyncio.sleep(1000.0)
 
-        assert round(next(iter(veo._reconciler._accepted)).begun - NOW) == 18000
+        kept = [round(submit.begun - NOW) for submit in veo._reconciler._accepted]
+        assert kept == [17000, 18000, 19000]  # the first of them is the last control before
         assert len(veo._reconciler._attached) == len(veo._reconciler._accepted) == 2
 
 
 @pytest.mark.asyncio
 async def test_what_happens_now_is_kept_beside_a_lost_submit_of_the_future() -> None:
     """While an earlier run's submit is sought that a clock, set back since, puts hours ahead, new
-    tasks are accepted and waited for as ever, and are known to be ours."""
+    tasks are accepted and waited for as ever, and are known to be ours; old ones are forgotten at
+    the end of a search."""
 
     async def accept(body: Body) -> httpx.Response:
         return accepted(f"task-{now()}")
 
     service = Service(submit=accept, tasks=Account()._show)
     async with client(service) as veo:
-        await veo.submit(MUG)
-        await asyncio.sleep(1800.0)
+        for _ in range(2):
+            await veo.submit(MUG)
+            await asyncio.sleep(900.0)
         then = NOW + now() + 7200.0
         lost = asyncio.create_task(resolved(veo, LostSubmit(CHOSEN, then, then, asked=NOW + now())))
         await asyncio.sleep(1.0)
         await veo.submit(MUG)
         veo._reconciler.attached("id")
+        await asyncio.sleep(900.0)
 
-        assert [receipt.task_id for receipt in veo._reconciler._ours()] == ["task-1801.0"]
+        kept = [submit.task_id for submit in veo._reconciler._ours()]
+        assert kept == ["task-900.0", "task-1801.0"]
         assert veo._reconciler._older.among({"task-0.0", "id", "other"}) == {"task-0.0"}
         assert "id" in veo._reconciler._attached
         lost.cancel()
@@ -282,10 +290,10 @@ async def test_a_long_post_that_is_lost_still_knows_what_was_accepted_meanwhile(
     long = 7200.0
     service = Account(row("t", 1.0))
     async with client(service, retry=RetryPolicy(submit_timeout=long)) as veo:
-        mine = AcceptedSubmit("t", CHOSEN, NOW + 1, NOW + 2)
+        mine = AcceptedSubmit("t", KIND, NOW + 1, NOW + 2)
         veo._reconciler.accepted(mine, at_once=True)
         await asyncio.sleep(long)
-        later = AcceptedSubmit("u", {**CHOSEN, "prompt": "x"}, NOW + now(), NOW + now())
+        later = AcceptedSubmit("u", KIND, NOW + now(), NOW + now())
         veo._reconciler.accepted(later, at_once=True)
         lost = asyncio.create_task(resolved(veo, LostSubmit(CHOSEN, NOW, NOW + long)))
         await asyncio.sleep(100.0)
@@ -314,12 +322,12 @@ async def _cancel(veo: VeoClient) -> None:
 @pytest.mark.parametrize(
     "end, reason",
     [
-        pytest.param(_fail, "the looking itself failed (ZeroDivisionError())", id="a bug"),
-        pytest.param(_cancel, "the looking was cancelled", id="cancelled by somebody"),
+        pytest.param(_fail, "the search itself failed (ZeroDivisionError())", id="a bug"),
+        pytest.param(_cancel, "the search was cancelled", id="cancelled by somebody"),
         pytest.param(VeoClient.aclose, "the client was closed", id="closed"),
     ],
 )
-async def test_whatever_ends_the_looking_tells_everybody(end: Ending, reason: str) -> None:
+async def test_everybody_hears_of_the_end_of_the_search(end: Ending, reason: str) -> None:
     """No caller waits for a snapshot that will never come."""
     service = Account()
     async with client(service) as veo:
@@ -334,7 +342,7 @@ async def test_whatever_ends_the_looking_tells_everybody(end: Ending, reason: st
 
 
 @pytest.mark.asyncio
-async def test_a_closed_client_looks_for_nothing() -> None:
+async def test_a_closed_client_searches_for_nothing() -> None:
     """A call after the close gets its answer at once, and starts no task."""
     service = Account()
     veo = client(service)
@@ -352,7 +360,7 @@ async def test_a_sleep_of_the_machine_hides_no_record() -> None:
     service = Account(row("t", 10.5))
     async with client(service) as veo:
         await asyncio.sleep(10.0)
-        veo._reconciler.accepted(AcceptedSubmit("c", CHOSEN, NOW + 9, NOW + 9, 0.0), at_once=True)
+        veo._reconciler.accepted(AcceptedSubmit("c", KIND, NOW + 9, NOW + 9, 0.0), at_once=True)
         lost = LostSubmit(CHOSEN, NOW + 10, NOW + 11, offset=0.0)
         service.ahead = 5000.0
         service.records.append(row("c", 9.0))
@@ -363,7 +371,7 @@ async def test_a_sleep_of_the_machine_hides_no_record() -> None:
 
 
 @pytest.mark.asyncio
-async def test_looks_are_few() -> None:
+async def test_searches_are_few() -> None:
     """Many that are lost one after another are looked for at most once a second together."""
     service = Account()
     async with client(service) as veo:
@@ -378,3 +386,112 @@ async def test_looks_are_few() -> None:
             task.cancel()
         await asyncio.wait(tasks)
     assert not other_tasks()
+
+
+def marked(number: int) -> str:
+    """A callback address with a mark."""
+    return f"https://api.acedata.cloud/health?ref=00000000-0000-4000-8000-{number:012}"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("way", ["with marks", "equal", "different"])
+async def test_no_more_than_a_portion_is_judged_in_one_turn_of_the_loop(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten thousand submits may be lost at once, and the event loop does other things meanwhile."""
+    monkeypatch.setattr(reconciler, "STEP", 7)
+    rows, lost = [], []
+    for number in range(60):
+        prompt = {"prompt": "a mug" if way == "equal" else f"{number}"}
+        mark = {"callback_url": marked(number)} if way == "with marks" else {}
+        rows.append(row(f"t{number}", **prompt, **mark))
+        name = mark_in(mark.get("callback_url"))
+        lost.append(LostSubmit({**CHOSEN, **prompt}, NOW, NOW, mark=name))
+    turns, adopted = 0, Counter[int]()
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with client(Account(*rows)) as veo:
+        veo._api.clock_offset = 0.0
+        tasks = [
+            asyncio.create_task(
+                veo._reconciler.resolve(
+                    one, deadline=1e9, adopted=lambda _: adopted.update([turns])
+                )
+            )
+            for one in lost
+        ]
+        await asyncio.sleep(0.9)
+        ticker = asyncio.create_task(turn())
+        ends = await asyncio.gather(*tasks)
+        ticker.cancel()
+        await asyncio.wait([ticker])
+
+    assert {end.task_id for end in ends if isinstance(end, Adopt)} == {one["id"] for one in rows}
+    assert max(adopted.values()) <= 7
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("url", [None, marked(0)], ids=["unmarked", "marked"])
+async def test_the_last_task_of_a_kind_is_a_control_however_many_are_forgotten(
+    url: str | None,
+) -> None:
+    """Where none of ours is nearer, it is asked for and recognised up to an hour later."""
+    service = Account(row("last", callback_url=url))
+    async with client(service) as veo:
+        veo._api.clock_offset = 0.0
+        mark = mark_in(url)
+        veo._reconciler.accepted(AcceptedSubmit("last", KIND, NOW, NOW, 0.0, mark), at_once=True)
+        await asyncio.sleep(2000.0)
+        image = AcceptedSubmit("image", ("image2video", False), NOW + now(), NOW + now(), 0.0)
+        service.records.append(row("image", now()))
+        veo._reconciler.accepted(image, at_once=True)
+        assert len(veo._reconciler._accepted) == 1
+        at = NOW + now()
+        lost = LostSubmit(CHOSEN, at, at, offset=0.0, mark=url and mark_in(marked(1)))
+
+        assert await resolved(veo, lost) == Absent()
+
+
+@pytest.mark.asyncio
+async def test_a_submit_that_is_lost_during_a_reading_claims_its_record() -> None:
+    """It is searched for from the next reading on, so the one before gives away no equal record:
+    that may be its own, and the other's may lie in no other window."""
+    service = Account(row("own", -20.0), row("other", 30.0))
+    async with client(service) as veo:
+        veo._api.clock_offset = 0.0
+        show, ends = service._show, list[asyncio.Task[Conclusion]]()
+
+        async def slow(body: Body) -> httpx.Response:
+            if len(ends) == 1:
+                ends.append(asyncio.create_task(resolved(veo, LostSubmit(CHOSEN, NOW, NOW + 1))))
+            await anyio.sleep(0.5)
+            return await show(body)
+
+        service._tasks = slow
+        long = LostSubmit(CHOSEN, NOW - 30, NOW)
+        ends.append(asyncio.create_task(resolved(veo, long)))
+        while len(ends) < 2:
+            await asyncio.sleep(0.1)
+
+        assert [await end for end in ends] == [Adopt("own"), Adopt("other")]
+
+
+@pytest.mark.asyncio
+async def test_the_record_of_a_result_without_an_id_is_not_given_away() -> None:
+    """It belongs to one of two equal submits, and there is one for each."""
+    service = Account(row("t"))
+    async with client(service) as veo:
+        veo._api.clock_offset = 0.0
+        nameless = AcceptedSubmit("", KIND, NOW, NOW, chosen=CHOSEN)
+        veo._reconciler.accepted(nameless, at_once=False)
+        lost = asyncio.create_task(resolved(veo))
+        await asyncio.sleep(60.0)
+        assert not lost.done()
+        service.records.append(row("u"))
+
+        assert isinstance(await lost, Adopt)

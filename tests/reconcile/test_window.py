@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
 import pytest
 from hypothesis import given
@@ -8,26 +9,26 @@ from hypothesis import strategies as st
 
 from tests.support.wire import bounded
 from veo_async._reconcile.window import (
+    FAR,
     NEAR,
     SLACK,
     WIDE,
     AcceptedSubmit,
+    Kind,
     LostSubmit,
-    is_near,
-    is_one_near,
-    precedence,
+    is_one_within,
     slack_of,
+    span_of,
     window,
-    window_of_all,
 )
 
 T0 = 1_753_435_158.0
 MUG = {"action": "text2video", "model": "veo3-fast", "prompt": "a mug"}
-CUP = {**MUG, "prompt": "a cup"}
-RAIN = {**MUG, "prompt": "rain"}
+TEXT, IMAGE, HELD = ("text2video", False), ("image2video", False), ("text2video", True)
 LOST = LostSubmit(MUG, begun=T0, ended=T0 + 10)
-EARLIER = AcceptedSubmit("earlier", CUP, begun=T0 - 60, ended=T0 - 59)
-LATER = AcceptedSubmit("later", RAIN, begun=T0 + 11, ended=T0 + 12)
+EARLIER = AcceptedSubmit("earlier", TEXT, begun=T0 - 60, ended=T0 - 59)
+LATER = AcceptedSubmit("later", TEXT, begun=T0 + 11, ended=T0 + 12)
+MARK = "00000000-0000-4000-8000-000000000000"
 
 
 def test_windows_are_in_the_services_time() -> None:
@@ -36,74 +37,144 @@ def test_windows_are_in_the_services_time() -> None:
     assert window(EARLIER, 0.0, slack=0.0) == (T0 - 60, T0 - 29)
 
 
-def test_a_look_reaches_over_all_windows_and_further_without_a_task_of_ours() -> None:
-    """Without any task of ours near in time the clocks may disagree, so more is read; with some,
-    the controls next to it are read too, and no others."""
-    late = LostSubmit(MUG, T0 + 50, T0 + 60)
-    before = AcceptedSubmit("before", CUP, begun=T0 - 120, ended=T0 - 119)
-    after = AcceptedSubmit("after", RAIN, begun=T0 + 80, ended=T0 + 81)
+def test_windows_span_a_sleep_of_this_machine() -> None:
+    """A steady clock stands still while the machine sleeps, so the offset jumps; the record may be
+    from before or after."""
+    lost = replace(LOST, offset=5.0)
 
-    assert window_of_all([LOST, late], [before, EARLIER], 0.0) == (T0 - 65, T0 + 95)
-    assert window_of_all([LOST], [EARLIER, LATER, after], 0.0) == (T0 - 65, T0 + 47)
-    assert window_of_all([LOST], (), None) == (T0 - 900, T0 + 940)
-    assert window_of_all([LOST], [replace(EARLIER, answered=False)], 0.0) == (T0 - 900, T0 + 940)
+    assert window(lost, 605.0, slack=0.0) == (T0 + 5, T0 + 10 + 605 + 30)
 
 
-def test_equal_ones_leave_each_other_what_lies_in_their_windows() -> None:
-    """The submit whose window ends first adopts the oldest record; a trace id comes before all."""
-    early, late = LostSubmit(MUG, T0, T0 + 1), LostSubmit(MUG, T0 + 20, T0 + 21)
-    long, traced = LostSubmit(MUG, T0, T0 + 99), LostSubmit(MUG, T0, T0 + 99, trace_id="trace")
-
-    ordered = sorted([long, late, traced, early], key=precedence)
-
-    assert ordered == [traced, early, late, long]
-
-
-moments = st.integers(0, 2000)
-
-
-@bounded
-@given(
-    # Those of ours begin off the full second, so that no two are equally near.
-    st.dictionaries(moments, st.tuples(st.integers(0, 50), st.booleans()), max_size=30),
-    st.lists(st.tuples(moments, st.integers(0, 50)), min_size=1, max_size=4),
+@pytest.mark.parametrize(
+    "action, held, kind",
+    [
+        ("text2video", False, TEXT),
+        ("text2video", True, HELD),
+        ("get1080p", False, ("get_1080p", False)),
+        (None, False, ("None", False)),
+    ],
 )
-def test_a_look_reaches_to_the_nearest_tasks_of_ours(
-    ours: dict[int, tuple[int, bool]], theirs: list[tuple[int, int]]
+def test_a_kind_is_an_action_in_one_spelling_and_the_way_of_the_answer(
+    action: str | None, held: bool, kind: Kind
 ) -> None:
-    """Of thousands of tasks of ours the same ones are found as by going through all of them: on
-    each side the nearest one of the same action, else the nearest one."""
-    image = {**CUP, "action": "image2video"}
-    receipts = [
-        AcceptedSubmit(str(at), CUP if same else image, T0 + at + 0.25, T0 + at + 0.25 + took)
-        for at, (took, same) in ours.items()
-    ]
-    lost = [LostSubmit(MUG, T0 + at, T0 + at + took) for at, took in theirs]
-    times = []
-    for one in lost:
-        near = sorted(
-            (receipt for receipt in receipts if abs(receipt.begun - one.begun) <= NEAR),
-            key=lambda receipt: abs(receipt.begun - one.begun),
-        )
-        times.append(window(one, 0.0, slack=SLACK if near else WIDE))
-        before = [receipt for receipt in near if receipt.begun < one.ended]
-        after = [receipt for receipt in near if receipt.begun >= one.ended]
-        for side in (before, after):
-            alike = [receipt for receipt in side if receipt.chosen == CUP]
-            times += [window(receipt, 0.0) for receipt in (alike or side)[:1]]
+    """A list that shows tasks of one kind need not show those of another."""
+    assert replace(LOST, chosen={"action": action}, is_held=held).kind == kind
 
-    assert window_of_all(lost, receipts, 0.0) == (
-        min(first for first, _ in times),
-        max(last for _, last in times),
-    )
+
+@pytest.mark.parametrize(
+    "control, is_one",
+    [
+        (EARLIER, True),
+        (replace(EARLIER, task_id=""), False),
+        (replace(EARLIER, proven=False), False),
+    ],
+)
+def test_a_control_has_an_id_and_is_proven(control: AcceptedSubmit, is_one: bool) -> None:
+    """Without an id it cannot be seen, and one that was found by comparison may be a stranger's."""
+    assert control.is_control is is_one
+
+
+@pytest.mark.parametrize(
+    "then, now, over",
+    [
+        pytest.param(None, 0.0, T0 + 700.0, id="nothing ties its time to the service's"),
+        pytest.param(7.0, None, T0 + 700.0, id="the service's clock was not seen again"),
+        pytest.param(7.0, 7.0, T0 + 1.0, id="the clock went on"),
+        pytest.param(7.0, -593.0, T0 + 601.0, id="the clock was set forward by ten minutes"),
+        pytest.param(7.0, 607.0, T0 - 599.0, id="the clock was set back by ten minutes"),
+    ],
+)
+def test_patience_with_an_earlier_run_outlives_a_clock_that_is_set(
+    then: float | None, now: float | None, over: float
+) -> None:
+    """The service's time since the end of the POST counts, or, if that is unknown, the time since
+    this run asked; within one run the clock is steady."""
+    lost = LostSubmit(MUG, T0, T0 + 1.0, offset=then, asked=T0 + 700.0)
+
+    assert lost.ended_at(now) == over
+    assert replace(lost, asked=-inf).ended_at(now) == T0 + 1.0
 
 
 @pytest.mark.parametrize(
     "at, near", [(-NEAR, True), (NEAR, True), (-NEAR - 1, False), (NEAR + 1, False), (0.0, True)]
 )
 def test_what_is_near(at: float, near: bool) -> None:
-    """Ten minutes before and after, the last moments included."""
-    receipt = AcceptedSubmit("r", CUP, T0 + at, T0 + at + 1)
+    """Ten minutes before and after, the last moments included; then the slack is small."""
+    assert is_one_within(NEAR, T0, [T0 + at]) is near
+    assert slack_of(LOST, [T0 + at]) == (SLACK if near else WIDE)
+    assert slack_of(replace(LOST, asked=T0), [T0]) == WIDE
+    assert slack_of(replace(LOST, asked=T0, offset=0.0), [T0]) == SLACK
 
-    assert is_near(receipt, LOST) is is_one_near(LOST, [receipt.begun]) is near
-    assert slack_of(LOST, [receipt.begun]) == (SLACK if near else WIDE)
+
+def test_a_list_is_read_over_all_windows_and_further_without_a_control() -> None:
+    """Without any task of ours near in time the clocks may disagree, so more is read."""
+    late = LostSubmit(MUG, T0 + 50, T0 + 60)
+
+    assert span_of([LOST, late], [EARLIER, LATER], 0.0) == (T0 - 65, T0 + 95)
+    assert span_of([LOST], [EARLIER, LATER], 0.0) == (T0 - 65, T0 + 47)
+    assert span_of([LOST], (), None) == (T0 - 900, T0 + 940)
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_a_control_of_up_to_an_hour_is_asked_for_where_none_is_nearer(side: int) -> None:
+    """On either side, and none that is further away."""
+    far, further = (
+        replace(EARLIER, begun=T0 + side * at, ended=T0 + side * at) for at in (FAR, FAR + 1)
+    )
+    first, last = span_of([LOST], [far], 0.0)
+
+    assert first <= far.begun <= last
+    assert span_of([LOST], [further], 0.0) == span_of([LOST], (), 0.0)
+
+
+def test_the_nearest_control_is_one_of_the_same_kind() -> None:
+    """Only that shows what the list does with such tasks; and a marked one for a mark."""
+    others = [replace(EARLIER, kind=kind, begun=T0 - 2) for kind in (IMAGE, HELD)]
+    marked = replace(EARLIER, begun=T0 - 90, mark=MARK)
+
+    assert span_of([LOST], [EARLIER, *others], 0.0)[0] == T0 - 65
+    assert span_of([LOST], [EARLIER, marked], 0.0)[0] == T0 - 65
+    assert span_of([replace(LOST, mark=MARK)], [EARLIER, marked], 0.0)[0] == T0 - 95
+
+
+def test_the_nearest_control_of_any_kind_shows_the_clocks() -> None:
+    """A window is narrow because of it, so what it shows is read."""
+    image = replace(EARLIER, kind=IMAGE)
+
+    assert span_of([LOST], [image], 0.0) == (T0 - 65, T0 + 45)
+
+
+moments = st.integers(0, 6000)
+
+
+@bounded
+@given(
+    st.lists(st.tuples(moments, st.sampled_from([TEXT, IMAGE]), st.booleans()), max_size=30),
+    st.lists(st.tuples(moments, st.booleans()), min_size=1, max_size=4),
+)
+def test_for_each_lost_submit_its_nearest_controls_are_read(
+    ours: list[tuple[int, Kind, bool]], theirs: list[tuple[int, bool]]
+) -> None:
+    """Of those that are near enough on a side, at least one is: of any kind for the clocks, of the
+    same kind for the list, and with a mark where it has one."""
+    controls = [
+        AcceptedSubmit(str(at), kind, T0 + at, T0 + at + 1, mark=MARK if marked else None)
+        for at, kind, marked in ours
+    ]
+    lost = [
+        LostSubmit(MUG, T0 + at, T0 + at + 1, mark=MARK if marked else None)
+        for at, marked in theirs
+    ]
+
+    first, last = span_of(lost, controls, 0.0)
+
+    read = [one for one in controls if first <= window(one, 0.0)[0] and window(one, 0.0)[1] <= last]
+    for one in lost:
+        near = [c for c in controls if abs(c.begun - one.begun) <= NEAR]
+        alike = [
+            c
+            for c in controls
+            if c.kind == one.kind and abs(c.begun - one.begun) <= FAR and (c.mark or not one.mark)
+        ]
+        for wanted in filter(None, (near, alike)):
+            assert any(control in read for control in wanted)

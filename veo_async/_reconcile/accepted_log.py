@@ -11,18 +11,20 @@ from collections.abc import Iterator
 
 from .window import AcceptedSubmit, Kind
 
+NOBODY = AcceptedSubmit("", ("", False), 0.0, 0.0)
+
 
 class AcceptedLog:
     """Accepted submits in the order in which their answers came.
 
-    Of each kind the last one that was proven is kept for good, as a control for a lost submit that
+    Of each kind, with a mark and without, the last control is kept for good, for a lost submit that
     has none near.
     """
 
     def __init__(self) -> None:
         self._submits: deque[AcceptedSubmit] = deque()
         self._by_id: dict[str, AcceptedSubmit] = {}
-        self._last: dict[Kind, AcceptedSubmit] = {}
+        self._last: dict[tuple[Kind, bool], AcceptedSubmit] = {}
 
     def __iter__(self) -> Iterator[AcceptedSubmit]:
         yield from self._last.values()
@@ -48,9 +50,9 @@ class AcceptedLog:
     def forget_before(self, time: float) -> Iterator[str]:
         """Remove the oldest submits that ended before this time, and yield their task ids."""
         while self.reaches_before(time):
-            submit = self._submits.popleft()
-            if submit.proven:
-                self._last[submit.kind] = submit
-            if submit.task_id:
-                del self._by_id[submit.task_id]
-                yield submit.task_id
+            gone = self._submits.popleft()
+            if gone.is_control:
+                way = gone.kind, gone.mark is None
+                gone, self._last[way] = self._last.get(way, NOBODY), gone
+            if self._by_id.pop(gone.task_id, None):
+                yield gone.task_id

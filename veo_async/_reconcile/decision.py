@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import inf
 
@@ -75,6 +75,7 @@ class SearchAgain:
     at: float
 
 
+Claim = LostSubmit | AcceptedSubmit
 Conclusion = Adopt | Absent | CannotTell
 Decision = Conclusion | SearchAgain
 
@@ -105,6 +106,11 @@ def is_comparable(lost: LostSubmit, snapshot: ListingSnapshot) -> bool:
     return lost.mark is None or snapshot.survival_of(lost) == "stripped"
 
 
+def is_rival(claim: Claim, snapshot: ListingSnapshot) -> bool:
+    """Whether a record without a mark may belong to another submit of ours."""
+    return claim.mark is None or snapshot.survival_of(claim) != "kept"
+
+
 def judge_marked(case: Case, snapshot: ListingSnapshot) -> tuple[Case, Decision]:
     """Decide about a marked submit whose proof the listing does not show."""
     doubt = _doubt(case.lost, snapshot, is_marked=True, is_strange=not snapshot.shows_requests)
@@ -112,30 +118,41 @@ def judge_marked(case: Case, snapshot: ListingSnapshot) -> tuple[Case, Decision]
 
 
 def judge_equal(
-    cases: Sequence[Case],
-    rivals: Sequence[LostSubmit | AcceptedSubmit],
-    snapshot: ListingSnapshot,
-) -> list[tuple[Case, Decision]]:
-    """Decide about equal submits whose windows overlap, in their order.
+    cases: Sequence[Case], rivals: Sequence[Claim], snapshot: ListingSnapshot
+) -> Iterator[tuple[int, Case, Decision]]:
+    """Decide about equal submits, by their indexes.
 
-    ``rivals`` are equal submits of ours to which a record may belong although no id says so: their
-    answers are still awaited, or contained no id.
+    ``rivals`` are equal submits of ours to which a record may belong although no id says so: lost
+    ones that are not decided now, those whose answers are awaited or contained no id.
     """
     claims = [*(case.lost for case in cases), *rivals]
+    times = [_window_in(snapshot, claim) for claim in claims]
+    for group in _overlapping(times):
+        lost = [index for index in group if index < len(cases)]
+        if lost:
+            others = [claims[index] for index in group if index >= len(cases)]
+            whole = times[group[0]][0], max(times[index][1] for index in group)
+            ends = _judge_group([cases[index] for index in lost], others, whole, snapshot)
+            yield from ((index, *end) for index, end in zip(lost, ends, strict=True))
+
+
+def _judge_group(
+    cases: Sequence[Case], rivals: Sequence[Claim], whole: Times, snapshot: ListingSnapshot
+) -> Iterable[tuple[Case, Decision]]:
+    """Decide about equal submits whose windows overlap, in their order."""
+    claims = [*(case.lost for case in cases), *rivals]
     exact = [window(claim, snapshot.offset or 0.0) for claim in claims]
-    adopted = _assign(exact, _equal(cases[0].lost, snapshot))
-    if len(adopted) == len(claims):
+    adopted = _assign(exact, _equal(cases, snapshot))
+    # Nobody knows whose record an adopted one is, so all of them are decided in one step.
+    is_open = any(isinstance(claim, LostSubmit) for claim in rivals)
+    if len(adopted) == len(claims) and not is_open:
         return [(case, Adopt(adopted[i])) for i, case in enumerate(cases)]
-    times = [window_in(snapshot, claim) for claim in claims]
-    whole = min(first for first, _ in times), max(last for _, last in times)
     is_strange = snapshot.count_unowned(whole) > len(adopted)
     ends = [
         _missed(case, snapshot, _doubt(case.lost, snapshot, is_strange=is_strange))
         for case in cases
     ]
-    is_open = any(claim.ended == inf for claim in rivals)
     if is_open or any(isinstance(decision, SearchAgain) for _, decision in ends):
-        # Nobody knows whose record an adopted one is, so all of them are decided in one step.
         return [(case, _later(decision, snapshot)) for case, decision in ends]
     return [
         (case, Adopt(adopted[i]) if i in adopted else decision)
@@ -149,7 +166,7 @@ def _later(decision: Decision, snapshot: ListingSnapshot) -> SearchAgain:
     return SearchAgain(snapshot.at + GRACE)
 
 
-def overlapping(times: Sequence[Times]) -> Iterator[list[int]]:
+def _overlapping(times: Sequence[Times]) -> Iterator[list[int]]:
     """The indexes of windows in groups that overlap, each in the order of time."""
     group: list[int] = []
     until = -inf
@@ -163,35 +180,17 @@ def overlapping(times: Sequence[Times]) -> Iterator[list[int]]:
         yield group
 
 
-def rivals_of(
-    cases: Sequence[Case],
-    claims: Iterable[LostSubmit | AcceptedSubmit],
-    snapshot: ListingSnapshot,
-) -> list[LostSubmit | AcceptedSubmit]:
-    """The claims of other submits to which a record of these equal cases may belong."""
-    times = [window_in(snapshot, case.lost) for case in cases]
-    first, last = min(time[0] for time in times), max(time[1] for time in times)
-    wanted = normal_form(cases[0].lost.chosen)
-    return [
-        claim
-        for claim in claims
-        if (time := window_in(snapshot, claim))[0] <= last
-        and first <= time[1]
-        and normal_form(claim.chosen or {}) == wanted
-    ]
-
-
-def window_in(snapshot: ListingSnapshot, claim: LostSubmit | AcceptedSubmit) -> Times:
+def _window_in(snapshot: ListingSnapshot, claim: Claim) -> Times:
     """The window of a submit as wide as a snapshot's evidence about the clocks demands."""
-    slack = slack_of(claim, snapshot.proven) if isinstance(claim, LostSubmit) else SLACK
+    slack = slack_of(claim, snapshot.controls) if isinstance(claim, LostSubmit) else SLACK
     return window(claim, snapshot.offset or 0.0, slack=slack)
 
 
-def _equal(lost: LostSubmit, snapshot: ListingSnapshot) -> list[Listed]:
+def _equal(cases: Sequence[Case], snapshot: ListingSnapshot) -> list[Listed]:
     """The records that may be adopted by comparison, the oldest first."""
-    if snapshot.offset is None or snapshot.times_disagree(lost):
+    if snapshot.offset is None or any(snapshot.times_disagree(case.lost) for case in cases):
         return []
-    return snapshot.equal_to(normal_form(lost.chosen))
+    return snapshot.equal_to(normal_form(cases[0].lost.chosen))
 
 
 def _assign(times: Sequence[Times], records: Sequence[Listed]) -> dict[int, str]:
@@ -242,12 +241,12 @@ def _missed(case: Case, snapshot: ListingSnapshot, doubt: str | None) -> tuple[C
     if doubt:
         over = lost.sought + (LONGEST_GENERATION if lost.is_held else HOPELESS)
         decision = CannotTell(doubt) if at >= over else SearchAgain(min(later, over))
-        return replace(case, missed_at=None), decision
+        return Case(lost, case.at_once), decision
     ready = lost.ended_at(snapshot.offset) + case.patience
     if at < ready:
         return case, SearchAgain(min(later, max(ready, at + BETWEEN_SEARCHES)))
     if case.missed_at is None:
-        return replace(case, missed_at=at), SearchAgain(at + GRACE)
+        return Case(lost, case.at_once, at), SearchAgain(at + GRACE)
     if at < case.missed_at + GRACE:
         return case, SearchAgain(case.missed_at + GRACE)
     return case, Absent()

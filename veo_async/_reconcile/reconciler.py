@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
+from typing import TypeVar
 
 from .._base.fingerprints import Fingerprints
 from .._base.runtime import Runtime
@@ -31,15 +32,14 @@ from .decision import (
     Adopt,
     CannotTell,
     Case,
+    Claim,
     Conclusion,
     Decision,
     SearchAgain,
     is_comparable,
+    is_rival,
     judge_equal,
     judge_marked,
-    overlapping,
-    rivals_of,
-    window_in,
 )
 from .marks import mark_in
 from .snapshot import Listed, ListingSnapshot
@@ -55,6 +55,8 @@ KEEP = WIDE + NEAR
 """Seconds before the oldest lost or awaited submit for which accepted ones are kept as controls:
 further than a snapshot reaches back. Of older ones only a fingerprint of the id is kept, for good,
 so that their records are never adopted."""
+
+T = TypeVar("T")
 
 CLOSED = "the client was closed"
 
@@ -118,26 +120,29 @@ class Reconciler:
         self._accepted.add(submit)
         if self._snapshot:
             self._snapshot.own(submit)
-        if self._accepted.reaches_before(self._runtime.wall_clock() - KEEP):
-            for task_id in self._accepted.forget_before(self._oldest()):
-                self._older.add(task_id)
+        if not self._open:  # else the end of the search forgets
+            self._forget()
 
     def attached(self, task_id: str) -> None:
         """A caller waits for this task by its id: no lost submit adopts it."""
         self._attached.pop(task_id, None)
         self._attached[task_id] = self._runtime.wall_clock()
-        oldest = self._oldest()
-        while self._attached[first := next(iter(self._attached))] < oldest:
-            del self._attached[first]
+        if not self._open:
+            self._forget()
 
-    def _oldest(self) -> float:
-        """The time before which accepted submits are not needed."""
-        times = (lost.begun for lost in (*self._sought(), *self._unanswered.values()))
+    def _forget(self) -> None:
+        """Forget what no search needs any more."""
+        oldest = now = self._runtime.wall_clock()
+        first = next(iter(self._attached.values()), now)
+        if not (first < now - KEEP or self._accepted.reaches_before(now - KEEP)):
+            return
         # Never later than now: after a clock was set back, an earlier run's submit lies ahead.
-        return min((self._runtime.wall_clock(), *times)) - KEEP
-
-    def _sought(self) -> list[LostSubmit]:
-        return [entry.lost for entry in self._open]
+        for lost in (*self._unanswered.values(), *(entry.lost for entry in self._open)):
+            oldest = min(oldest, lost.begun)
+        for task_id in self._accepted.forget_before(oldest - KEEP):
+            self._older.add(task_id)
+        for name in [name for name, at in self._attached.items() if at < oldest - KEEP]:
+            del self._attached[name]
 
     def own(self, submits: Iterable[AcceptedSubmit]) -> None:
         """Add the tasks of earlier runs: no lost submit adopts one. They are kept for good, since
@@ -195,6 +200,7 @@ class Reconciler:
                 await self._judge_all(pending, await self._read(pending))
             finally:
                 self._snapshot = None
+                self._forget()
 
     # Reading the list.
 
@@ -202,13 +208,14 @@ class Reconciler:
         """A snapshot for these lost submits."""
         # The offset of the query is also that of the judgement, whatever its answers show.
         at, offset = self._runtime.wall_clock(), self.offset
-        proven = [submit for submit in self._ours() if submit.proven]
-        span = span_of([entry.lost for entry in entries], proven, offset)
+        controls = [submit for submit in self._ours() if submit.is_control]
+        span = span_of([entry.lost for entry in entries], controls, offset)
+        await asyncio.sleep(0)
         self._snapshot = snapshot = ListingSnapshot(
             at=at,
             offset=offset,
             span=span,
-            proven=sorted(submit.begun for submit in proven),
+            controls=sorted(control.begun for control in controls),
             awaited=self._attached,
         )
         await self._learn_user()
@@ -216,7 +223,10 @@ class Reconciler:
         unseen = [entry for entry in entries if snapshot.proof_of(entry.lost) is None]
         await self._read_traces(unseen)
         await self._read_named(unseen)
-        snapshot.close(self._ours(), self._older.among)
+        for step in _steps(self._ours()):
+            snapshot.check(step)
+            await asyncio.sleep(0)
+        snapshot.disown(self._older.among)
         return snapshot
 
     def _ours(self) -> tuple[AcceptedSubmit, ...]:
@@ -292,6 +302,8 @@ class Reconciler:
     # Judging what was read.
 
     async def _judge_all(self, entries: list[_Open], snapshot: ListingSnapshot) -> None:
+        # A submit that is sent from now on has no record in this snapshot.
+        unanswered = list(self._unanswered.values())
         rest = [entry async for entry in self._unproven(entries, snapshot)]
         equal: defaultdict[str, list[_Open]] = defaultdict(list)
         for step in _steps(rest):
@@ -302,9 +314,34 @@ class Reconciler:
                 else:
                     self._settle(entry, *judge_marked(entry.case, snapshot))
             await asyncio.sleep(0)
-        for alike in equal.values():
-            self._judge_equal(alike, snapshot)
+        rivals = await self._rivals(unanswered, equal, snapshot) if equal else {}
+        for wanted, alike in equal.items():
+            entries = [entry for entry in alike if entry in self._open]
+            cases = [entry.case for entry in entries]
+            for part in _steps(judge_equal(cases, rivals.get(wanted, ()), snapshot)):
+                for index, case, decision in part:
+                    self._settle(entries[index], case, decision)
+                await asyncio.sleep(0)
+
+    async def _rivals(
+        self,
+        unanswered: Iterable[LostSubmit],
+        equal: Mapping[str, Iterable[_Open]],
+        snapshot: ListingSnapshot,
+    ) -> Mapping[str, Sequence[Claim]]:
+        """The other submits of ours to which one of the equal records may belong, by request."""
+        compared = {entry for alike in equal.values() for entry in alike}
+        lost = [e.lost for e in self._open if e.decision is None and e not in compared]
+        nameless = [submit for submit in self._accepted if not submit.task_id]
+        found: defaultdict[str, list[Claim]] = defaultdict(list)
+        claims: list[Claim] = [*unanswered, *lost, *nameless]
+        for step in _steps(claims):
+            for claim in step:
+                wanted = normal_form(claim.chosen or {})
+                if wanted in equal and is_rival(claim, snapshot):
+                    found[wanted].append(claim)
             await asyncio.sleep(0)
+        return found
 
     async def _unproven(
         self, entries: list[_Open], snapshot: ListingSnapshot
@@ -323,18 +360,7 @@ class Reconciler:
         """Note what is known by now of the service's answers to such submits."""
         lost = entry.lost
         at_once = not lost.is_held and (lost.mark is not None) in self._at_once
-        entry.case = replace(entry.case, at_once=at_once)
-
-    def _judge_equal(self, alike: Sequence[_Open], snapshot: ListingSnapshot) -> None:
-        """Decide about equal submits in one step."""
-        entries = [entry for entry in alike if entry in self._open]
-        nameless = (submit for submit in self._accepted if not submit.task_id)
-        claims: list[LostSubmit | AcceptedSubmit] = [*self._unanswered.values(), *nameless]
-        for group in overlapping([window_in(snapshot, entry.lost) for entry in entries]):
-            cases = [entries[index].case for index in group]
-            ends = judge_equal(cases, rivals_of(cases, claims, snapshot), snapshot)
-            for index, (case, decision) in zip(group, ends, strict=True):
-                self._settle(entries[index], case, decision)
+        entry.case = Case(lost, at_once, entry.case.missed_at)
 
     def _settle(self, entry: _Open, case: Case, decision: Decision) -> None:
         entry.case = case
@@ -380,8 +406,8 @@ class Reconciler:
         await self._searching.aclose()
 
 
-def _steps(entries: Iterable[_Open]) -> Iterator[list[_Open]]:
-    """The entries in portions that one step of the event loop may judge."""
-    rest = iter(entries)
+def _steps(all_: Iterable[T]) -> Iterator[list[T]]:
+    """All of these in portions that one step of the event loop may judge."""
+    rest = iter(all_)
     while step := list(islice(rest, STEP)):
         yield step

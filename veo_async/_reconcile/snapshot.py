@@ -74,7 +74,7 @@ class ListingSnapshot:
         offset: see `window`; ``None`` while the service's clock was never seen.
         span: the times between which it was read.
         complete: whether each page was read, to the end of the list.
-        proven: when our proven submits were sent, ascending, as they were known before the reading.
+        controls: when our controls were sent, ascending, as they were known before the reading.
         awaited: ids for which callers wait. Nobody knows whose they are, so a lost submit adopts
             one only by proof, and yet they are unowned.
         missing_since: when the oldest submit of ours was sent whose record should be in the listing
@@ -88,14 +88,14 @@ class ListingSnapshot:
         at: float,
         offset: float | None,
         span: Times = (-inf, inf),
-        proven: Sequence[float] = (),
+        controls: Sequence[float] = (),
         awaited: Container[str] = (),
     ) -> None:
         self.at = at
         self.offset = offset
         self.span = span
         self.complete = False
-        self.proven = proven
+        self.controls = controls
         self.awaited = awaited
         self.missing_since = inf
         self.is_overdue = False
@@ -106,9 +106,10 @@ class ListingSnapshot:
         self._bare = 0
         self._by_mark: dict[str, Listed] = {}
         self._by_trace: dict[str, Listed] = {}
-        self._by_request: defaultdict[str, list[Listed]] = defaultdict(list)
+        self._by_request: defaultdict[str, dict[str, Listed]] = defaultdict(dict)
+        # The times of our controls: of those at their times, and of those by kind and fact.
         self._timely: list[float] = []
-        self._controls: defaultdict[tuple[Kind, str], list[float]] = defaultdict(list)
+        self._facts: defaultdict[tuple[Kind, str], list[float]] = defaultdict(list)
 
     # While the listing is read.
 
@@ -121,7 +122,7 @@ class ListingSnapshot:
             self._note_control(owner, entry)
             return
         self._unowned[entry.task_id] = entry
-        self._by_request[entry.request].append(entry)
+        self._by_request[entry.request][entry.task_id] = entry
         for known, name in ((self._by_mark, entry.mark), (self._by_trace, entry.trace_id)):
             if name and (name not in known or _age(entry) < _age(known[name])):
                 known[name] = entry
@@ -144,7 +145,7 @@ class ListingSnapshot:
     def _remove(self, entry: Listed) -> bool:
         if self._unowned.pop(entry.task_id, None) is None:
             return False
-        self._by_request[entry.request].remove(entry)
+        del self._by_request[entry.request][entry.task_id]
         self._bare -= entry.is_bare
         if self._has_time(entry):
             del self._times[bisect_left(self._times, _age(entry))]
@@ -153,13 +154,13 @@ class ListingSnapshot:
         return True
 
     def _note_control(self, submit: AcceptedSubmit, entry: Listed) -> None:
-        if not (submit.proven and entry.is_listed and self._is_timely(submit, entry)):
+        if not (submit.is_control and entry.is_listed and self._is_timely(submit, entry)):
             return
         insort(self._timely, submit.begun)
-        insort(self._controls[submit.kind, "listed"], submit.begun)
-        if submit.mark:
+        insort(self._facts[submit.kind, "listed"], submit.begun)
+        if submit.mark and not entry.is_bare:
             fact = "kept" if entry.mark == submit.mark else "stripped"
-            insort(self._controls[submit.kind, fact], submit.begun)
+            insort(self._facts[submit.kind, fact], submit.begun)
 
     def _is_timely(self, submit: AcceptedSubmit, entry: Listed) -> bool:
         # By the one offset or by the other, never in between: if this machine's clock was set,
@@ -170,21 +171,18 @@ class ListingSnapshot:
         offsets = (then, self.offset)
         return any(entry.is_within(window(replace(submit, offset=one), one)) for one in offsets)
 
-    def close(
-        self, ours: Iterable[AcceptedSubmit], older: Callable[[Collection[str]], Iterable[str]]
-    ) -> None:
-        """The reading is over.
-
-        Args:
-            ours: our accepted submits.
-            older: returns those of some ids that are ours although only the id is known.
-        """
-        for task_id in older(self._unowned):
-            self._remove(self._entries[task_id])
+    def check(self, ours: Iterable[AcceptedSubmit]) -> None:
+        """The list was read: note which of our accepted submits it should show and does not."""
         for submit in ours:
             if submit.task_id and submit.task_id not in self._entries and self._shows(submit):
                 self.missing_since = min(self.missing_since, submit.begun)
                 self.is_overdue |= submit.ended <= self.at - CATCH_UP
+
+    def disown(self, older: Callable[[Collection[str]], Iterable[str]]) -> None:
+        """Take out of the unowned records those that are ours although only the id is known:
+        ``older`` returns such ids among some."""
+        for task_id in older(self._unowned):
+            self._remove(self._entries[task_id])
 
     def _shows(self, submit: AcceptedSubmit) -> bool:
         """Whether its record should be in the listing: all of its window was read, after it was
@@ -203,21 +201,21 @@ class ListingSnapshot:
         marked = self._by_mark.get(lost.mark) if lost.mark else None
         return next((one for one in (traced, marked) if one and one.task_id in self._unowned), None)
 
-    def has_control(self, lost: LostSubmit, fact: str = "listed") -> bool:
+    def has_control(self, sent: LostSubmit | AcceptedSubmit, fact: str = "listed") -> bool:
         """Whether a task of ours of the same kind, accepted near in time, is in this listing."""
-        return is_one_within(FAR, lost.begun, self._controls.get((lost.kind, fact), ()))
+        return is_one_within(FAR, sent.begun, self._facts[sent.kind, fact])
 
     def times_disagree(self, lost: LostSubmit) -> bool:
         """Whether tasks of ours were accepted near in time, and none of them is listed at its time:
         the clock of the records is another one than that of ``Date``."""
         near = NEAR, lost.begun
-        return is_one_within(*near, self.proven) and not is_one_within(*near, self._timely)
+        return is_one_within(*near, self.controls) and not is_one_within(*near, self._timely)
 
-    def survival_of(self, lost: LostSubmit) -> Survival:
+    def survival_of(self, sent: LostSubmit | AcceptedSubmit) -> Survival:
         """What this listing does with the marks of such submits."""
-        if self.has_control(lost, "stripped"):
+        if self.has_control(sent, "stripped"):
             return "stripped"
-        return "kept" if self.has_control(lost, "kept") else "unknown"
+        return "kept" if self.has_control(sent, "kept") else "unknown"
 
     @property
     def shows_requests(self) -> bool:
@@ -235,7 +233,7 @@ class ListingSnapshot:
         first."""
         found = [
             entry
-            for entry in self._by_request.get(request, ())
+            for entry in self._by_request[request].values()
             if entry.mark is None and self._has_time(entry) and entry.task_id not in self.awaited
         ]
         return sorted(found, key=_age)

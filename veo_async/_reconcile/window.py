@@ -7,7 +7,7 @@ that were accepted near in time provide it.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
@@ -66,6 +66,11 @@ class AcceptedSubmit:
     mark: str | None = field(default=None, repr=False)
     proven: bool = True
     chosen: Fields | None = None
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it can show what a list does with tasks of ours."""
+        return self.proven and bool(self.task_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +136,7 @@ def window(sent: LostSubmit | AcceptedSubmit, offset: float, *, slack: float = S
 
 
 def slack_of(lost: LostSubmit, begun: Sequence[float]) -> float:
-    """The slack of its window; ``begun`` are the times of our proven submits, ascending."""
+    """The slack of its window; ``begun`` are the times of our controls, ascending."""
     return SLACK if lost.is_tied and is_one_within(NEAR, lost.begun, begun) else WIDE
 
 
@@ -142,23 +147,36 @@ def is_one_within(seconds: float, moment: float, times: Sequence[float]) -> bool
 
 
 def span_of(
-    lost: Iterable[LostSubmit], proven: Sequence[AcceptedSubmit], offset: float | None
+    lost: Iterable[LostSubmit], controls: Sequence[AcceptedSubmit], offset: float | None
 ) -> Times:
-    """The times between which a list must be read: the windows of the lost submits, and for each
-    kind the nearest tasks of ours before and after them, as controls."""
-    begun = sorted(submit.begun for submit in proven)
-    spans: dict[Kind, Times] = {}
+    """The times between which a list must be read: the windows of the lost submits, and around
+    those of each kind the nearest tasks of ours, one like them and one that shows the clocks."""
+    begun = sorted(control.begun for control in controls)
+    spans: dict[tuple[Kind, bool], Times] = {}
     times = []
     for one in lost:
-        first, last = spans.get(one.kind, (inf, -inf))
-        spans[one.kind] = min(first, one.begun), max(last, one.begun)
+        way = one.kind, one.mark is not None
+        first, last = spans.get(way, (inf, -inf))
+        spans[way] = min(first, one.begun), max(last, one.begun)
         times.append(window(one, offset or 0.0, slack=slack_of(one, begun)))
-    for kind, (first, last) in spans.items():
-        alike = sorted((submit for submit in proven if submit.kind == kind), key=_begun)
-        before = [submit for submit in alike if first - FAR <= submit.begun <= first]
-        after = [submit for submit in alike if last < submit.begun <= last + FAR]
-        times += [window(control, offset or 0.0) for control in (*before[-1:], *after[:1])]
+    for (kind, is_marked), span in spans.items():
+        alike = [one for one in controls if one.kind == kind and (one.mark or not is_marked)]
+        nearest = *_around(span, alike, FAR), *_around(span, controls, NEAR)
+        times += [window(control, offset or 0.0) for control in nearest]
     return min(first for first, _ in times), max(last for _, last in times)
+
+
+def _around(
+    span: Times, controls: Iterable[AcceptedSubmit], seconds: float
+) -> Iterator[AcceptedSubmit]:
+    """The nearest controls before and after, at most so many seconds away."""
+    first, last = span
+    before = [one for one in controls if first - seconds <= one.begun <= first]
+    after = [one for one in controls if last < one.begun <= last + seconds]
+    if before:
+        yield max(before, key=_begun)
+    if after:
+        yield min(after, key=_begun)
 
 
 def _begun(submit: AcceptedSubmit) -> float:
