@@ -28,6 +28,7 @@ SHELLS = frozenset(
         "_downloads/egress.py",
         "_downloads/http.py",
         "_journal/journal.py",
+        "_journal/ownership.py",
         "_limits/admission.py",
         "_limits/limiter.py",
         "_limits/queue.py",

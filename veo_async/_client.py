@@ -17,14 +17,17 @@ from typing import Any, Literal, Self, TypedDict
 import anyio
 import httpx
 
+from ._base.account import Account
 from ._base.runtime import Runtime
 from ._base.urls import Address, read_base_url
 from ._batch.batch import Batch, run_all
+from ._batch.folder import Folder
 from ._batch.options import BatchDeps, Options
 from ._batch.reader import Asked
 from ._batch.stages import MANY
 from ._downloads.downloader import Downloads
 from ._events import EventEmitter
+from ._journal.buyer import Buyer
 from ._limits.admission import Admission
 from ._limits.limiter import Limiter
 from ._reconcile.marks import Marks
@@ -266,6 +269,7 @@ class VeoClient:
 
     def _make_parts(self, options: _Options, token: str, runtime: Runtime) -> None:
         """Make the parts in the order of their layers, each from the ones before it."""
+        self._account = Account.of_token(token)
         self._events = events = EventEmitter(options.listener, runtime.wall_clock)
         self._api = API(
             token=token,
@@ -320,6 +324,7 @@ class VeoClient:
             policy=options.retry,
             runtime=runtime,
             events=events,
+            buyer=Buyer(self._account.fingerprint, str(options.address)),
         )
         self.tasks = Tasks(queries)
         """The account's task list."""
@@ -631,6 +636,7 @@ class VeoClient:
         max_submissions: int | None = None,
         retry_failed: bool = False,
         extend: bool = False,
+        adopt_journal: bool = False,
         timeout: Timeout = None,
     ) -> Batch:
         """Make any number of videos, and receive each outcome as soon as it is ready.
@@ -668,7 +674,12 @@ class VeoClient:
                 outcome with an error, and nothing is bought for it.
             retry_failed: whether to submit again the items that an earlier run saw refused or
                 failed.
-            extend: whether to buy new items although the input does not look like the journal's.
+            extend: whether to buy what is new to the journal although the input does not look like
+                the journal's, or although records in ``download_to`` say that it was bought before.
+            adopt_journal: whether to go on with a journal that was bought with another token or at
+                another address, and to make it this client's. Pass it if they belong to the same
+                account: its token was replaced, or the address has a new name. Another account
+                knows none of the journal's tasks, and lost submits would be bought there again.
             timeout: seconds for each item, from when it is read; by default the client's.
 
         Returns:
@@ -677,15 +688,16 @@ class VeoClient:
         Raises:
             InvalidRequestError: an option cannot be right; or, from the ``async for``, an entry of
                 the input is no request or has the key of another one.
-            JournalError: from the ``async with``: the file is no journal, is in use, or cannot be
-                written. From the ``async for``: it does not belong to this input, or the disk
+            JournalError: from the ``async with``: the file is no journal, is in use, is damaged,
+                cannot be written, or was bought with another account or at another address. From
+                the ``async for``: it does not belong to this input or to the folder, or the disk
                 failed.
         """
         return Batch(
             requests,
             self._deps,
             Options(
-                folder=None if download_to is None else Path(download_to),
+                folder=None if download_to is None else Folder(Path(download_to)),
                 upscale=upscale,
                 retry_failed=retry_failed,
                 timeout=self._seconds(timeout),
@@ -696,6 +708,7 @@ class VeoClient:
             or self._options.limit.in_flight
             or MANY,
             extend=extend,
+            adopt_journal=adopt_journal,
         )
 
     async def generate_many(

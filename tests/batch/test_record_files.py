@@ -108,13 +108,15 @@ async def test_one_folder_may_serve_two_batches(tmp_path: Path) -> None:
 
 
 async def test_an_item_that_was_bought_twice_is_kept_twice(tmp_path: Path) -> None:
-    """A run without the first one's journal buys again. Neither video replaces the other, and each
-    journal finds its own."""
+    """A run without any journal buys again, and one with another journal does if it is told to.
+    Neither video replaces the other, and each journal finds its own."""
     folder = tmp_path / "out"
     async with emulator(video=FORMAT) as service:
         (one,) = await once(service, ASKED[:1], download_to=folder, journal=tmp_path / "a.db")
         first = one.files[0].read_bytes()
-        (two,) = await once(service, ASKED[:1], download_to=folder, journal=tmp_path / "b.db")
+        (two,) = await once(
+            service, ASKED[:1], download_to=folder, journal=tmp_path / "b.db", extend=True
+        )
         (three,) = await once(service, ASKED[:1], download_to=folder)
         before, fetched = names(folder), service.counters["file"]
         again = [

@@ -292,7 +292,7 @@ async def test_the_writer_does_not_keep_its_first_callers_context(path: Path) ->
     async with await opened(path, run_sync=look) as journal:
         await journal.record(intended("k"))
 
-    assert seen == ["x", None, None, "x"]  # open and close run in the caller's own task
+    assert seen == ["x", "x", "x", None, None, "x"]  # open and close run in the caller's own task
 
 
 # What is known of the items.

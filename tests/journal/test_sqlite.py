@@ -100,9 +100,9 @@ def test_a_journal_is_made_where_there_is_nothing(path: Path, former: str) -> No
 
 
 def test_it_survives_a_power_cut(file: JournalDatabase) -> None:
-    """WAL with ``synchronous=FULL`` (2), and nobody else in the file."""
+    """A rollback journal with ``synchronous=FULL`` (2), and nobody else in the file."""
     assert file._db is not None
-    for pragma, value in {"journal_mode": "wal", "synchronous": 2, "fullfsync": 1}.items():
+    for pragma, value in {"journal_mode": "delete", "synchronous": 2, "fullfsync": 1}.items():
         assert file._db.execute(f"PRAGMA {pragma}").fetchone() == (value,)
     assert file._db.execute("PRAGMA locking_mode").fetchone() == ("exclusive",)
 
@@ -118,7 +118,7 @@ def another_version(path: Path) -> None:
     file = JournalDatabase(path)
     file.open()
     assert file._db is not None
-    file._db.execute("PRAGMA user_version = 2")
+    file._db.execute("PRAGMA user_version = 3")
     file.close()
 
 
@@ -127,7 +127,7 @@ def another_version(path: Path) -> None:
     [
         (lambda path: path.write_text("prompt,model\n" * 400), "it is something else"),
         (another_database, "another application"),
-        (another_version, "has version 2, and this library reads version 1"),
+        (another_version, "has version 3, and this library reads version 2"),
         (lambda path: path.mkdir(), "is a folder"),
     ],
 )
@@ -175,7 +175,7 @@ def test_a_damaged_journal_is_an_error_of_ours(path: Path) -> None:
     path.write_bytes(data)
 
     broken = JournalDatabase(path)
-    with pytest.raises(JournalError, match="it is damaged"):
+    with pytest.raises(JournalError, match="is damaged"):
         broken.open()
     broken.close()
 
@@ -336,7 +336,7 @@ def test_closed_is_closed(path: Path) -> None:
 
 
 def test_closing_leaves_one_file(path: Path, file: JournalDatabase) -> None:
-    """The log is folded into it."""
+    """The rollback journal is removed."""
     finish(file, "k")
     file.close()
 

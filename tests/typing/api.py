@@ -171,7 +171,8 @@ async def many_videos(veo: VeoClient) -> None:
     async with veo.batch(requests, journal="run.db", download_to=Path("out")) as outcomes:
         async for outcome in outcomes:
             assert_type(outcome, Outcome)
-    preview = await veo.batch(requests, journal="run.db").preview()
+    preview = await veo.batch(requests, journal="run.db", adopt_journal=True).preview()
+    assert_type((await veo.batch(requests).preview(any_token=True)).wait, int)
     assert_type(preview.start, int)
     keyed = [(request.action, request) for request in requests]
     async with veo.batch(iter(keyed), max_in_flight=3, max_submissions=5, timeout=60) as outcomes:

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -14,12 +15,13 @@ from .._journal.rows import Item
 from .._submit.post import Post
 from ..errors import JournalError
 from ..models import Outcome, Outcomes, Preview, VideoRequest
+from .input_check import Purchases
 from .item import ItemRunner
 from .keys import Keys
 from .options import BatchDeps, Options
 from .reader import PORTION, Asked, Reader, Source
 from .run import Run
-from .stages import step_of
+from .stages import step_of, unwritable
 
 __all__ = ["Asked", "Batch", "BatchDeps", "Options", "run_all"]
 
@@ -42,6 +44,7 @@ class Batch:
         journal: str | os.PathLike[str] | None,
         max_in_flight: int,
         extend: bool,
+        adopt_journal: bool = False,
         posts: list[Post] | None = None,
     ) -> None:
         self._source = source
@@ -50,6 +53,7 @@ class Batch:
         self._path = None if journal is None else Path(journal)
         self._max_in_flight = max_in_flight
         self._extend = extend
+        self._adopt_journal = adopt_journal
         self._posts = posts
         self._journal: Journal | None = None
         self._runner: ItemRunner | None = None
@@ -57,10 +61,10 @@ class Batch:
 
     async def __aenter__(self) -> AsyncIterator[Outcome]:
         if self._path:
-            self._journal = await self._open(self._path)
+            self._journal = await self._claimed(self._path)
         self._runner = ItemRunner(self._deps, self._options, self._journal)
         self._run = Run(
-            Reader(self._source, self._journal, extend=self._extend),
+            self._reader(self._journal),
             self._runner,
             self._journal,
             self._deps.submitter.unsettled,
@@ -74,11 +78,44 @@ class Batch:
         runtime = self._deps.runtime
         return await Journal.open(path, run_sync=runtime.run_sync, wall_clock=runtime.wall_clock)
 
-    async def preview(self) -> Preview:
+    async def _claimed(self, path: Path) -> Journal:
+        """The journal, if this client's account bought it, or may take it over."""
+        journal = await self._open(path)
+        error = self._mismatch(journal)
+        if error:
+            await journal.aclose()
+            raise error
+        journal.claim(self._deps.buyer)
+        return journal
+
+    def _mismatch(self, journal: Journal, *, any_token: bool = False) -> JournalError | None:
+        buyer = self._deps.buyer.without_account() if any_token else self._deps.buyer
+        return None if self._adopt_journal else journal.mismatch(buyer)
+
+    def _reader(self, journal: Journal | None) -> Reader:
+        # Without a journal nothing says that a second run should not buy.
+        needs_records = self._path and self._options.folder and not self._extend
+        purchases = self._purchases if needs_records else None
+        return Reader(self._source, journal, extend=self._extend, purchases=purchases)
+
+    async def _purchases(self) -> Purchases:
+        folder = self._options.folder
+        assert folder is not None  # it is the reason for this call
+        try:
+            recorded = await self._deps.runtime.run_sync(folder.purchases)
+        except OSError as exc:
+            raise unwritable(exc, folder.path) from exc
+        return Purchases(recorded, folder=str(folder.path), journal=str(self._path))
+
+    async def preview(self, *, any_token: bool = False) -> Preview:
         """The numbers of items by what the batch would do with them.
 
         Nothing is sent, and no journal is created. The whole input is read, so an iterator is
         exhausted afterwards.
+
+        Args:
+            any_token: whether the client has some token, since none is needed here. Then it is not
+                checked if the journal belongs to its account.
 
         Raises:
             InvalidRequestError: the input contains an entry that is no request.
@@ -87,10 +124,12 @@ class Batch:
         if not self._path or not self._path.exists():
             return await self._preview(None)
         async with await self._open(self._path) as journal:
-            return await self._preview(journal)
+            counted = await self._preview(journal)
+            foreign = self._mismatch(journal, any_token=any_token)
+        return replace(counted, error=foreign or counted.error)
 
     async def _preview(self, journal: Journal | None) -> Preview:
-        reader, counts = Reader(self._source, journal, extend=self._extend), Counter[str]()
+        reader, counts = self._reader(journal), Counter[str]()
         upscale, retry_failed = self._options.upscale, self._options.retry_failed
         while not reader.is_over:
             for key, request, item in await reader.read(PORTION):

@@ -22,14 +22,15 @@ from .record_files import names_in, read_some, records_in, write_new, write_whol
 class Folder:
     """Every method blocks, so call them in a worker thread.
 
-    Args:
+    Attributes:
         path: the folder; it is created when the first file is saved.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._lock = Lock()
         self._recorded: dict[str, list[tuple[str, frozenset[str]]]] | None = None
+        self._purchases: dict[str, str] = {}
         self._stems: dict[str, str] = {}
         self._taken: set[str] = set()
 
@@ -64,6 +65,17 @@ class Folder:
                 self._stems[key] = stem
             return self._stems[key]
 
+    def purchases(self) -> dict[str, str]:
+        """By key, what its records say that was bought, for a person.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        with self._lock:
+            if self._recorded is None and self.path.exists():
+                self._scan()
+            return self._purchases
+
     def write_record(
         self, outcome: Outcome, stem: str, *, number: int, results: Sequence[Generation], at: float
     ) -> None:
@@ -76,7 +88,7 @@ class Folder:
         Raises:
             OSError: it could not be written.
         """
-        path = self._path / record_name(stem)
+        path = self.path / record_name(stem)
         data = record.write(outcome, number=number, results=results, at=at)
         if not record.same_except_time(read_some(path, record.LONGEST) or b"", data):
             write_whole(path, data)
@@ -84,14 +96,16 @@ class Folder:
     def _scan(self) -> dict[str, list[tuple[str, frozenset[str]]]]:
         """For each key, the stems and the tasks of its records. The folder is read once."""
         if self._recorded is None:
-            self._path.mkdir(parents=True, exist_ok=True)
-            names = names_in(self._path)
+            self.path.mkdir(parents=True, exist_ok=True)
+            names = names_in(self.path)
             self._taken = set(map(fold, names))
             self._recorded = {}
-            for name, fields in records_in(self._path, names):
+            for name, fields in records_in(self.path, names):
                 key, stem = (fields or {}).get("key"), stem_in(name)
                 if fields and stem and isinstance(key, str):
                     self._recorded.setdefault(key, []).append((stem, record.tasks_in(fields)))
+                    if bought := record.purchase_in(fields):
+                        self._purchases[key] = bought
         return self._recorded
 
     def _of_record(
@@ -118,6 +132,6 @@ class Folder:
             if not self._taken & set(map(fold, names_of(stem))):
                 # Another process may have taken it since the scan.
                 with suppress(FileExistsError):
-                    write_new(self._path / record_name(stem), claim)
+                    write_new(self.path / record_name(stem), claim)
                     return stem
         raise AssertionError("there is always one more stem")  # pragma: no cover - no end

@@ -14,10 +14,15 @@ since they buy nothing. The batch ends with an error when the input ends before 
 
 A *bought* item is one that may have been paid for. A refused item bought nothing, so its line may
 be corrected or removed.
+
+Where the videos of a batch are saved, records lie beside them. An item that is new to the journal,
+but whose record names a task, was bought by a run with another journal: perhaps this one was lost.
+It is never bought again, unless the user confirms it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -27,6 +32,9 @@ from ..errors import JournalError
 MOST_DEFERRED = 1000
 """The most new requests that are deferred. After a crash far fewer precede the last known one: as
 many as there were open POSTs."""
+
+MOST_SHOWN = 10
+"""The most items that an error names."""
 
 Decision = Literal["submit", "defer", "refuse"]
 
@@ -68,4 +76,35 @@ class InputMatch:
             "input. None of the new requests was sent. Use a new journal for another batch, or "
             "pass extend=True if all of them are to be bought.",
             path=path,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Purchases:
+    """The purchases that the records in a folder name.
+
+    Attributes:
+        recorded: by key, what was bought, for a person.
+        folder, journal: the paths of the folder and of the journal.
+    """
+
+    recorded: Mapping[str, str]
+    folder: str
+    journal: str
+
+    def error(self, new: Iterable[str]) -> JournalError | None:
+        """The error for requests that are new to the journal, if one of them was bought."""
+        found = [key for key in new if key in self.recorded]
+        if not found:
+            return None
+        shown = "; ".join(f"{key!r}: {self.recorded[key]}" for key in found[:MOST_SHOWN])
+        more = f"; and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
+        return JournalError(
+            f"The journal {self.journal} does not know items that were bought before, as their "
+            f"records in the folder {self.folder} say ({shown}{more}). Nothing was sent for them. "
+            "Put the journal back that they were bought with, wait for the tasks with "
+            "veo.wait(task_id), or name another folder; pass extend=True if they are to be bought "
+            "again.",
+            path=self.journal,
+            key=found[0],
         )

@@ -35,13 +35,13 @@ class ItemFiles:
     def __init__(
         self,
         deps: BatchDeps,
-        folder: Path,
+        folder: Folder,
         journal: Journal | None,
         failed: Callable[[VeoError], None],
     ) -> None:
         self._deps = deps
-        self._path = folder
-        self._folder = Folder(folder)
+        self._path = folder.path
+        self._folder = folder
         self._journal = journal
         self._failed = failed
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from .._base.runtime import Runtime
 from .._downloads.downloader import Downloads
 from .._events import EventEmitter
+from .._journal.buyer import Buyer
 from .._journal.rows import Item
 from .._reconcile.reconciler import Reconciler
 from .._submit.callback_router import CallbackRouter
@@ -16,6 +16,7 @@ from .._submit.submitter import Submitter
 from .._tracking.registry import TaskRegistry
 from ..models import VideoRequest
 from ..policies import RetryPolicy
+from .folder import Folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +31,14 @@ class BatchDeps:
     policy: RetryPolicy
     runtime: Runtime
     events: EventEmitter
+    buyer: Buyer
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """The options of `VeoClient.batch` that apply to each item."""
 
-    folder: Path | None
+    folder: Folder | None
     upscale: bool
     retry_failed: bool
     timeout: float

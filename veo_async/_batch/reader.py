@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 
 from .._journal.journal import Journal
 from .._journal.rows import Item
 from .._wire import arguments
 from ..errors import InvalidRequestError, JournalError
 from ..models import VideoRequest
-from .input_check import InputMatch
+from .input_check import InputMatch, Purchases
 from .keys import Keys
 
 Asked = VideoRequest | tuple[str, VideoRequest]
@@ -26,6 +26,12 @@ PORTION = 256
 class Reader:
     """The entries of an input.
 
+    Args:
+        source: the input.
+        journal: the journal, if there is one.
+        extend: whether the user confirmed that all new requests are to be bought.
+        purchases: returns what the folder's records say; it is called at the first new request.
+
     Attributes:
         match: how far the input and the journal agree.
         mismatch: the error for an input that does not belong to the journal.
@@ -33,8 +39,17 @@ class Reader:
         is_over: whether the input has ended.
     """
 
-    def __init__(self, source: Source, journal: Journal | None, *, extend: bool) -> None:
+    def __init__(
+        self,
+        source: Source,
+        journal: Journal | None,
+        *,
+        extend: bool,
+        purchases: Callable[[], Awaitable[Purchases]] | None = None,
+    ) -> None:
         self._journal = journal
+        self._read_purchases = purchases
+        self._purchases: Purchases | None = None
         self.match = InputMatch(journal.bought if journal else 0, extend=extend)
         self._later = aiter(source) if isinstance(source, AsyncIterable) else None
         self._now = iter(()) if isinstance(source, AsyncIterable) else iter(source)
@@ -42,6 +57,11 @@ class Reader:
         self.mismatch: JournalError | None = None
         self.error: Exception | None = None
         self.is_over = False
+
+    @property
+    def may_buy(self) -> bool:
+        """Whether new requests may be submitted."""
+        return self.match.decision == "submit" and not self.mismatch
 
     async def read(self, most: int) -> Portion:
         """The next entries, at most ``most``. Sets ``mismatch`` and ``error``."""
@@ -53,6 +73,9 @@ class Reader:
         is_other = decision == "refuse" or (decision == "defer" and self.match.new and is_whole)
         if self._journal and is_other and not self.mismatch:
             self.mismatch = self.match.error(str(self._journal.path))
+        if self._read_purchases and (new := [key for key, _ in portion if key not in known]):
+            self._purchases = self._purchases or await self._read_purchases()
+            self.mismatch = self.mismatch or self._purchases.error(new)
         return [(key, request, known.get(key)) for key, request in portion]
 
     async def _portion(self, most: int) -> list[tuple[str, VideoRequest]]:

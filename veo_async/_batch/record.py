@@ -62,6 +62,15 @@ def tasks_in(fields: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(task for task in texts if isinstance(task, str))
 
 
+def purchase_in(fields: Mapping[str, Any]) -> str | None:
+    """What a record says that was bought, or may have been, for a person."""
+    given = fields.get("task_id")
+    tasks = sorted(tasks_in(fields) | ({given} if isinstance(given, str) and given else set()))
+    if tasks:
+        return f"task {', '.join(tasks)}"
+    return "a submit whose outcome is unknown" if fields.get("state") == "uncertain" else None
+
+
 def _record(number: int, key: str, request: VideoRequest, **fields: Any) -> bytes:
     known = {name: fields.pop(name, None) for name in ("state", "task_id", "trace_id")}
     asked = request.model_dump(mode="json", exclude_none=True)

@@ -111,7 +111,7 @@ class Run(AsyncIterator[Outcome]):
             else:
                 self._deferred.append((number, key, request))
                 self._free.release()
-        while self._deferred and self._reader.match.decision == "submit":
+        while self._deferred and self._reader.may_buy:
             await self._free.acquire()
             number, key, request = self._deferred.popleft()
             self._start(number, key, request, Item(key))

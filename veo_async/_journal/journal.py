@@ -26,8 +26,11 @@ from .._base.runtime import RunSync
 from .._base.signal import Signal
 from .._base.worker import Worker
 from ..errors import JournalError
+from .buyer import Buyer
 from .cache import ItemCache, apply_all
 from .events import Accepted, Event, Intended
+from .owner_file import OwnerFile
+from .ownership import Ownership
 from .rows import ENDS, Item, Row
 from .sqlite import JournalDatabase
 
@@ -60,8 +63,8 @@ class _Transaction:
 class Journal:
     """An open journal; make one with `open`.
 
-    A commit survives the death of the process and a power cut (``synchronous=FULL``: one fsync
-    for each commit, which all events in it share).
+    A commit survives the death of the process and a power cut (``synchronous=FULL``: a few syncs of
+    the disk for each commit, which all events in it share).
 
     After a failed write no further intent is taken, so that nothing is submitted that could not be
     recorded. The events of purchases are still recorded, if that is possible at all.
@@ -70,13 +73,14 @@ class Journal:
     def __init__(
         self,
         file: JournalDatabase,
-        bought: int,
+        owner: OwnerFile,
         *,
         run_sync: RunSync,
         wall_clock: Callable[[], float],
     ) -> None:
         self._database = file
-        self._bought = bought
+        self._ownership = Ownership(owner, run_sync, self._lose)
+        self._bought = 0
         self._run_sync = run_sync
         self._wall = wall_clock
         self._next = _Transaction()
@@ -101,16 +105,31 @@ class Journal:
             wall_clock: returns Unix time in seconds.
 
         Raises:
-            JournalError: the file is no journal of this version, is in use, or is not writable.
+            JournalError: the file is no journal of this version, is in use, is damaged, or is not
+                writable.
         """
-        file = JournalDatabase(path)
+        owner = OwnerFile(path)
+        file = JournalDatabase(path, owner)
+        journal = cls(file, owner, run_sync=run_sync, wall_clock=wall_clock)
         try:
-            bought = await run_sync(file.open)
+            await run_sync(file.check_place)
+            await journal._ownership.seek()
+            journal._bought = await run_sync(file.open)
+            await journal._ownership.take()
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await run_sync(file.close)
             raise
-        return cls(file, bought, run_sync=run_sync, wall_clock=wall_clock)
+        return journal
+
+    def mismatch(self, buyer: Buyer) -> JournalError | None:
+        """The error for a run that buys with another account or at another address than the runs
+        before it."""
+        return self._database.buyer.difference(buyer, str(self.path))
+
+    def claim(self, buyer: Buyer) -> None:
+        """Record this buyer with the next event."""
+        self._database.claim(buyer)
 
     @property
     def path(self) -> Path:
@@ -230,6 +249,10 @@ class Journal:
             await self._run_sync(self._database.write, rows)
             self._cache.committed(row.key for row in rows)
 
+    def _lose(self, cause: JournalError) -> None:
+        """Another run took the journal over, so nothing is submitted any more."""
+        self._broken = cause.message
+
     def _fail(self, entries: Iterable[_Entry], cause: BaseException) -> None:
         """A write failed, or may have failed."""
         problem = f"The journal {self.path} could not be written ({cause!r})."
@@ -292,7 +315,7 @@ class Journal:
     # The end.
 
     async def aclose(self) -> None:
-        """Write the queued events, fold the log into the file and close it. It may be repeated.
+        """Write the queued events and close the file. It may be repeated.
 
         Raises:
             JournalError: an event could not be recorded, and no caller has got the error yet.
@@ -302,10 +325,14 @@ class Journal:
             await self.flush()
         finally:
             with anyio.CancelScope(shield=True):
+                # No scope stops ``task.cancel``, and an open file would stay locked.
                 try:
                     await self._writer.join()
-                finally:  # no scope stops ``task.cancel``, and an open file would stay locked
-                    await self._run_sync(self._database.close)
+                finally:
+                    try:
+                        await self._ownership.stop()
+                    finally:
+                        await self._run_sync(self._database.close)
 
     async def __aenter__(self) -> Self:
         return self

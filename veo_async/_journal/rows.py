@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from ..errors import JournalError, VeoError
 from ..models import Generation, VideoRequest
 from . import serialization
+
+T = TypeVar("T")
 
 Step = Literal["start", "reconcile", "wait", "finished", "failed"]
 
@@ -62,16 +64,21 @@ class Row:
         return STEPS[self.state]
 
     @property
+    def may_be_bought(self) -> bool:
+        """Whether this attempt bought something, or may have. A download buys nothing."""
+        return self.request_json is not None and self.state not in NOTHING_BOUGHT
+
+    @property
     def request(self) -> VideoRequest | None:
         """The request; ``None`` for a download."""
-        return serialization.load_request(self.request_json) if self.request_json else None
+        return self._load(serialization.load_request, self.request_json)
 
     @property
     def facts(self) -> dict[str, Any]:
         """The known facts about the POST: ``offset``, ``action`` and ``callback_url`` as `Intended`
         has them, ``at_once`` as `Accepted` has it, ``ended_at``, ``trace_id`` and ``task_id``;
         unknown ones are left out."""
-        return serialization.load_object(self.facts_json)
+        return self._load(serialization.load_object, self.facts_json) or {}
 
     @property
     def task_id(self) -> str | None:
@@ -81,19 +88,17 @@ class Row:
     @property
     def generation(self) -> Generation | None:
         """The result, once it succeeded."""
-        return serialization.load_generation(self._outcome("succeeded"))
+        return self._load(serialization.load_generation, self._outcome("succeeded"))
 
     @property
     def error(self) -> VeoError | None:
         """The error, once the stage was refused or failed."""
-        return serialization.load_error(self._outcome("refused", "failed"))
+        return self._load(serialization.load_error, self._outcome("refused", "failed"))
 
     @property
     def file(self) -> tuple[str, int] | None:
         """The path of the saved file, and its length in bytes."""
-        saved = self._outcome("saved")
-        fields = serialization.load_object(saved) if saved else {}
-        return (fields["path"], fields["bytes"]) if saved else None
+        return self._load(serialization.load_file, self._outcome("saved"))
 
     def check(self, request: VideoRequest) -> None:
         """Make sure that this row has ``request``, if it has any request yet.
@@ -107,7 +112,8 @@ class Row:
         if known is None or known == given:
             return
         # The callback address may change from run to run; the videos are the same.
-        recorded = serialization.load_request(known)
+        recorded = self.request
+        assert recorded is not None  # its text is not empty
         if recorded.model_copy(update={"callback_url": request.callback_url}) == request:
             return
         here = serialization.differing(known, given)
@@ -119,6 +125,12 @@ class Row:
 
     def _outcome(self, *states: str) -> str | None:
         return self.outcome_json if self.state in states else None
+
+    def _load(self, load: Callable[[str], T], text: str | None) -> T | None:
+        try:
+            return None if text is None else load(text)
+        except JournalError as exc:
+            raise serialization.damaged(self.key, f"stage {self.stage!r}: {exc.message}") from exc
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,12 @@ from ..models import Generation, Video, VideoRequest
 CLIP = 200
 """Characters of a value that an error shows."""
 
+KEEP = (
+    "Nothing was sent for it. Keep the file, and begin a new journal with the requests whose tasks "
+    "you do not find with veo.tasks.list() or veo-async tasks"
+)
+"""The next step of somebody whose journal is damaged."""
+
 _REQUEST: TypeAdapter[VideoRequest] = TypeAdapter(VideoRequest)
 
 
@@ -56,13 +62,19 @@ def load_object(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise _damaged(text)
+        raise _unreadable(text)
     return value
 
 
-def _damaged(text: str) -> JournalError:
+def _unreadable(text: str) -> JournalError:
     shown = without_callbacks(text[:CLIP])
     return JournalError(f"The journal holds something that this version cannot read: {shown!r}.")
+
+
+def damaged(key: object, what: str) -> JournalError:
+    """The error for an item whose row cannot be believed."""
+    name = key if isinstance(key, str) else repr(key)
+    return JournalError(f"The item {name!r} of the journal is damaged: {what}. {KEEP}.", key=name)
 
 
 def dump_request(request: VideoRequest) -> str:
@@ -82,7 +94,7 @@ def load_request(text: str) -> VideoRequest:
     try:
         return _REQUEST.validate_python(load_object(text))
     except ValueError as exc:
-        raise _damaged(text) from exc
+        raise _unreadable(text) from exc
 
 
 def differing(recorded: str, given: str) -> str:
@@ -103,9 +115,29 @@ def dump_generation(generation: Generation) -> str:
     return dumps(generation)
 
 
-def load_generation(text: str | None) -> Generation | None:
-    """The result in a stored text, if there is one."""
-    return Generation.model_validate(load_object(text)) if text else None
+def load_generation(text: str) -> Generation:
+    """The result in a stored text.
+
+    Raises:
+        JournalError: the text is damaged.
+    """
+    try:
+        return Generation.model_validate(load_object(text))
+    except ValueError as exc:
+        raise _unreadable(text) from exc
+
+
+def load_file(text: str) -> tuple[str, int]:
+    """The path and the length of the file in a stored text.
+
+    Raises:
+        JournalError: the text is damaged.
+    """
+    fields = load_object(text)
+    path, length = fields.get("path"), fields.get("bytes")
+    if not isinstance(path, str) or not isinstance(length, int):
+        raise _unreadable(text)
+    return path, length
 
 
 def dump_error(error: VeoError) -> str:
@@ -113,14 +145,16 @@ def dump_error(error: VeoError) -> str:
     return dumps({"class": type(error).__name__, "facts": vars(error)})
 
 
-def load_error(text: str | None) -> VeoError | None:
-    """The error in a stored text, if there is one. An unknown class is read as `VeoError`."""
-    if not text:
-        return None
+def load_error(text: str) -> VeoError:
+    """The error in a stored text. An unknown class is read as `VeoError`.
+
+    Raises:
+        JournalError: the text is damaged.
+    """
     fields = load_object(text)
     name, facts = fields.get("class"), fields.get("facts")
     if not isinstance(name, str) or not isinstance(facts, dict):
-        raise _damaged(text)
+        raise _unreadable(text)
     known = getattr(errors, name, None) if name in errors.__all__ else None
     facts = _defaults(known or VeoError) | facts
     revived = _revive(known or VeoError, (facts["message"],), facts)
@@ -145,4 +179,4 @@ def _give_types_back(error: VeoError, text: str) -> None:
         if isinstance(error, errors.GenerationFailedError):
             error.videos = tuple(Video.model_validate(video) for video in error.videos)
     except (TypeError, ValueError) as exc:
-        raise _damaged(text) from exc
+        raise _unreadable(text) from exc

@@ -1,5 +1,13 @@
 """The journal's file: one SQLite database, and every call that blocks on it.
 
+The file alone is the journal. A commit is complete once its pages are synced in the file itself, so
+a copy of the one file, made after any kill, has all that was committed. Beside it lies a rollback
+journal during a commit. Without that, the pages of a commit that was never confirmed are old or
+new, each by itself: no POST was sent for what it says, `PRAGMA integrity_check` finds a half
+changed tree, and the rows' seals a half written row. So what was bought is read as it was written,
+or the file is refused. A write-ahead log would cost half the syncs, and losing it would lose
+purchases without a trace.
+
 One process owns it: in ``locking_mode=EXCLUSIVE`` SQLite keeps its lock on the file from the
 first read until it is closed, and the operating system drops the lock of a process that died,
 however it died. Do not open a journal that is in use by other means than SQLite: on POSIX systems
@@ -20,16 +28,20 @@ from threading import Lock
 from typing import Any
 
 from ..errors import JournalError
+from . import seal
+from .buyer import Buyer
+from .owner_file import IN_USE, OwnerFile
 from .rows import FIRST, NOTHING_BOUGHT, Item, Row, items
+from .serialization import KEEP
 from .states import checked_key
 
 APPLICATION_ID = int.from_bytes(b"veoj", "big")
 """The mark of a journal among SQLite databases."""
 
-VERSION = 1
+VERSION = 2
 """The version of the schema."""
 
-_SCHEMA = f"""
+_SCHEMA = """
     CREATE TABLE attempt (
         key TEXT NOT NULL,
         stage TEXT NOT NULL,
@@ -43,14 +55,23 @@ _SCHEMA = f"""
         PRIMARY KEY (key, stage, attempt)
     );
     CREATE INDEX attempt_sent_at ON attempt (sent_at);
+"""
+"""The schema of version 1. `_UPGRADE` makes version 2 of it."""
+
+_UPGRADE = f"""
+    ALTER TABLE attempt ADD COLUMN seal INTEGER;
+    CREATE TABLE buyer (account TEXT, address TEXT);
+    INSERT INTO buyer VALUES (NULL, NULL);
     PRAGMA application_id = {APPLICATION_ID};
     PRAGMA user_version = {VERSION};
-"""
+"""  # noqa: S608 - both are numbers of ours
 
 _SETTINGS = (
-    "PRAGMA journal_mode = WAL",
-    # FULL syncs the log in every commit, so that a commit survives a power cut; NORMAL does not.
-    # It costs one fsync for each commit, which all waiting callers share.
+    # While the file is open in exclusive mode, the rollback journal stays and its header is zeroed,
+    # which is faster than to make it anew for each commit.
+    "PRAGMA journal_mode = DELETE",
+    # FULL syncs the file in every commit, so that a commit survives a power cut; NORMAL does not.
+    # All waiting callers share it.
     "PRAGMA synchronous = FULL",
     # On macOS a plain fsync stops at the drive's cache. Elsewhere these two do nothing.
     "PRAGMA fullfsync = ON",
@@ -58,34 +79,36 @@ _SETTINGS = (
 )
 
 _COLUMNS = "key, stage, attempt, state, at, sent_at, request, facts, outcome"
-_ROWS = f"SELECT {_COLUMNS} FROM attempt"  # noqa: S608 - nothing in it comes from outside
-_PUT = f"INSERT INTO attempt ({_COLUMNS}) VALUES "  # noqa: S608 - likewise
+_ROWS = f"SELECT {_COLUMNS}, seal FROM attempt"  # noqa: S608 - nothing in it comes from outside
+_PUT = f"INSERT INTO attempt ({_COLUMNS}, seal) VALUES "  # noqa: S608 - likewise
 _AGAIN = """
     ON CONFLICT (key, stage, attempt) DO UPDATE SET
         state = excluded.state, at = excluded.at, sent_at = excluded.sent_at,
-        request = excluded.request, facts = excluded.facts, outcome = excluded.outcome
+        request = excluded.request, facts = excluded.facts, outcome = excluded.outcome,
+        seal = excluded.seal
 """
 
 _VALUES = attrgetter(*(field.name for field in fields(Row)))
 """The values of a row, in the order of `_COLUMNS`."""
 
-ROWS_A_STATEMENT = 100
-"""Rows that one statement writes; each has nine values, and every SQLite takes 999. Around each
+ROWS_A_STATEMENT = 99
+"""Rows that one statement writes; each has ten values, and every SQLite takes 999. Around each
 statement the threads compete for the interpreter, which costs more than a row."""
 
 KEYS_A_QUERY = 500
 """Keys that one query names; every SQLite takes twice as many values."""
 
+_DAMAGED = f"it is damaged. {KEEP}"
+
 _REASONS: Mapping[int, str] = {
-    sqlite3.SQLITE_BUSY: "it is in use: one journal serves one batch of one process at a time. "
-    "Wait until that one is over, or use another journal",
+    sqlite3.SQLITE_BUSY: IN_USE,
     sqlite3.SQLITE_READONLY: "it may not be written. Make the file and its folder writable",
     sqlite3.SQLITE_FULL: "the disk is full. Free some space and run the same call again",
     sqlite3.SQLITE_IOERR: "the disk failed or is full. See to it and run the same call again",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened or created. See to the file and its folder",
     sqlite3.SQLITE_NOTADB: "it is something else. Name another file",
-    sqlite3.SQLITE_CORRUPT: "it is damaged. Keep it, look your tasks up with veo.tasks.list(), "
-    "and begin a new journal",
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_ERROR: _DAMAGED,  # there is no such table or column
 }
 """By SQLite's primary error code: the cause, and the next step of the user."""
 
@@ -95,19 +118,39 @@ class JournalDatabase:
 
     A cancelled caller may leave a call running in its thread. The lock admits one call at a time,
     and after `close` an `open` that comes later fails.
+
+    Args:
+        path: the file.
+        owner: the owner's file, which is checked before each write and removed after the close.
+
+    Attributes:
+        buyer: what the items were bought with, as far as it is recorded and anything was bought.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], owner: OwnerFile | None = None) -> None:
         self.path = Path(path).absolute()  # SQLite takes a bare ":memory:" for no file at all
+        self.buyer = Buyer()
+        self._owner = owner
+        self._claim: Buyer | None = None
         self._lock = Lock()
         self._db: sqlite3.Connection | None = None
         self._closed = False
+
+    def check_place(self) -> None:
+        """Make sure that the file may be created and written where it is.
+
+        Raises:
+            JournalError: it may not.
+        """
+        with self._explained("be opened"):
+            self._check_place()
 
     def open(self) -> int:
         """Open or create the file; returns the number of items that may have been bought.
 
         Raises:
-            JournalError: the file is no journal of this version, is in use, or is not writable.
+            JournalError: the file is no journal of this version, is in use, is damaged, or is not
+                writable.
         """
         with self._lock, self._explained("be opened"):
             self._check_place()
@@ -118,23 +161,27 @@ class JournalDatabase:
             )
             try:
                 self._prepare(self._db)
-                return _count_bought(self._db)
+                return self._audit(self._db)
             except BaseException:
                 self._close()
                 raise
 
     def close(self) -> None:
-        """Fold the log into the database and close it. It may be repeated."""
+        """Close the file. It may be repeated."""
         with self._lock:
             self._closed = True
             self._close()
+            if self._owner:
+                self._owner.release()
 
     def _close(self) -> None:
         if self._db:
-            # With the last connection SQLite removes the log. If it cannot, the log stays, and the
-            # next owner reads it.
-            self._db.close()
+            self._db.close()  # SQLite removes the rollback journal
             self._db = None
+
+    def claim(self, buyer: Buyer) -> None:
+        """From the next write on, this buyer is the recorded one."""
+        self._claim = buyer
 
     def write(self, rows: Sequence[Row]) -> None:
         """Write rows in one durable transaction; each replaces the row of the same attempt.
@@ -143,12 +190,18 @@ class JournalDatabase:
             JournalError: nothing was written.
         """
         with self._lock, self._explained("be written"):
-            if len(rows) <= ROWS_A_STATEMENT:
+            if self._owner:
+                self._owner.check()
+            if len(rows) <= ROWS_A_STATEMENT and self._claim is None:
                 _put(self._opened(), rows)  # a statement alone is a transaction
                 return
             with self._transaction() as db:
+                if self._claim:
+                    values = self._claim.account, self._claim.address
+                    db.execute("UPDATE buyer SET account = ?, address = ?", values)
                 for start in range(0, len(rows), ROWS_A_STATEMENT):
                     _put(db, rows[start : start + ROWS_A_STATEMENT])
+            self._claim = None
 
     def items(self, keys: Iterable[str] | None = None) -> dict[str, Item]:
         """The items with these keys, in their order, or all items, in the order of their begin."""
@@ -177,24 +230,47 @@ class JournalDatabase:
             raise self._error("is a folder. Name a file in it.")
         if not self.path.parent.is_dir():
             raise self._error("lies in a folder that does not exist. Create the folder first.")
-        # The log lies beside the file. SQLite's own error would speak of a disk that failed.
+        # Other files lie beside it. SQLite's own error would speak of a disk that failed.
         for place in (self.path.parent, self.path):
             if place.exists() and not os.access(place, os.W_OK):
                 raise self._error("cannot be opened. Make the file and its folder writable.")
 
     def _prepare(self, db: sqlite3.Connection) -> None:
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
-        is_new = self._is_new(db)  # before any change: it may be another application's file
+        version = self._version(db)  # before any change: it may be another application's file
         for setting in _SETTINGS:
             db.execute(setting)
         # Takes the lock and proves that the file can be written.
         with self._transaction("EXCLUSIVE"):
-            for statement in _SCHEMA.split(";") if is_new else ():
-                db.execute(statement)
+            for script in (_SCHEMA, _UPGRADE)[version:]:
+                for statement in script.split(";"):
+                    db.execute(statement)
+            if version == 1:
+                _put(db, [seal.decodable(row) for row in _former_rows(db)])
 
-    def _is_new(self, db: sqlite3.Connection) -> bool:
-        """Whether the database is empty: a new file, an empty one, or one whose owner died while it
-        was created."""
+    def _audit(self, db: sqlite3.Connection) -> int:
+        """Read the whole file once, and count the items that may have been bought.
+
+        Raises:
+            JournalError: it is not as it was written.
+        """
+        ((problem,),) = db.execute("PRAGMA integrity_check(1)").fetchall()
+        if problem != "ok":
+            raise self._error(f"is damaged ({problem.splitlines()[-1]}). {KEEP}.")
+        states: dict[str, str] = {}
+        was_bought = False
+        for columns in db.execute(f"{_ROWS} ORDER BY attempt"):
+            row = seal.opened(columns)
+            was_bought |= row.may_be_bought
+            if row.stage == FIRST:
+                states[row.key] = row.state
+        ((account, address),) = db.execute("SELECT account, address FROM buyer").fetchall()
+        self.buyer = Buyer(account, address) if was_bought else Buyer()
+        return sum(state not in NOTHING_BOUGHT for state in states.values())
+
+    def _version(self, db: sqlite3.Connection) -> int:
+        """The version of the schema. 0 is an empty database: a new file, an empty one, or one whose
+        owner died while it was created."""
         application, version, tables = (
             db.execute(query).fetchone()[0]
             for query in (
@@ -204,15 +280,15 @@ class JournalDatabase:
             )
         )
         if (application, version, tables) == (0, 0, 0):
-            return True
+            return 0
         if application != APPLICATION_ID:
             raise self._error("is a database of another application. Name another file.")
-        if version != VERSION:
+        if version not in (1, VERSION):
             raise self._error(
                 f"has version {version}, and this library reads version {VERSION}. Go on with "
                 "the version of the library that made it, or begin a new journal."
             )
-        return False
+        return int(version)
 
     @contextmanager
     def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
@@ -231,22 +307,37 @@ class JournalDatabase:
         """Raise SQLite's errors as `JournalError`, with the next step of the user."""
         try:
             yield
-        except (sqlite3.Error, OSError) as exc:
-            code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-            reason = _REASONS.get(code, "see to the cause")
-            raise self._error(f"cannot {what} ({exc}): {reason}.") from exc
+        except (sqlite3.Error, OSError, MemoryError) as exc:
+            raise self._error(f"cannot {what} ({exc}): {_reason(exc)}.") from exc
+        except JournalError as exc:
+            exc.path = str(self.path)
+            raise
 
     def _error(self, what: str) -> JournalError:
         return JournalError(f"The journal {self.path} {what}", path=str(self.path))
 
 
+def _reason(error: Exception) -> str:
+    """The cause of an error, and the next step of the user."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:  # Python's own: a text that is no UTF-8, or a length that cannot be
+        return "see to the cause" if isinstance(error, OSError) else _DAMAGED
+    return _REASONS.get(code & 0xFF, "see to the cause")
+
+
 def _put(db: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    places = ",".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?)"] * len(rows))
-    db.execute(f"{_PUT}{places}{_AGAIN}", tuple(chain.from_iterable(map(_VALUES, rows))))
+    if rows:
+        places = ",".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"] * len(rows))
+        values = chain.from_iterable((*_VALUES(row), seal.seal_of(row)) for row in rows)
+        db.execute(f"{_PUT}{places}{_AGAIN}", tuple(values))
+
+
+def _former_rows(db: sqlite3.Connection) -> list[Row]:
+    return [Row(*columns[:-1]) for columns in db.execute(_ROWS)]
 
 
 def _select(db: sqlite3.Connection, query: str, *values: Any) -> list[Row]:
-    return [Row(*columns) for columns in db.execute(query, values)]
+    return [seal.opened(columns) for columns in db.execute(query, values)]
 
 
 def _rows_of(db: sqlite3.Connection, keys: Sequence[str]) -> list[Row]:
@@ -256,10 +347,3 @@ def _rows_of(db: sqlite3.Connection, keys: Sequence[str]) -> list[Row]:
         places = ",".join("?" * len(named))
         rows += _select(db, f"{_ROWS} WHERE key IN ({places}) ORDER BY rowid", *named)
     return rows
-
-
-def _count_bought(db: sqlite3.Connection) -> int:
-    states: dict[str, str] = dict(
-        db.execute("SELECT key, state FROM attempt WHERE stage = ? ORDER BY attempt", (FIRST,))
-    )
-    return sum(state not in NOTHING_BOUGHT for state in states.values())

@@ -17,7 +17,7 @@ from typing import IO, Any, get_args
 import typer
 
 from .._client import Batch, VeoClient
-from ..errors import JournalError, VeoError
+from ..errors import JournalError, NoTokenError, VeoError
 from ..gallery import write_gallery
 from ..models import Preview, TextToVideo
 from ..policies import RateLimit
@@ -31,7 +31,7 @@ from ._progress_view import shown
 from ._prompt_file import Form, form_of, spooled
 from ._prompts import InputCheck, Prompts
 from ._screen import Screen
-from ._session import Session, emulator_class, offline, online, run
+from ._session import OFFLINE_TOKEN, Session, emulator_class, offline, online, run
 
 JOURNAL = "journal.db"
 LEDGER = "emulator.ledger"
@@ -132,11 +132,10 @@ class Job:
 
     async def preview(self) -> int:
         """Print what a run would do."""
-        # No request is sent, so any token will do.
-        client = {"api_token": "none", "rate_limit": self._limit(), **self.seams.client}
-        async with VeoClient(base_url=self.options.base_url, **client) as veo:
+        veo, has_token = self._idle_client()
+        async with veo:
             try:
-                preview = await self._batch(veo).preview()
+                preview = await self._batch(veo).preview(any_token=not has_token)
             except JournalError as error:
                 return self._report_journal_error(error)
         counts = asdict(preview)
@@ -145,6 +144,20 @@ class Job:
         fields["error"] = preview.error and str(preview.error)
         self.screen.print(json.dumps(fields) if self.options.json else _sentence(preview))
         return self._report_preview_error(preview)
+
+    def _idle_client(self) -> tuple[VeoClient, bool]:
+        """A client that sends nothing, and whether it has the token of the run."""
+        client: dict[str, Any] = {
+            "base_url": self.options.base_url,
+            "rate_limit": self._limit(),
+        }
+        if self.options.emulator:  # it need not run
+            client |= {"base_url": "http://127.0.0.1", "api_token": OFFLINE_TOKEN}
+        client |= self.seams.client
+        try:
+            return VeoClient(**client), True
+        except NoTokenError:
+            return VeoClient(**client, api_token="none"), False  # noqa: S106 - it is none
 
     async def run(self) -> int:
         """Run the batch."""
@@ -182,6 +195,7 @@ class Job:
             max_submissions=self.options.max_submissions,
             retry_failed=self.options.retry_failed,
             extend=self.options.extend,
+            adopt_journal=self.options.adopt_journal,
         )
 
     async def _check(self, veo: VeoClient) -> int:
@@ -200,8 +214,14 @@ class Job:
         if preview.error is None:
             return OK
         self.screen.error(preview.error)
-        self.screen.note("veo-async: at the command line, that is --extend or another --out")
+        self._note_options()
         return USAGE
+
+    def _note_options(self) -> None:
+        self.screen.note(
+            "veo-async: at the command line, extend=True is --extend, adopt_journal=True is "
+            "--adopt-journal, and another journal is another --out"
+        )
 
     def _limit(self) -> RateLimit:
         return RateLimit(in_flight=self.options.in_flight, per_second=self.options.rate)

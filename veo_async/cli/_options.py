@@ -161,6 +161,13 @@ class Batching(Waiting):
     extend: Annotated[
         bool, typer.Option("--extend", help="Buy what is new even if little of the file is known.")
     ] = False
+    adopt_journal: Annotated[
+        bool,
+        typer.Option(
+            "--adopt-journal",
+            help="Go on with a journal of another token or address of the same account.",
+        ),
+    ] = False
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Buy again what failed or was refused.")
     ] = False

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 CLOCK_FACTOR = 60.0
 """With ``--emulator`` a minute of the service passes in a second."""
 
+OFFLINE_TOKEN = "offline"
+"""The token of a client of the emulator."""
+
 OFFLINE_POLL = PollPolicy(first_delay=0.2, min_interval=0.1, max_interval=0.5)
 """The polls of a service whose minute takes a second."""
 
@@ -172,7 +175,7 @@ async def offline(
     progress = progress or progress_of_few(screen)
     async with emulator_class(seams)(**emulation) as emulator:
         chosen = {
-            "api_token": "offline",
+            "api_token": OFFLINE_TOKEN,
             "base_url": emulator.base_url,
             "transport": emulator.transport(),
             "poll": OFFLINE_POLL,
