@@ -84,7 +84,7 @@ CASES: list[tuple[VeoError, bool, str, str]] = [
         ),
         True,
         "bill says whether it was charged",
-        "waiting longer changes nothing",
+        "ask the service once more: veo.wait(",
     ),
     (
         SubmissionUncertainError(
@@ -97,6 +97,12 @@ CASES: list[tuple[VeoError, bool, str, str]] = [
     (WaitTimeoutError("Too late.", task_id=TASK), True, "was paid for", WAIT_ON),
     (WaitTimeoutError("Too late.", task_id=None), False, "nothing was bought", "Too late"),
     (PollingError("No word.", task_id=TASK), True, "was paid for", WAIT_ON),
+    (
+        TaskNotFoundError("Unknown.", task_id=TASK, may_have_cost=True),
+        True,
+        "it was paid for",
+        "veo.wait(",
+    ),
     (TaskNotFoundError("Unknown.", task_id=TASK), False, "may have been paid", "Check the id"),
     (DownloadError("Cut.", url=URL, path="v.mp4", task_id=TASK), True, "stays paid for", "Cut."),
     (VeoError("Something else.", task_id=TASK, may_have_cost=True), True, "Something", "else"),

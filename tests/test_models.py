@@ -16,6 +16,7 @@ from veo_async.errors import GenerationFailedError, InvalidRequestError, WaitTim
 from veo_async.models import (
     DEFAULT_MODEL,
     SERVICE_ZONE,
+    Cost,
     Generation,
     Get1080p,
     ImageToVideo,
@@ -333,6 +334,10 @@ def test_naive_times_are_the_services() -> None:
     "value, expected",
     [
         ("2025-07-25 17:19:20", datetime(2025, 7, 25, 9, 19, 20, tzinfo=UTC)),
+        (
+            "2026-06-30T04:01:50.364Z",
+            datetime(2026, 6, 30, 4, 1, 50, 364000, tzinfo=UTC),
+        ),
         ("2025-07-25T09:19:20Z", datetime(2025, 7, 25, 9, 19, 20, tzinfo=UTC)),
         ("2025-07-25T09:19:20+02:00", datetime(2025, 7, 25, 7, 19, 20, tzinfo=UTC)),
         ("2025-07-25", datetime(2025, 7, 24, 16, tzinfo=UTC)),
@@ -493,6 +498,29 @@ def test_any_value_makes_a_result_that_can_be_shown(value: object) -> None:
         assert_presentable(model.model_validate(other))
 
 
+@pytest.mark.parametrize(
+    "cost, read",
+    [
+        (None, None),
+        (7, None),
+        ([{"amount": 1}], None),
+        ({}, Cost()),
+        ({"amount": 1, "list_amount": 2.5}, Cost(amount=1.0, list_amount=2.5)),
+        ({"amount": "0.25", "currency": "USD"}, Cost(amount=0.25, currency="USD")),
+        ({"amount": True, "list_amount": [], "currency": {}}, Cost()),
+        ({"amount": "much", "list_amount": "nan"}, Cost()),
+        ({"amount": 10**400, "list_amount": float("inf")}, Cost()),
+    ],
+)
+def test_cost_of_a_generation(cost: object, read: Cost | None) -> None:
+    """What cannot be read of the price is ``None``; the result is read all the same."""
+    generation = Generation.model_validate(result(cost=cost))
+
+    assert generation.cost == read
+    assert generation.video.video_url == URL
+    assert hash(generation) == hash(Generation.model_validate(result(cost=cost)))
+
+
 def test_record_says_how_the_task_stands() -> None:
     """A record is pending until its ``response`` was decoded as something else."""
     record = TaskRecord.model_validate({"id": TASK})
@@ -519,7 +547,7 @@ def test_outcomes_and_unsettled_submits_are_values() -> None:
 
 def presented(**changed: Any) -> dict[str, Any]:
     """The dictionary of an outcome of which only the request is known."""
-    unknown = ("task_id", "trace_id", "created_at", "finished_at", "error")
+    unknown = ("task_id", "trace_id", "created_at", "finished_at", "cost", "error")
     asked = {"action": "text2video", "model": DEFAULT_MODEL, "prompt": "a"}
     fields = {"key": "k", "state": "succeeded", **asked, "videos": [], "files": []}
     return {**dict.fromkeys(unknown), **fields, **changed}
@@ -548,13 +576,14 @@ LATE = WaitTimeoutError("It is late.", task_id=TASK)
             Outcome(
                 "k",
                 TextToVideo(prompt="a"),
-                Generation(task_id=TASK, trace_id="trace", data=(VIDEO,)),
+                Generation(task_id=TASK, trace_id="trace", data=(VIDEO,), cost=Cost(amount=1.5)),
                 files=(Path("out/1.mp4"), Path("out/2.mp4")),
             ),
             {
                 "task_id": TASK,
                 "trace_id": "trace",
                 "videos": [VIDEO_FIELDS],
+                "cost": {"amount": 1.5, "list_amount": None, "currency": None},
                 "files": [str(Path("out/1.mp4")), str(Path("out/2.mp4"))],
             },
         ),

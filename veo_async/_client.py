@@ -57,6 +57,7 @@ from ._wire.arguments import (
 )
 from ._wire.http import API
 from .callbacks import Callbacks
+from .errors import TaskNotFoundError
 from .events import Downloaded, Listener
 from .models import (
     DEFAULT_MODEL,
@@ -129,10 +130,11 @@ class Task:
     @property
     def state(self) -> State:
         """The task's state in the last answer about it. Reading it sends no request."""
-        return self._tracked.status.state
+        return self._tracked.state
 
     async def result(self, timeout: Timeout = None) -> Generation:
-        """Wait for the result. Returns immediately if the task has already finished.
+        """Wait for the result. Returns immediately if the result is there; after a failure the
+        service is asked again.
 
         A timeout or a cancellation ends the wait only: the task continues at the service, and
         `result` may be called again.
@@ -170,7 +172,11 @@ class Task:
             ClientClosedError: the client was closed.
         """
         self._tracked = self._client._tracker.renew(self._tracked)
-        record = await self._client.tasks.retrieve(self.id)
+        try:
+            record = await self._client.tasks.retrieve(self.id)
+        except TaskNotFoundError as error:
+            error.may_have_cost = True  # a submit was answered with this id
+            raise
         self._client._tracker.apply_record(self._tracked, record)
         return record
 
@@ -600,7 +606,8 @@ class VeoClient:
             result = await veo.wait("dd01fc69-e1f7-4b68-aa8c-463f6b748d11", timeout=600)
 
         A timeout or a cancellation ends the wait only: the task continues at the service, and a
-        second `wait` resumes.
+        second `wait` resumes. After a failure it asks the service again: a failure holds only as
+        long as the service says so.
 
         Args:
             task_id: the task's id, from `Task.id`, an error or a log line.
@@ -673,7 +680,8 @@ class VeoClient:
             max_submissions: the most submits of this run that may be billed. Each item beyond is an
                 outcome with an error, and nothing is bought for it.
             retry_failed: whether to submit again the items that an earlier run saw refused or
-                failed.
+                failed. The service is asked about each failed task first: one that has succeeded
+                since, or still runs, is not bought again.
             extend: whether to buy what is new to the journal although the input does not look like
                 the journal's, or although records in ``download_to`` say that it was bought before.
             adopt_journal: whether to go on with a journal that was bought with another token or at

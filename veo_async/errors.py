@@ -23,7 +23,7 @@
     │   ├── ServerError                        try later           500 api_error, any 5xx
     │   └── UndecodableReplyError              report a bug: no such answer is documented
     ├── ConnectionFailedError                try later: nothing was bought
-    ├── GenerationFailedError                the service gave up on this video
+    ├── GenerationFailedError                the service failed this video, by its latest word
     ├── SubmissionUncertainError             look it up: it may have been paid for
     ├── WaitTimeoutError (TimeoutError)      resume: wait for the same task_id again
     ├── PollingError                         resume: wait for the same task_id again
@@ -303,7 +303,8 @@ class ConnectionFailedError(VeoError):
 
 
 class GenerationFailedError(VeoError):
-    """The service accepted the task and then failed it. Waiting longer changes nothing.
+    """The service accepted the task and then failed it, or ended it without a video. That holds
+    only as long as the service says so: ``await veo.wait(error.task_id)`` asks it once more.
 
     Attributes:
         code: the service's word for the failure.
@@ -328,8 +329,8 @@ class GenerationFailedError(VeoError):
     def __str__(self) -> str:
         return (
             f"The generation failed: {self.message} (code {self.code}, task_id {self.task_id}, "
-            f"trace_id {self.trace_id}). The service's bill says whether it was charged; waiting "
-            "longer changes nothing."
+            f"trace_id {self.trace_id}). The service's bill says whether it was charged. Before "
+            f"you buy it again, ask the service once more: veo.wait({self.task_id!r})."
         )
 
 
@@ -388,15 +389,27 @@ class PollingError(_Resumable):
 
 
 class TaskNotFoundError(VeoError):
-    """The service does not know this task id, also after a grace period."""
+    """The service does not know this task id, also after a grace period.
+
+    ``may_have_cost`` is true if a submit of this client, or of this journal, bought the task.
+    """
 
     advice = (
         "Check the id, and that the token is of the account that submitted it. If a submit "
         "answered this id, it may have been paid for: look for it with veo.tasks.list()."
     )
 
-    def __init__(self, message: str, *, task_id: str | None) -> None:
-        super().__init__(message, task_id=task_id)
+    def __init__(self, message: str, *, task_id: str | None, may_have_cost: bool = False) -> None:
+        super().__init__(message, task_id=task_id, may_have_cost=may_have_cost)
+
+    def __str__(self) -> str:
+        if not self.may_have_cost:
+            return super().__str__()
+        return (
+            f"{self.message} A submit was answered with this id, so it was paid for. Wait for it "
+            f"again with veo.wait({self.task_id!r}), or look for it with veo.tasks.list(), before "
+            "you buy it again."
+        )
 
 
 class DownloadError(VeoError):
@@ -434,6 +447,7 @@ OutcomeState = Literal["succeeded", "failed", "pending", "uncertain"]
 
 _STATES: Mapping[type[BaseException], OutcomeState] = {
     SubmissionUncertainError: "uncertain",
+    TaskNotFoundError: "uncertain",
     WaitTimeoutError: "pending",
     PollingError: "pending",
     APIError: "pending",

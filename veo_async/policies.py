@@ -26,7 +26,9 @@ class RateLimit(Value):
             least one, is kept for polls. With ``mode="sync"`` every call is held until its video is
             ready, so this is the number of videos made at once.
         in_flight: the most generations that are accepted and unfinished, including tasks that are
-            only waited for; ``None`` leaves the number to ``adaptive``.
+            only waited for; ``None`` leaves the number to ``adaptive``. A task counts from its
+            submit until it ends, or until a wait for it ends before (by a timeout or a
+            cancellation), or for an hour if nobody ever waits for it. A later wait counts again.
         per_second: the most requests a second, polls included; ``None`` sets no limit.
         burst: the most requests that are sent at once after a pause, before ``per_second`` spaces
             them.

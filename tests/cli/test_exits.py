@@ -37,6 +37,7 @@ CASES = [
     (InvalidRequestError("empty", field="prompt"), 2, "failed"),
     (MissingExtraError(feature="This", extra="cli"), 2, "failed"),
     (TaskNotFoundError("unknown", task_id="t"), 1, "failed"),
+    (TaskNotFoundError("unknown", task_id="t", may_have_cost=True), 3, "uncertain"),
     (BadRequestError("no such option"), 2, "failed"),
     (BadRequestError("odd id", task_id="t", may_have_cost=True), 3, "pending"),
     (ServerError("down", task_id="t", may_have_cost=True), 3, "pending"),
@@ -85,6 +86,11 @@ def test_the_code_that_promises_that_nothing_was_bought() -> None:
         (WaitTimeoutError("Too late.", task_id="a1"), "Too late. It was paid for and goes on: "),
         (PollingError("No answer.", task_id="a1"), "veo-async wait a1"),
         (SubmissionUncertainError("It was cut."), "veo-async tasks --since 15m"),
+        (
+            GenerationFailedError("No.", task_id="a1", trace_id="t1"),
+            "No. (trace_id t1) The service's bill says whether it was charged; to ask once more: "
+            "veo-async wait a1",
+        ),
         (DownloadError("It was cut.", task_id="a1"), "veo-async download a1 PATH"),
         (DownloadError("It was cut."), "stays paid for"),
         (TaskNotFoundError("It is unknown.", task_id="a1"), "account that submitted it: veo-async"),

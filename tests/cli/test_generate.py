@@ -109,6 +109,7 @@ def test_result_for_programs(veo: Shell, tmp_path: Path) -> None:
         "created_at",
         "finished_at",
         "videos",
+        "cost",
         "files",
         "error",
     ]

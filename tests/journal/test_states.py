@@ -99,12 +99,11 @@ def test_every_state_has_a_row_in_the_docstring() -> None:
     assert {s for table in states.TRANSITIONS.values() for s in table} == set(STEPS)
 
 
-def test_every_end_is_final_but_by_a_retry() -> None:
-    """From what is finished or stays nothing leads anywhere but a retry; a lost file may be
-    fetched again."""
-    for state, step in STEPS.items():
-        if step in ("finished", "failed") and state in states.TRANSITIONS["submit"]:
-            assert set(states.TRANSITIONS["submit"][state]) <= {"retried"}
+def test_every_end_is_final_but_by_the_service_or_a_retry() -> None:
+    """What is finished or refused changes by a retry alone. That a task failed holds as long as the
+    service says so: it may go on, or have succeeded. A lost file may be fetched again."""
+    assert states.TRANSITIONS["submit"]["refused"] == {"retried": "withdrawn"}
+    assert set(states.TRANSITIONS["submit"]["failed"]) == {"accepted", "succeeded", "retried"}
     assert states.TRANSITIONS["submit"]["succeeded"] == {}
     assert set(states.TRANSITIONS["download"]["saved"]) == {"saved", "failed"}
 

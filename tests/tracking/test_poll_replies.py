@@ -88,6 +88,8 @@ def test_several_ids_come_with_their_limit() -> None:
         (ONE, {"items": [record(response=result())]}, {TASK: "succeeded"}),
         (ONE, {}, {}),
         (ONE, {"items": []}, {}),
+        (ONE, b"null", {}),
+        (ONE, refusal("not_found"), {}),
         (ONE, record("another", result()), {}),
         (ONE, record(None, result()), {}),
         (TWO, {"items": [], "count": 0}, {}),
@@ -146,6 +148,7 @@ def test_failure_bears_the_id_that_was_asked_for() -> None:
         (ONE, 200, {"items": {}}),
         (ONE, 200, {"count": 0}),
         (TWO, 200, {}),
+        (TWO, 200, b"null"),
         (TWO, 200, record()),
         (TWO, 200, {"items": None}),
         (TWO, 200, {"items": {TASK: record()}}),
@@ -212,6 +215,11 @@ def test_clear_words_about_the_account(
     assert type(reading.error) is cls
     assert reading.error.may_have_cost
     assert "Nothing was bought" not in str(reading.error)
+
+
+def test_batch_with_an_unknown_id_is_halved() -> None:
+    """A 200 may say so too; which id it is, halves tell."""
+    assert read_poll(reply(200, refusal("not_found")), TWO) == Bisect()
 
 
 @pytest.mark.parametrize("status", [400, 404])

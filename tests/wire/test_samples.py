@@ -113,11 +113,14 @@ ERRORS: dict[str, type[APIError]] = {
     "error_without_success": ServerError,
 }
 RECORDS = {
+    "retrieve_cost": "succeeded",
     "retrieve_failed": "failed",
+    "retrieve_failed_bare": "failed",
     "retrieve_pending_absent": "pending",
     "retrieve_pending_empty": "pending",
     "retrieve_pending_null": "pending",
     "retrieve_pending_processing": "pending",
+    "retrieve_pending_provisional": "pending",
     "retrieve_succeeded": "succeeded",
     "retrieve_timings": "succeeded",
 }
@@ -269,6 +272,28 @@ def test_failed_record_says_why() -> None:
     assert record.error is not None
     assert (record.error.code, record.error.message) == ("api_error", "fetch failed")
     assert record.error.task_id == TASK
+
+
+def test_bare_failure_has_the_trace_id_of_its_record() -> None:
+    """An error body without one is the normal form."""
+    sample = load("retrieve_failed_bare")
+
+    record = read_one(answer(sample), TASK)
+
+    assert "trace_id" not in sample.json()["response"]
+    assert record.error is not None
+    assert record.error.trace_id == sample.json()["trace_id"]
+
+
+def test_cost_of_a_record() -> None:
+    """The price is kept as the service says it."""
+    sample = load("retrieve_cost")
+
+    record = read_one(answer(sample), TASK)
+
+    assert record.generation is not None
+    assert record.generation.cost is not None
+    assert record.generation.cost.model_dump() == sample.json()["response"]["cost"]
 
 
 def test_unknown_id_is_no_record() -> None:

@@ -173,15 +173,38 @@ def test_one_record_is_read() -> None:
     assert (record.id, record.state) == (TASK, "succeeded")
 
 
+def test_record_is_judged_by_the_clock_of_its_answer() -> None:
+    """A task that was over without a video minutes before the answer's own date has failed."""
+    over = {"id": TASK, "finished_at": NOW, "response": {"success": True}}
+    soon, late = (
+        reply(200, over, date=date)
+        for date in ("Fri, 25 Jul 2025 09:20:00 GMT", "Fri, 25 Jul 2025 09:30:00 GMT")
+    )
+
+    assert read_one(soon, TASK).state == "pending"
+    assert read_one(late, TASK).state == "failed"
+    [listed] = read_page(reply(200, {"items": [over]}, date=late.headers["date"])).records
+    assert listed.state == "failed"
+
+
 def test_record_of_another_task_is_none_of_ours() -> None:
     """A record with another id than was asked for would give somebody else's video."""
     with pytest.raises(UndecodableReplyError):
         read_one(reply(200, RECORD | {"id": "another"}), TASK)
 
 
-@pytest.mark.parametrize("status, body", [(200, {}), (404, refusal()), (404, {"error": "no"})])
+@pytest.mark.parametrize(
+    "status, body",
+    [
+        (200, {}),
+        (200, b"null"),
+        (200, refusal("not_found")),
+        (404, refusal()),
+        (404, {"error": "no"}),
+    ],
+)
 def test_unknown_id_is_not_found(status: int, body: Any) -> None:
-    """The service says that it does not know an id with ``{}`` or with 404."""
+    """The service says that it does not know an id with ``{}``, null, an error, or with 404."""
     with pytest.raises(TaskNotFoundError, match=TASK) as caught:
         read_one(reply(status, body), TASK)
 

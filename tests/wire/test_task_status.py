@@ -103,9 +103,12 @@ def test_a_task_that_just_runs_is_the_one_pending(response: object) -> None:
         (7, "pending"),
         # Present without success.
         ({"data": [RUNNING]}, "pending"),
-        ({"data": [READY]}, "pending"),
+        ({"data": [{"video_url": URL}]}, "pending"),
         ({"task_id": TASK}, "pending"),
-        (said(None, READY), "pending"),
+        (said(None, {"video_url": URL}), "pending"),
+        # A success word with a file is a success without it.
+        ({"data": [READY]}, "succeeded"),
+        (said(None, READY), "succeeded"),
         # Success needs a file, and nothing that still runs.
         (said(True, READY), "succeeded"),
         (said(True, {"video_url": URL}), "succeeded"),
@@ -126,7 +129,8 @@ def test_a_task_that_just_runs_is_the_one_pending(response: object) -> None:
         (said(True, BROKEN, {"id": "v"}), "pending"),
         # Failed: success false with an error, or a terminal word.
         (refusal(), "failed"),
-        ({"success": False, "error": "fetch failed"}, "failed"),
+        # An error that is a bare text is provisional until there is a finished_at.
+        ({"success": False, "error": "fetch failed"}, "pending"),
         (said(False, READY, error={"code": "api_error"}), "failed"),
         (said(True, BROKEN), "failed"),
         (said(None, BROKEN, BROKEN), "failed"),
@@ -146,7 +150,8 @@ def test_a_task_that_just_runs_is_the_one_pending(response: object) -> None:
     ],
 )
 def test_response_says_how_a_task_stands(response: object, state: State) -> None:
-    """Only a file is success, only the service's clear word is failure, all else is pending."""
+    """Only a file is success, only the service's clear word is failure, all else is pending. All
+    forms of a record are in `test_record_forms`."""
     status = read_response(response, task_id=TASK)
 
     assert status.state == state
@@ -174,6 +179,7 @@ def test_words_for_running(word: str) -> None:
         (said(True, {"id": "v"}), "there is no video_url yet"),
         ({"success": False}, "success is False"),
         ({"success": "yes"}, "success is 'yes'"),
+        ({"state": "brand_new_word"}, "the state is 'brand_new_word'"),
         ({"success": {"a": "x" * 9999}}, "success is {'a': 'xxx"),
         (None, None),
         ({"data": [RUNNING]}, None),

@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 
 from .._events import EventContext
-from .._journal.events import Event, Failed, Retried, Succeeded
+from .._journal.events import Event, Failed, Succeeded
 from .._journal.journal import Journal
 from .._journal.rows import FIRST, Row
 from .._tracking.task import TrackedTask
@@ -94,9 +94,8 @@ class ItemRunner:
 
     async def _generate(self, entry: Entry, results: dict[str, Generation], _: list[Path]) -> None:
         if self._options.retry_failed and "failed" in map(entry.item.step, entry.item.stages):
-            assert self._journal is not None  # only a journal has failed stages of an earlier run
-            await self._journal.record(Retried(entry.key))
-            entry.item = await self._journal.get(entry.key) or entry.item
+            assert self._earlier is not None  # only a journal has failed stages of an earlier run
+            await self._earlier.retry(entry)
         results[FIRST] = await self._buy(entry, FIRST, entry.request)
         if self._options.upscale and (wanted := upscaling(entry.request, results[FIRST])):
             results[SECOND] = await self._buy(entry, SECOND, wanted)

@@ -7,11 +7,13 @@ from math import inf
 import anyio
 
 from .._events import EventContext
+from .._journal.events import Accepted, Retried, Succeeded
 from .._journal.journal import Journal
 from .._journal.rows import Row
 from .._reconcile.decision import Absent, Adopt, CannotTell
 from .._reconcile.window import NEAR, WIDE
 from .._tracking.task import TrackedTask
+from ..errors import GenerationFailedError, VeoError
 from ..models import VideoRequest
 from . import resume
 from .ledger import StageLedger
@@ -46,6 +48,36 @@ class EarlierRuns:
             self._deps.reconciler.answered_at_once(map(resume.answered_at_once, rows))
             self._owned_since = first
 
+    async def retry(self, entry: Entry) -> None:
+        """Open a new attempt at each stage of an item that was refused or failed. Before a task is
+        bought again, the service is asked about the failed one.
+
+        Raises:
+            VeoError: the end of a failed task is not known, after all.
+        """
+        for row in entry.item.stages.values():
+            if row.state == "failed" and row.task_id:
+                await self._ask_again(entry, row, row.task_id)
+        entry.item = await self._journal.get(entry.key) or entry.item
+        if "failed" in map(entry.item.step, entry.item.stages):
+            await self._journal.record(Retried(entry.key))
+            entry.item = await self._journal.get(entry.key) or entry.item
+
+    async def _ask_again(self, entry: Entry, row: Row, task_id: str) -> None:
+        """Wait for the end of a task that failed by the journal, and record it if it is another."""
+        tracked = self.wait(row, row.request or entry.request)
+        try:
+            left = max(entry.deadline - anyio.current_time(), 0.0)
+            generation = await self._deps.submitter.wait(tracked, left)
+        except GenerationFailedError:
+            return
+        except VeoError:
+            if tracked.state == "pending":
+                at_once = bool(row.facts.get("at_once"))
+                await self._journal.record(Accepted(row.key, row.stage, task_id, at_once))
+            raise
+        await self._journal.record(Succeeded(row.key, row.stage, generation))
+
     def wait(self, row: Row, request: VideoRequest) -> TrackedTask:
         """The task that the row names."""
         tracked = self._attach(row, request, row.task_id or "")
@@ -56,7 +88,7 @@ class EarlierRuns:
         """The task of a row, polled at once and again when its callback comes."""
         router = self._deps.callback_router
         context = EventContext.of(request, key=row.key, sent_at=row.sent_at)
-        tracked = self._deps.tracker.attach(task_id, context=context)
+        tracked = self._deps.tracker.attach(task_id, context=context, failure=row.error)
         router.bind(router.claim(resume.own_callback(row)), tracked)
         return tracked
 

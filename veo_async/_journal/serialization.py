@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter
 from .. import errors
 from .._base.redaction import without_callbacks
 from ..errors import JournalError, VeoError, _revive
-from ..models import Generation, Video, VideoRequest
+from ..models import Cost, Generation, Video, VideoRequest
 
 CLIP = 200
 """Characters of a value that an error shows."""
@@ -43,7 +43,7 @@ def _plain(value: object) -> object:
     """A JSON form of values that have none: our models; the text of all others, such as a path."""
     if not isinstance(value, BaseModel):
         return str(value)
-    received = isinstance(value, Generation | Video)  # a request needs its defaults
+    received = isinstance(value, Cost | Generation | Video)  # a request needs its defaults
     return value.model_dump(mode="json", exclude_unset=received)
 
 

@@ -5,8 +5,9 @@ An item is a request with its key. It passes through stages, each with a row of 
 
 - an intent is recorded before its POST, so a row that stays ``intended`` may have been bought;
 - the row of a purchase, certain or possible, changes only by evidence: the events of `events`;
-- an end is final. `Retried` opens a new attempt beside a failed one, whose task id stays known,
-  so that it is never taken for the id of a lost submit.
+- an end is final, but that a task failed only as long as the service says so. `Retried` opens a new
+  attempt beside a failed one, whose task id stays known, so that it is never taken for the id of a
+  lost submit.
 
 =============  =================================================  ==========================
 state          evidence                                           next step of a later run
@@ -54,7 +55,8 @@ TRANSITIONS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
         "accepted": {"succeeded": "succeeded", "failed": "failed"},
         "succeeded": {},
         "refused": {"retried": "withdrawn"},
-        "failed": {"retried": "withdrawn"},
+        # The service may say later that the task goes on, or that it succeeded.
+        "failed": {"accepted": "accepted", "succeeded": "succeeded", "retried": "withdrawn"},
     },
     "download": {
         "new": {"saved": "saved", "failed": "failed"},

@@ -223,9 +223,15 @@ class Sender:
         kind = (post.request.action, post.request.model)
         post.tracked = self._tracker.follow(task_id, status, context=post.context, kind=kind)
         self._callback_router.bind(post.callback, post.tracked)
-        if self._tracker.count(post.tracked):
+        # A task whose caller has left takes no slot: nobody would give it back.
+        if not post.abandoned and self._tracker.count(post.tracked):
             self._admission.accepted(post.ticket)
         return post.tracked
+
+    def release(self, post: Post) -> None:
+        """The caller of a POST leaves: nobody waits for its task."""
+        if post.tracked:
+            self._tracker.release(post.tracked)
 
     async def stay(self, post: Post, deadline: float) -> None:
         """Wait until a POST is over; a caller that is cancelled or late stays until it settles."""

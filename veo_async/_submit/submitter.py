@@ -149,6 +149,9 @@ class Submitter:
         """What follows a POST."""
         try:
             return await self._follow_up(post, deadline)
+        except BaseException:
+            self._sender.release(post)
+            raise
         finally:
             self._admission.resolved(post.ticket)
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from .._base.backoff import backoff
 from .._wire.replies import Answer, Failure, Reply, api_error, error_body, gist, parse_object
-from .._wire.task_status import TaskStatus, advance, read_response
+from .._wire.task_queries import is_unknown
+from .._wire.task_status import TaskStatus, advance, read_status
 from ..errors import AccountError, APIError, InsufficientBalanceError, NoAPIError
 from ..models._results import read_id
 from ..policies import PollPolicy
@@ -85,27 +86,27 @@ def read_poll(answer: Answer, ids: Sequence[str]) -> Reading:
         return AccountTrouble(error)
     if answer.status not in (400, 404) or error_body(parse_object(answer)) is None:
         return Unusable(gist(answer))
-    if alone is None:
-        return Bisect()
-    return Statuses({}) if answer.status == 404 else IdRejected(error)
+    if answer.status == 404 or alone is None:
+        return _unknown(ids)
+    return IdRejected(error)
 
 
 def _read_items(reply: Reply, ids: Sequence[str]) -> Reading:
-    fields = parse_object(reply)
-    items = None if fields is None else fields.get("items")
-    if len(ids) == 1 and items is None:
-        items = _single(fields, ids[0])
+    fields = parse_object(reply) or {}
+    items = fields.get("items")
+    if items is None and is_unknown(reply):
+        # An empty answer to a whole batch blames none of its ids.
+        return _unknown(ids) if len(ids) == 1 or fields else Unusable(gist(reply))
+    if items is None and len(ids) == 1 and ("id" in fields or "response" in fields):
+        items = [{"id": ids[0]} | fields]
     if not isinstance(items, list):
         return Unusable(gist(reply))
     return Statuses(_statuses(items, frozenset(ids)))
 
 
-def _single(fields: dict[str, Any] | None, task_id: str) -> list[Any] | None:
-    """The items in the answer to a single retrieve; for an unknown id it may be ``{}``."""
-    if not fields:
-        return None if fields is None else []
-    is_record = "id" in fields or "response" in fields
-    return [{"id": task_id} | fields] if is_record else None
+def _unknown(ids: Sequence[str]) -> Reading:
+    """The service does not know one of these ids (yet)."""
+    return Statuses({}) if len(ids) == 1 else Bisect()
 
 
 def _statuses(items: list[Any], asked: frozenset[str]) -> dict[str, TaskStatus]:
@@ -115,7 +116,7 @@ def _statuses(items: list[Any], asked: frozenset[str]) -> dict[str, TaskStatus]:
     for item in items:
         task_id = read_id(item.get("id")) if isinstance(item, dict) else None
         if task_id in asked:
-            event = read_response(item.get("response"), task_id=task_id)
+            event = read_status(item, task_id=task_id)
             found[task_id] = advance(found[task_id], event) if task_id in found else event
     return found
 

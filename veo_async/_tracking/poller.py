@@ -48,7 +48,7 @@ class Poller:
         """The result, awaited for up to ``timeout`` seconds.
 
         Raises:
-            GenerationFailedError: the service failed the task.
+            GenerationFailedError: the service failed the task, by its latest word.
             WaitTimeoutError: the time is over; the task continues.
             VeoError: another reason why it cannot be known; its ``task_id`` says which task.
         """
@@ -179,7 +179,8 @@ class Poller:
         pending: dict[Cohort, list[TrackedTask]] = {}
         unseen: list[TrackedTask] = []
         for tracked in registry.unfinished(ids):
-            event = reading.statuses.get(tracked.task_id)
+            shown = reading.statuses.get(tracked.task_id)
+            event = shown and tracked.observe(shown, now)
             if event is None:
                 unseen.append(tracked)
             elif event.state == "pending":
@@ -191,12 +192,11 @@ class Poller:
         for cohort, tasks in pending.items():
             registry.schedule.unfinished(cohort, now, tasks=len(tasks))
         for tracked in unseen:
-            age = now - tracked.accepted_at
-            if age <= self._policy.not_found_grace:
+            if now - tracked.seen_at <= self._policy.not_found_grace:
                 # A task that was just submitted may not be listed yet.
                 pending.setdefault(tracked.cohort, []).append(tracked)
             else:
-                registry.give_up(tracked, wait_errors.unknown(tracked.task_id, age))
+                registry.give_up(tracked, wait_errors.unknown(tracked, now))
         registry.queue.known(reading.statuses)
         registry.queue.learned()
         self._reschedule(pending, started, now)

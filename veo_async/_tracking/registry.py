@@ -1,8 +1,10 @@
 """The registry: the tasks that this client knows, and which of them are in flight.
 
-A task is in flight while it is unfinished and either was submitted here or is waited for. Tasks in
-flight are polled while somebody waits for them, or while somebody queues for room in flight. The
-registry decides that, and puts their ids into the poll queue; the poller above it reads the queue.
+A task is in flight while it is unfinished and somebody waits for it. One that was submitted here is
+in flight before its first wait as well, for at most `FORGOTTEN` seconds: a wait that ends before
+the task gives its slot back. Tasks in flight are polled while somebody waits for them, or while
+somebody queues for room in flight. The registry decides that, and puts their ids into the poll
+queue; the poller above it reads the queue.
 """
 
 from __future__ import annotations
@@ -31,8 +33,8 @@ from .task import TrackedTask
 logger = logging.getLogger("veo_async")
 
 FORGOTTEN = 3600.0
-"""Seconds after which a task that nobody asks about is not counted any more: as long as a wait
-without a timeout of its own."""
+"""Seconds after its submit for which a task is in flight although nobody waits for it: as long as a
+wait without a timeout of its own."""
 
 
 class TaskRegistry:
@@ -69,19 +71,35 @@ class TaskRegistry:
     ) -> TrackedTask:
         """The task with this id, updated by ``status``. A new one is of this ``kind``."""
         tracked = self._tasks.get(task_id)
-        if tracked is None or tracked.trouble:
-            handles, now = tracked.handles if tracked else (), _now()
-            cohort = self.schedule.new_cohort(kind, now, u=self._runtime.rng.random())
-            tracked = TrackedTask(task_id, cohort, accepted_at=now, context=context)
-            for handle in handles:
-                self.expect(tracked, handle)
-            if task_id:
-                self._tasks[task_id] = tracked
+        if tracked is None or tracked.has_no_result:
+            tracked = self._new(task_id, tracked, context, kind)
         self.update(tracked, status)
         return tracked
 
-    def attach(self, task_id: str, *, context: EventContext = UNKNOWN) -> TrackedTask:
-        """The task with this id, of any client. A task that is new here is polled at once.
+    def _new(
+        self, task_id: str, former: TrackedTask | None, context: EventContext, kind: Kind
+    ) -> TrackedTask:
+        now = _now()
+        cohort = self.schedule.new_cohort(kind, now, u=self._runtime.rng.random())
+        tracked = TrackedTask(task_id, cohort, accepted_at=now, context=context)
+        if former:
+            tracked.context = former.context if context is UNKNOWN else context
+            tracked.earlier = former.status.error or former.earlier
+            for handle in former.handles:
+                self.expect(tracked, handle)
+        if task_id:
+            self._tasks[task_id] = tracked
+        return tracked
+
+    def attach(
+        self,
+        task_id: str,
+        *,
+        context: EventContext = UNKNOWN,
+        failure: VeoError | None = None,
+    ) -> TrackedTask:
+        """The task with this id, of any client. One that is new here, or whose waits ended without
+        a result, is polled at once. ``failure`` is its end by an earlier run.
 
         Raises:
             InvalidRequestError: this is no id.
@@ -91,13 +109,15 @@ class TaskRegistry:
         tracked = self.follow(task_id, context=context)
         if tracked is not known:
             tracked.cohort = replace(tracked.cohort, wakes=(tracked.cohort.accepted_at,))
+            tracked.earlier = tracked.earlier or failure
         return tracked
 
     def renew(self, tracked: TrackedTask) -> TrackedTask:
-        """The same task; after trouble a new handle, with which somebody can wait again."""
-        if not tracked.trouble:
+        """The same task; if its waits ended without a result, one with which somebody can wait
+        again."""
+        if not tracked.has_no_result:
             return tracked
-        return self.follow(tracked.task_id, tracked.status, context=tracked.context)
+        return self.attach(tracked.task_id, context=tracked.context)
 
     def unfinished(self, task_ids: Iterable[str]) -> Iterator[TrackedTask]:
         """The known ones of these tasks whose end is not known."""
@@ -111,11 +131,11 @@ class TaskRegistry:
 
     @property
     def in_flight(self) -> int:
-        """The number of unfinished tasks that were submitted here or are waited for."""
+        """The number of tasks in flight."""
         return len(self._in_flight)
 
     def count(self, tracked: TrackedTask) -> bool:
-        """Count a task that was just submitted as in flight until it ends.
+        """Count a task that was just submitted as in flight until it, or a wait for it, ends.
 
         Returns:
             Whether it was not counted before: the service may answer one id twice.
@@ -131,13 +151,21 @@ class TaskRegistry:
         return True
 
     def _evict_idle(self) -> None:
-        """Stop counting tasks that nobody asked about for a long time: a program that submits for
-        ever and never waits must not fill the memory."""
+        """A program that submits for ever and never waits must not fill the memory."""
         while oldest := next(iter(self._in_flight.values()), None):
-            if oldest.waiters or self._ended or _now() - oldest.cohort.seen < FORGOTTEN:
+            if not self._is_forgotten(oldest):
                 return
-            del self._in_flight[oldest.task_id]
-            oldest.is_ours = False
+            self.release(oldest)
+
+    def _is_forgotten(self, tracked: TrackedTask) -> bool:
+        return not tracked.waiters and _now() - tracked.accepted_at >= FORGOTTEN
+
+    def release(self, tracked: TrackedTask) -> None:
+        """Nobody waits for this task any more, so it gives back its slot; others keep theirs."""
+        if not tracked.waiters:
+            tracked.is_ours = False
+            if self._is_in_flight(tracked):
+                self._remove(tracked)
 
     @contextmanager
     def waiting(self, tracked: TrackedTask) -> Iterator[None]:
@@ -149,11 +177,7 @@ class TaskRegistry:
             yield
         finally:
             tracked.waiters -= 1
-            if self._is_in_flight(tracked) and not tracked.waiters:
-                if not tracked.is_ours:
-                    self._remove(tracked)
-                elif not self._ended:
-                    self.queue.drop(tracked.task_id)
+            self.release(tracked)
             self.changed.set()
 
     def watch(self, ended: Signal) -> None:
@@ -186,7 +210,9 @@ class TaskRegistry:
     def requeue(self, tasks: Iterable[TrackedTask]) -> None:
         """Put those of these tasks into the queue that are to be polled, at their cohort's time."""
         for tracked in tasks:
-            if self._is_in_flight(tracked) and self.is_polled(tracked.task_id):
+            if self._is_forgotten(tracked):
+                self.release(tracked)
+            elif self._is_in_flight(tracked) and self.is_polled(tracked.task_id):
                 self.queue.add(tracked.task_id, tracked.cohort)
 
     def _is_in_flight(self, tracked: TrackedTask) -> bool:
@@ -217,16 +243,18 @@ class TaskRegistry:
 
     def apply_record(self, tracked: TrackedTask, record: TaskRecord) -> None:
         """Update the task from a record that was read by another part."""
-        self.update(tracked, TaskStatus(record.state, record.generation, record.error))
+        if record.state != "pending":
+            self.update(tracked, TaskStatus(record.state, record.generation, record.error))
 
     def update(self, tracked: TrackedTask, event: TaskStatus) -> None:
-        """Update the task from a status that was seen. Its end is emitted once."""
+        """Update the task from a status that was seen. Its end is emitted once, also if the service
+        says again that it failed."""
         if event.warning and event.warning != tracked.status.warning:
             logger.warning("task %s: %s", tracked.task_id, event.warning)
         tracked.status = advance(tracked.status, event)
         if tracked.status.state == "pending" or tracked.done.is_set():
             return
-        if self._events:
+        if self._events and not (tracked.earlier and tracked.status.error):
             context, status, at = tracked.context, tracked.status, self._events.now()
             self._events.emit(wait_errors.event_of_end(context, tracked.task_id, status, at=at))
         self._finish(tracked)

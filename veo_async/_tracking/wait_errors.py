@@ -8,10 +8,11 @@ from __future__ import annotations
 from copy import copy
 
 from .. import events
-from .._events import EventContext
+from .._events import UNKNOWN, EventContext
 from .._wire.task_status import TaskStatus
 from ..errors import ClientClosedError, PollingError, TaskNotFoundError, VeoError, WaitTimeoutError
 from .poll_replies import AccountTrouble, Reading, Unusable
+from .task import TrackedTask
 
 
 def too_late(task_id: str, timeout: float, status: TaskStatus) -> WaitTimeoutError:
@@ -22,10 +23,16 @@ def too_late(task_id: str, timeout: float, status: TaskStatus) -> WaitTimeoutErr
     )
 
 
-def unknown(task_id: str, age: float) -> TaskNotFoundError:
-    """The service does not know the task ``age`` seconds after it was first heard of."""
-    message = f"The service has not known task {task_id} for {age:.0f} s."
-    return TaskNotFoundError(message, task_id=task_id)
+def unknown(tracked: TrackedTask, now: float) -> VeoError:
+    """The service does not show the task any more, or never did. A failure that it showed before
+    stands."""
+    if tracked.earlier:
+        return copy(tracked.earlier)
+    return TaskNotFoundError(
+        f"The service has not known task {tracked.task_id} for {now - tracked.seen_at:.0f} s.",
+        task_id=tracked.task_id,
+        may_have_cost=tracked.context is not UNKNOWN,  # it has one if a submit of ours bought it
+    )
 
 
 def closed(task_id: str) -> ClientClosedError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from ..errors import TaskNotFoundError
 from ..models import TaskRecord
@@ -14,6 +13,7 @@ from .replies import (
     api_error,
     error_body,
     parse_object,
+    service_time,
     undecodable,
     unreachable,
 )
@@ -35,6 +35,15 @@ def is_torn(answer: Answer) -> bool:
     """Whether an answer was perhaps cut on its way: it is no JSON although it reports success."""
     is_good = isinstance(answer, Reply) and 200 <= answer.status < 300
     return is_good and parse_object(answer) is None
+
+
+def is_unknown(reply: Reply) -> bool:
+    """Whether a 200 says that the service does not know an id: null, ``{}``, or an error."""
+    fields = parse_object(reply)
+    if not fields:
+        return fields == {} or reply.body.strip() == b"null"
+    error = error_body(fields)
+    return error is not None and error.code == "not_found" and "id" not in fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +108,13 @@ def read_page(answer: Answer) -> Page:
     Raises:
         VeoError: the service refused, could not be reached, or answered something else.
     """
-    fields = _fields(answer)
+    reply = _ok(answer)
+    fields = parse_object(reply) or {}
     items = fields.get("items")
     if not isinstance(items, list):
-        raise undecodable(_reply(answer))
-    records = [record for item in items if (record := read_record(item))]
+        raise undecodable(reply)
+    now = service_time(reply)
+    records = [record for item in items if (record := read_record(item, now=now))]
     count = fields.get("count")
     return Page(records, len(items) - len(records), count if isinstance(count, int) else 0)
 
@@ -120,26 +131,19 @@ def read_one(answer: Answer, task_id: str) -> TaskRecord:
         error = error_body(parse_object(answer))
         if error and error.code != "no_api":
             raise unknown
-    fields = _fields(answer)
-    record = read_record(fields)
-    if record is None:
-        raise undecodable(_reply(answer)) if fields else unknown
-    if record.id != task_id:  # somebody else's task must not end a wait for this one
-        raise undecodable(_reply(answer))
+    reply = _ok(answer)
+    if is_unknown(reply):
+        raise unknown
+    record = read_record(parse_object(reply), now=service_time(reply))
+    # Somebody else's task must not end a wait for this one.
+    if record is None or record.id != task_id:
+        raise undecodable(reply)
     return record
 
 
-def _fields(answer: Answer) -> dict[str, Any]:
-    reply = _reply(answer)
-    if not 200 <= reply.status < 300:
-        raise api_error(reply) if reply.status >= 400 else undecodable(reply)
-    fields = parse_object(reply)
-    if fields is None:
-        raise undecodable(reply)
-    return fields
-
-
-def _reply(answer: Answer) -> Reply:
+def _ok(answer: Answer) -> Reply:
     if isinstance(answer, Failure):
         raise unreachable(answer)
+    if not 200 <= answer.status < 300:
+        raise api_error(answer) if answer.status >= 400 else undecodable(answer)
     return answer

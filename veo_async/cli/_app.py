@@ -28,8 +28,9 @@ from ._text import plain
 JSON_NOTE = (
     "With --json every task is one object on a line of standard output, with the fields key, "
     "task_id, trace_id, state (succeeded, failed, pending or uncertain), action, model, prompt, "
-    "created_at, finished_at, videos (id, video_url, created_at, complete_at, state), files, and "
-    "error (type, message, may_have_cost) or null. Progress and errors go to standard error."
+    "created_at, finished_at, videos (id, video_url, created_at, complete_at, state), cost "
+    "(amount, list_amount, currency) or null, files, and error (type, message, may_have_cost) or "
+    "null. Progress and errors go to standard error."
 )
 
 # Plain help, because help drawn by rich makes --help three times slower.

@@ -15,6 +15,7 @@ from ..errors import (
     APINotImplementedError,
     BadRequestError,
     DownloadError,
+    GenerationFailedError,
     InvalidRequestError,
     MissingExtraError,
     NoAPIError,
@@ -66,7 +67,11 @@ ADVICE: Final[Mapping[type[BaseException], str]] = {
         "veo-async tasks --since 15m"
     ),
     TaskNotFoundError: (
-        "Check the id, and that the token is of the account that submitted it: veo-async tasks"
+        "If a submit was answered with it, it was paid for. Check the id, and that the token is of "
+        "the account that submitted it: veo-async tasks"
+    ),
+    GenerationFailedError: (
+        "The service's bill says whether it was charged; to ask once more: veo-async wait {task_id}"
     ),
     DownloadError: "The video is not lost: veo-async download {task_id} PATH",
 }

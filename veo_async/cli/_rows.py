@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import state_after
 from ..models import Generation, Outcome, TaskRecord, VideoRequest
-from ..models._outcomes import error_fields, video_fields
+from ..models._outcomes import cost_fields, error_fields, video_fields
 from ._exits import message_of
 from ._text import plain
 
@@ -30,6 +30,7 @@ class Row:
         action, model, prompt: the request, if it is known.
         created_at, finished_at: the times in the service's task list, in ISO 8601 with a zone.
         videos: the videos of the task, as in `Outcome.to_dict`.
+        cost: the price that the service said, as in `Outcome.to_dict`, if it said one.
         files: the paths of the saved files.
         error: the error, as in `Outcome.to_dict`, if there is one.
     """
@@ -44,6 +45,7 @@ class Row:
     created_at: str | None = None
     finished_at: str | None = None
     videos: Sequence[Mapping[str, str | None]] = ()
+    cost: Mapping[str, str | float | None] | None = None
     files: Sequence[str] = ()
     error: Mapping[str, Any] | None = None
 
@@ -68,6 +70,8 @@ class Row:
         for video in self.videos:
             yield "video_id", video["id"] or ""
             yield "video_url", video["video_url"] or ""
+        if self.cost and self.cost["amount"] is not None:
+            yield "cost", f"{self.cost['amount']:g} {self.cost['currency'] or ''}".rstrip()
         yield from (("file", file) for file in self.files)
         yield "error", self.error["message"] if self.error else ""
 
@@ -79,6 +83,7 @@ def of_result(generation: Generation) -> Row:
         trace_id=generation.trace_id,
         state="succeeded",
         videos=[video_fields(video) for video in generation.data],
+        cost=cost_fields(generation),
     )
 
 
@@ -116,6 +121,7 @@ def of_record(record: TaskRecord) -> Row:
         created_at=_time(record.created_at),
         finished_at=_time(record.finished_at),
         videos=[video_fields(video) for video in videos],
+        cost=cost_fields(record.generation),
         error=error_row(record.error) if record.error else None,
         action=_text(request.get("action")),
         model=_text(request.get("model")),

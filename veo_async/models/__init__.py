@@ -20,13 +20,14 @@ from ._requests import (
     TextToVideo,
     VideoRequest,
 )
-from ._results import SERVICE_ZONE, Generation, State, TaskRecord, Video
+from ._results import SERVICE_ZONE, Cost, Generation, State, TaskRecord, Video
 
 __all__ = [
     "DEFAULT_MODEL",
     "SERVICE_ZONE",
     "Action",
     "AspectRatio",
+    "Cost",
     "Generation",
     "Get1080p",
     "ImageToVideo",
@@ -46,7 +47,7 @@ __all__ = [
 
 for _public in (
     *(Get1080p, ImageToVideo, IngredientsToVideo, TextToVideo),
-    *(Generation, TaskRecord, Video),
+    *(Cost, Generation, TaskRecord, Video),
     *(Outcome, Outcomes, Preview, Unsettled),
 ):
     _public.__module__ = __name__  # the door, not the file behind it

@@ -52,6 +52,8 @@ class Outcome:
             key stands here because the command line prints it for every task.
             ``videos``: a list of dictionaries with ``id``, ``video_url``, ``created_at``,
             ``complete_at`` and ``state``.
+            ``cost``: ``None``, or a dictionary with ``amount``, ``list_amount`` and ``currency``, as
+            in `Cost`.
             ``files``: the paths of the saved files, as strings.
             ``error``: ``None``, or a dictionary with ``type`` (the name of the class), ``message``
             and ``may_have_cost``.
@@ -74,6 +76,7 @@ class Outcome:
                 video_fields(video)
                 for video in (result.data if result else getattr(error, "videos", ()))
             ],
+            "cost": cost_fields(result),
             "files": [str(file) for file in self.files],
             "error": error_fields(error) if error else None,
         }
@@ -91,6 +94,15 @@ def video_fields(video: Video) -> dict[str, str | None]:
         **{name: time.isoformat() if time else None for name, time in times.items()},
         "state": video.state,
     }
+
+
+def cost_fields(generation: Generation | None) -> dict[str, str | float | None] | None:
+    """The price in `Outcome.to_dict` and on the command line."""
+    cost = generation.cost if generation else None
+    if cost is None:
+        return None
+    amounts = {"amount": cost.amount, "list_amount": cost.list_amount}
+    return {**amounts, "currency": cost.currency}
 
 
 def error_fields(error: Exception) -> dict[str, Any]:
@@ -127,7 +139,8 @@ class Preview:
     """The numbers of items of a batch, by what it would do with them first; see `Batch.preview`.
 
     Attributes:
-        start: the items that would be submitted, themselves or for their 1080p version.
+        start: the items that would be submitted, themselves or for their 1080p version. With
+            ``retry_failed``, those whose tasks failed count here, if the service still says so.
         wait: the items that would be waited for: the service has their tasks.
         reconcile: the items that would be looked for at the service: an earlier run does not know
             whether their submit was accepted.

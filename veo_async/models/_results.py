@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone
+from math import isfinite
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PrivateAttr
@@ -58,6 +59,17 @@ def _time(value: object) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=SERVICE_ZONE)
 
 
+def _number(value: object) -> float | None:
+    """A finite number, also from a text, since an amount of money may be written as one."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if isfinite(number) else None
+
+
 def _said(value: object) -> bool:
     return value is True
 
@@ -67,6 +79,7 @@ def _object(value: object) -> dict[str, Any] | None:
 
 
 OpenText = Annotated[str | None, BeforeValidator(read_text)]
+OpenNumber = Annotated[float | None, BeforeValidator(_number)]
 OpenTime = Annotated[datetime | None, BeforeValidator(_time)]
 OpenObject = Annotated[dict[str, Any] | None, BeforeValidator(_object)]
 
@@ -127,6 +140,24 @@ def read_entries(data: object) -> tuple[Any, ...]:
     return tuple(entry for entry in entries if isinstance(entry, dict | Video))
 
 
+class Cost(_Received):
+    """The price of a task, as far as the service says it. The service's bill is what counts.
+
+    Attributes:
+        amount: the price that was charged, in units of ``currency``.
+        list_amount: the price before any discount, in the same units.
+        currency: the service's own word for the unit, such as ``credits``.
+    """
+
+    amount: OpenNumber = None
+    list_amount: OpenNumber = None
+    currency: OpenText = None
+
+
+def _cost(value: object) -> object:
+    return value if isinstance(value, dict | Cost) else None
+
+
 class Generation(_Received):
     """The result of a task, as the service answers, calls back and stores it.
 
@@ -135,12 +166,14 @@ class Generation(_Received):
         task_id: the id of the task, as `VeoClient.wait` takes it.
         trace_id: the id that the vendor's support asks for.
         data: the videos.
+        cost: the price; ``None`` if the service does not say it.
     """
 
     success: Annotated[bool, BeforeValidator(_said)] = False
     task_id: OpenText = None
     trace_id: OpenText = None
     data: Annotated[tuple[Video, ...], BeforeValidator(read_entries)] = ()
+    cost: Annotated[Cost | None, BeforeValidator(_cost)] = None
 
     def model_post_init(self, context: Any, /) -> None:
         """Note the task in each video, so that a fresh URL can be requested for the video alone.
@@ -173,7 +206,8 @@ class TaskRecord(_Received):
     Attributes:
         id: the task id.
         created_at: when the service accepted it, an aware time.
-        finished_at: when it ended, an aware time; ``None`` while it runs.
+        finished_at: when it ended, an aware time; ``None`` while it runs, and while another
+            provider is tried after a failure.
         type: the kind of task, ``videos`` for ours.
         trace_id: the id that the vendor's support asks for.
         user_id: the account's user that the task belongs to.
@@ -200,7 +234,7 @@ class TaskRecord(_Received):
         generation: Generation | None = None,
         error: GenerationFailedError | None = None,
     ) -> Self:
-        """This record, after its ``response`` was decoded.
+        """This record, after its status was read.
 
         Args:
             state: the state of the task.
