@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from random import Random
-from typing import Literal
+from typing import Any, Literal
 
 from veo_async.emulator import Wire
+from veo_async.emulator._options import Form
 
 LONGEST = 100
 """Characters of a text that a service stores which cuts: a mark is shorter than that."""
@@ -18,8 +19,8 @@ LONGEST_OF_WORDS = 10
 Marks = Literal["kept", "off", "stripped", "refused", "sync"]
 """What becomes of the marks of a world. ``sync``: none is sent, since each answer is awaited."""
 
-STRIPPED = frozenset({"unmarked", "remarked"})
-CONTENTS = ("nfc", "translated", "escaped", "rehosted", "rewritten")
+STRIPPED: frozenset[Form] = frozenset({"unmarked", "remarked"})
+CONTENTS: tuple[Form, ...] = ("nfc", "translated", "escaped", "rehosted", "rewritten")
 
 
 def wire_of(seed: int, *, called_back: bool, burst: bool) -> Wire:
@@ -28,13 +29,13 @@ def wire_of(seed: int, *, called_back: bool, burst: bool) -> Wire:
     def luck(use: str) -> Random:
         return Random(f"{seed}/{use}")
 
-    forms = {luck("form").choice(["as_submitted", "normalised"])}
+    forms: set[Form] = {luck("form").choice(["as_submitted", "normalised"])}
     if luck("contents").random() < 0.25:
         forms.add(luck("content").choice(CONTENTS))
     if luck("stripped").random() < 0.12:
         forms.add(luck("how stripped").choice(sorted(STRIPPED)))
     refused = not called_back and luck("refused").random() < 0.1
-    others = ("own", "others", "none", "none", "always_empty")
+    others: tuple[Any, ...] = ("own", "others", "none", "none", "always_empty")
     is_scoped = luck("scoped").random() < (0.5 if burst else 0.25)
     return Wire(
         stored=frozenset(forms),
@@ -45,6 +46,7 @@ def wire_of(seed: int, *, called_back: bool, burst: bool) -> Wire:
         callback_url=luck("how").choice(["refused", "without_async"]) if refused else "accepted",
         listed=luck("listed").choice(others) if is_scoped else "all",
         sync_records=luck("records").random() < 0.7,
+        count=luck("count").choice(["total", "page"]),
         trace_header=luck("trace").random() < 0.5,
     )
 

@@ -70,6 +70,9 @@ SUBMIT: Mapping[str, tuple[Any, ...]] = {
 ENDED_BADLY = frozenset({"failed", "no video"})
 """What ends without a video at the service."""
 
+UNREADABLE = frozenset({"unreadable", "entries unreadable"})
+"""What keeps a list from being read."""
+
 UNBILLED = frozenset(
     {"cut", "cut unread", "refused connection", "refused content", "429", "5xx", "timed out"}
 )

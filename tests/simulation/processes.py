@@ -35,7 +35,7 @@ from .calls import Calls
 from .faults import PATIENCE
 from .laws import Broken, check_rows, leaks, waits
 from .probe import Probe
-from .scenario import Interruption, Scenario
+from .scenario import Damage, Interruption, Scenario
 from .world import Plug, Sent, Turns, World
 
 PASSING = (
@@ -107,6 +107,7 @@ class Simulation:
         outcomes: those of the last process, where there are batches.
         told: what the callers were told, where there are none.
         rows: the journal after the last process.
+        limits: by process, how many submits it may buy.
     """
 
     def __init__(self, scenario: Scenario, folder: Path) -> None:
@@ -120,6 +121,7 @@ class Simulation:
         self._folder = folder
         self._videos = folder / "videos"
         self._limit = scenario.max_submissions
+        self.limits: dict[int, int | None] = {}
         self._veo: VeoClient | None = None
         self._journal = folder / "run.db"
         self._processes = 0
@@ -153,6 +155,7 @@ class Simulation:
             await self._interrupted(end)
             await asyncio.sleep(end.pause)
             self._clock = NOW + end.clock
+            self._try_damaged(end.damage)
             if end.stranger:
                 await self._try_as_stranger()
         await self._settle()
@@ -196,6 +199,7 @@ class Simulation:
         veo = self._client(plug)
         probe = Probe(veo, plug, posts)
         self._veo = veo
+        self.limits[plug.process] = self._limit
         batch = self._batch_of(veo)
         outcomes: list[Outcome] = []
         try:
@@ -249,7 +253,7 @@ class Simulation:
         return VeoClient(
             token,
             base_url=BASE_URL,
-            mode=self.scenario.mode,
+            mode=self.scenario.modes[bool(self._processes > 1)],
             transport=plug,
             rate_limit=self.scenario.limit,
             retry=retry,
@@ -326,15 +330,28 @@ class Simulation:
     # What the journal says between two processes.
 
     def _read(self) -> dict[Slot, Row]:
-        if not self._journal.exists():
-            return {}
+        return _rows_of(self._copied()) if self._journal.exists() else {}
+
+    def _copied(self) -> Path:
         self._reads += 1
-        file = JournalDatabase(wreck(self._journal, self._folder / f"read-{self._reads}"))
-        file.open()
-        items = file.items()
-        file.close()
-        rows = [row for item in items.values() for row in item.stages.values()]
-        return {(row.key, row.stage): row for row in rows}
+        return wreck(self._journal, self._folder / f"read-{self._reads}")
+
+    def _try_damaged(self, damage: Damage) -> None:
+        """A damaged copy of the journal is refused, or says what the journal says."""
+        if not damage or not self._journal.exists() or not self._journal.stat().st_size:
+            return
+        copy, rows = self._copied(), self._read()
+        data, luck = bytearray(copy.read_bytes()), Random(f"{self.scenario.seed}/{self._reads}")
+        if damage == "bit":
+            data[luck.randrange(len(data))] ^= 1 << luck.randrange(8)
+        elif damage == "torn":
+            del data[luck.randrange(1, len(data)) :]
+        for file in copy.parent.iterdir():
+            file.unlink()
+        copy.write_bytes(data)
+        with suppress(JournalError):
+            if _rows_of(copy) != rows:
+                self.broken.append(Broken(f"a damaged journal ({damage}) is believed"))
 
     def _check_rows(self, rows: dict[Slot, Row], *, at: float, within: float) -> None:
         process = self._processes - 1
@@ -352,6 +369,22 @@ class Simulation:
                 self._last_of.pop(slot, None)  # killed between an intent and its POST
             elif not final and sent.state == "not resumed":
                 sent.state = row.state
+
+
+def _rows_of(journal: Path) -> dict[Slot, Row]:
+    """The last attempts that a journal knows of.
+
+    Raises:
+        JournalError: it is damaged.
+    """
+    file = JournalDatabase(journal)
+    try:
+        file.open()
+        items = file.items()
+    finally:
+        file.close()
+    rows = [row for item in items.values() for row in item.stages.values()]
+    return {(row.key, row.stage): row for row in rows}
 
 
 def _is_announced(sent: Sent, row: Row) -> bool:

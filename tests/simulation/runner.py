@@ -129,7 +129,7 @@ def _laws(done: Simulation) -> Iterator[object]:
         yield from check_outcomes(scenario.requests, done.outcomes)
         yield from check_final_rows(done.rows, done.outcomes)
         yield from check_attempts(sent, rate_limit_attempts=scenario.rate_limit_attempts)
-        yield from check_spending(sent, scenario.max_submissions)
+        yield from check_spending(sent, done.limits)
         yield from check_files(done.outcomes) if scenario.save else ()
     told: list[tuple[Any, Any]] = [(None, end) for end in done.told]
     told += told_of(done.outcomes, done.world)

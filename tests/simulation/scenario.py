@@ -45,6 +45,10 @@ UNUSUAL = (
 
 CONDITIONS = (*USUAL, *UNUSUAL)
 
+Damage = Literal["", "alone", "bit", "torn"]
+"""A copy of the one file without what lies beside it, with a changed bit, or without its end."""
+
+Mode = Literal["async", "sync"]
 Request = TextToVideo | ImageToVideo
 
 
@@ -88,6 +92,7 @@ class Interruption:
         sleep: the machine is suspended for so many seconds at the moment that is meant, and the
             process ends at the next such moment.
         stranger: whether somebody tries the journal with another account's token before the next.
+        damage: what happened to a copy of the journal that somebody tries.
     """
 
     how: Literal["kill", "cancel", "cancel twice", "close", "leave"]
@@ -99,18 +104,24 @@ class Interruption:
     clock: float
     sleep: float = 0.0
     stranger: bool = False
+    damage: Damage = ""
 
     def __str__(self) -> str:
         when = f"{self.seconds:g} s and {self.turns} turns after {self.event} {self.count}"
         clock = f", with a clock that is wrong by {self.clock:+g} s" if self.clock else ""
         slept = f", suspended for {self.sleep:g} s before" if self.sleep else ""
         stranger = ", after another account's" if self.stranger else ""
+        stranger += f"; a copy of the journal: {self.damage}" if self.damage else ""
         return f"{self.how} {when}{slept}; the next process {self.pause:g} s later{clock}{stranger}"
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What happens under one seed."""
+    """What happens under one seed.
+
+    Attributes:
+        modes: that of the first process, and that of all later ones.
+    """
 
     seed: int
     face: Literal["batch", "calls"]
@@ -122,7 +133,7 @@ class Scenario:
     date_skew: float
     lag: Any
     wire: Wire
-    mode: Literal["async", "sync"]
+    modes: tuple[Mode, Mode]
     marked: bool
     called_back: bool
     burst: bool
@@ -162,16 +173,21 @@ class Scenario:
         return (*named, *conditions_of(self.wire), *nuisances)
 
     @property
+    def unrecorded(self) -> bool:
+        """Whether the service keeps no record of some submits."""
+        return "sync" in self.modes and not self.wire.sync_records
+
+    @property
     def marks(self) -> Marks:
         """What becomes of the marks."""
         asked = self.marked or self.called_back
-        return marks_in(self.wire, asked=asked, asynchronous=self.mode == "async")
+        return marks_in(self.wire, asked=asked, asynchronous="sync" not in self.modes)
 
     @property
     def held(self) -> bool:
-        """Whether the service holds its answers until the videos are ready."""
+        """Whether the service holds each answer until its video is ready."""
         ignored = not self.wire.honour_async and not self.called_back
-        return self.mode == "sync" or (ignored and self.marks in ("off", "refused"))
+        return "async" not in self.modes or (ignored and self.marks in ("off", "refused"))
 
     def __str__(self) -> str:
         lines = [f"seed {self.seed}"]
@@ -189,6 +205,7 @@ def scenario_of(seed: int) -> Scenario:
     rng = Random(seed)
     world = _world(seed)
     requests = _requests(rng, burst=world.burst, images="rehosted" in world.wire.forms)
+    holds = world.held or "sync" in world.modes
     date_skew = rng.choice([0.0, 0.0, 0.0, 0.0, 3.0, 90.0, -400.0])
     clocks = abs(date_skew) < 100.0
     interruptions = _interruptions(rng, seed, clocks=clocks) if world.face == "batch" else ()
@@ -200,11 +217,11 @@ def scenario_of(seed: int) -> Scenario:
         ),
         rate_limit_attempts=rng.choice([3, 30]),
         # Where each answer is held until its video is ready, none is late without a fault.
-        mean_seconds=rng.choice([2.0, 20.0] if world.held else [2.0, 20.0, 60.0]),
+        mean_seconds=rng.choice([2.0, 20.0] if holds else [2.0, 20.0, 60.0]),
         skew=rng.choice([0.0, 7.0, -600.0, 600.0]),
         date_skew=date_skew,
         lag=rng.choice([None, *faults.ALL_SUBMITS["list lags"]]),
-        strikes=_strikes(rng, len(requests), burst=world.burst, settles=not interruptions),
+        strikes=_strikes(rng, len(requests), world, settles=not interruptions),
         nuisances=_nuisances(rng, called_back=world.called_back, saved=world.save),
         interruptions=interruptions,
     )
@@ -222,6 +239,8 @@ def _world(seed: int) -> Scenario:
     # A service that fetches images would need some.
     buys_more = face == "batch" and not burst and "rehosted" not in wire.forms
     bounded = face == "batch" and chance("bounded", 0.1)
+    sync = not called_back and chance("sync", 0.1)
+    later: Mode = "async" if chance("later async", 0.5) else "sync"
     closed = face == "calls" and chance("closed", 0.2)
     return Scenario(
         seed=seed,
@@ -234,7 +253,7 @@ def _world(seed: int) -> Scenario:
         date_skew=0.0,
         lag=None,
         wire=wire,
-        mode="sync" if not called_back and chance("sync", 0.08) else "async",
+        modes=("sync", later) if sync else ("async", "async"),
         marked=not chance("unmarked", 0.2),
         called_back=called_back,
         burst=burst,
@@ -278,24 +297,26 @@ def _prompt(number: int) -> str:
     return plain if number % 4 else f"{plain} & cafe\N{COMBINING ACUTE ACCENT}"
 
 
-BURST = ("cut", "5xx", "timed out", *sorted(faults.UNANSWERED - {"accepted late"}))
+BURST = ("cut", "5xx", "timed out", *sorted(faults.UNANSWERED))
 """What strikes the submits of a burst: most of these lose the answer to an accepted one."""
 
 
-def _strikes(rng: Random, count: int, *, burst: bool, settles: bool) -> tuple[Strike, ...]:
+def _strikes(rng: Random, count: int, world: Scenario, *, settles: bool) -> tuple[Strike, ...]:
     """At least three, each on a submit of its own; perhaps a storm of refusals. Unless a process
     ``settles``, none is accepted late: that is reckoned with for half a minute after the
     connection was given up, and a killed process gives it up at once."""
-    late = () if settles else ("accepted late",)
+    unwanted = [] if settles else ["accepted late"]
+    if world.unrecorded:  # then nobody can wait for what is answered with an id alone
+        unwanted += ["no video", "other end", "provisional"]
+    if rng.random() < 0.9:
+        unwanted.append("unreadable")
     numbers = rng.sample(range(1, count + 1), rng.randint(3, 6))
-    if burst:
-        names = [name for name in BURST if name not in late]
+    if world.burst:
         numbers = list(range(1, rng.choice([5, 8, 10]) + 1))
-    else:
-        seldom = () if rng.random() < 0.1 else ("unreadable",)
-        names = [name for name in faults.SUBMIT if name not in (*late, *seldom)]
+    table = BURST if world.burst else faults.SUBMIT
+    names = [name for name in table if name not in unwanted]
     struck = {nth: rng.choice(names) for nth in numbers}
-    if not burst and rng.random() < 0.15:
+    if not world.burst and rng.random() < 0.15:
         start = rng.randint(1, count)
         struck |= dict.fromkeys(range(start, start + rng.choice([4, 12])), "429")
     return tuple(
@@ -305,7 +326,7 @@ def _strikes(rng: Random, count: int, *, burst: bool, settles: bool) -> tuple[St
 
 def _nuisances(rng: Random, *, called_back: bool, saved: bool) -> tuple[Nuisance, ...]:
     chosen = _chosen(rng, "tasks", faults.QUESTION, rng.choice([0, 1, 2]), 0.3)
-    chosen += _chosen(rng, "list", faults.LIST, int(rng.random() < 0.2), 0.3)
+    chosen += _chosen(rng, "list", faults.LIST, int(rng.random() < 0.2), 0.9)
     if saved:
         chosen += _chosen(rng, "file", faults.FILE, rng.choice([0, 1, 2]), 0.5)
     if called_back:
@@ -349,4 +370,5 @@ def _interruption(rng: Random, *, killed: bool, soon: bool) -> Interruption:
         clock=rng.choice([0.0, 0.0, 0.0, 40.0, 600.0]),
         sleep=rng.choice([*[0.0] * 8, 60.0, 3600.0]) if post else 0.0,
         stranger=rng.random() < 0.1,
+        damage=rng.choice(["", "alone", "bit", "torn"]),
     )

@@ -176,7 +176,7 @@ class World:
         watched = _Watched(_rules(self.scenario), seed=self.scenario.seed)
         service.faults = service._service.faults = watched
         service._service.backend.bill = _Bill()
-        service._files.path = _film  # type: ignore[method-assign]  # one film is enough
+        service._files.path = _film  # type: ignore[assignment, method-assign]  # one film is enough
 
     def transport(self) -> EmulatorTransport:
         """The service for one process."""
@@ -189,11 +189,11 @@ class World:
 
 
 async def _film(_task: object, _files_url: str) -> Path:
-    return _rendered()
+    return rendered()
 
 
 @cache
-def _rendered() -> Path:
+def rendered() -> Path:
     """A small film, for all tasks of all worlds."""
     folder = tempfile.mkdtemp(prefix="veo-simulated-film-")
     weakref.finalize(Sent, shutil.rmtree, folder)
