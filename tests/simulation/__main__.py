@@ -60,10 +60,20 @@ def run(seeds: range, *, jobs: int, first: bool = False) -> int:
         f"\n{total.seeds} seeds, {total.killed} of them with a crash; {total.posts} POSTs in "
         f"{time.monotonic() - began:.0f} s; the items ended: {dict(total.ends.most_common())}"
     )
+    show_uncertain(total)
     wrongs = list(tally.wrongs())
     for wrong in wrongs:
         print(wrong)
     return verdict(total) or bool(wrongs)
+
+
+def show_uncertain(total: Report) -> None:
+    """How many submits nobody can tell of in the end, by what became of the marks, and why."""
+    for marks, lost in sorted(total.lost.items()):
+        reasons = {why: n for (name, why), n in total.uncertain.most_common() if name == marks}
+        print(f"marks {marks}: {sum(reasons.values())} uncertain of {lost} that were lost")
+        for reason, count in reasons.items():
+            print(f"  {count:6} {reason}")
 
 
 def show_progress(total: Report, *, of: int, seconds: float) -> None:

@@ -16,11 +16,14 @@ from veo_async.emulator import (
     Lag,
     Late,
     Never,
+    Provisional,
     Refuse,
     Repeat,
     Scramble,
     Slow,
     Torn,
+    Unreadable,
+    endings,
 )
 
 PATIENCE = 120.0
@@ -56,9 +59,19 @@ SUBMIT: Mapping[str, tuple[Any, ...]] = {
     "no answer": (Hang(at="accepted"), Hang(at="accepted", seconds=PATIENCE + 60.0)),
     "accepted late": (Hang(at="read", seconds=PATIENCE + 15.0),),
     "failed": (Fail(),),
+    "no video": tuple(endings(video=False).values()),
+    "provisional": (Provisional(), Provisional(seconds=10.0)),
+    "other end": tuple(endings(video=True).values()),
+    "unreadable": (Unreadable(), Unreadable(form="empty"), Unreadable(form="null")),
     "hidden": (Hide(seconds=5.0), Hide(seconds=25.0)),
 }
 """What can strike a submit. None is accepted later than the README says is reckoned with."""
+
+ENDED_BADLY = frozenset({"failed", "no video"})
+"""What ends without a video at the service."""
+
+UNREADABLE = frozenset({"unreadable", "entries unreadable"})
+"""What keeps a list from being read."""
 
 UNBILLED = frozenset(
     {"cut", "cut unread", "refused connection", "refused content", "429", "5xx", "timed out"}
@@ -97,6 +110,18 @@ QUESTION: Mapping[str, tuple[Any, ...]] = {
     "polls scrambled": (Scramble(repeat=2),),
 }
 """What can strike a question. Free, so it may be asked again."""
+
+LIST: Mapping[str, tuple[Any, ...]] = {
+    "pages fail": (Drop(at="read"), Answer(code="api_error"), Torn(), Torn(declared=False)),
+    "entries unreadable": (Unreadable(items=1), Unreadable(form="record_id", items=1)),
+}
+"""What can strike a page of the list."""
+
+FILE: Mapping[str, tuple[Any, ...]] = {
+    "files cut": (Drop(at="read"), Torn(), Torn(reset=True)),
+    "files refused": (Answer(status=404, body=""), Answer(status=503, body="")),
+}
+"""What can strike a download."""
 
 CALLBACK: Mapping[str, tuple[Any, ...]] = {
     "callbacks lost": (Never(),),

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from veo_async import (
+    Generation,
     GenerationFailedError,
     Outcome,
     SubmissionUncertainError,
-    TextToVideo,
     VeoClient,
+    VeoError,
 )
 from veo_async._journal.rows import Row
+from veo_async._reconcile.window import FAR, SLACK
 from veo_async.errors import ContentRefusedError
 
-from .world import Sent
+from .calls import Known
+from .faults import ENDED_BADLY, LIST, UNREADABLE
+from .scenario import Request, Scenario
+from .world import Sent, World, rendered
 
 RECORDED: Mapping[str, frozenset[str]] = {
     "open": frozenset({"intended"}),
@@ -35,7 +40,7 @@ TOLD = (GenerationFailedError, SubmissionUncertainError, ContentRefusedError)
 """How an item may end that has no result, once the service has recovered: it failed the video,
 nobody can tell, or it refused the prompt."""
 
-SETTLED = frozenset({"succeeded", "failed", "refused"})
+SETTLED = frozenset({"succeeded", "failed", "refused", "saved"})
 """Rows of which nothing is owed."""
 
 ATTEMPTS = 5
@@ -120,11 +125,12 @@ class _Class:
 
 
 def check_bill(
-    requests: Sequence[TextToVideo],
+    requests: Sequence[Request],
     sent: Iterable[Sent],
     told: Iterable[tuple[Any, Any]],
     *,
     mark: Callable[[Any], str],
+    task_of: Callable[[str], str] = str,
 ) -> list[Broken]:
     """No more was bought than was asked for, everything that was bought was told to exactly one,
     and no task of another request was told.
@@ -134,19 +140,22 @@ def check_bill(
         sent: all POSTs.
         told: pairs of a request, or ``None`` where the end itself says enough, and its end.
         mark: what tells requests apart in this world.
+        task_of: the task with this id, which may be another name of it.
     """
+    told = tuple(told)
     wanted = Counter(map(mark, requests))
-    billed: dict[str, set[str]] = {name: set() for name in wanted}
+    wanted |= Counter({mark(request): 1 for request, _ in told if request is not None})
+    billed: defaultdict[str, set[str]] = defaultdict(set)
     for one in sent:
         if one.task_id:
             billed[mark(one.chosen)].add(one.task_id)
     owner = {task_id: name for name, ids in billed.items() for task_id in ids}
-    ids: dict[str, list[str]] = {name: [] for name in wanted}
+    ids: defaultdict[str, list[str]] = defaultdict(list)
     uncertain = Counter[str]()
     broken: list[Broken] = []
     for request, end in told:
         name = None if request is None else mark(request)
-        task_id = getattr(end, "task_id", None)
+        task_id = task_of(getattr(end, "task_id", None) or "")
         if task_id:
             whose = owner.get(task_id)
             if whose is None or name not in (None, whose):
@@ -154,8 +163,8 @@ def check_bill(
             ids[whose or str(name)].append(task_id)
         elif isinstance(end, SubmissionUncertainError):
             uncertain[name or mark(end.request)] += 1
-    for name, count in wanted.items():
-        known = _Class(count, frozenset(billed[name]), tuple(ids[name]), uncertain[name])
+    for name in {**wanted, **billed}:
+        known = _Class(wanted[name], frozenset(billed[name]), tuple(ids[name]), uncertain[name])
         broken += [Broken(f"{name!r}: {what}") for what in _wrongs(known)]
     return broken
 
@@ -176,12 +185,106 @@ def marker(*, default_shape: str) -> Callable[[Any], str]:
 
     def mark(request: Any) -> str:
         fields = request if isinstance(request, Mapping) else request.model_dump()
+        if video_id := fields.get("video_id"):
+            return f"1080p of {video_id}"
         return f"{fields.get('prompt')} {fields.get('aspect_ratio') or default_shape}".strip()
 
     return mark
 
 
-def check_outcomes(requests: Sequence[TextToVideo], outcomes: Sequence[Outcome]) -> list[Broken]:
+def told_of(outcomes: Iterable[Outcome], world: World) -> Iterator[tuple[Any, Any]]:
+    """What each outcome tells of the video, and of its 1080p version if that was made."""
+    for outcome in outcomes:
+        if not (world.scenario.upscale and outcome.result):
+            yield outcome.request, outcome.result or outcome.error
+            continue
+        video_id = outcome.result.video.id
+        source = world.source_of(str(video_id))
+        yield outcome.request, Known(source)
+        if outcome.result.task_id != source or outcome.error:
+            upscaled = outcome.error or outcome.result
+            yield {"action": "get_1080p", "video_id": video_id}, upscaled
+
+
+def check_ends(told: Iterable[tuple[Any, Any]], sent: Iterable[Sent]) -> list[Broken]:
+    """A task failed if the service let it end without a video, and only then."""
+    bad = {one.task_id for one in sent if not ENDED_BADLY.isdisjoint(one.struck)}
+    return [
+        Broken(f"ended wrongly: {end!r}")
+        for _, end in told
+        if isinstance(end, VeoError | Generation)
+        and end.task_id
+        and isinstance(end, GenerationFailedError | Generation)
+        and (end.task_id in bad) != isinstance(end, GenerationFailedError)
+    ]
+
+
+def check_files(outcomes: Iterable[Outcome]) -> list[Broken]:
+    """Each video lies in its folder, whole."""
+    film = rendered().read_bytes()
+    return [
+        Broken(f"{outcome.key} was not saved: {outcome}")
+        for outcome in outcomes
+        if outcome.result
+        and not (outcome.files and all(file.read_bytes() == film for file in outcome.files))
+    ]
+
+
+def check_spending(sent: Iterable[Sent], limits: Mapping[int, int | None]) -> list[Broken]:
+    """No process buys more than its limit."""
+    bills = Counter(one.process for one in sent if one.task_id)
+    return [
+        Broken(f"process {process} bought {bills[process]} of {limit}")
+        for process, limit in limits.items()
+        if limit is not None and bills[process] > limit
+    ]
+
+
+READ = "the task list could not be read to its end"
+NOBODY_LOOKED = ("the client was closed", "the search was cancelled", "the time to wait was over")
+"""How the reason begins where a search was given up from outside."""
+
+
+def check_certain(scenario: Scenario, sent: Sequence[Sent]) -> list[Broken]:
+    """Where marks are kept, nobody is in doubt about a submit for which the list was read, and for
+    which it shows a task of ours."""
+    if not is_decidable(scenario):
+        return []
+    names = {nuisance.name for nuisance in scenario.nuisances}
+    unread = READ if names & {"polls 403", *LIST} else NOBODY_LOOKED[0]
+    # A submit of an earlier process whose clock was set has no time that others can be compared to.
+    is_set = any(end.clock for end in scenario.interruptions)
+    return [
+        Broken(f"nobody can tell: {one}")
+        for one in sent
+        if is_provable(one, sent)
+        and one.reason != unread
+        and not (is_set and one.state != "not resumed")
+    ]
+
+
+def is_decidable(scenario: Scenario) -> bool:
+    """Whether marks are kept, and a list without unreadable entries shows them at their times."""
+    names = {one.name for one in scenario.strikes} | {one.name for one in scenario.nuisances}
+    is_readable = scenario.wire.listed != "always_empty" and not names & UNREADABLE
+    return scenario.marks == "kept" and is_readable and abs(scenario.date_skew) < SLACK
+
+
+def is_provable(one: Sent, sent: Sequence[Sent]) -> bool:
+    """Whether there is a control for one of which nobody can tell. What an earlier process found in
+    the list is none, since the journal does not say how it was found."""
+    if one.verdict != "cannot tell" or one.reason.startswith(NOBODY_LOOKED):
+        return False
+    return any(
+        other.verdict == "accepted"
+        and other.judged <= one.judged
+        and other.action == one.action
+        and abs(other.sent_at - one.sent_at) <= FAR
+        for other in sent
+    )
+
+
+def check_outcomes(requests: Sequence[Request], outcomes: Sequence[Outcome]) -> list[Broken]:
     """Each request has one outcome: a result, or an error that says what became of the money."""
     broken = []
     if Counter(map(repr, requests)) != Counter(repr(outcome.request) for outcome in outcomes):
@@ -206,9 +309,9 @@ def check_final_rows(
 
 
 def check_attempts(sent: Sequence[Sent], *, rate_limit_attempts: int) -> list[Broken]:
-    """No submit is sent again without bound."""
+    """No submit is sent again without bound. A mark is refused once."""
     counts = Counter((one.process, one.slot, one.verdict) for one in sent if one.slot)
-    bounds = {"refused": rate_limit_attempts, "not sent": ATTEMPTS, "absent": ATTEMPTS + 1}
+    bounds = {"refused": rate_limit_attempts + 1, "not sent": ATTEMPTS, "absent": ATTEMPTS + 1}
     return [
         Broken(f"{slot} was sent {count} times in one process, each time {verdict}")
         for (_, slot, verdict), count in counts.items()

@@ -58,19 +58,144 @@ MUTANTS = (
         "no ownership check before adopting",
         (
             "_reconcile/snapshot.py",
-            "        if submit is None:\n            if not (record.id and record.id in owned):",
-            "        if record.id:\n            if True:",
+            "            self._note_control(owner, entry)\n            return\n",
+            "            self._note_control(owner, entry)\n",
         ),
+    ),
+    _mutant(
+        "a record with another mark adopted by comparison",
         (
             "_reconcile/snapshot.py",
-            "        elif submit.answered and offset is not None and _is_timely(submit, record, offset):",
-            "        if submit and submit.answered and offset is not None "
-            "and _is_timely(submit, record, offset):",
+            "            if entry.mark is None and self",
+            "            if self",
         ),
         (
+            "_reconcile/decision.py",
+            '    return lost.mark is None or snapshot.survival_of(lost) == "stripped"',
+            "    return True",
+        ),
+    ),
+    _mutant(
+        "a mark that is not looked for",
+        (
             "_reconcile/snapshot.py",
-            "[entry for entry in snapshot.unowned if entry[0].id != task_id]",
-            "list(snapshot.unowned)",
+            "        marked = self._by_mark.get(lost.mark) if lost.mark else None",
+            "        marked = None",
+        ),
+    ),
+    _mutant(
+        "one mark for all",
+        (
+            "_reconcile/marks.py",
+            "        nonce = UUID(int=self._rng.getrandbits(128), version=4)",
+            "        nonce = UUID(int=1, version=4)",
+        ),
+    ),
+    _mutant(
+        "the mark not journaled",
+        (
+            "_batch/ledger.py",
+            "            callback_url,\n            is_held,",
+            "            None,\n            is_held,",
+        ),
+    ),
+    _mutant(
+        "a refused mark sent again and again",
+        (
+            "_submit/retry.py",
+            "            return Again(replace(attempts, refused_mark=True))",
+            "            return Again(replace(attempts))",
+        ),
+    ),
+    _mutant(
+        "absence without a control",
+        (
+            "_reconcile/decision.py",
+            '    if not snapshot.has_control(lost, "kept" if is_marked else "listed"):',
+            "    if False:",
+        ),
+    ),
+    _mutant(
+        "a control that was answered at once for one whose answer was held",
+        (
+            "_reconcile/window.py",
+            '        return canonical_action(str(self.chosen.get("action"))), self.is_held',
+            '        return canonical_action(str(self.chosen.get("action"))), False',
+        ),
+    ),
+    _mutant(
+        "stripped marks taken for kept",
+        (
+            "_reconcile/snapshot.py",
+            '            fact = "kept" if entry.mark == submit.mark else "stripped"',
+            '            fact = "kept"',
+        ),
+    ),
+    _mutant(
+        "absence by comparison: what looks different proves nothing",
+        (
+            "_reconcile/decision.py",
+            "    is_strange = snapshot.count_unowned(whole) > len(adopted)",
+            "    is_strange = False",
+        ),
+    ),
+    _mutant(
+        "a record that an open POST may own is given away",
+        (
+            "_reconcile/reconciler.py",
+            "[*self._unanswered.values(), *nameless]",
+            "[]",
+        ),
+    ),
+    _mutant(
+        "equal lost submits decided one by one",
+        (
+            "_reconcile/reconciler.py",
+            "        for group in overlapping([window_in(snapshot, entry.lost) for entry in entries]):",
+            "        for group in ([index] for index in range(len(entries))):",
+        ),
+    ),
+    _mutant(
+        "absent at the first reading",
+        ("_reconcile/decision.py", "    if at < ready:", "    if False:"),
+        ("_reconcile/decision.py", "    if case.missed_at is None:", "    if False:"),
+        ("_reconcile/decision.py", "    if at < case.missed_at + GRACE:", "    if False:"),
+    ),
+    _mutant(
+        "no time for the list to catch up",
+        (
+            "_reconcile/decision.py",
+            "    ready = lost.ended_at(snapshot.offset) + case.patience",
+            "    ready = lost.ended_at(snapshot.offset)",
+        ),
+    ),
+    _mutant(
+        "an unreadable entry counted as not there",
+        (
+            "_wire/task_queries.py",
+            "        return is_whole and not self._unreadable",
+            "        return self.is_over",
+        ),
+    ),
+    _mutant(
+        "a list that could not be read to its end counted as whole, whatever of ours it lacks",
+        (
+            "_reconcile/decision.py",
+            "    if snapshot.missing_since <= lost.ended or snapshot.is_overdue:",
+            "    if False:",
+        ),
+        (
+            "_reconcile/reconciler.py",
+            "        except VeoError:\n            return False\n        return listing",
+            "        except VeoError:\n            return True\n        return listing",
+        ),
+    ),
+    _mutant(
+        "the list asked for without its user",
+        (
+            "_reconcile/reconciler.py",
+            "            user_id=self._user_id or None,",
+            "            user_id=None,",
         ),
     ),
     _mutant(
@@ -110,24 +235,12 @@ MUTANTS = (
         ),
     ),
     _mutant(
-        "one snapshot instead of two",
-        (
-            "_reconcile/decision.py",
-            "    if at >= needed and case.missing_since is not None:",
-            "    if True:",
-        ),
-    ),
-    _mutant(
         "429 sent again without bound",
         (
             "_submit/retry.py",
             "        if count >= policy.rate_limit_attempts or over:",
             "        if False:",
         ),
-    ),
-    _mutant(
-        "two snapshots at once, although the list lags",
-        ("_reconcile/decision.py", "GRACE, lost.ended_at(offset) + patience)", "GRACE, 0.0)"),
     ),
     _mutant(
         "a lost submit sent again",
@@ -154,54 +267,11 @@ MUTANTS = (
         ),
     ),
     _mutant(
-        "no control is asked for",
-        (
-            "_reconcile/decision.py",
-            "    if not controls and is_one_near(lost, snapshot.accepted):",
-            "    if False:",
-        ),
-        (
-            "_reconcile/decision.py",
-            "    if not any(is_alike(submit, lost) for submit, _ in controls):",
-            "    if False:",
-        ),
-    ),
-    _mutant(
-        "absence by comparison: what looks different proves nothing",
-        (
-            "_reconcile/decision.py",
-            "    if unowned:",
-            "    defaults = _defaults(controls, lost)\n"
-            "    if any(compare(lost.chosen, stored, defaults) != 'different' for _, stored in unowned):",
-        ),
-    ),
-    _mutant(
-        "a record that an open POST may own is given away",
-        (
-            "_reconcile/decision.py",
-            "        and not _is_claimed(record, stored, snapshot, defaults, slack)",
-            "        and True",
-        ),
-    ),
-    _mutant(
         "the service's clock taken for ours",
         (
             "_wire/http.py",
             "            self.clock_offset = date + 0.5 - self._wall()",
             "            self.clock_offset = 0.0",
-        ),
-    ),
-    _mutant(
-        "a list that could not be read to its end counted as whole, whatever of ours it lacks",
-        (
-            "_reconcile/decision.py",
-            "    if snapshot.own_missing_since <= lost.ended or snapshot.own_overdue:",
-            "    if False:",
-        ),
-        (
-            "_reconcile/reconciler.py",
-            "        except VeoError:\n            return records, False",
-            "        except VeoError:\n            return records, True",
         ),
     ),
     _mutant(
@@ -269,8 +339,52 @@ MUTANTS = (
         "an id that is not shown yet taken for unknown",
         (
             "_tracking/poller.py",
-            "            if age <= self._policy.not_found_grace:",
-            "            if age <= 1.0:",
+            "            if now - tracked.seen_at <= self._policy.not_found_grace:",
+            "            if now - tracked.seen_at <= 1.0:",
+        ),
+    ),
+    _mutant(
+        "another account's journal accepted",
+        (
+            "_journal/buyer.py",
+            "        if self.account and other.account and self.account != other.account:",
+            "        if False:",
+        ),
+    ),
+    _mutant(
+        "a damaged row believed",
+        (
+            "_journal/seal.py",
+            "        is_whole = seal_of(row) == columns[-1]",
+            "        is_whole = True",
+        ),
+    ),
+    _mutant(
+        "max_submissions that counts nothing",
+        ("_batch/spending.py", "        self._billed += is_billed", "        self._billed += 0"),
+    ),
+    _mutant(
+        "a provisional failure taken for the end",
+        (
+            "_wire/task_status.py",
+            "        lambda seen: seen.finished is False,",
+            "        lambda seen: seen.finished is False and not seen.is_called_failed,",
+        ),
+    ),
+    _mutant(
+        "a file that broke off saved as it is",
+        (
+            "_downloads/response.py",
+            "        if self._length is not None and self._count != self._length:",
+            "        if False:",
+        ),
+    ),
+    _mutant(
+        "a client that closes without its POSTs",
+        (
+            "_submit/drain.py",
+            "        if tasks:\n            with",
+            "        if False:\n            with",
         ),
     ),
 )

@@ -73,6 +73,7 @@ class Probe:
         decision = await self._resolve(lost, adopted=noted, **options)
         if sent and not self._plug.out:
             self._judge(sent, _word(decision))
+            sent.reason = getattr(decision, "reason", "")
             self._plug.hear("conclusion")
         return decision
 

@@ -13,7 +13,10 @@ from typing import Any
 from tests.journal.journals import wreck
 from tests.support.service import BASE_URL, NOW, inline
 from veo_async import (
+    ClientClosedError,
     ConnectionFailedError,
+    DownloadError,
+    JournalError,
     Outcome,
     PollingError,
     RateLimitError,
@@ -23,7 +26,7 @@ from veo_async import (
 from veo_async._base.runtime import Runtime
 from veo_async._batch.batch import Batch
 from veo_async._journal.journal import GROUP
-from veo_async._journal.rows import Row
+from veo_async._journal.rows import NOTHING_BOUGHT, Row
 from veo_async._journal.sqlite import JournalDatabase
 from veo_async._reconcile.window import EARLY
 from veo_async.callbacks import Callbacks
@@ -32,11 +35,22 @@ from .calls import Calls
 from .faults import PATIENCE
 from .laws import Broken, check_rows, leaks, waits
 from .probe import Probe
-from .scenario import Interruption, Scenario
+from .scenario import Damage, Interruption, Scenario
 from .world import Plug, Sent, Turns, World
 
-PASSING = (RateLimitError, ConnectionFailedError, PollingError)
+PASSING = (
+    *(RateLimitError, ConnectionFailedError, PollingError),
+    *(ClientClosedError, DownloadError),
+)
 """Ends that say that a later run may go on: nothing was bought, or the task is known."""
+
+ASLEEP = 0.3
+"""Seconds after a POST until the machine is suspended."""
+
+LIMIT = "max_submissions"
+"""How the error begins of an item that a run may not buy any more."""
+
+TOKEN, STRANGER = "any", "another"
 
 Slot = tuple[str, str]
 Posts = list[asyncio.Task[Any]]
@@ -45,10 +59,17 @@ Posts = list[asyncio.Task[Any]]
 class Aim:
     """Strikes at the moment of an interruption."""
 
-    def __init__(self, loop: Turns, end: Interruption, strike: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        loop: Turns,
+        end: Interruption,
+        strike: Callable[[], object],
+        sleep: Callable[[float], object],
+    ) -> None:
         self._loop = loop
         self._end = end
         self._strike = strike
+        self._sleep = sleep
         self._heard = 0
         self._over = False
         self.hit = asyncio.Event()
@@ -56,7 +77,11 @@ class Aim:
     def hear(self, event: str) -> None:
         """Something happened in the process."""
         self._heard += event == self._end.event
-        if event == self._end.event and self._heard == self._end.count:
+        if event != self._end.event:
+            return
+        if self._end.sleep and self._heard == self._end.count:
+            self._loop.call_later(ASLEEP, self._sleep, self._end.sleep)
+        if self._heard == self._end.count + bool(self._end.sleep):
             self._loop.call_later(self._end.seconds, self._arm)
 
     def _arm(self) -> None:
@@ -82,6 +107,7 @@ class Simulation:
         outcomes: those of the last process, where there are batches.
         told: what the callers were told, where there are none.
         rows: the journal after the last process.
+        limits: by process, how many submits it may buy.
     """
 
     def __init__(self, scenario: Scenario, folder: Path) -> None:
@@ -93,6 +119,10 @@ class Simulation:
         self.told: list[Any] = []
         self.rows: dict[Slot, Row] = {}
         self._folder = folder
+        self._videos = folder / "videos"
+        self._limit = scenario.max_submissions
+        self.limits: dict[int, int | None] = {}
+        self._veo: VeoClient | None = None
         self._journal = folder / "run.db"
         self._processes = 0
         self._reads = 0
@@ -125,7 +155,11 @@ class Simulation:
             await self._interrupted(end)
             await asyncio.sleep(end.pause)
             self._clock = NOW + end.clock
+            self._try_damaged(end.damage)
+            if end.stranger:
+                await self._try_as_stranger()
         await self._settle()
+        self._limit = None
         if self._is_to_be_tried_again():
             await self._settle()
         self.world.service.faults.clear()
@@ -134,7 +168,21 @@ class Simulation:
         self._note_states(final=True)
 
     def _is_to_be_tried_again(self) -> bool:
-        return any(isinstance(outcome.error, PASSING) for outcome in self.outcomes)
+        return any(
+            isinstance(outcome.error, PASSING) or str(outcome.error).startswith(LIMIT)
+            for outcome in self.outcomes
+        )
+
+    async def _try_as_stranger(self) -> None:
+        """Somebody with another token tries the journal: it knows none of its tasks."""
+        if not any(row.state not in NOTHING_BOUGHT for row in self._read().values()):
+            return
+        plug = Plug(self.world, self._processes)
+        try:
+            async with self._client(plug, token=STRANGER) as veo, self._batch_of(veo):
+                self.broken.append(Broken("another account may go on with the journal"))
+        except JournalError:
+            pass
 
     async def _settle(self) -> None:
         """A process that is left alone."""
@@ -150,7 +198,9 @@ class Simulation:
         self._killed, self._closed_at = False, inf
         veo = self._client(plug)
         probe = Probe(veo, plug, posts)
-        batch = veo.batch(self.scenario.requests, journal=self._journal)
+        self._veo = veo
+        self.limits[plug.process] = self._limit
+        batch = self._batch_of(veo)
         outcomes: list[Outcome] = []
         try:
             async with veo, self._noting_its_end(batch, veo, plug) as run:
@@ -165,6 +215,15 @@ class Simulation:
                 self.broken += leaks(veo)
         return outcomes
 
+    def _batch_of(self, veo: VeoClient) -> Batch:
+        return veo.batch(
+            self.scenario.requests,
+            journal=self._journal,
+            upscale=self.scenario.upscale,
+            download_to=self._videos if self.scenario.save else None,
+            max_submissions=self._limit,
+        )
+
     @asynccontextmanager
     async def _noting_its_end(self, batch: Batch, veo: VeoClient, plug: Plug) -> AsyncIterator[Any]:
         """The batch, noting when its journal is closed: what comes later is for the next run. All
@@ -176,22 +235,25 @@ class Simulation:
             self._closed_at = asyncio.get_running_loop().time()
             self.broken += [] if plug.out else waits(veo)
 
-    def _client(self, plug: Plug) -> VeoClient:
-        loop, clock = asyncio.get_running_loop(), self._clock
+    def _client(self, plug: Plug, token: str = TOKEN) -> VeoClient:
+        clock = self._clock
         runtime = Runtime(
-            wall_clock=lambda: clock + loop.time(),
+            wall_clock=lambda: clock + self.world.time(),
             rng=Random(f"{self.scenario.seed}/{self._processes}"),
             run_sync=inline,
         )
         retry = RetryPolicy(
-            submit_timeout=PATIENCE, rate_limit_attempts=self.scenario.rate_limit_attempts
+            submit_timeout=PATIENCE,
+            rate_limit_attempts=self.scenario.rate_limit_attempts,
+            marks="auto" if self.scenario.marked else "off",
         )
         self.world.receiver = None
         if self.scenario.called_back:
             self.world.receiver = Callbacks("https://app.example/veo", "a secret of the simulation")
         return VeoClient(
-            "any",
+            token,
             base_url=BASE_URL,
+            mode=self.scenario.modes[bool(self._processes > 1)],
             transport=plug,
             rate_limit=self.scenario.limit,
             retry=retry,
@@ -210,7 +272,12 @@ class Simulation:
         plug, posts = Plug(self.world, self._processes), Posts()
         leave = 1 + end.turns % 5 if end.how == "leave" else None
         process = asyncio.create_task(self._process(plug, posts, leave))
-        aim = Aim(loop, end, lambda: self._kill(plug) if end.how == "kill" else None)
+        aim = Aim(
+            loop,
+            end,
+            strike=lambda: self._kill(plug) if end.how == "kill" else None,
+            sleep=self.world.sleep,
+        )
         if end.how != "leave":
             plug.hear = aim.hear
         struck = asyncio.create_task(aim.hit.wait())
@@ -219,10 +286,14 @@ class Simulation:
         struck.cancel()
         if end.how == "kill" and aim.hit.is_set():
             await self._bury(process, posts)
-        elif not process.done():
-            await self._cancel(process, twice=end.how == "cancel twice", after=end.turns % 2)
-        else:
+        elif process.done():
             process.result()
+        elif end.how == "close":
+            assert self._veo is not None  # the process has sent a POST
+            await self._veo.aclose()
+            await process
+        else:
+            await self._cancel(process, twice=end.how == "cancel twice", after=end.turns % 2)
 
     async def _cancel(self, process: asyncio.Task[Any], *, twice: bool, after: float) -> None:
         process.cancel()
@@ -259,15 +330,28 @@ class Simulation:
     # What the journal says between two processes.
 
     def _read(self) -> dict[Slot, Row]:
-        if not self._journal.exists():
-            return {}
+        return _rows_of(self._copied()) if self._journal.exists() else {}
+
+    def _copied(self) -> Path:
         self._reads += 1
-        file = JournalDatabase(wreck(self._journal, self._folder / f"read-{self._reads}"))
-        file.open()
-        items = file.items()
-        file.close()
-        rows = [row for item in items.values() for row in item.stages.values()]
-        return {(row.key, row.stage): row for row in rows}
+        return wreck(self._journal, self._folder / f"read-{self._reads}")
+
+    def _try_damaged(self, damage: Damage) -> None:
+        """A damaged copy of the journal is refused, or says what the journal says."""
+        if not damage or not self._journal.exists() or not self._journal.stat().st_size:
+            return
+        copy, rows = self._copied(), self._read()
+        data, luck = bytearray(copy.read_bytes()), Random(f"{self.scenario.seed}/{self._reads}")
+        if damage == "bit":
+            data[luck.randrange(len(data))] ^= 1 << luck.randrange(8)
+        elif damage == "torn":
+            del data[luck.randrange(1, len(data)) :]
+        for file in copy.parent.iterdir():
+            file.unlink()
+        copy.write_bytes(data)
+        with suppress(JournalError):
+            if _rows_of(copy) != rows:
+                self.broken.append(Broken(f"a damaged journal ({damage}) is believed"))
 
     def _check_rows(self, rows: dict[Slot, Row], *, at: float, within: float) -> None:
         process = self._processes - 1
@@ -285,6 +369,22 @@ class Simulation:
                 self._last_of.pop(slot, None)  # killed between an intent and its POST
             elif not final and sent.state == "not resumed":
                 sent.state = row.state
+
+
+def _rows_of(journal: Path) -> dict[Slot, Row]:
+    """The last attempts that a journal knows of.
+
+    Raises:
+        JournalError: it is damaged.
+    """
+    file = JournalDatabase(journal)
+    try:
+        file.open()
+        items = file.items()
+    finally:
+        file.close()
+    rows = [row for item in items.values() for row in item.stages.values()]
+    return {(row.key, row.stage): row for row in rows}
 
 
 def _is_announced(sent: Sent, row: Row) -> bool:

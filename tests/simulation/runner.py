@@ -16,10 +16,21 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from .laws import check_attempts, check_bill, check_final_rows, check_outcomes, marker
+from .laws import (
+    check_attempts,
+    check_bill,
+    check_certain,
+    check_ends,
+    check_files,
+    check_final_rows,
+    check_outcomes,
+    check_spending,
+    marker,
+    told_of,
+)
 from .processes import Simulation
 from .scenario import Scenario, scenario_of
-from .tally import Cell, cells_of
+from .tally import LOOKED_UP, Cell, cells_of
 from .world import Sent, Turns
 
 MEMORY = Path("/dev/shm")
@@ -36,7 +47,9 @@ class Report:
         cells: how often what happened to a POST.
         ends: how often an item ended how.
         seeds, killed: how many seeds, and how many processes were killed in how many of them.
-        sent: the POSTs, of one seed only.
+        posts: the POSTs.
+        lost: the POSTs that were looked for, by what became of the marks of their worlds.
+        uncertain: those of them that nobody can tell of in the end, with the reasons.
     """
 
     broken: dict[int, list[str]] = field(default_factory=dict)
@@ -45,6 +58,8 @@ class Report:
     seeds: int = 0
     killed: int = 0
     posts: int = 0
+    lost: Counter[str] = field(default_factory=Counter)
+    uncertain: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, other: Report) -> None:
         """Take another report into this one."""
@@ -54,6 +69,8 @@ class Report:
         self.seeds += other.seeds
         self.killed += other.killed
         self.posts += other.posts
+        self.lost += other.lost
+        self.uncertain += other.uncertain
 
 
 @contextmanager
@@ -97,6 +114,10 @@ def simulate(scenario: Scenario) -> tuple[Report, list[Sent]]:
         seeds=1,
         killed=bool(simulation.kills),
         posts=len(sent),
+        lost=Counter(scenario.marks for one in sent if one.verdict in LOOKED_UP),
+        uncertain=Counter(
+            (scenario.marks, one.reason) for one in sent if one.verdict == "cannot tell"
+        ),
     )
     return report, sent
 
@@ -108,10 +129,16 @@ def _laws(done: Simulation) -> Iterator[object]:
         yield from check_outcomes(scenario.requests, done.outcomes)
         yield from check_final_rows(done.rows, done.outcomes)
         yield from check_attempts(sent, rate_limit_attempts=scenario.rate_limit_attempts)
+        yield from check_spending(sent, done.limits)
+        yield from check_files(done.outcomes) if scenario.save else ()
     told: list[tuple[Any, Any]] = [(None, end) for end in done.told]
-    told += [(outcome.request, outcome.result or outcome.error) for outcome in done.outcomes]
-    mark = marker(default_shape="16:9" if scenario.stored == "normalised" else "")
-    yield from check_bill(scenario.requests, sent, told, mark=mark)
+    told += told_of(done.outcomes, done.world)
+    # Where marks are kept, nobody compares requests.
+    is_alike = "normalised" in scenario.wire.forms and scenario.marks != "kept"
+    mark = marker(default_shape="16:9" if is_alike else "")
+    yield from check_bill(scenario.requests, sent, told, mark=mark, task_of=done.world.task_of)
+    yield from check_ends(told, sent)
+    yield from check_certain(scenario, sent)
 
 
 def run_seeds(seeds: range) -> Report:

@@ -7,32 +7,49 @@ cancelled, or left alone, or the same requests go through `submit`, `wait` and t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from random import Random
 from typing import Any, Literal
 
-from veo_async import RateLimit, TextToVideo
+from veo_async import ImageToVideo, RateLimit, TextToVideo
+from veo_async.emulator import Wire
 
 from . import faults
+from .deployment import CONTENTS, Marks, conditions_of, marks_in, wire_of
 
-LONGEST = 10
-"""Characters of a text that a service stores which cuts: enough for the words of a request."""
+USUAL = (
+    *("clock skew", "date skew", "clock set", "list lags", "normalised"),
+    *("cancelled", "killed", "called back", "marks kept"),
+)
+"""What holds for every submit of many a world, by name."""
 
-CONDITIONS = (
+UNUSUAL = (
     *(
-        "clock skew",
-        "date skew",
-        "clock set",
-        "list lags",
-        "normalised",
-        "stored cut",
+        "marks off",
+        "marks stripped",
+        "marks refused",
+        "marks sync",
+        "answers held",
         "async ignored",
     ),
-    *("cancelled", "killed", "called back"),
+    *("stored cut", *CONTENTS, "trace header"),
+    *("listed own", "listed others", "listed none", "listed always_empty"),
+    *("burst", "slept", "closed", "upscaled", "saved", "bounded", "another account"),
     *faults.QUESTION,
+    *faults.LIST,
+    *faults.FILE,
     *faults.CALLBACK,
 )
-"""What may hold for every submit of a world, by name."""
+"""What holds for every submit of a few worlds, by name."""
+
+CONDITIONS = (*USUAL, *UNUSUAL)
+
+Damage = Literal["", "alone", "bit", "torn"]
+"""A copy of the one file without what lies beside it, with a changed bit, or without its end."""
+
+Mode = Literal["async", "sync"]
+Request = TextToVideo | ImageToVideo
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +66,9 @@ class Strike:
 
 @dataclass(frozen=True, slots=True)
 class Nuisance:
-    """A fault that strikes questions, or callbacks, now and then."""
+    """A fault that strikes questions, files or callbacks now and then."""
 
-    on: Literal["tasks", "callback"]
+    on: Literal["tasks", "list", "file", "callback"]
     name: str
     effect: Any
     probability: float
@@ -65,47 +82,65 @@ class Interruption:
     """The end of one process before its work is done.
 
     Attributes:
-        how: it is killed, cancelled, cancelled twice, or its loop over the outcomes is left.
+        how: it is killed, cancelled, cancelled twice, its client is closed, or its loop over the
+            outcomes is left.
         event, count: at the so-manieth POST of this process, or conclusion about a lost one ...
         seconds: ... so many seconds more ...
         turns: ... and so many turns of the event loop more.
         pause: seconds until the next process begins.
         clock: by how many seconds this machine's clock is wrong from then on.
+        sleep: the machine is suspended for so many seconds at the moment that is meant, and the
+            process ends at the next such moment.
+        stranger: whether somebody tries the journal with another account's token before the next.
+        damage: what happened to a copy of the journal that somebody tries.
     """
 
-    how: Literal["kill", "cancel", "cancel twice", "leave"]
+    how: Literal["kill", "cancel", "cancel twice", "close", "leave"]
     event: Literal["POST", "conclusion"]
     count: int
     seconds: float
     turns: int
     pause: float
     clock: float
+    sleep: float = 0.0
+    stranger: bool = False
+    damage: Damage = ""
 
     def __str__(self) -> str:
         when = f"{self.seconds:g} s and {self.turns} turns after {self.event} {self.count}"
         clock = f", with a clock that is wrong by {self.clock:+g} s" if self.clock else ""
-        return f"{self.how} {when}; the next process {self.pause:g} s later{clock}"
+        slept = f", suspended for {self.sleep:g} s before" if self.sleep else ""
+        stranger = ", after another account's" if self.stranger else ""
+        stranger += f"; a copy of the journal: {self.damage}" if self.damage else ""
+        return f"{self.how} {when}{slept}; the next process {self.pause:g} s later{clock}{stranger}"
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What happens under one seed."""
+    """What happens under one seed.
+
+    Attributes:
+        modes: that of the first process, and that of all later ones.
+    """
 
     seed: int
     face: Literal["batch", "calls"]
-    requests: tuple[TextToVideo, ...]
+    requests: tuple[Request, ...]
     limit: RateLimit
     rate_limit_attempts: int
     mean_seconds: float
     skew: float
     date_skew: float
     lag: Any
-    stored: Literal["as_submitted", "normalised"]
-    longest: int | None
-    page: int
-    unknown: Literal["empty", "not_found", "missing"]
-    honour_async: bool
+    wire: Wire
+    modes: tuple[Mode, Mode]
+    marked: bool
     called_back: bool
+    burst: bool
+    upscale: bool
+    save: bool
+    max_submissions: int | None
+    close_at: float | None
     strikes: tuple[Strike, ...]
     nuisances: tuple[Nuisance, ...]
     interruptions: tuple[Interruption, ...]
@@ -118,16 +153,41 @@ class Scenario:
             "date skew": self.date_skew != 0.0,
             "clock set": any(end.clock for end in self.interruptions),
             "list lags": self.lag is not None,
-            "normalised": self.stored == "normalised",
-            "stored cut": self.longest is not None,
-            "async ignored": not self.honour_async,
             "cancelled": self.face == "calls"
             or any(end.how != "kill" for end in self.interruptions),
             "called back": self.called_back,
             "killed": any(end.how == "kill" for end in self.interruptions),
+            f"marks {self.marks}": True,
+            "answers held": self.held,
+            "burst": self.burst,
+            "slept": any(end.sleep for end in self.interruptions),
+            "closed": self.close_at is not None
+            or any(end.how == "close" for end in self.interruptions),
+            "upscaled": self.upscale,
+            "saved": self.save,
+            "bounded": self.max_submissions is not None,
+            "another account": any(end.stranger for end in self.interruptions),
         }
         named = [name for name, holds in holding.items() if holds]
-        return (*named, *(nuisance.name for nuisance in self.nuisances))
+        nuisances = (nuisance.name for nuisance in self.nuisances)
+        return (*named, *conditions_of(self.wire), *nuisances)
+
+    @property
+    def unrecorded(self) -> bool:
+        """Whether the service keeps no record of some submits."""
+        return "sync" in self.modes and not self.wire.sync_records
+
+    @property
+    def marks(self) -> Marks:
+        """What becomes of the marks."""
+        asked = self.marked or self.called_back
+        return marks_in(self.wire, asked=asked, asynchronous="sync" not in self.modes)
+
+    @property
+    def held(self) -> bool:
+        """Whether the service holds each answer until its video is ready."""
+        ignored = not self.wire.honour_async and not self.called_back
+        return "async" not in self.modes or (ignored and self.marks in ("off", "refused"))
 
     def __str__(self) -> str:
         lines = [f"seed {self.seed}"]
@@ -143,63 +203,120 @@ class Scenario:
 def scenario_of(seed: int) -> Scenario:
     """The scenario of a seed."""
     rng = Random(seed)
-    face: Literal["batch", "calls"] = "calls" if seed % 4 == 3 else "batch"
-    requests = _requests(rng)
+    world = _world(seed)
+    requests = _requests(rng, burst=world.burst, images="rehosted" in world.wire.forms)
+    holds = world.held or "sync" in world.modes
     date_skew = rng.choice([0.0, 0.0, 0.0, 0.0, 3.0, 90.0, -400.0])
     clocks = abs(date_skew) < 100.0
-    interruptions = _interruptions(rng, seed, clocks=clocks) if face == "batch" else ()
-    called_back = rng.random() < 0.3
-    honour_async = called_back or rng.random() < 0.8
-    return Scenario(
-        seed=seed,
-        face=face,
+    interruptions = _interruptions(rng, seed, clocks=clocks) if world.face == "batch" else ()
+    return replace(
+        world,
         requests=requests,
         limit=RateLimit(
             concurrency=rng.choice([2, 8]), in_flight=rng.choice([None, None, 4, len(requests)])
         ),
         rate_limit_attempts=rng.choice([3, 30]),
         # Where each answer is held until its video is ready, none is late without a fault.
-        mean_seconds=rng.choice([2.0, 20.0, 60.0] if honour_async else [2.0, 20.0]),
+        mean_seconds=rng.choice([2.0, 20.0] if holds else [2.0, 20.0, 60.0]),
         skew=rng.choice([0.0, 7.0, -600.0, 600.0]),
         date_skew=date_skew,
         lag=rng.choice([None, *faults.ALL_SUBMITS["list lags"]]),
-        stored=rng.choice(["as_submitted", "normalised"]),
-        longest=Random(f"{seed}/longest").choice([*[None] * 7, LONGEST]),
-        page=Random(f"{seed}/page").choice([50, 3]),
-        unknown=rng.choice(["empty", "not_found", "missing"]),
-        honour_async=honour_async,
-        called_back=called_back,
-        strikes=_strikes(rng, len(requests), settles=not interruptions),
-        nuisances=_nuisances(rng, called_back=called_back),
+        strikes=_strikes(rng, len(requests), world, settles=not interruptions),
+        nuisances=_nuisances(rng, called_back=world.called_back, saved=world.save),
         interruptions=interruptions,
     )
 
 
-def _requests(rng: Random) -> tuple[TextToVideo, ...]:
+def _world(seed: int) -> Scenario:
+    """The service and the client of a seed, without what happens to them."""
+
+    def chance(use: str, part: float) -> bool:
+        return Random(f"{seed}/{use}").random() < part
+
+    face: Literal["batch", "calls"] = "calls" if seed % 4 == 3 else "batch"
+    called_back, burst = chance("called back", 0.2), chance("burst", 0.1)
+    wire = wire_of(seed, called_back=called_back, burst=burst)
+    # A service that fetches images would need some.
+    buys_more = face == "batch" and not burst and "rehosted" not in wire.forms
+    bounded = face == "batch" and chance("bounded", 0.1)
+    sync = not called_back and chance("sync", 0.1)
+    later: Mode = "async" if chance("later async", 0.5) else "sync"
+    closed = face == "calls" and chance("closed", 0.2)
+    return Scenario(
+        seed=seed,
+        face=face,
+        requests=(),
+        limit=RateLimit(),
+        rate_limit_attempts=30,
+        mean_seconds=20.0,
+        skew=0.0,
+        date_skew=0.0,
+        lag=None,
+        wire=wire,
+        modes=("sync", later) if sync else ("async", "async"),
+        marked=not chance("unmarked", 0.2),
+        called_back=called_back,
+        burst=burst,
+        upscale=buys_more and chance("upscale", 0.08),
+        save=buys_more and chance("save", 0.08),
+        max_submissions=Random(f"{seed}/bound").randint(2, 6) if bounded else None,
+        close_at=Random(f"{seed}/close").uniform(0.0, 120.0) if closed else None,
+        strikes=(),
+        nuisances=(),
+        interruptions=(),
+    )
+
+
+def _requests(rng: Random, *, burst: bool, images: bool) -> tuple[Request, ...]:
     """Some requests, at least two of them equal, and some equal but for a default."""
     count = rng.randint(8, 12)
     shapes: list[Any] = [None, None, None, "16:9", "9:16"]
     made = [
-        TextToVideo(prompt=_prompt(rng.randrange(count)), aspect_ratio=rng.choice(shapes))
+        _request(rng.randrange(count), rng.choice(shapes), images=images and rng.random() < 0.5)
         for _ in range(count - 1)
     ]
     made.insert(rng.randrange(count), rng.choice(made))
-    return tuple(made)
+    return tuple(made[:1] * 8 + made[:2] if burst else made)
+
+
+def _request(number: int, shape: Any, *, images: bool) -> Request:
+    prompt = _prompt(number)
+    if images:
+        image = f"https://images.example/{number}.png"
+        return ImageToVideo(prompt=prompt, aspect_ratio=shape, image_urls=[image])
+    return TextToVideo(prompt=prompt, aspect_ratio=shape)
 
 
 def _prompt(number: int) -> str:
-    """A prompt; every third one is too long for a service that cuts."""
-    return f"p{number}" if number % 3 else f"p{number}, of many words"
+    """A prompt; every third one is too long for a service that cuts, every fourth one has
+    characters that some services store in another form."""
+    words = (
+        "of many words, so many that some services cut them before they store them, which we know"
+    )
+    plain = f"p{number}" if number % 3 else f"p{number}, {words}"
+    return plain if number % 4 else f"{plain} & cafe\N{COMBINING ACUTE ACCENT}"
 
 
-def _strikes(rng: Random, count: int, *, settles: bool) -> tuple[Strike, ...]:
+BURST = ("cut", "5xx", "timed out", *sorted(faults.UNANSWERED))
+"""What strikes the submits of a burst: most of these lose the answer to an accepted one."""
+
+
+def _strikes(rng: Random, count: int, world: Scenario, *, settles: bool) -> tuple[Strike, ...]:
     """At least three, each on a submit of its own; perhaps a storm of refusals. Unless a process
     ``settles``, none is accepted late: that is reckoned with for half a minute after the
     connection was given up, and a killed process gives it up at once."""
-    names = [name for name in faults.SUBMIT if settles or name != "accepted late"]
+    unwanted = [] if settles else ["accepted late"]
+    if world.unrecorded:  # then nobody can wait for what is answered with an id alone
+        unwanted += ["no video", "other end", "provisional"]
+    if rng.random() < 0.9:
+        unwanted.append("unreadable")
     numbers = rng.sample(range(1, count + 1), rng.randint(3, 6))
+    if world.burst:
+        numbers = list(range(1, rng.choice([5, 8, 10]) + 1))
+    table = BURST if world.burst else faults.SUBMIT
+    names = [name for name in table if name not in unwanted]
     struck = {nth: rng.choice(names) for nth in numbers}
-    if rng.random() < 0.15:
+    if not world.burst and rng.random() < 0.15:
         start = rng.randint(1, count)
         struck |= dict.fromkeys(range(start, start + rng.choice([4, 12])), "429")
     return tuple(
@@ -207,17 +324,23 @@ def _strikes(rng: Random, count: int, *, settles: bool) -> tuple[Strike, ...]:
     )
 
 
-def _nuisances(rng: Random, *, called_back: bool) -> tuple[Nuisance, ...]:
-    chosen = [
-        Nuisance("tasks", name, rng.choice(faults.QUESTION[name]), rng.uniform(0.05, 0.3))
-        for name in rng.sample(list(faults.QUESTION), rng.choice([0, 1, 2]))
-    ]
+def _nuisances(rng: Random, *, called_back: bool, saved: bool) -> tuple[Nuisance, ...]:
+    chosen = _chosen(rng, "tasks", faults.QUESTION, rng.choice([0, 1, 2]), 0.3)
+    chosen += _chosen(rng, "list", faults.LIST, int(rng.random() < 0.2), 0.9)
+    if saved:
+        chosen += _chosen(rng, "file", faults.FILE, rng.choice([0, 1, 2]), 0.5)
     if called_back:
-        chosen += [
-            Nuisance("callback", name, rng.choice(faults.CALLBACK[name]), rng.uniform(0.2, 1.0))
-            for name in rng.sample(list(faults.CALLBACK), rng.choice([0, 1, 2]))
-        ]
+        chosen += _chosen(rng, "callback", faults.CALLBACK, rng.choice([0, 1, 2]), 1.0)
     return tuple(chosen)
+
+
+def _chosen(
+    rng: Random, on: Any, table: Mapping[str, tuple[Any, ...]], count: int, most: float
+) -> list[Nuisance]:
+    names = rng.sample(list(table), count)
+    return [
+        Nuisance(on, name, rng.choice(table[name]), rng.uniform(most / 6, most)) for name in names
+    ]
 
 
 def _interruptions(rng: Random, seed: int, *, clocks: bool) -> tuple[Interruption, ...]:
@@ -226,7 +349,7 @@ def _interruptions(rng: Random, seed: int, *, clocks: bool) -> tuple[Interruptio
     while rng.random() < 0.35:
         ends.append(_interruption(rng, killed=killed and rng.random() < 0.7, soon=False))
     # Fast or slow, and in a world whose own clocks agree: what all clocks together may disagree by
-    # is bounded by a quarter of an hour (`lost.WIDE`).
+    # is bounded by a quarter of an hour (`window.WIDE`).
     sense = rng.choice([1, -1]) if clocks else 0
     return tuple(replace(end, clock=sense * end.clock) for end in ends)
 
@@ -236,11 +359,16 @@ def _interruption(rng: Random, *, killed: bool, soon: bool) -> Interruption:
     post = soon or rng.random() < 0.6
     seconds = [0.0, 0.0, 0.0, 0.5] if soon else [0.0, 0.0, 1.0, 20.0, 60.0, 200.0]
     return Interruption(
-        how="kill" if killed else rng.choice(["cancel", "cancel", "cancel twice", "leave"]),
+        how="kill"
+        if killed
+        else rng.choice(["cancel", "cancel", "cancel twice", "close", "leave"]),
         event="POST" if post else "conclusion",
         count=rng.choice([1, 1, 2, 3, 4, 5, 6] if post else [1, 1, 2]),
         seconds=rng.choice(seconds if post else [0.0, 0.0, 0.3]),
         turns=rng.choice([0, 1, 2, 3, 5, 8, 12, 20, *([] if soon else [40, 80])]),
         pause=rng.choice([0.0, 3.0, 60.0, 90000.0]),
         clock=rng.choice([0.0, 0.0, 0.0, 40.0, 600.0]),
+        sleep=rng.choice([*[0.0] * 8, 60.0, 3600.0]) if post else 0.0,
+        stranger=rng.random() < 0.1,
+        damage=rng.choice(["", "alone", "bit", "torn"]),
     )

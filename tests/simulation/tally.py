@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from . import faults
-from .scenario import CONDITIONS, Scenario
+from .scenario import CONDITIONS, UNUSUAL, Scenario
 from .world import Sent
 
 Cell = tuple[str, str, str]
@@ -46,14 +46,18 @@ STATES = (
 """How its row stood when the next process opened the journal. ``not resumed``: another POST
 followed on it, or none was needed."""
 
-OWN = ("nothing", *faults.SUBMIT)
+OWN = ("nothing", "refused mark", *faults.SUBMIT)
 ROWS = (*OWN, *CONDITIONS)
-MANY = frozenset(faults.QUESTION) | frozenset(faults.CALLBACK)
 LOOKED_UP = frozenset({"adopted", "absent", "cannot tell"})
+REFUSED = faults.REFUSED | {"refused mark"}
+UNBILLED = faults.UNBILLED | {"refused mark"}
+UNPROVEN = faults.ENDED_BADLY | {"refused mark", "other end"}
+"""What may be answered with what proves nothing: where an answer is held, it is that of a task
+without a video, or of an odd form, and other faults strike a refused mark as well."""
+
 SILENT = faults.UNBILLED | faults.UNANSWERED
-ANSWERED = frozenset(OWN) - SILENT - {"failed"} | faults.REFUSED | {"refused connection"}
-"""What does not keep the answer back. A service that ignores ``async`` answers a failed task with
-a 500, which proves nothing."""
+ANSWERED = frozenset(OWN) - SILENT - UNPROVEN | faults.REFUSED | {"refused connection"}
+"""What does not keep the answer back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ LAWS = (
     ),
     Law(
         "only the service's own word is a refusal",
-        rows=frozenset(OWN) - faults.REFUSED,
+        rows=frozenset(OWN) - REFUSED,
         verdicts={"refused"},
     ),
     Law("no id came", rows=SILENT, verdicts={"accepted"}),
@@ -98,10 +102,10 @@ LAWS = (
         verdicts=LOOKED_UP | {"uncertain"},
         states=_but(STATES, "intended", "uncertain"),
     ),
-    Law("what was not billed is no task", rows=faults.UNBILLED, verdicts={"adopted"}),
+    Law("what was not billed is no task", rows=UNBILLED, verdicts={"adopted"}),
     Law(
         "what was billed is in the list",
-        rows=frozenset(OWN) - faults.UNBILLED,
+        rows=frozenset(OWN) - UNBILLED,
         verdicts={"absent"},
     ),
     _only(
@@ -135,20 +139,21 @@ LAWS = (
     Law("a 429 is no end", rows={"429"}, states={"refused"}),
     Law(
         "the service fails only what it is told to, so another's task may be the failed one",
-        rows=_but(OWN, "failed"),
+        rows=_but(OWN, *faults.ENDED_BADLY),
         verdicts=_but(VERDICTS, "exchanged"),
         states={"failed"},
     ),
-    Law("the service failed it", rows={"failed"}, states={"succeeded"}),
+    Law("the service failed it", rows=faults.ENDED_BADLY, states={"succeeded"}),
+    Law("a refused mark bought nothing", rows={"refused mark"}, verdicts={"accepted", "exchanged"}),
     Law(
-        "a service that ignores async gives no id before the result",
-        rows={"async ignored"},
+        "a service that holds its answer gives no id before the result",
+        rows={"answers held"},
         verdicts={"accepted"},
         states={"accepted", "failed"},
     ),
     Law(
-        "only processes with a journal are killed, or find their clock set",
-        rows={"killed", "clock set"},
+        "only processes with a journal have another one after them",
+        rows={"killed", "clock set", "slept", "upscaled", "saved", "bounded", "another account"},
         states={"no journal"},
     ),
 )
@@ -170,7 +175,7 @@ SELDOM = (
     Law("a crash between the proof and the next POST", verdicts={"absent"}, states={"withdrawn"}),
     Law(
         "only a service that ignores async answers a failed task with what proves nothing",
-        rows={"failed"},
+        rows=UNPROVEN,
         verdicts={"cannot tell", "uncertain"},
     ),
     Law(
@@ -186,11 +191,14 @@ RARE = (
     Law("its caller goes while it is looked for", verdicts={"uncertain"}),
     Law(
         "a crash in the turn between an answer and its record",
-        rows=ANSWERED - {"nothing"},
+        rows=(ANSWERED | UNPROVEN) - {"nothing"},
         verdicts=LOOKED_UP,
     ),
-    Law("few worlds ignore async", rows={"failed"}, verdicts=LOOKED_UP),
-    Law("in one world of many", rows=MANY | {"accepted late"}),
+    Law("few worlds hold their answers", rows=UNPROVEN, verdicts=LOOKED_UP),
+    Law(
+        "in one world of many",
+        rows=frozenset(UNUSUAL) | {"accepted late", "unreadable", "refused mark"},
+    ),
 )
 """The cells that a short run need not meet."""
 
@@ -210,11 +218,13 @@ def cells_of(scenario: Scenario, sent: Iterable[Sent]) -> Counter[Cell]:
     return Counter(
         (row, _verdict(one), _state(one, scenario))
         for one in sent
-        for row in (_struck(one), *conditions)
+        for row in (_struck(one, scenario), *conditions)
     )
 
 
-def _struck(one: Sent) -> str:
+def _struck(one: Sent, scenario: Scenario) -> str:
+    if scenario.marks == "refused" and one.marked and not one.task_id:
+        return "refused mark"
     own = [name for name in one.struck if name in faults.SUBMIT]
     return own[0] if own else "nothing"
 

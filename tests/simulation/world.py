@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import shutil
+import tempfile
+import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cache
 from math import inf
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,8 +20,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.support.deliveries import delivered_to
 from tests.support.service import emulator
+from veo_async._wire.dialect import canonical_action
 from veo_async.callbacks import Callbacks
-from veo_async.emulator import Charge, EmulatorTransport, Fault, Faults, Seconds, Wire
+from veo_async.emulator import Charge, EmulatorTransport, Fault, Faults, Seconds, VideoFormat
+from veo_async.emulator._rendering import render
+from veo_async.emulator._scene import Scene
 from veo_async.testing._virtual_loop import VirtualEventLoop
 
 from .faults import name_of
@@ -37,11 +46,13 @@ class Sent:
         chosen: what the caller chose, as the library compares it.
         at: when it was sent, in virtual seconds.
         sent_at: the same on the clock of its process.
+        marked: whether it was sent with a callback address.
         struck: the names of the faults that the service let loose on it.
         task_id: what it was billed as, if it was.
         given: the task that the client adopted for it.
         verdict: what the client concluded, in the end.
         judged: when it concluded that, in virtual seconds.
+        reason: why nobody can tell, if nobody can.
         state: its row's state when a later process opened the journal.
     """
 
@@ -51,21 +62,29 @@ class Sent:
     chosen: Any
     at: float
     sent_at: float
+    marked: bool = False
     struck: list[str] = field(default_factory=list)
     task_id: str | None = None
     given: str | None = None
     verdict: str = "open"
     judged: float = inf
+    reason: str = ""
     state: str = "not resumed"
 
     def __str__(self) -> str:
         billed = f"billed as {self.task_id[:8]}" if self.task_id else "not billed"
         what = f"POST {self.number} (process {self.process}) {self.chosen.get('prompt')!r}"
         struck = " and ".join(self.struck) or "nothing"
+        why = f" ({self.reason})" if self.verdict == "cannot tell" else ""
         return (
-            f"{what} at {self.at:.2f}: {struck} struck, {billed}; {self.verdict} at "
+            f"{what} at {self.at:.2f}: {struck} struck, {billed}; {self.verdict}{why} at "
             f"{self.judged:.2f}; {self.state}"
         )
+
+    @property
+    def action(self) -> str:
+        """The action, in one spelling."""
+        return canonical_action(str(self.chosen.get("action")))
 
 
 class _Watched(Faults):
@@ -115,33 +134,49 @@ class World:
         service: the emulator.
         sent: all POSTs, in their order.
         receiver: who takes callbacks, if anybody does.
+        slept: for how many seconds in all the machine was suspended. The clocks of its processes
+            stood still then, but for the one on the wall.
     """
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
+        self.slept = 0.0
         self.service = emulator(
             seed=scenario.seed,
             pace=Seconds(mean=scenario.mean_seconds),
             skew=scenario.skew,
             date_skew=scenario.date_skew,
-            wire=Wire(
-                stored=scenario.stored,
-                longest=scenario.longest,
-                page=scenario.page,
-                unknown=scenario.unknown,
-                honour_async=scenario.honour_async,
-            ),
+            wire=scenario.wire,
+            clock=self.time,
             callback_transport=_Door(self),
         )
         self.sent: list[Sent] = []
         self.receiver: Callbacks | None = None
         self._watch()
 
+    def time(self) -> float:
+        """Seconds since the beginning, whether or not the machine slept."""
+        return asyncio.get_running_loop().time() + self.slept
+
+    def sleep(self, seconds: float) -> None:
+        """The machine is suspended for so long."""
+        self.slept += seconds
+
+    def task_of(self, task_id: str) -> str:
+        """The task with this id, which may be the number of its record."""
+        task = self.service._service.backend._by_number.get(task_id)
+        return task.id if task else task_id
+
+    def source_of(self, video_id: str) -> str:
+        """The task that made a video, and not its upscaled version."""
+        return self.service._service.backend._by_video[video_id].id
+
     def _watch(self) -> None:
         service = self.service
         watched = _Watched(_rules(self.scenario), seed=self.scenario.seed)
         service.faults = service._service.faults = watched
         service._service.backend.bill = _Bill()
+        service._files.path = _film  # type: ignore[assignment, method-assign]  # one film is enough
 
     def transport(self) -> EmulatorTransport:
         """The service for one process."""
@@ -151,6 +186,22 @@ class World:
         """Whether a task is the service's own."""
         service = self.service
         return task in service._background._tasks or task in service._courier._background._tasks
+
+
+async def _film(_task: object, _files_url: str) -> Path:
+    return rendered()
+
+
+@cache
+def rendered() -> Path:
+    """A small film, for all tasks of all worlds."""
+    folder = tempfile.mkdtemp(prefix="veo-simulated-film-")
+    weakref.finalize(Sent, shutil.rmtree, folder)
+    request = {"action": "text2video", "prompt": "p"}
+    path = Path(folder) / "film.mp4"
+    film = VideoFormat(seconds=0.2, fps=5, short_side=64)
+    render(Scene.of(request, request, "v", [], film), path, lambda: False)
+    return path
 
 
 class _Door(httpx.AsyncBaseTransport):
@@ -221,7 +272,8 @@ class Plug(httpx.AsyncBaseTransport):
         slot, chosen, sent_at = self.begun[task]
         now = asyncio.get_running_loop().time()
         number = len(self._world.sent) + 1
-        sent = Sent(number, self.process, slot, chosen, now, sent_at)
+        marked = "callback_url" in json.loads(request.content)
+        sent = Sent(number, self.process, slot, chosen, now, sent_at, marked)
         self._world.sent.append(sent)
         self.sent[task] = sent
         request.headers[HEADER] = str(sent.number)
