@@ -27,15 +27,7 @@ from math import inf
 
 from .comparison import normal_form
 from .snapshot import CATCH_UP, Listed, ListingSnapshot
-from .window import (
-    GRACE,
-    SLACK,
-    AcceptedSubmit,
-    LostSubmit,
-    Times,
-    slack_of,
-    window,
-)
+from .window import GRACE, SLACK, AcceptedSubmit, LostSubmit, Times, slack_of, window
 
 LONGEST_GENERATION = 5400.0
 """Seconds after which a service that answers only when a video is ready must have stored it: it may

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
@@ -221,7 +221,6 @@ class Reconciler:
         await self._learn_user()
         snapshot.complete = await self._read_list(snapshot)
         unseen = [entry for entry in entries if snapshot.proof_of(entry.lost) is None]
-        await self._read_traces(unseen)
         await self._read_named(unseen)
         for step in _steps(self._ours()):
             snapshot.check(step)
@@ -265,25 +264,21 @@ class Reconciler:
             return False
         return listing.is_complete
 
-    async def _read_traces(self, entries: Iterable[_Open]) -> None:
-        """Read the records with these submits' trace ids. A missing one proves nothing, and neither
-        does one that was not asked for."""
+    async def _read_named(self, entries: Sequence[_Open]) -> None:
+        """Read the records with these submits' trace ids, and those of the tasks that deliveries
+        name, if their marks are the submits': anybody may have sent a delivery. A missing record
+        proves nothing, and neither does one that was not asked for."""
         traces = {entry.lost.trace_id for entry in entries if entry.lost.trace_id}
         for record in await self._query(list(filter(None, traces)), "trace_ids"):
             if record.trace_id in traces:
                 self._add(record, is_listed=False)
-
-    async def _read_named(self, entries: Iterable[_Open]) -> None:
-        """Read the records of the tasks that deliveries name, if their marks are the lost submits'.
-        Anybody may have sent a delivery, so only the record's own mark proves it."""
         named = {
             entry.callback.claimed_task_id: entry.lost.mark
             for entry in entries
-            if entry.callback and entry.callback.claimed_task_id
+            if entry.callback and entry.callback.claimed_task_id and entry.lost.mark
         }
         for record in await self._query(list(named), "ids"):
-            mark = mark_in((record.request or {}).get("callback_url"))
-            if record.id in named and mark is not None and mark == named[record.id]:
+            if mark_in((record.request or {}).get("callback_url")) == named.get(str(record.id), ""):
                 self._add(record, is_listed=False)
 
     async def _query(self, names: list[str], by: By) -> list[TaskRecord]:
@@ -304,7 +299,10 @@ class Reconciler:
     async def _judge_all(self, entries: list[_Open], snapshot: ListingSnapshot) -> None:
         # A submit that is sent from now on has no record in this snapshot.
         unanswered = list(self._unanswered.values())
-        rest = [entry async for entry in self._unproven(entries, snapshot)]
+        rest: list[_Open] = []
+        for step in _steps(entries):
+            rest += [entry for entry in step if not self._is_proven(entry, snapshot)]
+            await asyncio.sleep(0)
         equal: defaultdict[str, list[_Open]] = defaultdict(list)
         for step in _steps(rest):
             for entry in step:
@@ -343,18 +341,12 @@ class Reconciler:
             await asyncio.sleep(0)
         return found
 
-    async def _unproven(
-        self, entries: list[_Open], snapshot: ListingSnapshot
-    ) -> AsyncIterator[_Open]:
-        """Adopt each record that is proven to be a submit's, and yield the submits without one."""
-        for step in _steps(entries):
-            for entry in step:
-                proof = snapshot.proof_of(entry.lost)
-                if proof is None:
-                    yield entry
-                elif entry in self._open:  # else its caller left, so it adopts nothing
-                    self._conclude(entry, Adopt(proof.task_id), proof)
-            await asyncio.sleep(0)
+    def _is_proven(self, entry: _Open, snapshot: ListingSnapshot) -> bool:
+        """Whether a record is proven to be a submit's, which then adopts it."""
+        proof = snapshot.proof_of(entry.lost)
+        if proof and entry in self._open:  # else its caller left, so it adopts nothing
+            self._conclude(entry, Adopt(proof.task_id), proof)
+        return proof is not None
 
     def _see(self, entry: _Open) -> None:
         """Note what is known by now of the service's answers to such submits."""
@@ -373,17 +365,8 @@ class Reconciler:
         """The decision about a submit is final; ``proof`` is the record that it adopts as proven to
         be its own."""
         if isinstance(decision, Adopt):
-            lost = entry.lost
-            found = AcceptedSubmit(
-                decision.task_id,
-                lost.kind,
-                lost.begun,
-                lost.ended,
-                lost.offset,
-                lost.mark,
-                proven=proof is not None,
-            )
-            is_early = proof is not None and proof.is_pending and not lost.is_held
+            is_early = proof is not None and proof.is_pending and not entry.lost.is_held
+            found = entry.lost.accepted_as(decision.task_id, proven=proof is not None)
             self.accepted(found, at_once=is_early)
             if entry.adopted:
                 entry.adopted(decision.task_id)

@@ -123,6 +123,12 @@ class LostSubmit:
             return self.sought
         return self.ended + self.offset - offset
 
+    def accepted_as(self, task_id: str, *, proven: bool) -> AcceptedSubmit:
+        """It, once its task is known."""
+        return AcceptedSubmit(
+            task_id, self.kind, self.begun, self.ended, self.offset, self.mark, proven
+        )
+
 
 def window(sent: LostSubmit | AcceptedSubmit, offset: float, *, slack: float = SLACK) -> Times:
     """The times between which the record of a submit must lie.
