@@ -112,7 +112,7 @@ class Poller:
                     self._open_polls += 1
                     poll = group.create_task(self._poll(ids))
                     # A task that is cancelled before its first step runs nothing but this.
-                    poll.add_done_callback(partial(self._polled, ids))
+                    poll.add_done_callback(partial(self._if_cancelled, ids))
                 else:
                     self._limiter.leave("poll")
             self._registry.queue.clear()
@@ -156,7 +156,7 @@ class Poller:
     async def _poll(self, ids: list[str]) -> None:
         started, registry = _now(), self._registry
         answer = await self._limiter.post("poll", poll_body(ids), timeout=self._policy.timeout)
-        registry.queue.answered(ids)
+        self._is_over(ids)
         reading = poll_replies.read_poll(answer, ids)
         now = _now()
         self._health = poll_replies.examine(self._health, reading, started=started, now=now)
@@ -172,15 +172,19 @@ class Poller:
             self._quiet_until = now + poll_replies.poll_backoff(self._health, u=u)
             registry.requeue(registry.unfinished(ids))
             self._give_up_if_hopeless(reading)
+        registry.changed.set()
 
-    def _polled(self, ids: list[str], poll: asyncio.Task[None]) -> None:
-        """A poll is over; one that was cancelled is made again for those who still wait."""
+    def _is_over(self, ids: list[str]) -> None:
         self._open_polls -= 1
+        self._registry.queue.answered(ids)
         self._limiter.leave("poll")
+
+    def _if_cancelled(self, ids: list[str], poll: asyncio.Task[None]) -> None:
+        """A poll that somebody cancelled is made again for those who still wait."""
         if poll.cancelled():
-            self._registry.queue.answered(ids)
+            self._is_over(ids)
             self._registry.requeue(self._registry.unfinished(ids))
-        self._registry.changed.set()
+            self._registry.changed.set()
 
     def _apply(self, ids: list[str], reading: poll_replies.Statuses, started: float) -> None:
         now, registry = _now(), self._registry
