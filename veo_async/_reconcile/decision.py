@@ -162,7 +162,7 @@ def _overlapping(times: Sequence[Times]) -> Iterator[list[int]]:
     """The indexes of windows in groups that overlap, each in the order of time."""
     group: list[int] = []
     until = -inf
-    for index in sorted(range(len(times)), key=lambda i: times[i]):
+    for index in sorted(range(len(times)), key=times.__getitem__):
         if group and times[index][0] > until:
             yield group
             group = []
@@ -189,7 +189,7 @@ def _assign(times: Sequence[Times], records: Sequence[Listed]) -> dict[int, str]
     """As many claims as possible with a record of their own, by the claims' indexes: each record,
     the oldest first, goes to the claim whose window ends first."""
     found: dict[int, str] = {}
-    waiting = deque(sorted(range(len(times)), key=lambda i: times[i]))
+    waiting = deque(sorted(range(len(times)), key=times.__getitem__))
     open_: list[tuple[float, int]] = []
     for entry in records:
         at = entry.at or 0.0
