@@ -238,12 +238,7 @@ class Adoption(RuleBasedStateMachine):
         self.searched = self.ending("lost")
         controls = [submit for submit in self.receipts if submit.is_control]
         span = span_of([sent.lost for sent in self.searched], controls, self.offset)
-        self.snapshot = ListingSnapshot(
-            at=self.now,
-            offset=self.offset,
-            span=span,
-            controls=sorted(control.begun for control in controls),
-        )
+        self.snapshot = ListingSnapshot(at=self.now, offset=self.offset, span=span)
         self.snapshot.complete = complete
         owners = {submit.task_id: submit for submit in self.receipts}
         traces = {sent.lost.trace_id for sent in self.searched}

@@ -74,9 +74,8 @@ def look(
     found: Sequence[TaskRecord] = (),
 ) -> ListingSnapshot:
     """A reading of the list; ``found`` are records that were asked for by name."""
-    times = sorted(submit.begun for submit in ours if submit.is_control)
     span = T0 - 4000.0, T0 + 4000.0
-    snapshot = ListingSnapshot(at=at, offset=offset, span=span, controls=times, awaited=awaited)
+    snapshot = ListingSnapshot(at=at, offset=offset, span=span, awaited=awaited)
     snapshot.complete = complete
     owners = {submit.task_id: submit for submit in ours}
     for one in records:
@@ -115,14 +114,14 @@ def end_of(
     while cases:
         assert at < T0 + 2 * LONGEST_GENERATION, "it has no end"
         ends = judge(list(cases.values()), look(*records, at=at, **seen), rivals)
-        times = [end.at for _, end in ends if isinstance(end, SearchAgain)]
+        delays = [end.delay for _, end in ends if isinstance(end, SearchAgain)]
         for index, (case, end) in zip(list(cases), ends, strict=True):
             cases[index] = case
             if not isinstance(end, SearchAgain):
                 found[index] = end
                 del cases[index]
-        assert all(time > at for time in times)
-        at = min(times, default=at)
+        assert all(delay > 0.0 for delay in delays)
+        at += min(delays, default=0.0)
     return [found[index] for index in range(len(lost))]
 
 
@@ -485,7 +484,7 @@ def test_doubt_about_a_group_ends_with_its_rivals() -> None:
     """Nobody is told that it cannot be known while a POST may still tell."""
     snapshot = look(CONTROL, record("s", RAIN), at=T0 + 10 + HOPELESS)
 
-    assert judge([Case(LOST)], snapshot, [OPEN])[0][1] == SearchAgain(snapshot.at + 30.0)
+    assert judge([Case(LOST)], snapshot, [OPEN])[0][1] == SearchAgain(30.0)
     assert isinstance(judge([Case(LOST)], snapshot)[0][1], CannotTell)
 
 

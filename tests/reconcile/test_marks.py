@@ -7,7 +7,8 @@ import pytest
 
 from veo_async import RetryPolicy, TextToVideo
 from veo_async._base.urls import Address, read_base_url
-from veo_async._reconcile.marks import PUBLIC, Marks, mark_in
+from veo_async._reconcile.marks import mark_in
+from veo_async._submit.marks import PUBLIC, Marks
 
 API = read_base_url("https://api.acedata.cloud")
 MUG = TextToVideo(prompt="a mug")

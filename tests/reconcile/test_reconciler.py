@@ -17,6 +17,7 @@ from veo_async._reconcile import reconciler
 from veo_async._reconcile.decision import Absent, Adopt, CannotTell, Conclusion
 from veo_async._reconcile.marks import mark_in
 from veo_async._reconcile.window import AcceptedSubmit, LostSubmit
+from veo_async.callbacks._registry import CallbackHandle
 
 MUG = TextToVideo(prompt="a mug")
 CHOSEN = {"action": "text2video", "model": "veo3-fast", "prompt": "a mug"}
@@ -494,3 +495,83 @@ async def test_the_record_of_a_result_without_an_id_is_not_given_away() -> None:
         service.records.append(row("u"))
 
         assert isinstance(await lost, Adopt)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("shown", [marked(1), marked(2), None])
+async def test_a_delivery_names_a_task_that_its_own_mark_proves(shown: str | None) -> None:
+    """A delivery makes the search begin, and the task that it names is read by its id. Anybody may
+    have sent it, so only a record with the submit's own mark is adopted."""
+
+    async def show(body: Body) -> httpx.Response:
+        named = page(row("t", callback_url=shown), row("not asked for", callback_url=marked(1)))
+        return named if body.get("ids") == ["t"] else page()
+
+    service = Service(tasks=show)
+    async with client(service) as veo:
+        veo._api.clock_offset = 0.0
+        handle, other = (CallbackHandle(marked(1), _Nobody()) for _ in range(2))
+        lost = LostSubmit(CHOSEN, NOW, NOW + 100, mark=mark_in(marked(1)))
+        resolving = asyncio.create_task(
+            veo._reconciler.resolve(lost, deadline=200.0, callback=handle)
+        )
+        await asyncio.sleep(0.5)
+        handle.claimed_task_id = "t"
+        veo._reconciler.hint(other)
+        await asyncio.sleep(0.1)
+        asked = len(service.questions)
+        veo._reconciler.hint(handle)
+        await asyncio.sleep(0.1)
+
+        assert not asked
+        assert resolving.done() is (shown == marked(1))
+        assert (await resolving == Adopt("t")) is (shown == marked(1))
+
+
+class _Nobody:
+    """A listener that hears nothing."""
+
+    def notify(self, handle: CallbackHandle, times: tuple[float, ...]) -> bool:
+        raise NotImplementedError
+
+
+@pytest.mark.asyncio
+async def test_nothing_is_decided_for_a_caller_that_left_during_a_search() -> None:
+    """Its submit would be absent by that reading; and a marked one under way is no rival of an
+    equal one without, where marks survive."""
+    service = Account(row("control", prompt="x", callback_url=marked(0)))
+    async with client(service) as veo:
+        veo._api.clock_offset = 0.0
+        control = AcceptedSubmit("control", KIND, NOW, NOW, 0.0, mark_in(marked(0)))
+        veo._reconciler.accepted(control, at_once=True)
+        veo._reconciler.answered_at_once([False, None])
+        open_ = LostSubmit(CHOSEN, NOW, float("inf"), mark=mark_in(marked(2)))
+        veo._reconciler.sent("open", open_)
+        show, stays = service._show, asyncio.create_task(resolved(veo))
+        lost = LostSubmit(CHOSEN, NOW, NOW, mark=mark_in(marked(1)))
+        gone = asyncio.create_task(resolved(veo, lost))
+
+        async def slow(body: Body) -> httpx.Response:
+            if now() > 145.0:
+                gone.cancel()
+                await anyio.sleep(0.5)
+            return await show(body)
+
+        service._tasks = slow
+
+        assert await stays == Absent()
+        assert gone.cancelled()
+
+
+@pytest.mark.asyncio
+async def test_a_record_that_was_not_asked_for_by_its_trace_id_is_left_out() -> None:
+    """A service may ignore the query, and show anything."""
+
+    async def show(body: Body) -> httpx.Response:
+        return page({**row("s"), "trace_id": "other"}) if "trace_ids" in body else page()
+
+    async with client(Service(tasks=show)) as veo:
+        veo._api.clock_offset = 0.0
+        lost = LostSubmit(CHOSEN, NOW, NOW, trace_id="mine")
+
+        assert isinstance(await resolved(veo, lost), CannotTell)
