@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from veo_async._batch.item_resume import EarlierRuns
-from veo_async._reconcile.window import NEAR, WIDE
+from veo_async._reconcile.window import KEEP
 
 NOW = 1_753_435_158.0
 
@@ -68,4 +68,4 @@ async def test_what_seems_to_be_sent_in_the_future_is_owned_too() -> None:
 
     await earlier.own_since(NOW)
 
-    assert journal.asked == [(NOW - WIDE - NEAR, inf)]
+    assert journal.asked == [(NOW - KEEP, inf)]

@@ -17,6 +17,7 @@ from veo_async._reconcile import reconciler
 from veo_async._reconcile.decision import Absent, Adopt, CannotTell, Conclusion
 from veo_async._reconcile.marks import mark_in
 from veo_async._reconcile.window import AcceptedSubmit, LostSubmit
+from veo_async._tracking import task_list
 from veo_async.callbacks._registry import CallbackHandle
 
 MUG = TextToVideo(prompt="a mug")
@@ -83,7 +84,7 @@ async def test_a_list_is_judged_by_the_times_that_it_was_asked_for() -> None:
     async with client(service) as veo:
         assert await resolved(veo) == Adopt("t")
 
-    assert [round(q["created_at_min"] - NOW) for q in service.questions[::2]] == [-900, 6300]
+    assert [round(q["created_at_min"] - NOW) for q in service.questions[::2]] == [-5, 7196]
 
 
 @pytest.mark.asyncio
@@ -91,7 +92,7 @@ async def test_a_list_without_an_end_is_not_read_to_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One snapshot reads so many pages, and beyond them nothing is known."""
-    monkeypatch.setattr(reconciler, "MAX_PAGES", 3)
+    monkeypatch.setattr(task_list, "MAX_PAGES", 3)
     service = Account(*[row(f"t{n}", prompt=f"{n}") for n in range(1000)])
     async with client(service) as veo:
         decision = await resolved(veo)

@@ -175,17 +175,10 @@ def test_a_control_is_listed_at_its_time(
 ) -> None:
     """By the one offset or by the other: this machine's clock may have been set."""
     control = replace(MINE, offset=then)
-    snapshot = seen_as(control, entry("mine", T0 - 59 + at), offset=now, controls=[MINE.begun])
+    snapshot = seen_as(control, entry("mine", T0 - 59 + at), offset=now)
 
     assert snapshot.has_control(LOST) is timely
-    assert snapshot.times_disagree(LOST) is not timely
-
-
-def test_clocks_disagree_only_where_a_control_is_near() -> None:
-    """Ten minutes are near."""
-    assert not reading(controls=[]).times_disagree(LOST)
-    assert not reading(controls=[T0 - 601]).times_disagree(LOST)
-    assert reading(controls=[T0 - 600]).times_disagree(LOST)
+    assert (snapshot.missing_since == MINE.begun) is not timely
 
 
 @pytest.mark.parametrize(
