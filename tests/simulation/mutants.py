@@ -103,7 +103,7 @@ MUTANTS = (
         "a refused mark sent again and again",
         (
             "_submit/retry.py",
-            "            return Again(replace(attempts, refused_mark=True))",
+            "            return Again(replace(attempts, own_url=None, refused_mark=True))",
             "            return Again(replace(attempts))",
         ),
     ),
@@ -143,16 +143,16 @@ MUTANTS = (
         "a record that an open POST may own is given away",
         (
             "_reconcile/reconciler.py",
-            "[*self._unanswered.values(), *nameless]",
-            "[]",
+            "claims: list[Claim] = [*unanswered, *lost, *nameless]",
+            "claims: list[Claim] = []",
         ),
     ),
     _mutant(
         "equal lost submits decided one by one",
         (
-            "_reconcile/reconciler.py",
-            "        for group in overlapping([window_in(snapshot, entry.lost) for entry in entries]):",
-            "        for group in ([index] for index in range(len(entries))):",
+            "_reconcile/decision.py",
+            "    for group in _overlapping(times):",
+            "    for group in ([index] for index in range(len(times))):",
         ),
     ),
     _mutant(
@@ -308,8 +308,8 @@ MUTANTS = (
         "what a POST came to is in no hurry",
         (
             "_batch/ledger.py",
-            "                self._journal.note(event)",
-            "                self._journal.note(event, hurried=False)",
+            "                self._journal.note(event, failed=keep)",
+            "                self._journal.note(event, failed=keep, hurried=False)",
         ),
     ),
     _mutant(
@@ -357,6 +357,14 @@ MUTANTS = (
             "_journal/seal.py",
             "        is_whole = seal_of(row) == columns[-1]",
             "        is_whole = True",
+        ),
+    ),
+    _mutant(
+        "a suspension that nobody notices",
+        (
+            "_base/runtime.py",
+            "        if wall - now > self._ahead + JUMP or wall < self._last - JUMP:",
+            "        if self._ahead == -inf:",
         ),
     ),
     _mutant(
