@@ -30,9 +30,9 @@ from ._events import EventEmitter
 from ._journal.buyer import Buyer
 from ._limits.admission import Admission
 from ._limits.limiter import Limiter
-from ._reconcile.marks import Marks
 from ._reconcile.reconciler import Reconciler
 from ._submit.callback_router import CallbackRouter
+from ._submit.marks import Marks
 from ._submit.post import Post
 from ._submit.sender import Sender
 from ._submit.submitter import Submitter

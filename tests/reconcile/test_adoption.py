@@ -165,7 +165,7 @@ class Adoption(RuleBasedStateMachine):
     def accept(self, data: st.DataObject, bare: bool) -> None:
         sent = data.draw(st.sampled_from(self.acceptable()))
         is_slow = sent.is_held or not (sent.url or self.world.honours_async)
-        lag = self.world.lag + (1500.0 if is_slow else 0.0)
+        lag = self.world.lag + (400.0 if is_slow else 0.0)
         sent.task = self.create(sent.chosen, sent.url, lag=lag, of=sent, bare=bare)
 
     @rule(data=st.data(), named=st.sampled_from([True, True, True, False]))
@@ -384,7 +384,9 @@ class Adoption(RuleBasedStateMachine):
         return [
             sent
             for sent in self.sent
-            if sent.task is None and sent.end != "refused" and self.now <= sent.ended + GRACE
+            if sent.task is None
+            and sent.end != "refused"
+            and self.now <= min(sent.ended, sent.begun + TIMEOUT) + GRACE
         ]
 
     def answerable(self) -> list[Sent]:

@@ -36,6 +36,7 @@ T0 = 1_753_435_158.0
 MUG = {"action": "text2video", "model": "veo3-fast", "prompt": "a mug"}
 CUP = {**MUG, "prompt": "a cup"}
 RAIN = {**MUG, "prompt": "rain"}
+NO_REQUESTS: tuple[Any, ...] = (None, {})
 TEXT, IMAGE = ("text2video", False), ("image2video", False)
 
 
@@ -97,8 +98,9 @@ def judge(
         elif not is_comparable(case.lost, snapshot):
             ends[index] = judge_marked(case, snapshot)
     rest = [index for index in range(len(cases)) if index not in ends]
-    for index, *end in judge_equal([cases[index] for index in rest], rivals, snapshot):
-        ends[rest[index]] = end[0], end[1]
+    left = [cases[index] for index in rest]
+    for index, case, end in judge_equal(left, rivals, snapshot):
+        ends[rest[index]] = case, end
     return [ends[index] for index in range(len(cases))]
 
 
@@ -253,7 +255,7 @@ def test_a_record_with_the_mark_of_another_is_never_adopted() -> None:
 
 def test_a_record_that_shows_no_request_may_have_any_mark() -> None:
     """So a marked submit is not absent beside one."""
-    for request in (None, {}):
+    for request in NO_REQUESTS:
         assert told(end_of(MARKED, records=[KEPT, record("s", request)]))
 
 
@@ -317,7 +319,7 @@ def test_an_answer_that_is_held_needs_a_control_that_was_held() -> None:
 
 def test_a_control_that_shows_no_request_does_not_show_that_marks_are_stripped() -> None:
     """So an equal record without a mark may be a stranger's, and is not adopted."""
-    for request in (None, {}):
+    for request in NO_REQUESTS:
         bare = record("earlier", request, T0 - 59.5)
 
         assert told(end_of(MARKED, records=[bare, record("s")]))

@@ -402,8 +402,8 @@ async def test_no_more_than_a_portion_is_judged_in_one_turn_of_the_loop(
     monkeypatch.setattr(reconciler, "STEP", 7)
     rows, lost = [], []
     for number in range(60):
-        prompt = {"prompt": "a mug" if way == "equal" else f"{number}"}
-        mark = {"callback_url": marked(number)} if way == "with marks" else {}
+        prompt: Body = {"prompt": "a mug" if way == "equal" else f"{number}"}
+        mark: Body = {"callback_url": marked(number)} if way == "with marks" else {}
         rows.append(row(f"t{number}", **prompt, **mark))
         name = mark_in(mark.get("callback_url"))
         lost.append(LostSubmit({**CHOSEN, **prompt}, NOW, NOW, mark=name))
@@ -461,7 +461,7 @@ async def test_the_last_task_of_a_kind_is_a_control_however_many_are_forgotten(
 async def test_a_submit_that_is_lost_during_a_reading_claims_its_record() -> None:
     """It is searched for from the next reading on, so the one before gives away no equal record:
     that may be its own, and the other's may lie in no other window."""
-    service = Account(row("own", -20.0), row("other", 30.0))
+    service = Account(row("own", 90.0), row("other", 30.0), dated=False)
     async with client(service) as veo:
         veo._api.clock_offset = 0.0
         show, ends = service._show, list[asyncio.Task[Conclusion]]()
@@ -473,10 +473,9 @@ async def test_a_submit_that_is_lost_during_a_reading_claims_its_record() -> Non
             return await show(body)
 
         service._tasks = slow
-        long = LostSubmit(CHOSEN, NOW - 30, NOW)
+        long = LostSubmit(CHOSEN, NOW, NOW + 100)
         ends.append(asyncio.create_task(resolved(veo, long)))
-        while len(ends) < 2:
-            await asyncio.sleep(0.1)
+        await asyncio.sleep(2.0)
 
         assert [await end for end in ends] == [Adopt("own"), Adopt("other")]
 

@@ -27,8 +27,8 @@ def entry(task_id: str = "t", at: float | None = T0, **more: Any) -> Listed:
 
 def reading(*entries: Listed, **options: Any) -> ListingSnapshot:
     """A reading that shows these."""
-    options = {"at": T0, "offset": 0.0, "span": (T0 - 100, T0 + 100)} | options
-    snapshot = ListingSnapshot(**options)
+    given: dict[str, Any] = {"at": T0, "offset": 0.0, "span": (T0 - 100, T0 + 100)}
+    snapshot = ListingSnapshot(**given | options)
     for one in entries:
         snapshot.add(one)
     return snapshot

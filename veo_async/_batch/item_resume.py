@@ -12,7 +12,7 @@ from .._journal.journal import Journal
 from .._journal.rows import Row
 from .._journal.states import advance
 from .._reconcile.decision import Absent, CannotTell
-from .._reconcile.window import NEAR, WIDE
+from .._reconcile.window import KEEP
 from .._tracking.task import TrackedTask
 from ..errors import GenerationFailedError, VeoError
 from ..models import VideoRequest
@@ -37,7 +37,7 @@ class EarlierRuns:
         A row that seems to be sent in the future is registered too: this machine's clock may have
         been set back. The reconciler knows the submits of this run without help.
         """
-        first = sent_at - WIDE - NEAR
+        first = sent_at - KEEP
         if first >= self._owned_since:  # nearly always; the lock would cost a turn of the loop
             return
         async with self._lock:

@@ -20,22 +20,14 @@ record is adopted twice. In all other cases nobody can tell, and nothing is sent
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import inf
 
 from .comparison import normal_form
 from .snapshot import CATCH_UP, Listed, ListingSnapshot
-from .window import (
-    GRACE,
-    SLACK,
-    AcceptedSubmit,
-    LostSubmit,
-    Times,
-    slack_of,
-    window,
-)
+from .window import GRACE, AcceptedSubmit, LostSubmit, Times, window
 
 LONGEST_GENERATION = 5400.0
 """Seconds after which a service that answers only when a video is ready must have stored it: it may
@@ -70,9 +62,9 @@ class CannotTell:
 
 @dataclass(frozen=True, slots=True)
 class SearchAgain:
-    """Search again, no earlier than ``at`` (Unix seconds on this machine's clock)."""
+    """Search again after so many seconds."""
 
-    at: float
+    delay: float
 
 
 Claim = LostSubmit | AcceptedSubmit
@@ -126,51 +118,51 @@ def judge_equal(
     ones that are not decided now, those whose answers are awaited or contained no id.
     """
     claims = [*(case.lost for case in cases), *rivals]
-    times = [_window_in(snapshot, claim) for claim in claims]
+    times = [window(claim, snapshot.offset or 0.0) for claim in claims]
     for group in _overlapping(times):
-        lost = [index for index in group if index < len(cases)]
-        if lost:
-            others = [claims[index] for index in group if index >= len(cases)]
-            whole = times[group[0]][0], max(times[index][1] for index in group)
-            ends = _judge_group([cases[index] for index in lost], others, whole, snapshot)
-            yield from ((index, *end) for index, end in zip(lost, ends, strict=True))
+        ours = {index: cases[index] for index in group if index < len(cases)}
+        if ours:
+            # Nobody knows whose record an adopted one is, so all of them are decided in one step.
+            others = (claims[index] for index in group if index not in ours)
+            is_open = any(isinstance(claim, LostSubmit) for claim in others)
+            ends = _judge_group(ours, {i: times[i] for i in group}, snapshot, is_open=is_open)
+            yield from ((index, *end) for index, end in ends.items())
 
 
 def _judge_group(
-    cases: Sequence[Case], rivals: Sequence[Claim], whole: Times, snapshot: ListingSnapshot
-) -> Iterable[tuple[Case, Decision]]:
-    """Decide about equal submits whose windows overlap, in their order."""
-    claims = [*(case.lost for case in cases), *rivals]
-    exact = [window(claim, snapshot.offset or 0.0) for claim in claims]
-    adopted = _assign(exact, _equal(cases, snapshot))
-    # Nobody knows whose record an adopted one is, so all of them are decided in one step.
-    is_open = any(isinstance(claim, LostSubmit) for claim in rivals)
-    if len(adopted) == len(claims) and not is_open:
-        return [(case, Adopt(adopted[i])) for i, case in enumerate(cases)]
+    cases: Mapping[int, Case],
+    times: Mapping[int, Times],
+    snapshot: ListingSnapshot,
+    *,
+    is_open: bool,
+) -> dict[int, tuple[Case, Decision]]:
+    """Decide about equal submits whose windows overlap; ``times`` are those of their rivals, too.
+    ``is_open`` tells whether the fate of a rival is still unknown."""
+    adopted = _assign(times, _equal(next(iter(cases.values())).lost, snapshot))
+    if len(adopted) == len(times) and not is_open:
+        return {i: (case, Adopt(adopted[i])) for i, case in cases.items()}
+    whole = min(first for first, _ in times.values()), max(last for _, last in times.values())
     is_strange = snapshot.count_unowned(whole) > len(adopted)
-    ends = [
-        _missed(case, snapshot, _doubt(case.lost, snapshot, is_strange=is_strange))
-        for case in cases
-    ]
-    if is_open or any(isinstance(decision, SearchAgain) for _, decision in ends):
-        return [(case, _later(decision, snapshot)) for case, decision in ends]
-    return [
-        (case, Adopt(adopted[i]) if i in adopted else decision)
-        for i, (case, decision) in enumerate(ends)
-    ]
-
-
-def _later(decision: Decision, snapshot: ListingSnapshot) -> SearchAgain:
-    if isinstance(decision, SearchAgain):
-        return decision
-    return SearchAgain(snapshot.at + GRACE)
+    ends = {
+        i: _missed(case, snapshot, _doubt(case.lost, snapshot, is_strange=is_strange))
+        for i, case in cases.items()
+    }
+    if is_open or any(isinstance(end, SearchAgain) for _, end in ends.values()):
+        again = SearchAgain(GRACE)
+        return {
+            i: (case, end if isinstance(end, SearchAgain) else again)
+            for i, (case, end) in ends.items()
+        }
+    return {
+        i: (case, Adopt(adopted[i]) if i in adopted else end) for i, (case, end) in ends.items()
+    }
 
 
 def _overlapping(times: Sequence[Times]) -> Iterator[list[int]]:
     """The indexes of windows in groups that overlap, each in the order of time."""
     group: list[int] = []
     until = -inf
-    for index in sorted(range(len(times)), key=lambda i: times[i]):
+    for index in sorted(range(len(times)), key=times.__getitem__):
         if group and times[index][0] > until:
             yield group
             group = []
@@ -180,24 +172,19 @@ def _overlapping(times: Sequence[Times]) -> Iterator[list[int]]:
         yield group
 
 
-def _window_in(snapshot: ListingSnapshot, claim: Claim) -> Times:
-    """The window of a submit as wide as a snapshot's evidence about the clocks demands."""
-    slack = slack_of(claim, snapshot.controls) if isinstance(claim, LostSubmit) else SLACK
-    return window(claim, snapshot.offset or 0.0, slack=slack)
-
-
-def _equal(cases: Sequence[Case], snapshot: ListingSnapshot) -> list[Listed]:
-    """The records that may be adopted by comparison, the oldest first."""
-    if snapshot.offset is None or any(snapshot.times_disagree(case.lost) for case in cases):
+def _equal(lost: LostSubmit, snapshot: ListingSnapshot) -> list[Listed]:
+    """The records that may be adopted by comparison, the oldest first; none where the list may show
+    our tasks at other times."""
+    if snapshot.offset is None or snapshot.missing_since < inf:
         return []
-    return snapshot.equal_to(normal_form(cases[0].lost.chosen))
+    return snapshot.equal_to(normal_form(lost.chosen))
 
 
-def _assign(times: Sequence[Times], records: Sequence[Listed]) -> dict[int, str]:
+def _assign(times: Mapping[int, Times], records: Iterable[Listed]) -> dict[int, str]:
     """As many claims as possible with a record of their own, by the claims' indexes: each record,
     the oldest first, goes to the claim whose window ends first."""
     found: dict[int, str] = {}
-    waiting = deque(sorted(range(len(times)), key=lambda i: times[i]))
+    waiting = deque(sorted(times, key=times.__getitem__))
     open_: list[tuple[float, int]] = []
     for entry in records:
         at = entry.at or 0.0
@@ -223,30 +210,32 @@ def _doubt(
         return "the service's clock was never seen"
     if not snapshot.complete:
         return "the task list could not be read to its end"
-    if snapshot.times_disagree(lost):
-        return "tasks of ours are not in the list at their times"
     if snapshot.missing_since <= lost.ended or snapshot.is_overdue:
-        return "tasks of ours are not in the list, so others may be missing too"
+        return "tasks of ours are not in the list at their times, so others may be missing too"
     if not snapshot.has_control(lost, "kept" if is_marked else "listed"):
         return "no task of ours that was accepted near in time shows that the list would show it"
     return "a task in the list may or may not be this one" if is_strange else None
 
 
 def _missed(case: Case, snapshot: ListingSnapshot, doubt: str | None) -> tuple[Case, Decision]:
-    """Decide after a reading that does not show the submit. With a ``doubt`` it proves nothing."""
+    """Decide after a reading that does not show the submit. With a ``doubt`` it proves nothing.
+
+    Patience is measured by the service's clock, since this machine's may be set.
+    """
     lost, at = case.lost, snapshot.at
     # The end of a POST that outlived its batch may lie ahead.
     waited = at - (lost.sought if lost.sought <= at else max(lost.begun, lost.asked))
-    later = at + max(BETWEEN_SEARCHES, waited / 4)
+    pause = max(BETWEEN_SEARCHES, waited / 4)
     if doubt:
-        over = lost.sought + (LONGEST_GENERATION if lost.is_held else HOPELESS)
-        decision = CannotTell(doubt) if at >= over else SearchAgain(min(later, over))
+        left = lost.sought + (LONGEST_GENERATION if lost.is_held else HOPELESS) - at
+        decision = SearchAgain(min(pause, left)) if left > 0 else CannotTell(doubt)
         return Case(lost, case.at_once), decision
-    ready = lost.ended_at(snapshot.offset) + case.patience
-    if at < ready:
-        return case, SearchAgain(min(later, max(ready, at + BETWEEN_SEARCHES)))
+    assert snapshot.offset is not None  # else there is a doubt
+    now = at + snapshot.offset
+    left = lost.ended_at(snapshot.offset) + case.patience - now
+    if left > 0:
+        return case, SearchAgain(min(pause, max(left, BETWEEN_SEARCHES)))
     if case.missed_at is None:
-        return Case(lost, case.at_once, at), SearchAgain(at + GRACE)
-    if at < case.missed_at + GRACE:
-        return case, SearchAgain(case.missed_at + GRACE)
-    return case, Absent()
+        return Case(lost, case.at_once, now), SearchAgain(GRACE)
+    left = case.missed_at + GRACE - now
+    return case, SearchAgain(left) if left > 0 else Absent()

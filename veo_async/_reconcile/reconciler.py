@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
@@ -20,10 +20,7 @@ from .._base.signal import Signal
 from .._base.worker import Worker
 from .._tracking.task_list import TaskListClient
 from .._wire.http import API
-from .._wire.requests import By
-from .._wire.task_queries import Listing
 from ..callbacks._registry import CallbackHandle
-from ..errors import APIError, VeoError
 from ..models import TaskRecord
 from .accepted_log import AcceptedLog
 from .comparison import normal_form
@@ -43,18 +40,10 @@ from .decision import (
 )
 from .marks import mark_in
 from .snapshot import Listed, ListingSnapshot
-from .window import NEAR, WIDE, AcceptedSubmit, LostSubmit, span_of
-
-MAX_PAGES = 400
-"""Pages of the listing that one snapshot reads: 20,000 tasks within the window."""
+from .window import KEEP, AcceptedSubmit, LostSubmit, span_of
 
 STEP = 100
 """Lost submits that are judged in one step of the event loop."""
-
-KEEP = WIDE + NEAR
-"""Seconds before the oldest lost or awaited submit for which accepted ones are kept as controls:
-further than a snapshot reaches back. Of older ones only a fingerprint of the id is kept, for good,
-so that their records are never adopted."""
 
 T = TypeVar("T")
 
@@ -90,7 +79,6 @@ class Reconciler:
         self._older = Fingerprints()
         self._earlier: dict[str, AcceptedSubmit] = {}
         self._attached: dict[str, float] = {}
-        self._user_id: str | None = None
         self._open: dict[_Open, None] = {}
         self._snapshot: ListingSnapshot | None = None
         self._wake = Signal()
@@ -170,9 +158,7 @@ class Reconciler:
         """
         if self._closed:
             return CannotTell(CLOSED)
-        # This machine's clock may have been set back since.
-        ended = min(lost.ended, self._runtime.wall_clock())
-        entry = _Open(Case(lost), ended + FIRST_SEARCH, adopted, callback)
+        entry = _Open(Case(lost), _now() + FIRST_SEARCH, adopted, callback)
         self._open[entry] = None
         self._wake.set()
         self._searching.ensure()
@@ -186,15 +172,15 @@ class Reconciler:
         """A delivery came for a submit that may be lost: search now."""
         for entry in self._open:
             if entry.callback is callback:
-                entry.next_search = self._runtime.wall_clock()
+                entry.next_search = _now()
                 self._wake.set()
 
     async def _search_while_lost(self) -> None:
         while pending := [entry for entry in self._open if entry.decision is None]:
             self._wake.clear()
-            pause = min(entry.next_search for entry in pending) - self._runtime.wall_clock()
-            if pause > 0:
-                await self._wake.wait(until=asyncio.get_running_loop().time() + pause)
+            first = min(entry.next_search for entry in pending)
+            if first > _now():
+                await self._wake.wait(until=first)
                 continue
             try:
                 await self._judge_all(pending, await self._read(pending))
@@ -215,13 +201,12 @@ class Reconciler:
             at=at,
             offset=offset,
             span=span,
-            controls=sorted(control.begun for control in controls),
             awaited=self._attached,
         )
-        await self._learn_user()
-        snapshot.complete = await self._read_list(snapshot)
+        if own := next((one.task_id for one in reversed(self._ours()) if one.task_id), None):
+            await self._queries.learn_user(own)
+        snapshot.complete = await self._queries.read_all(*span, self._add)
         unseen = [entry for entry in entries if snapshot.proof_of(entry.lost) is None]
-        await self._read_traces(unseen)
         await self._read_named(unseen)
         for step in _steps(self._ours()):
             snapshot.check(step)
@@ -238,73 +223,32 @@ class Reconciler:
         assert self._snapshot is not None  # a search is under way
         self._snapshot.add(Listed.of(record, is_listed=is_listed), owner)
 
-    async def _learn_user(self) -> None:
-        """Read whose tasks ours are, once: a list without that may be one of nobody's."""
-        latest = next((s.task_id for s in reversed(self._ours()) if s.task_id), None)
-        if self._user_id is None and latest:
-            for record in await self._query([latest], "ids"):
-                self._user_id = record.user_id or ""
-
-    async def _read_list(self, snapshot: ListingSnapshot) -> bool:
-        """Read the records of these times; returns whether they are complete."""
-        listing, count = Listing(), 0
-        pages = self._queries.pages(
-            listing,
-            created_at_min=snapshot.span[0],
-            created_at_max=snapshot.span[1],
-            user_id=self._user_id or None,
-        )
-        try:
-            async for page in pages:
-                for record in page:
-                    self._add(record)
-                count += 1
-                if count == MAX_PAGES:
-                    return False
-        except VeoError:
-            return False
-        return listing.is_complete
-
-    async def _read_traces(self, entries: Iterable[_Open]) -> None:
-        """Read the records with these submits' trace ids. A missing one proves nothing, and neither
-        does one that was not asked for."""
+    async def _read_named(self, entries: Sequence[_Open]) -> None:
+        """Read the records with these submits' trace ids, and those of the tasks that deliveries
+        name, if their marks are the submits': anybody may have sent a delivery. A missing record
+        proves nothing, and neither does one that was not asked for."""
         traces = {entry.lost.trace_id for entry in entries if entry.lost.trace_id}
-        for record in await self._query(list(filter(None, traces)), "trace_ids"):
+        for record in await self._queries.known(list(filter(None, traces)), by="trace_ids"):
             if record.trace_id in traces:
                 self._add(record, is_listed=False)
-
-    async def _read_named(self, entries: Iterable[_Open]) -> None:
-        """Read the records of the tasks that deliveries name, if their marks are the lost submits'.
-        Anybody may have sent a delivery, so only the record's own mark proves it."""
         named = {
             entry.callback.claimed_task_id: entry.lost.mark
             for entry in entries
-            if entry.callback and entry.callback.claimed_task_id
+            if entry.callback and entry.callback.claimed_task_id and entry.lost.mark
         }
-        for record in await self._query(list(named), "ids"):
-            mark = mark_in((record.request or {}).get("callback_url"))
-            if record.id in named and mark is not None and mark == named[record.id]:
+        for record in await self._queries.known(list(named)):
+            if mark_in((record.request or {}).get("callback_url")) == named.get(str(record.id), ""):
                 self._add(record, is_listed=False)
-
-    async def _query(self, names: list[str], by: By) -> list[TaskRecord]:
-        """The records with these ids or trace ids, as far as they can be read."""
-        try:
-            return await self._queries.many(names, by=by)
-        except APIError as error:
-            if len(names) == 1 or error.status_code not in (400, 404):
-                return []
-        except VeoError:
-            return []
-        # The service may refuse the whole query for one unknown id, so it is bisected.
-        half = len(names) // 2
-        return [*await self._query(names[:half], by), *await self._query(names[half:], by)]
 
     # Judging what was read.
 
     async def _judge_all(self, entries: list[_Open], snapshot: ListingSnapshot) -> None:
         # A submit that is sent from now on has no record in this snapshot.
         unanswered = list(self._unanswered.values())
-        rest = [entry async for entry in self._unproven(entries, snapshot)]
+        rest: list[_Open] = []
+        for step in _steps(entries):
+            rest += [entry for entry in step if not self._is_proven(entry, snapshot)]
+            await asyncio.sleep(0)
         equal: defaultdict[str, list[_Open]] = defaultdict(list)
         for step in _steps(rest):
             for entry in step:
@@ -343,18 +287,12 @@ class Reconciler:
             await asyncio.sleep(0)
         return found
 
-    async def _unproven(
-        self, entries: list[_Open], snapshot: ListingSnapshot
-    ) -> AsyncIterator[_Open]:
-        """Adopt each record that is proven to be a submit's, and yield the submits without one."""
-        for step in _steps(entries):
-            for entry in step:
-                proof = snapshot.proof_of(entry.lost)
-                if proof is None:
-                    yield entry
-                elif entry in self._open:  # else its caller left, so it adopts nothing
-                    self._conclude(entry, Adopt(proof.task_id), proof)
-            await asyncio.sleep(0)
+    def _is_proven(self, entry: _Open, snapshot: ListingSnapshot) -> bool:
+        """Whether a record is proven to be a submit's, which then adopts it."""
+        proof = snapshot.proof_of(entry.lost)
+        if proof and entry in self._open:  # else its caller left, so it adopts nothing
+            self._conclude(entry, Adopt(proof.task_id), proof)
+        return proof is not None
 
     def _see(self, entry: _Open) -> None:
         """Note what is known by now of the service's answers to such submits."""
@@ -365,7 +303,7 @@ class Reconciler:
     def _settle(self, entry: _Open, case: Case, decision: Decision) -> None:
         entry.case = case
         if isinstance(decision, SearchAgain):
-            entry.next_search = decision.at
+            entry.next_search = _now() + decision.delay
         elif entry in self._open:
             self._conclude(entry, decision)
 
@@ -373,17 +311,8 @@ class Reconciler:
         """The decision about a submit is final; ``proof`` is the record that it adopts as proven to
         be its own."""
         if isinstance(decision, Adopt):
-            lost = entry.lost
-            found = AcceptedSubmit(
-                decision.task_id,
-                lost.kind,
-                lost.begun,
-                lost.ended,
-                lost.offset,
-                lost.mark,
-                proven=proof is not None,
-            )
-            is_early = proof is not None and proof.is_pending and not lost.is_held
+            is_early = proof is not None and proof.is_pending and not entry.lost.is_held
+            found = entry.lost.accepted_as(decision.task_id, proven=proof is not None)
             self.accepted(found, at_once=is_early)
             if entry.adopted:
                 entry.adopted(decision.task_id)
@@ -404,6 +333,10 @@ class Reconciler:
         """End the search; submits that are still lost stay uncertain."""
         self._closed = True
         await self._searching.aclose()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _steps(all_: Iterable[T]) -> Iterator[list[T]]:

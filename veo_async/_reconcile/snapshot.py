@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
-from collections.abc import Callable, Collection, Container, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Literal
@@ -12,7 +12,7 @@ from typing import Literal
 from ..models import TaskRecord
 from .comparison import normal_form
 from .marks import mark_in
-from .window import FAR, NEAR, AcceptedSubmit, Kind, LostSubmit, Times, is_one_within, window
+from .window import FAR, AcceptedSubmit, Kind, LostSubmit, Times, is_one_within, window
 
 CATCH_UP = 120.0
 """Seconds after which a listing must have caught up: twice the longest lag that is expected."""
@@ -74,11 +74,10 @@ class ListingSnapshot:
         offset: see `window`; ``None`` while the service's clock was never seen.
         span: the times between which it was read.
         complete: whether each page was read, to the end of the list.
-        controls: when our controls were sent, ascending, as they were known before the reading.
         awaited: ids for which callers wait. Nobody knows whose they are, so a lost submit adopts
             one only by proof, and yet they are unowned.
         missing_since: when the oldest submit of ours was sent whose record should be in the listing
-            and is not; infinite if none is missing.
+            and is not, or not at its time; infinite if there is none.
         is_overdue: whether one is missing although the listing must have caught up.
     """
 
@@ -88,14 +87,12 @@ class ListingSnapshot:
         at: float,
         offset: float | None,
         span: Times = (-inf, inf),
-        controls: Sequence[float] = (),
         awaited: Container[str] = (),
     ) -> None:
         self.at = at
         self.offset = offset
         self.span = span
         self.complete = False
-        self.controls = controls
         self.awaited = awaited
         self.missing_since = inf
         self.is_overdue = False
@@ -107,8 +104,7 @@ class ListingSnapshot:
         self._by_mark: dict[str, Listed] = {}
         self._by_trace: dict[str, Listed] = {}
         self._by_request: defaultdict[str, dict[str, Listed]] = defaultdict(dict)
-        # The times of our controls: of those at their times, and of those by kind and fact.
-        self._timely: list[float] = []
+        # When our controls were sent, by their kind and by what the listing shows of them.
         self._facts: defaultdict[tuple[Kind, str], list[float]] = defaultdict(list)
 
     # While the listing is read.
@@ -154,9 +150,11 @@ class ListingSnapshot:
         return True
 
     def _note_control(self, submit: AcceptedSubmit, entry: Listed) -> None:
-        if not (submit.is_control and entry.is_listed and self._is_timely(submit, entry)):
+        if not (submit.is_control and entry.is_listed):
             return
-        insort(self._timely, submit.begun)
+        if not self._is_timely(submit, entry):
+            self.missing_since = min(self.missing_since, submit.begun)
+            return
         insort(self._facts[submit.kind, "listed"], submit.begun)
         if submit.mark and not entry.is_bare:
             fact = "kept" if entry.mark == submit.mark else "stripped"
@@ -204,12 +202,6 @@ class ListingSnapshot:
     def has_control(self, sent: LostSubmit | AcceptedSubmit, fact: str = "listed") -> bool:
         """Whether a task of ours of the same kind, accepted near in time, is in this listing."""
         return is_one_within(FAR, sent.begun, self._facts[sent.kind, fact])
-
-    def times_disagree(self, lost: LostSubmit) -> bool:
-        """Whether tasks of ours were accepted near in time, and none of them is listed at its time:
-        the clock of the records is another one than that of ``Date``."""
-        near = NEAR, lost.begun
-        return is_one_within(*near, self.controls) and not is_one_within(*near, self._timely)
 
     def survival_of(self, sent: LostSubmit | AcceptedSubmit) -> Survival:
         """What this listing does with the marks of such submits."""

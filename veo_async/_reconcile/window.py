@@ -1,13 +1,12 @@
 """Lost and accepted submits, and the windows of time in which their records must lie.
 
-A window is in the service's time. Its width depends on the evidence about the clocks: tasks of ours
-that were accepted near in time provide it.
+A window is in the service's time.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
@@ -19,17 +18,18 @@ SLACK = 5.0
 the answer that contained it took some time to arrive."""
 
 WIDE = 900.0
-"""The slack while no task of ours shows that records are timed by the clock of ``Date``."""
+"""The slack of a submit of an earlier run whose time on the service's clock is not known."""
 
 GRACE = 30.0
 """Seconds between the two readings that must agree, and for which the service may still accept a
 request after we gave up waiting for its answer."""
 
-NEAR = 600.0
-"""Seconds between a lost submit and a task of ours that shows how its clock was."""
-
 FAR = 3600.0
 """Seconds between a lost submit and its control, at most."""
+
+KEEP = 1500.0
+"""Seconds before the oldest lost or awaited submit for which accepted ones are kept: further than a
+window reaches back."""
 
 EARLY = 1.0
 """Seconds by which a POST may be sent later than its intent says."""
@@ -115,29 +115,29 @@ class LostSubmit:
         earlier one only if an answer came before it."""
         return not self.is_earlier or self.offset is not None
 
-    def ended_at(self, offset: float | None) -> float:
-        """The end of its POST on this machine's present clock; ``offset`` as for `window`."""
-        if not self.is_earlier:
-            return self.ended
-        if self.offset is None or offset is None:
-            return self.sought
-        return self.ended + self.offset - offset
+    def ended_at(self, offset: float) -> float:
+        """The end of its POST on the service's clock; ``offset`` as for `window`."""
+        if self.is_tied:
+            return self.ended + (offset if self.offset is None else self.offset)
+        return self.sought + offset
+
+    def accepted_as(self, task_id: str, *, proven: bool) -> AcceptedSubmit:
+        """It, once its task is known."""
+        return AcceptedSubmit(
+            task_id, self.kind, self.begun, self.ended, self.offset, self.mark, proven
+        )
 
 
-def window(sent: LostSubmit | AcceptedSubmit, offset: float, *, slack: float = SLACK) -> Times:
+def window(sent: LostSubmit | AcceptedSubmit, offset: float) -> Times:
     """The times between which the record of a submit must lie.
 
     ``offset`` is the number of seconds by which the service's clock runs ahead of this machine's.
     It grows while this machine sleeps, since a steady clock stands still then.
     """
     then = offset if sent.offset is None else sent.offset
+    slack = SLACK if isinstance(sent, AcceptedSubmit) or sent.is_tied else WIDE
     last = sent.ended + max(offset, then) + GRACE + slack
     return sent.begun + min(offset, then) - slack, last
-
-
-def slack_of(lost: LostSubmit, begun: Sequence[float]) -> float:
-    """The slack of its window; ``begun`` are the times of our controls, ascending."""
-    return SLACK if lost.is_tied and is_one_within(NEAR, lost.begun, begun) else WIDE
 
 
 def is_one_within(seconds: float, moment: float, times: Sequence[float]) -> bool:
@@ -149,34 +149,22 @@ def is_one_within(seconds: float, moment: float, times: Sequence[float]) -> bool
 def span_of(
     lost: Iterable[LostSubmit], controls: Sequence[AcceptedSubmit], offset: float | None
 ) -> Times:
-    """The times between which a list must be read: the windows of the lost submits, and around
-    those of each kind the nearest tasks of ours, one like them and one that shows the clocks."""
-    begun = sorted(control.begun for control in controls)
+    """The times between which a list must be read: the windows of the lost submits, and for each
+    kind the nearest controls before and after them."""
     spans: dict[tuple[Kind, bool], Times] = {}
     times = []
     for one in lost:
         way = one.kind, one.mark is not None
         first, last = spans.get(way, (inf, -inf))
         spans[way] = min(first, one.begun), max(last, one.begun)
-        times.append(window(one, offset or 0.0, slack=slack_of(one, begun)))
-    for (kind, is_marked), span in spans.items():
+        times.append(window(one, offset or 0.0))
+    for (kind, is_marked), (first, last) in spans.items():
         alike = [one for one in controls if one.kind == kind and (one.mark or not is_marked)]
-        nearest = *_around(span, alike, FAR), *_around(span, controls, NEAR)
+        before = [one for one in alike if first - FAR <= one.begun <= first]
+        after = [one for one in alike if last < one.begun <= last + FAR]
+        nearest = sorted(before, key=_begun)[-1:] + sorted(after, key=_begun)[:1]
         times += [window(control, offset or 0.0) for control in nearest]
     return min(first for first, _ in times), max(last for _, last in times)
-
-
-def _around(
-    span: Times, controls: Iterable[AcceptedSubmit], seconds: float
-) -> Iterator[AcceptedSubmit]:
-    """The nearest controls before and after, at most so many seconds away."""
-    first, last = span
-    before = [one for one in controls if first - seconds <= one.begun <= first]
-    after = [one for one in controls if last < one.begun <= last + seconds]
-    if before:
-        yield max(before, key=_begun)
-    if after:
-        yield min(after, key=_begun)
 
 
 def _begun(submit: AcceptedSubmit) -> float:

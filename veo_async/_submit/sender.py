@@ -22,7 +22,6 @@ import anyio
 from .._base.runtime import Runtime
 from .._events import EventEmitter
 from .._limits.admission import Admission
-from .._reconcile.marks import Marks
 from .._reconcile.reconciler import Reconciler
 from .._reconcile.window import AcceptedSubmit, LostSubmit
 from .._tracking.registry import TaskRegistry
@@ -38,6 +37,7 @@ from ..policies import RetryPolicy
 from .callback_router import CallbackRouter
 from .drain import InFlightPosts
 from .ledger import Ledger
+from .marks import Marks
 from .post import Post
 from .retry import Again, Attempts, Step, after, uncertain
 from .unsettled import UnsettledSubmits

@@ -14,11 +14,14 @@ from .._limits.limiter import Limiter
 from .._wire import requests, task_queries
 from .._wire.arguments import read_moment, read_task_id
 from .._wire.replies import Answer, Failure, foreign, is_foreign
-from ..errors import NoAPIError, UndecodableReplyError
+from ..errors import APIError, NoAPIError, UndecodableReplyError, VeoError
 from ..models import TaskRecord
 from ..policies import PollPolicy
 
 R = TypeVar("R")
+
+MAX_PAGES = 400
+"""Pages of the account's list that one reading reads: 20,000 tasks."""
 
 
 class TaskListClient:
@@ -28,6 +31,7 @@ class TaskListClient:
         self._limiter = limiter
         self._policy = policy
         self._runtime = runtime
+        self._user_id: str | None = None
 
     async def one(self, task_id: str) -> TaskRecord:
         """The record of this id."""
@@ -41,6 +45,45 @@ class TaskListClient:
             page = await self._ask(requests.batch_body(part, by=by), task_queries.read_page)
             records += page.records
         return records
+
+    async def known(self, names: Sequence[str], *, by: requests.By = "ids") -> list[TaskRecord]:
+        """The same records, as far as they can be read; this raises nothing."""
+        try:
+            return await self.many(names, by=by)
+        except APIError as error:
+            if len(names) == 1 or error.status_code not in (400, 404):
+                return []
+        except VeoError:
+            return []
+        # The service may refuse the whole query for one unknown name, so it is bisected.
+        half = len(names) // 2
+        return [*await self.known(names[:half], by=by), *await self.known(names[half:], by=by)]
+
+    async def learn_user(self, task_id: str) -> None:
+        """Read whose tasks the account's are, once, from a record of its own. Without that, some
+        lists are those of nobody."""
+        if self._user_id is None:
+            for record in await self.known([task_id]):
+                self._user_id = record.user_id or ""
+
+    async def read_all(self, first: float, last: float, each: Callable[[TaskRecord], None]) -> bool:
+        """Call ``each`` with every record of the account between two times; returns whether the
+        list could be read to its end."""
+        listing = task_queries.Listing()
+        pages = self.pages(
+            listing, created_at_min=first, created_at_max=last, user_id=self._user_id or None
+        )
+        number = 0
+        try:
+            async for page in pages:
+                for record in page:
+                    each(record)
+                number += 1
+                if number == MAX_PAGES:
+                    return False
+        except VeoError:
+            return False
+        return listing.is_complete
 
     async def pages(
         self,
