@@ -206,7 +206,7 @@ def scenario_of(seed: int) -> Scenario:
     world = _world(seed)
     requests = _requests(rng, burst=world.burst, images="rehosted" in world.wire.forms)
     holds = world.held or "sync" in world.modes
-    date_skew = rng.choice([0.0, 0.0, 0.0, 0.0, 3.0, 90.0, -400.0])
+    date_skew = rng.choice([*[0.0] * 8, 3.0, 90.0, -400.0])
     clocks = abs(date_skew) < 100.0
     interruptions = _interruptions(rng, seed, clocks=clocks) if world.face == "batch" else ()
     return replace(
