@@ -40,7 +40,7 @@ def wire_of(seed: int, *, called_back: bool, burst: bool) -> Wire:
     return Wire(
         stored=frozenset(forms),
         longest=luck("longest").choice([*[None] * 7, LONGEST, LONGEST, LONGEST_OF_WORDS]),
-        page=luck("page").choice([50, 3]),
+        page=luck("page").choice([50, 50, 50, 3]),
         unknown=luck("unknown").choice(["empty", "not_found", "missing"]),
         honour_async=luck("async").random() < 0.85,
         callback_url=luck("how").choice(["refused", "without_async"]) if refused else "accepted",

@@ -86,7 +86,7 @@ MUTANTS = (
     _mutant(
         "one mark for all",
         (
-            "_reconcile/marks.py",
+            "_submit/marks.py",
             "        nonce = UUID(int=self._rng.getrandbits(128), version=4)",
             "        nonce = UUID(int=1, version=4)",
         ),
@@ -100,11 +100,11 @@ MUTANTS = (
         ),
     ),
     _mutant(
-        "a refused mark sent again and again",
+        "a refused mark taken for a refused request",
         (
             "_submit/retry.py",
-            "            return Again(replace(attempts, refused_mark=True))",
-            "            return Again(replace(attempts))",
+            '    return isinstance(error, BadRequestError) and "callback" in words',
+            "    return False",
         ),
     ),
     _mutant(
@@ -143,31 +143,31 @@ MUTANTS = (
         "a record that an open POST may own is given away",
         (
             "_reconcile/reconciler.py",
-            "[*self._unanswered.values(), *nameless]",
-            "[]",
+            "claims: list[Claim] = [*unanswered, *lost, *nameless]",
+            "claims: list[Claim] = []",
         ),
     ),
     _mutant(
         "equal lost submits decided one by one",
         (
-            "_reconcile/reconciler.py",
-            "        for group in overlapping([window_in(snapshot, entry.lost) for entry in entries]):",
-            "        for group in ([index] for index in range(len(entries))):",
+            "_reconcile/decision.py",
+            "    for group in _overlapping(times):",
+            "    for group in ([index] for index in range(len(times))):",
         ),
     ),
     _mutant(
         "absent at the first reading",
-        ("_reconcile/decision.py", "    if at < ready:", "    if False:"),
+        ("_reconcile/decision.py", "    if left > 0:", "    if False:"),
         ("_reconcile/decision.py", "    if case.missed_at is None:", "    if False:"),
-        ("_reconcile/decision.py", "    if at < case.missed_at + GRACE:", "    if False:"),
+        (
+            "_reconcile/decision.py",
+            "    left = case.missed_at + GRACE - now\n",
+            "    left = 0.0\n",
+        ),
     ),
     _mutant(
         "no time for the list to catch up",
-        (
-            "_reconcile/decision.py",
-            "    ready = lost.ended_at(snapshot.offset) + case.patience",
-            "    ready = lost.ended_at(snapshot.offset)",
-        ),
+        ("_reconcile/decision.py", "    if left > 0:", "    if False:"),
     ),
     _mutant(
         "an unreadable entry counted as not there",
@@ -185,7 +185,7 @@ MUTANTS = (
             "    if False:",
         ),
         (
-            "_reconcile/reconciler.py",
+            "_tracking/task_list.py",
             "        except VeoError:\n            return False\n        return listing",
             "        except VeoError:\n            return True\n        return listing",
         ),
@@ -193,9 +193,9 @@ MUTANTS = (
     _mutant(
         "the list asked for without its user",
         (
-            "_reconcile/reconciler.py",
-            "            user_id=self._user_id or None,",
-            "            user_id=None,",
+            "_tracking/task_list.py",
+            "created_at_max=last, user_id=self._user_id or None",
+            "created_at_max=last, user_id=None",
         ),
     ),
     _mutant(
@@ -308,8 +308,8 @@ MUTANTS = (
         "what a POST came to is in no hurry",
         (
             "_batch/ledger.py",
-            "                self._journal.note(event)",
-            "                self._journal.note(event, hurried=False)",
+            "                self._journal.note(event, failed=keep)",
+            "                self._journal.note(event, failed=keep, hurried=False)",
         ),
     ),
     _mutant(
@@ -357,6 +357,14 @@ MUTANTS = (
             "_journal/seal.py",
             "        is_whole = seal_of(row) == columns[-1]",
             "        is_whole = True",
+        ),
+    ),
+    _mutant(
+        "a suspension that nobody notices",
+        (
+            "_base/runtime.py",
+            "        if wall - now > self._ahead + JUMP or wall < self._last - JUMP:",
+            "        if self._ahead == -inf:",
         ),
     ),
     _mutant(

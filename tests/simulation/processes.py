@@ -30,6 +30,7 @@ from veo_async._journal.rows import NOTHING_BOUGHT, Row
 from veo_async._journal.sqlite import JournalDatabase
 from veo_async._reconcile.window import EARLY
 from veo_async.callbacks import Callbacks
+from veo_async.errors import NoAPIError
 
 from .calls import Calls
 from .faults import PATIENCE
@@ -40,7 +41,7 @@ from .world import Plug, Sent, Turns, World
 
 PASSING = (
     *(RateLimitError, ConnectionFailedError, PollingError),
-    *(ClientClosedError, DownloadError),
+    *(ClientClosedError, DownloadError, NoAPIError),
 )
 """Ends that say that a later run may go on: nothing was bought, or the task is known."""
 

@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
+
+from veo_async._journal import ownership
 
 from .laws import (
     check_attempts,
@@ -34,6 +37,9 @@ from .tally import LOOKED_UP, Cell, cells_of
 from .world import Sent, Turns
 
 MEMORY = Path("/dev/shm")
+SLOW = 600.0
+"""Seconds between two heartbeats of a journal's owner: no world has two owners at once, and each
+beat costs a turn."""
 AT_ONCE = 20
 """Seeds that a worker takes at once."""
 
@@ -96,7 +102,7 @@ def _folder() -> Iterator[Path]:
 
 def simulate(scenario: Scenario) -> tuple[Report, list[Sent]]:
     """Run one scenario, and check every law."""
-    with _folder() as folder:
+    with _folder() as folder, patch.object(ownership, "BEAT", SLOW):
         simulation = Simulation(scenario, folder)
         problem = None
         try:

@@ -206,7 +206,7 @@ def scenario_of(seed: int) -> Scenario:
     world = _world(seed)
     requests = _requests(rng, burst=world.burst, images="rehosted" in world.wire.forms)
     holds = world.held or "sync" in world.modes
-    date_skew = rng.choice([0.0, 0.0, 0.0, 0.0, 3.0, 90.0, -400.0])
+    date_skew = rng.choice([*[0.0] * 8, 3.0, 90.0, -400.0])
     clocks = abs(date_skew) < 100.0
     interruptions = _interruptions(rng, seed, clocks=clocks) if world.face == "batch" else ()
     return replace(
@@ -221,7 +221,7 @@ def scenario_of(seed: int) -> Scenario:
         skew=rng.choice([0.0, 7.0, -600.0, 600.0]),
         date_skew=date_skew,
         lag=rng.choice([None, *faults.ALL_SUBMITS["list lags"]]),
-        strikes=_strikes(rng, len(requests), world, settles=not interruptions),
+        strikes=_strikes(rng, len(requests), world, interruptions),
         nuisances=_nuisances(rng, called_back=world.called_back, saved=world.save),
         interruptions=interruptions,
     )
@@ -301,11 +301,15 @@ BURST = ("cut", "5xx", "timed out", *sorted(faults.UNANSWERED))
 """What strikes the submits of a burst: most of these lose the answer to an accepted one."""
 
 
-def _strikes(rng: Random, count: int, world: Scenario, *, settles: bool) -> tuple[Strike, ...]:
-    """At least three, each on a submit of its own; perhaps a storm of refusals. Unless a process
-    ``settles``, none is accepted late: that is reckoned with for half a minute after the
+def _strikes(
+    rng: Random, count: int, world: Scenario, interruptions: tuple[Interruption, ...]
+) -> tuple[Strike, ...]:
+    """At least three, each on a submit of its own; perhaps a storm of refusals. Where a process
+    is interrupted, none is accepted late: that is reckoned with for half a minute after the
     connection was given up, and a killed process gives it up at once."""
-    unwanted = [] if settles else ["accepted late"]
+    unwanted = ["accepted late"] if interruptions else []
+    if any(end.sleep for end in interruptions):  # the simulated service would sleep as well
+        unwanted.append("late answer")
     if world.unrecorded:  # then nobody can wait for what is answered with an id alone
         unwanted += ["no video", "other end", "provisional"]
     if rng.random() < 0.9:

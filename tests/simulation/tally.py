@@ -86,7 +86,7 @@ def _only(verdict: str, *states: str, reason: str) -> Law:
 LAWS = (
     Law(
         "only a connection that was not made is proof that nothing was sent",
-        rows=_but(OWN, "refused connection"),
+        rows=_but(OWN, "refused connection", "refused mark"),
         verdicts={"not sent"},
     ),
     Law(
@@ -97,10 +97,10 @@ LAWS = (
     Law("no id came", rows=SILENT, verdicts={"accepted"}),
     Law(
         "an answer that came is the end of it: it is looked for only if a crash came before the "
-        "answer was recorded, or the end of the batch before the answer",
+        "answer was recorded, or the end of the batch or the client before the answer",
         rows=ANSWERED,
         verdicts=LOOKED_UP | {"uncertain"},
-        states=_but(STATES, "intended", "uncertain"),
+        states=_but(STATES, "no journal", "intended", "uncertain"),
     ),
     Law("what was not billed is no task", rows=UNBILLED, verdicts={"adopted"}),
     Law(
@@ -167,10 +167,10 @@ SELDOM = (
         states={"failed"},
     ),
     Law(
-        "takes a batch that ends while an answer is under way that is awaited no longer",
+        "takes a batch or a client that ends while an answer is under way, and awaits it no longer",
         rows=ANSWERED,
         verdicts=LOOKED_UP | {"uncertain"},
-        states={"uncertain"},
+        states={"no journal", "uncertain"},
     ),
     Law("a crash between the proof and the next POST", verdicts={"absent"}, states={"withdrawn"}),
     Law(
@@ -223,7 +223,7 @@ def cells_of(scenario: Scenario, sent: Iterable[Sent]) -> Counter[Cell]:
 
 
 def _struck(one: Sent, scenario: Scenario) -> str:
-    if scenario.marks == "refused" and one.marked and not one.task_id:
+    if scenario.wire.callback_url != "accepted" and one.marked and not one.task_id:
         return "refused mark"
     own = [name for name in one.struck if name in faults.SUBMIT]
     return own[0] if own else "nothing"
