@@ -32,6 +32,7 @@ class Listed:
         mark: the mark in its callback address, if there is one.
         is_pending: whether its task is unfinished.
         is_listed: whether the list shows it; else it was found by its id or its trace id.
+        is_failed: whether its task failed, or was refused: a refused POST may leave a record, too.
     """
 
     task_id: str
@@ -41,6 +42,7 @@ class Listed:
     trace_id: str | None = None
     is_pending: bool = True
     is_listed: bool = True
+    is_failed: bool = False
 
     @classmethod
     def of(cls, record: TaskRecord, *, is_listed: bool = True) -> Listed:
@@ -54,6 +56,7 @@ class Listed:
             record.trace_id,
             record.state == "pending",
             is_listed,
+            record.state == "failed",
         )
 
     @property
@@ -120,7 +123,7 @@ class ListingSnapshot:
         self._unowned[entry.task_id] = entry
         self._by_request[entry.request][entry.task_id] = entry
         for known, name in ((self._by_mark, entry.mark), (self._by_trace, entry.trace_id)):
-            if name and (name not in known or _age(entry) < _age(known[name])):
+            if name and (name not in known or _rank(entry) < _rank(known[name])):
                 known[name] = entry
         self._bare += entry.is_bare
         if self._has_time(entry):
@@ -229,6 +232,12 @@ class ListingSnapshot:
             if entry.mark is None and self._has_time(entry) and entry.task_id not in self.awaited
         ]
         return sorted(found, key=_age)
+
+
+def _rank(entry: Listed) -> tuple[bool, float]:
+    """The order of records that have one mark: the oldest first, and those that failed last. An
+    earlier POST of the same submit may have been refused, and have left a record."""
+    return entry.is_failed, _age(entry)
 
 
 def _age(entry: Listed) -> float:
