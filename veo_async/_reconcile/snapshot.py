@@ -105,6 +105,7 @@ class ListingSnapshot:
         self._timeless = 0
         self._bare = 0
         self._by_mark: dict[str, Listed] = {}
+        self._ours_by_mark: dict[str, Listed] = {}
         self._by_trace: dict[str, Listed] = {}
         self._by_request: defaultdict[str, dict[str, Listed]] = defaultdict(dict)
         # When our controls were sent, by their kind and by what the listing shows of them.
@@ -118,7 +119,7 @@ class ListingSnapshot:
             return
         self._entries[entry.task_id] = entry
         if owner:
-            self._note_control(owner, entry)
+            self._note_owner(owner, entry)
             return
         self._unowned[entry.task_id] = entry
         self._by_request[entry.request][entry.task_id] = entry
@@ -139,7 +140,7 @@ class ListingSnapshot:
         """Take the record of a submit of ours out of the unowned ones."""
         entry = self._entries.get(submit.task_id)
         if entry and self._remove(entry):
-            self._note_control(submit, entry)
+            self._note_owner(submit, entry)
 
     def _remove(self, entry: Listed) -> bool:
         if self._unowned.pop(entry.task_id, None) is None:
@@ -151,6 +152,11 @@ class ListingSnapshot:
         else:
             self._timeless -= 1
         return True
+
+    def _note_owner(self, submit: AcceptedSubmit, entry: Listed) -> None:
+        if entry.mark:
+            self._ours_by_mark[entry.mark] = entry
+        self._note_control(submit, entry)
 
     def _note_control(self, submit: AcceptedSubmit, entry: Listed) -> None:
         if not (submit.is_control and entry.is_listed):
@@ -194,13 +200,19 @@ class ListingSnapshot:
     # Once it was read.
 
     def proof_of(self, lost: LostSubmit) -> Listed | None:
-        """The unowned record that has the trace id or the mark of a lost submit. A record with
-        another mark is another submit's, whatever its trace id."""
+        """The record that has the mark of a lost submit, or the unowned one that has its trace id.
+
+        A record with another mark is another submit's, whatever its trace id. One with its mark is
+        its own, also if this client knows the task already: the client's journal may be a copy from
+        before that, or have got another name.
+        """
         traced = self._by_trace.get(lost.trace_id) if lost.trace_id else None
         if traced and traced.mark and lost.mark and traced.mark != lost.mark:
             traced = None
         marked = self._by_mark.get(lost.mark) if lost.mark else None
-        return next((one for one in (traced, marked) if one and one.task_id in self._unowned), None)
+        known = self._ours_by_mark.get(lost.mark) if lost.mark else None
+        unowned = (one for one in (traced, marked) if one and one.task_id in self._unowned)
+        return known or next(unowned, None)
 
     def has_control(self, sent: LostSubmit | AcceptedSubmit, fact: str = "listed") -> bool:
         """Whether a task of ours of the same kind, accepted near in time, is in this listing."""
