@@ -4,7 +4,8 @@
 evidence            a record is adopted         absence is proven
 ==================  ==========================  ===============================================
 its trace id        if it has that trace id     never: a gateway's id need not be a record's
-its mark            if it has that mark         if no record has it, and a control kept its mark
+its mark            if it has that mark         if no record has it, no equal one is without a
+                                                mark, and a control kept its mark
 the same choices    if it is equal, and marks   never by comparison: only if the window has no
                     were sent by none or were   unowned record at all, and a control is listed
                     shown not to survive
@@ -105,7 +106,10 @@ def is_rival(claim: Claim, snapshot: ListingSnapshot) -> bool:
 
 def judge_marked(case: Case, snapshot: ListingSnapshot) -> tuple[Case, Decision]:
     """Decide about a marked submit whose proof the listing does not show."""
-    doubt = _doubt(case.lost, snapshot, is_marked=True, is_strange=not snapshot.shows_requests)
+    lost = case.lost
+    wanted, times = normal_form(lost.chosen), window(lost, snapshot.offset or 0.0)
+    is_strange = not snapshot.shows_requests or snapshot.has_unmarked(wanted, times)
+    doubt = _doubt(lost, snapshot, is_marked=True, is_strange=is_strange)
     return _missed(case, snapshot, doubt)
 
 

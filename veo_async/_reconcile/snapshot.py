@@ -229,6 +229,14 @@ class ListingSnapshot:
         """Whether each unowned record shows its request."""
         return not self._bare
 
+    def has_unmarked(self, request: str, times: Times) -> bool:
+        """Whether an unowned record of these times, or of an unknown time, has this request and no
+        mark: a service may store the marks of some records only."""
+        return any(
+            entry.mark is None and (entry.is_within(times) or not self._has_time(entry))
+            for entry in self._by_request[request].values()
+        )
+
     def count_unowned(self, times: Times) -> int:
         """The number of unowned records of these times. A record without a time, or with one that
         was not asked for, may be of any time."""
