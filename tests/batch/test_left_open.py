@@ -356,7 +356,7 @@ async def test_a_journal_with_another_name_buys_nothing_twice(
         await left(veo, path)
         await asyncio.sleep(2 * LATE)
         (bought,) = veo.unsettled
-        outcome = await batch(veo, path.rename(path.with_name("moved.db")))
+        outcome = await batch(veo, await inline(path.rename, path.with_name("moved.db")))
 
     assert outcome.result
     assert outcome.result.task_id == bought.task_id
