@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from email.utils import formatdate
+from random import Random
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ from tests.support.service import (
     client,
     client_of,
     emulator,
+    inline,
     other_tasks,
     page,
     refused,
@@ -32,6 +34,7 @@ from veo_async import (
     TextToVideo,
     VeoClient,
 )
+from veo_async._base.runtime import Runtime
 from veo_async.emulator import (
     Answer,
     Drop,
@@ -784,3 +787,25 @@ async def test_the_record_of_a_refused_post_is_not_that_of_the_next_one(
 
     assert task.id == "t3"
     assert len(service.submits) == 3
+
+
+# This machine's clock is set during a search.
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("jump", [-200.0, 125.0, 600.0])
+async def test_a_clock_that_is_set_during_a_search_loses_no_record(jump: float) -> None:
+    """No answer had shown the service's clock when the submit was sent, so its times were those of
+    the former clock; and the list takes a while to show it."""
+    loop = asyncio.get_running_loop()
+    late = [Fault(effect=LOST, nth=2), Fault(effect=Lag(seconds=100.0), nth=2)]
+    runtime = Runtime(
+        wall_clock=lambda: NOW + loop.time() - (jump if loop.time() < 10.0 else 0.0),
+        rng=Random(1),
+        run_sync=inline,
+    )
+    service = emulator(faults=late)
+    async with service, client_of(service, runtime=runtime) as veo:
+        tasks = await asyncio.gather(veo.submit(TextToVideo(prompt="a cup")), veo.submit(MUG))
+
+    assert [task.id for task in tasks] == [charge.task_id for charge in service.bill]

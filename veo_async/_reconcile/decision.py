@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from math import inf
 
@@ -82,11 +82,14 @@ class Case:
         at_once: whether the service was seen to store such requests before their videos are ready.
         missed_at: when the first of the latest readings began, after the list had time to catch up,
             that were complete and have all missed it.
+        searched: seconds for which this run has searched for it, on the event loop's clock, if that
+            run has sent it.
     """
 
     lost: LostSubmit
     at_once: bool = False
     missed_at: float | None = None
+    searched: float | None = None
 
     @property
     def patience(self) -> float:
@@ -232,7 +235,8 @@ def _doubt(
 def _missed(case: Case, snapshot: ListingSnapshot, doubt: str | None) -> tuple[Case, Decision]:
     """Decide after a reading that does not show the submit. With a ``doubt`` it proves nothing.
 
-    Patience is measured by the service's clock, since this machine's may be set.
+    Patience is measured by the event loop's clock, since this machine's may be set, and the lead of
+    the service's be out of date; for an earlier run's submit by the service's.
     """
     lost, at = case.lost, snapshot.at
     # The end of a POST that outlived its batch may lie ahead.
@@ -241,13 +245,14 @@ def _missed(case: Case, snapshot: ListingSnapshot, doubt: str | None) -> tuple[C
     if doubt:
         left = lost.sought + (LONGEST_GENERATION if lost.is_held else HOPELESS) - at
         decision = SearchAgain(min(pause, left)) if left > 0 else CannotTell(doubt)
-        return Case(lost, case.at_once), decision
+        return replace(case, missed_at=None), decision
     assert snapshot.offset is not None  # else there is a doubt
     now = at + snapshot.offset
-    left = lost.ended_at(snapshot.offset) + case.patience - now
+    searched = now - lost.ended_at(snapshot.offset) if case.searched is None else case.searched
+    left = case.patience - searched
     if left > 0:
         return case, SearchAgain(min(pause, max(left, BETWEEN_SEARCHES)))
     if case.missed_at is None:
-        return Case(lost, case.at_once, now), SearchAgain(GRACE)
+        return replace(case, missed_at=now), SearchAgain(GRACE)
     left = case.missed_at + GRACE - now
     return case, SearchAgain(left) if left > 0 else Absent()

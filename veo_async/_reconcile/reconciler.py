@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TypeVar
 
 from .._base.fingerprints import Fingerprints
-from .._base.runtime import Runtime
+from .._base.runtime import JUMP, Runtime
 from .._base.signal import Signal
 from .._base.worker import Worker
 from .._tracking.task_list import TaskListClient
@@ -56,6 +56,9 @@ class _Open:
     next_search: float
     adopted: Callable[[str], None] | None
     callback: CallbackHandle | None
+    began: float
+    # By how much the wall clock ran ahead of the event loop's.
+    ahead: float
     decision: Conclusion | None = None
     done: Signal = field(default_factory=Signal)
 
@@ -157,7 +160,8 @@ class Reconciler:
         """
         if self._closed:
             return CannotTell(CLOSED)
-        entry = _Open(Case(lost), _now() + FIRST_SEARCH, adopted, callback)
+        now, ahead = _now(), self._ahead_of_loop()
+        entry = _Open(Case(lost), now + FIRST_SEARCH, adopted, callback, now, ahead)
         self._open[entry] = None
         self._wake.set()
         self._searching.ensure()
@@ -187,12 +191,17 @@ class Reconciler:
                 self._snapshot = None
                 self._forget()
 
+    def _ahead_of_loop(self) -> float:
+        return self._runtime.wall_clock() - _now()
+
     # Reading the list.
 
     async def _read(self, entries: list[_Open]) -> ListingSnapshot:
         """A snapshot for these lost submits."""
         # The offset of the query is also that of the judgement, whatever its answers show.
         at, offset = self._runtime.wall_clock(), self.offset
+        for entry in entries:
+            self._note_jump(entry)
         controls = [submit for submit in self._ours() if submit.is_control]
         span = span_of([entry.lost for entry in entries], controls, offset)
         await asyncio.sleep(0)
@@ -212,6 +221,13 @@ class Reconciler:
             await asyncio.sleep(0)
         snapshot.disown(self._older.among)
         return snapshot
+
+    def _note_jump(self, entry: _Open) -> None:
+        """Note a jump of the wall clock since the last search for this submit."""
+        ahead = self._ahead_of_loop()
+        if abs(ahead - entry.ahead) > JUMP / 2:
+            lost = entry.lost.after_jump(ahead - entry.ahead)
+            entry.case, entry.ahead = replace(entry.case, lost=lost), ahead
 
     def _ours(self) -> tuple[AcceptedSubmit, ...]:
         return *self._earlier.values(), *self._accepted
@@ -297,7 +313,8 @@ class Reconciler:
         """Note what is known by now of the service's answers to such submits."""
         lost = entry.lost
         at_once = not lost.is_held and lost.way in self._at_once
-        entry.case = Case(lost, at_once, entry.case.missed_at)
+        searched = None if lost.is_earlier else _now() - entry.began
+        entry.case = Case(lost, at_once, entry.case.missed_at, searched)
 
     def _settle(self, entry: _Open, case: Case, decision: Decision) -> None:
         entry.case = case

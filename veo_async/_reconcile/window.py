@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 
 from .._wire.dialect import canonical_action
@@ -127,6 +127,12 @@ class LostSubmit:
         """Whether its times can be converted to the service's: in this run after any answer, in an
         earlier one only if an answer came before it."""
         return not self.is_earlier or self.offset is not None
+
+    def after_jump(self, seconds: float) -> LostSubmit:
+        """It, once this machine's clock has jumped by so many seconds. Nobody knows which time was
+        right, the one before or the one after, so it may have been sent at either."""
+        back, on = min(seconds, 0.0), max(seconds, 0.0)
+        return replace(self, begun=self.begun + back, ended=self.ended + on, asked=self.asked + on)
 
     def ended_at(self, offset: float) -> float:
         """The end of its POST on the service's clock; ``offset`` as for `window`."""
