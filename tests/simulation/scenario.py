@@ -310,8 +310,10 @@ def _strikes(
     unwanted = ["accepted late"] if interruptions else []
     if any(end.sleep for end in interruptions):  # the simulated service would sleep as well
         unwanted.append("late answer")
+    if world.held or "sync" in world.modes:  # some held answers deny what was bought
+        unwanted.append("no video")
     if world.unrecorded:  # then nobody can wait for what is answered with an id alone
-        unwanted += ["no video", "other end", "provisional"]
+        unwanted += ["other end", "provisional"]
     if rng.random() < 0.9:
         unwanted.append("unreadable")
     numbers = rng.sample(range(1, count + 1), rng.randint(3, 6))

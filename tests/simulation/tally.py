@@ -49,6 +49,9 @@ followed on it, or none was needed."""
 OWN = ("nothing", "refused mark", *faults.SUBMIT)
 ROWS = (*OWN, *CONDITIONS)
 LOOKED_UP = frozenset({"adopted", "absent", "cannot tell"})
+FEW = frozenset(UNUSUAL) | {"unreadable", "refused mark"}
+"""What few worlds have."""
+
 REFUSED = faults.REFUSED | {"refused mark"}
 UNBILLED = faults.UNBILLED | {"refused mark"}
 UNPROVEN = faults.ENDED_BADLY | {"refused mark", "other end"}
@@ -195,10 +198,7 @@ RARE = (
         verdicts=LOOKED_UP,
     ),
     Law("few worlds hold their answers", rows=UNPROVEN, verdicts=LOOKED_UP),
-    Law(
-        "in one world of many",
-        rows=frozenset(UNUSUAL) | {"accepted late", "unreadable", "refused mark"},
-    ),
+    Law("in one world of many", rows=FEW | {"accepted late"}),
 )
 """The cells that a short run need not meet."""
 
@@ -246,7 +246,8 @@ class Tally:
     Attributes:
         counts: how often each cell was met.
         whole: whether each cell is demanded (of a long run), or only each pair of a fault and a
-            verdict, and of a verdict and a state.
+            verdict, and of a verdict and a state. Of what is in few worlds no more than a pair is
+            demanded of a long run either.
     """
 
     counts: Counter[Cell]
@@ -260,9 +261,11 @@ class Tally:
                     yield f"impossible, and met {self.counts[cell]} times: {cell} ({law.reason})"
         unasked = SELDOM if self.whole else SELDOM + RARE
         demanded = [cell for cell in _possible() if not _is_any(unasked, cell)]
-        for parts in ((0, 1, 2),) if self.whole else ((0, 1), (1, 2)):
+        usual = [cell for cell in demanded if cell[0] not in FEW]
+        whole = ((0, 1, 2), usual), ((0, 1), demanded)
+        for parts, cells in whole if self.whole else (((0, 1), demanded), ((1, 2), demanded)):
             met = {tuple(cell[part] for part in parts) for cell in self.counts}
-            asked = {tuple(cell[part] for part in parts) for cell in demanded}
+            asked = {tuple(cell[part] for part in parts) for cell in cells}
             yield from (f"never met: {cell}" for cell in sorted(asked - met))
         for law in SELDOM if self.whole else SELDOM[:1]:
             if not any(law.holds(cell) for cell in self.counts):
