@@ -380,14 +380,6 @@ MUTANTS = (
         ),
     ),
     _mutant(
-        "a file that broke off saved as it is",
-        (
-            "_downloads/response.py",
-            "        if self._length is not None and self._count != self._length:",
-            "        if False:",
-        ),
-    ),
-    _mutant(
         "a client that closes without its POSTs",
         (
             "_submit/drain.py",
