@@ -380,12 +380,8 @@ MUTANTS = (
         ),
     ),
     _mutant(
-        "a client that closes without its POSTs",
-        (
-            "_submit/drain.py",
-            "        if tasks:\n            with",
-            "        if False:\n            with",
-        ),
+        "a download that goes on at the wrong place",
+        ("_downloads/part_file.py", "        file.seek(count)", "        file.seek(0)"),
     ),
 )
 
