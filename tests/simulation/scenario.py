@@ -254,7 +254,7 @@ def _world(seed: int) -> Scenario:
         lag=None,
         wire=wire,
         modes=("sync", later) if sync else ("async", "async"),
-        marked=not chance("unmarked", 0.2),
+        marked=not chance("unmarked", 0.5 if burst else 0.2),
         called_back=called_back,
         burst=burst,
         upscale=buys_more and chance("upscale", 0.08),
@@ -297,7 +297,7 @@ def _prompt(number: int) -> str:
     return plain if number % 4 else f"{plain} & cafe\N{COMBINING ACUTE ACCENT}"
 
 
-BURST = ("cut", "5xx", "timed out", *sorted(faults.UNANSWERED))
+BURST = ("cut", "5xx", "timed out", *["late answer"] * 3, *sorted(faults.UNANSWERED))
 """What strikes the submits of a burst: most of these lose the answer to an accepted one."""
 
 
@@ -310,8 +310,10 @@ def _strikes(
     unwanted = ["accepted late"] if interruptions else []
     if any(end.sleep for end in interruptions):  # the simulated service would sleep as well
         unwanted.append("late answer")
+    if world.held or "sync" in world.modes:  # some held answers deny what was bought
+        unwanted.append("no video")
     if world.unrecorded:  # then nobody can wait for what is answered with an id alone
-        unwanted += ["no video", "other end", "provisional"]
+        unwanted += ["other end", "provisional"]
     if rng.random() < 0.9:
         unwanted.append("unreadable")
     numbers = rng.sample(range(1, count + 1), rng.randint(3, 6))
