@@ -171,7 +171,7 @@ class Sender:
         answer = await self._admission.post(body, timeout=timeout)
         if post.callback:
             answer = without_token(answer, post.callback)
-        post.verdict = judge(answer)
+        post.verdict = judge(answer, is_held=post.is_held)
 
     def _conclude(self, post: Post, task: asyncio.Task[None]) -> None:
         """The POST is over, whether or not its caller still waits."""

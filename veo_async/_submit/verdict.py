@@ -129,8 +129,8 @@ class Uncertain:
 Verdict = Accepted | NotSent | Refused | Uncertain
 
 
-def judge(answer: Answer) -> Verdict:
-    """What the answer to a submit proves."""
+def judge(answer: Answer, *, is_held: bool = False) -> Verdict:
+    """What the answer to a submit proves; ``is_held`` if it was held until the video was ready."""
     if isinstance(answer, Failure):
         return _judge_failure(answer)
     fields = parse_object(answer)
@@ -138,7 +138,9 @@ def judge(answer: Answer) -> Verdict:
     if accepted := _acceptance(answer, fields):
         return accepted
     # An id that cannot be used is no proof of a refusal.
-    if _is_refusal(answer, fields) and not names_task(fields):
+    # Nor is a failure that a held answer reports: a generation that failed may be billed.
+    is_end = is_held and answer.status < 300
+    if _is_refusal(answer, fields) and not (names_task(fields) or is_end):
         return Refused(api_error(answer))
     stranger = answer.stranger if is_foreign(answer) else None
     return Uncertain(gist(answer), trace_id=trace_of(answer, fields), stranger=stranger)
