@@ -361,12 +361,8 @@ async def test_a_synchronous_failure_is_a_refused_or_lost_submit() -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize(
-    "mode, expected", [("sync", SubmissionUncertainError), ("async", APIError)]
-)
-async def test_an_error_with_200_is_a_refusal_unless_the_answer_was_held(
-    mode: Any, expected: type[VeoError]
-) -> None:
+@pytest.mark.parametrize("mode", ["sync", "async"])
+async def test_an_error_with_200_is_a_refusal_unless_the_answer_was_held(mode: Any) -> None:
     """A held answer comes at the end of a generation, which may be billed although it failed."""
     expected = SubmissionUncertainError if mode == "sync" else APIError
     shop = Counter(httpx.Response(200, json={"success": False, "error": {"message": "no"}}))
