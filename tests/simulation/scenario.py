@@ -223,6 +223,9 @@ def scenario_of(seed: int) -> Scenario:
         lag=rng.choice([None, *faults.ALL_SUBMITS["list lags"]]),
         strikes=_strikes(rng, len(requests), world, interruptions),
         nuisances=_nuisances(rng, called_back=world.called_back, saved=world.save),
+        # The POST after which the first process ends is sent.
+        max_submissions=world.max_submissions
+        and max(world.max_submissions, *(end.count for end in interruptions[:1]), 0),
         interruptions=interruptions,
     )
 
