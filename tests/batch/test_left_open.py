@@ -343,3 +343,21 @@ async def test_a_purchase_that_the_journal_could_not_record(
     assert outcome.result
     assert len(service.bill) == 2
     assert list(states(path).values()) == ["succeeded 1"]
+
+
+async def test_a_journal_with_another_name_buys_nothing_twice(
+    path: Path, service: Emulator
+) -> None:
+    """What this client knows is filed under the journal's former name. The search finds the record
+    by its mark, also if it is a known task's."""
+    transport = Scripted(service, prompt, accepted())
+    async with service, client_at(transport) as veo:
+        await veo.text2video("a cup")  # a control
+        await left(veo, path)
+        await asyncio.sleep(2 * LATE)
+        (bought,) = veo.unsettled
+        outcome = await batch(veo, await inline(path.rename, path.with_name("moved.db")))
+
+    assert outcome.result
+    assert outcome.result.task_id == bought.task_id
+    assert transport.submits == len(service.bill) == 2

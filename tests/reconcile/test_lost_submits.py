@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from email.utils import formatdate
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.support.service import client, client_of, emulator, other_tasks
+from tests.support.service import (
+    NOW,
+    Body,
+    Service,
+    accepted,
+    client,
+    client_of,
+    emulator,
+    other_tasks,
+    page,
+    refused,
+)
 from veo_async import (
     ConnectionFailedError,
     Outcome,
@@ -723,3 +735,52 @@ async def test_places_in_flight_are_kept_while_it_is_looked_for() -> None:
         assert len(service.bill) == 12
         assert not service.counters["429"]
         await check_at_rest(veo)
+
+
+# A refused POST may leave a record, too.
+
+
+REFUSED = {"success": False, "error": {"code": "too_many_requests", "message": "no"}}
+
+
+class Recorder(Service):
+    """Records every submit under its number: accepts the first, refuses the second with 429, and
+    loses its answer to the third."""
+
+    def __init__(self) -> None:
+        super().__init__(submit=self._submit_one, tasks=self._show)
+        self.records: list[Body] = []
+
+    async def _submit_one(self, body: Body) -> httpx.Response:
+        number = len(self.records) + 1
+        response = REFUSED if number == 2 else None
+        made = {"id": f"t{number}", "created_at": NOW + now(), "request": body}
+        self.records.append({**made, "response": response})
+        if number == 2:
+            return refused(429, "too_many_requests")
+        if number == 3:
+            raise httpx.ReadError("cut")
+        return accepted(f"t{number}")
+
+    async def _show(self, body: Body) -> httpx.Response:
+        ids = body.get("ids")
+        shown = [] if body.get("offset") else self.records
+        answer = page(*(one for one in shown if ids is None or one["id"] in ids))
+        answer.headers["date"] = formatdate(NOW + now(), usegmt=True)
+        return answer
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("policy", [RetryPolicy(), UNMARKED], ids=["marked", "unmarked"])
+async def test_the_record_of_a_refused_post_is_not_that_of_the_next_one(
+    policy: RetryPolicy,
+) -> None:
+    """A refused submit may have a task id that no answer names. Its record has the same mark and
+    the same choices as the POST that follows, which was paid for."""
+    service = Recorder()
+    async with client(service, retry=policy) as veo:
+        await veo.submit(TextToVideo(prompt="a cup"))
+        task = await veo.submit(MUG)
+
+    assert task.id == "t3"
+    assert len(service.submits) == 3

@@ -545,7 +545,7 @@ async def test_nothing_is_decided_for_a_caller_that_left_during_a_search() -> No
         veo._api.clock_offset = 0.0
         control = AcceptedSubmit("control", KIND, NOW, NOW, 0.0, mark_in(marked(0)))
         veo._reconciler.accepted(control, at_once=True)
-        veo._reconciler.answered_at_once([False, None])
+        veo._reconciler.answered_at_once([(KIND, False), None])
         open_ = LostSubmit(CHOSEN, NOW, float("inf"), mark=mark_in(marked(2)))
         veo._reconciler.sent("open", open_)
         show, stays = service._show, asyncio.create_task(resolved(veo))
@@ -576,3 +576,25 @@ async def test_a_record_that_was_not_asked_for_by_its_trace_id_is_left_out() -> 
         lost = LostSubmit(CHOSEN, NOW, NOW, trace_id="mine")
 
         assert isinstance(await resolved(veo, lost), CannotTell)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_each_action_shows_for_itself_that_it_is_answered_at_once(*, at_once: bool) -> None:
+    """Another deployment may serve another action: one that ignores ``async`` lists a task when its
+    video is ready."""
+    held = ("get_1080p", False)
+    control = row("control", action="get_1080p", callback_url=marked(0))
+    service = Account(control, row("other", callback_url=marked(2)))
+    async with client(service) as veo:
+        veo._api.clock_offset = 0.0
+        ours = AcceptedSubmit("control", held, NOW, NOW, 0.0, mark_in(marked(0)))
+        veo._reconciler.accepted(ours, at_once=at_once)
+        other = AcceptedSubmit("other", KIND, NOW, NOW, 0.0, mark_in(marked(2)))
+        veo._reconciler.accepted(other, at_once=True)
+        chosen = {"action": "get_1080p", "video_id": "v"}
+        lost = LostSubmit(chosen, NOW, NOW, mark=mark_in(marked(1)))
+        conclusion = await resolved(veo, lost)
+
+    assert conclusion == Absent()
+    assert (now() > 5400.0) is not at_once

@@ -84,8 +84,9 @@ def test_equal_records_are_without_a_mark_and_in_the_order_of_time() -> None:
     assert snapshot.count_unowned(ALWAYS) == 5
 
 
-def test_the_oldest_record_with_a_mark_or_a_trace_id_proves_until_it_is_owned() -> None:
-    """A submit that was sent again may have two, and they are both its own."""
+def test_the_oldest_record_with_a_mark_or_a_trace_id_proves() -> None:
+    """A submit that was sent again may have two, and they are both its own. One with its mark
+    proves also if it is owned: no other submit has that mark."""
     marked = reading(entry("b", T0 + 1, mark=MARK), entry("a", mark=MARK), entry("c", None))
     traced = reading(entry("b", T0 + 1, trace_id="trace"), entry("a", trace_id="trace"))
     by_trace = replace(LOST, mark=None, trace_id="trace")
@@ -96,7 +97,7 @@ def test_the_oldest_record_with_a_mark_or_a_trace_id_proves_until_it_is_owned() 
         assert proof
         assert proof.task_id == "a"
         snapshot.own(replace(MINE, task_id="a"))
-        assert snapshot.proof_of(lost) is None
+        assert snapshot.proof_of(lost) == (proof if lost.mark else None)
     assert marked.proof_of(by_trace) is None
 
 

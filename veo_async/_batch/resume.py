@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .._journal.rows import Row
 from .._reconcile.marks import mark_in
-from .._reconcile.window import EARLY, AcceptedSubmit, LostSubmit
+from .._reconcile.window import EARLY, AcceptedSubmit, LostSubmit, Way
 from ..errors import SubmissionUncertainError
 
 
@@ -56,10 +56,11 @@ def receipt_of(row: Row) -> AcceptedSubmit | None:
     )
 
 
-def answered_at_once(row: Row) -> bool | None:
-    """``True`` if the answer was an id alone and the submit had a callback address of ours,
-    ``False`` if it had none; ``None`` for any other or unknown answer."""
-    return own_callback(row) is not None if row.facts.get("at_once") else None
+def answered_at_once(row: Row) -> Way | None:
+    """The way of the submit if its answer was an id alone, as it was asked to; ``None`` for any
+    other or unknown answer."""
+    receipt = receipt_of(row)
+    return receipt.way if receipt and row.facts.get("at_once") else None
 
 
 def uncertain_of(row: Row, *, reason: str | None = None) -> SubmissionUncertainError:

@@ -4,7 +4,8 @@
 evidence            a record is adopted         absence is proven
 ==================  ==========================  ===============================================
 its trace id        if it has that trace id     never: a gateway's id need not be a record's
-its mark            if it has that mark         if no record has it, and a control kept its mark
+its mark            if it has that mark         if no record has it, no equal one is without a
+                                                mark, and a control kept its mark
 the same choices    if it is equal, and marks   never by comparison: only if the window has no
                     were sent by none or were   unowned record at all, and a control is listed
                     shown not to survive
@@ -105,7 +106,10 @@ def is_rival(claim: Claim, snapshot: ListingSnapshot) -> bool:
 
 def judge_marked(case: Case, snapshot: ListingSnapshot) -> tuple[Case, Decision]:
     """Decide about a marked submit whose proof the listing does not show."""
-    doubt = _doubt(case.lost, snapshot, is_marked=True, is_strange=not snapshot.shows_requests)
+    lost = case.lost
+    wanted, times = normal_form(lost.chosen), window(lost, snapshot.offset or 0.0)
+    is_strange = not snapshot.shows_requests or snapshot.has_unmarked(wanted, times)
+    doubt = _doubt(lost, snapshot, is_marked=True, is_strange=is_strange)
     return _missed(case, snapshot, doubt)
 
 
@@ -138,7 +142,7 @@ def _judge_group(
 ) -> dict[int, tuple[Case, Decision]]:
     """Decide about equal submits whose windows overlap; ``times`` are those of their rivals, too.
     ``is_open`` tells whether the fate of a rival is still unknown."""
-    adopted = _assign(times, _equal(next(iter(cases.values())).lost, snapshot))
+    adopted = _shared_out(times, _equal(next(iter(cases.values())).lost, snapshot))
     if len(adopted) == len(times) and not is_open:
         return {i: (case, Adopt(adopted[i])) for i, case in cases.items()}
     whole = min(first for first, _ in times.values()), max(last for _, last in times.values())
@@ -178,6 +182,14 @@ def _equal(lost: LostSubmit, snapshot: ListingSnapshot) -> list[Listed]:
     if snapshot.offset is None or snapshot.missing_since < inf:
         return []
     return snapshot.equal_to(normal_form(lost.chosen))
+
+
+def _shared_out(times: Mapping[int, Times], records: Sequence[Listed]) -> dict[int, str]:
+    """The records by the claims' indexes. A failed one may be that of a POST that was refused, so
+    it is taken only by a claim for which nothing else is left."""
+    found = _assign(times, [one for one in records if not one.is_failed])
+    rest = {index: one for index, one in times.items() if index not in found}
+    return found | _assign(rest, [one for one in records if one.is_failed])
 
 
 def _assign(times: Mapping[int, Times], records: Iterable[Listed]) -> dict[int, str]:

@@ -40,7 +40,7 @@ from .decision import (
 )
 from .marks import mark_in
 from .snapshot import Listed, ListingSnapshot
-from .window import KEEP, AcceptedSubmit, LostSubmit, span_of
+from .window import KEEP, AcceptedSubmit, LostSubmit, Way, span_of
 
 STEP = 100
 """Lost submits that are judged in one step of the event loop."""
@@ -73,8 +73,8 @@ class Reconciler:
         self._runtime = runtime
         # The submits whose answers have not come: their records must not be given to a lost one.
         self._unanswered: dict[object, LostSubmit] = {}
-        # The ways of submits that were answered with an id at once: True is with a mark.
-        self._at_once: set[bool] = set()
+        # The ways of submits that were answered with an id at once.
+        self._at_once: set[Way] = set()
         self._accepted = AcceptedLog()
         self._older = Fingerprints()
         self._earlier: dict[str, AcceptedSubmit] = {}
@@ -104,7 +104,7 @@ class Reconciler:
         """A submit of ours was accepted; ``at_once`` if the service was seen to store it before its
         video was ready."""
         if at_once:
-            self._at_once.add(submit.mark is not None)
+            self._at_once.add(submit.way)
         self._accepted.add(submit)
         if self._snapshot:
             self._snapshot.own(submit)
@@ -137,9 +137,8 @@ class Reconciler:
         the window of an earlier run's submit may lie far back."""
         self._earlier |= {submit.task_id: submit for submit in submits}
 
-    def answered_at_once(self, ways: Iterable[bool | None]) -> None:
-        """Add the ways in which earlier runs were answered with an id at once: with a mark, or
-        without."""
+    def answered_at_once(self, ways: Iterable[Way | None]) -> None:
+        """Add the ways of submits that were answered with an id at once in earlier runs."""
         self._at_once.update(way for way in ways if way is not None)
 
     async def resolve(
@@ -297,7 +296,7 @@ class Reconciler:
     def _see(self, entry: _Open) -> None:
         """Note what is known by now of the service's answers to such submits."""
         lost = entry.lost
-        at_once = not lost.is_held and (lost.mark is not None) in self._at_once
+        at_once = not lost.is_held and lost.way in self._at_once
         entry.case = Case(lost, at_once, entry.case.missed_at)
 
     def _settle(self, entry: _Open, case: Case, decision: Decision) -> None:

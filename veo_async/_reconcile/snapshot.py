@@ -32,6 +32,7 @@ class Listed:
         mark: the mark in its callback address, if there is one.
         is_pending: whether its task is unfinished.
         is_listed: whether the list shows it; else it was found by its id or its trace id.
+        is_failed: whether its task failed, or was refused: a refused POST may leave a record, too.
     """
 
     task_id: str
@@ -41,6 +42,7 @@ class Listed:
     trace_id: str | None = None
     is_pending: bool = True
     is_listed: bool = True
+    is_failed: bool = False
 
     @classmethod
     def of(cls, record: TaskRecord, *, is_listed: bool = True) -> Listed:
@@ -54,6 +56,7 @@ class Listed:
             record.trace_id,
             record.state == "pending",
             is_listed,
+            record.state == "failed",
         )
 
     @property
@@ -102,6 +105,7 @@ class ListingSnapshot:
         self._timeless = 0
         self._bare = 0
         self._by_mark: dict[str, Listed] = {}
+        self._ours_by_mark: dict[str, Listed] = {}
         self._by_trace: dict[str, Listed] = {}
         self._by_request: defaultdict[str, dict[str, Listed]] = defaultdict(dict)
         # When our controls were sent, by their kind and by what the listing shows of them.
@@ -115,12 +119,12 @@ class ListingSnapshot:
             return
         self._entries[entry.task_id] = entry
         if owner:
-            self._note_control(owner, entry)
+            self._note_owner(owner, entry)
             return
         self._unowned[entry.task_id] = entry
         self._by_request[entry.request][entry.task_id] = entry
         for known, name in ((self._by_mark, entry.mark), (self._by_trace, entry.trace_id)):
-            if name and (name not in known or _age(entry) < _age(known[name])):
+            if name and (name not in known or _rank(entry) < _rank(known[name])):
                 known[name] = entry
         self._bare += entry.is_bare
         if self._has_time(entry):
@@ -136,7 +140,7 @@ class ListingSnapshot:
         """Take the record of a submit of ours out of the unowned ones."""
         entry = self._entries.get(submit.task_id)
         if entry and self._remove(entry):
-            self._note_control(submit, entry)
+            self._note_owner(submit, entry)
 
     def _remove(self, entry: Listed) -> bool:
         if self._unowned.pop(entry.task_id, None) is None:
@@ -148,6 +152,11 @@ class ListingSnapshot:
         else:
             self._timeless -= 1
         return True
+
+    def _note_owner(self, submit: AcceptedSubmit, entry: Listed) -> None:
+        if entry.mark:
+            self._ours_by_mark[entry.mark] = entry
+        self._note_control(submit, entry)
 
     def _note_control(self, submit: AcceptedSubmit, entry: Listed) -> None:
         if not (submit.is_control and entry.is_listed):
@@ -191,13 +200,19 @@ class ListingSnapshot:
     # Once it was read.
 
     def proof_of(self, lost: LostSubmit) -> Listed | None:
-        """The unowned record that has the trace id or the mark of a lost submit. A record with
-        another mark is another submit's, whatever its trace id."""
+        """The record that has the mark of a lost submit, or the unowned one that has its trace id.
+
+        A record with another mark is another submit's, whatever its trace id. One with its mark is
+        its own, also if this client knows the task already: the client's journal may be a copy from
+        before that, or have got another name.
+        """
         traced = self._by_trace.get(lost.trace_id) if lost.trace_id else None
         if traced and traced.mark and lost.mark and traced.mark != lost.mark:
             traced = None
         marked = self._by_mark.get(lost.mark) if lost.mark else None
-        return next((one for one in (traced, marked) if one and one.task_id in self._unowned), None)
+        known = self._ours_by_mark.get(lost.mark) if lost.mark else None
+        unowned = (one for one in (traced, marked) if one and one.task_id in self._unowned)
+        return known or next(unowned, None)
 
     def has_control(self, sent: LostSubmit | AcceptedSubmit, fact: str = "listed") -> bool:
         """Whether a task of ours of the same kind, accepted near in time, is in this listing."""
@@ -214,6 +229,14 @@ class ListingSnapshot:
         """Whether each unowned record shows its request."""
         return not self._bare
 
+    def has_unmarked(self, request: str, times: Times) -> bool:
+        """Whether an unowned record of these times, or of an unknown time, has this request and no
+        mark: a service may store the marks of some records only."""
+        return any(
+            entry.mark is None and (entry.is_within(times) or not self._has_time(entry))
+            for entry in self._by_request[request].values()
+        )
+
     def count_unowned(self, times: Times) -> int:
         """The number of unowned records of these times. A record without a time, or with one that
         was not asked for, may be of any time."""
@@ -229,6 +252,12 @@ class ListingSnapshot:
             if entry.mark is None and self._has_time(entry) and entry.task_id not in self.awaited
         ]
         return sorted(found, key=_age)
+
+
+def _rank(entry: Listed) -> tuple[bool, float]:
+    """The order of records that have one mark: the oldest first, and those that failed last. An
+    earlier POST of the same submit may have been refused, and have left a record."""
+    return entry.is_failed, _age(entry)
 
 
 def _age(entry: Listed) -> float:

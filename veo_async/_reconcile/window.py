@@ -38,6 +38,9 @@ Kind = tuple[str, bool]
 """The action of a submit, and whether its answer was held until the video was ready. A list that
 shows tasks of one kind need not show those of another."""
 
+Way = tuple[Kind, bool]
+"""The kind of a submit, and whether it was sent with a mark."""
+
 Times = tuple[float, float]
 """The first and the last of a range of Unix times on the service's clock."""
 
@@ -66,6 +69,11 @@ class AcceptedSubmit:
     mark: str | None = field(default=None, repr=False)
     proven: bool = True
     chosen: Fields | None = None
+
+    @property
+    def way(self) -> Way:
+        """See `Way`."""
+        return self.kind, self.mark is not None
 
     @property
     def is_control(self) -> bool:
@@ -98,6 +106,11 @@ class LostSubmit:
     def kind(self) -> Kind:
         """See `Kind`."""
         return canonical_action(str(self.chosen.get("action"))), self.is_held
+
+    @property
+    def way(self) -> Way:
+        """See `Way`."""
+        return self.kind, self.mark is not None
 
     @property
     def sought(self) -> float:
@@ -151,12 +164,11 @@ def span_of(
 ) -> Times:
     """The times between which a list must be read: the windows of the lost submits, and for each
     kind the nearest controls before and after them."""
-    spans: dict[tuple[Kind, bool], Times] = {}
+    spans: dict[Way, Times] = {}
     times = []
     for one in lost:
-        way = one.kind, one.mark is not None
-        first, last = spans.get(way, (inf, -inf))
-        spans[way] = min(first, one.begun), max(last, one.begun)
+        first, last = spans.get(one.way, (inf, -inf))
+        spans[one.way] = min(first, one.begun), max(last, one.begun)
         times.append(window(one, offset or 0.0))
     for (kind, is_marked), (first, last) in spans.items():
         alike = [one for one in controls if one.kind == kind and (one.mark or not is_marked)]
