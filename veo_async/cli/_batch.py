@@ -138,9 +138,7 @@ class Job:
                 preview = await self._batch(veo).preview(any_token=not has_token)
             except JournalError as error:
                 return self._report_journal_error(error)
-        counts = asdict(preview)
-        counts = {"stays" if name == "failed" else name: n for name, n in counts.items()}
-        fields = {"prompts": self.checked.good, "invalid": self.checked.bad, **counts}
+        fields = {"prompts": self.checked.good, "invalid": self.checked.bad, **asdict(preview)}
         fields["error"] = preview.error and str(preview.error)
         self.screen.print(json.dumps(fields) if self.options.json else _sentence(preview))
         return self._report_preview_error(preview)
@@ -178,7 +176,7 @@ class Job:
         except asyncio.CancelledError:
             self.screen.note(
                 f"veo-async: stopped with {progress.done} of {progress.total} done; run the same "
-                "command again to go on",
+                "command again to resume it",
                 "yellow",
             )
             raise
@@ -252,7 +250,7 @@ class Job:
 def _sentence(preview: Preview) -> str:
     return (
         f"{preview.start} would be submitted, {preview.wait} waited for, {preview.reconcile} "
-        f"looked for, {preview.finished} are finished, {preview.failed} stay failed"
+        f"searched for, {preview.finished} are finished, {preview.failed} stay failed"
     )
 
 
