@@ -381,7 +381,7 @@ def test_a_page_with_200_asks_who_is_there(body: bytes, headers: dict[str, str])
 
 
 def test_a_strangers_429_is_a_429() -> None:
-    """Whoever counts the requests answers before anything is done, and it may pass."""
+    """A 429 comes before anything is done, and a later request may pass."""
     verdict = judge(replace(reply(429, HTML), stranger=ADDRESS))
 
     assert isinstance(verdict, Refused)
@@ -389,7 +389,7 @@ def test_a_strangers_429_is_a_429() -> None:
 
 
 def test_a_stranger_that_names_a_task_is_searched_for() -> None:
-    """An id that cannot be used is no proof of a refusal, whoever sent it."""
+    """An id that cannot be used is no proof of a refusal, from whichever host."""
     answer = replace(reply(404, {"data": {"task_id": TASK}}), stranger=ADDRESS)
 
     assert isinstance(judge(answer), Uncertain)

@@ -174,7 +174,7 @@ class Submitter:
     ) -> TrackedTask | Again | Stop:
         """Look for a lost submit in the account's task list."""
         if isinstance(post.verdict, Uncertain) and post.verdict.stranger:
-            # A client that is closed meanwhile cannot tell, as below.
+            # If the client is closed meanwhile, the search below ends as uncertain.
             with anyio.CancelScope(deadline=deadline), suppress(ClientClosedError):
                 if seen := await self._queries.stranger():
                     return Stop(elsewhere(step.error, seen))

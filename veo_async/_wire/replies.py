@@ -173,7 +173,7 @@ def undecodable(reply: Reply) -> APIError:
     )
 
 
-# Who answered.
+# Answers from another host.
 
 GATEWAY_STATUSES = frozenset({408, 409, 425, 499})
 """Words about time and order, not about the request: it may have been accepted before them. 499 is
@@ -189,15 +189,15 @@ OWN_WORDS = frozenset(
 
 
 def is_own_form(reply: Reply) -> bool:
-    """Whether an answer looks like the service's own. In doubt it does: then what follows is judged
+    """Whether an answer has the service's own form. In doubt it has: later answers are then judged
     with more caution."""
     fields = parse_object(reply)
     return fields is not None and not OWN_WORDS.isdisjoint(fields)
 
 
 def is_foreign(reply: Reply) -> bool:
-    """Whether somebody else answered, who shows no sign of having passed the request on: a wrong
-    base URL, a proxy's page, a login page or a redirect.
+    """Whether another host answered, with no sign that it passed the request on: a wrong base URL,
+    a proxy's page, a login page or a redirect.
 
     This is believed only of an address that has never answered as the service does. A 5xx is the
     word of a gateway, which may have passed the request on. A 2xx must be a page, since a torn
