@@ -541,7 +541,8 @@ def test_a_lost_journal(batch: Folder) -> None:
     assert (ran.code, dry.code, extended.code) == (2, 2, 0)
     for each in (ran, dry):
         assert "name purchases that the journal" in each.err
-        assert "extend=True is --extend" in each.err
+        assert "extend=True is --extend, and another folder is another --out" in each.err
+        assert "--adopt-journal" not in each.err
     assert batch.billed == 6
 
 
