@@ -105,7 +105,7 @@ class TaskListClient:
             )
             yield listing.add(await self._ask(body, task_queries.read_page))
 
-    async def stranger(self) -> NoAPIError | None:
+    async def foreign_error(self) -> NoAPIError | None:
         """The error if another host answers each of a few free queries; a gateway's page may come
         once or twice."""
         body = requests.list_body(

@@ -58,15 +58,15 @@ class Reply:
         body: the whole body, not compressed.
         retry_after: seconds to wait as ``Retry-After`` asks, within 0 and `LONGEST_PAUSE`;
             ``None`` without that header.
-        stranger: the address that answered, while no answer in the service's own form has ever come
-            from it: see `is_own_form`.
+        unrecognised_address: the address that answered, while no answer in the service's own form
+            has ever come from it: see `is_own_form`.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     retry_after: float | None = None
-    stranger: str | None = None
+    unrecognised_address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ def gist(reply: Reply) -> str:
 
 
 def _whence(reply: Reply) -> str:
-    return f" (from {reply.stranger})" if reply.stranger else ""
+    return f" (from {reply.unrecognised_address})" if reply.unrecognised_address else ""
 
 
 def trace_of(reply: Reply, fields: Mapping[str, Any] | None) -> str | None:
@@ -204,7 +204,7 @@ def is_foreign(reply: Reply) -> bool:
     answer may be the service's own.
     """
     status = reply.status
-    if reply.stranger is None or status in GATEWAY_STATUSES or status == 429:
+    if reply.unrecognised_address is None or status in GATEWAY_STATUSES or status == 429:
         return False
     if 200 <= status < 300:
         kind = reply.headers.get("content-type", "").lower()
@@ -220,7 +220,7 @@ def foreign(reply: Reply, **facts: Any) -> NoAPIError:
     if "://" in location:
         where = f", a redirect to {shown(location)}"
     error = NoAPIError(
-        f"POST {reply.stranger} was answered with HTTP {reply.status}{where} "
+        f"POST {reply.unrecognised_address} was answered with HTTP {reply.status}{where} "
         f"({excerpt(kind.encode())}: {text}). No answer in the service's own form has ever come "
         "from there: is base_url right?",
         **{"status_code": reply.status, "trace_id": trace_of(reply, None), "body": text} | facts,
