@@ -181,7 +181,7 @@ class Sender:
         post.over(self._runtime.wall_clock(), asyncio.get_running_loop().time())
         if post.verdict is None:
             failed = None if task.cancelled() else task.exception()
-            post.verdict = Uncertain("it was cut before its answer came", cause=failed)
+            post.verdict = Uncertain("it was cancelled before its answer came", cause=failed)
         is_looked_for = isinstance(post.verdict, Uncertain) and not post.abandoned
         self._admission.leave(post.ticket, is_lost=is_looked_for)
         with self._events.held():  # a listener is called once everything is recorded
