@@ -483,7 +483,7 @@ async def test_closing_cuts_a_post_that_does_not_settle() -> None:
 
     await veo.aclose()
 
-    with pytest.raises(SubmissionUncertainError, match="cut before its answer"):
+    with pytest.raises(SubmissionUncertainError, match="cancelled before its answer"):
         await caller
     assert now() == pytest.approx(11.0)
     assert len(shop.submits) == 1

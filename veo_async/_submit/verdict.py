@@ -115,15 +115,15 @@ class Uncertain:
     """It may have been accepted and billed.
 
     Attributes:
-        stranger: the address, if its answer was a page for people, and it has never answered as the
-            service does. A gateway of the service may show such a page, too, so the task list says
-            who is there.
+        foreign_address: the address, if another host seems to have answered there: see
+            `is_foreign`. A gateway of the service may send such a page, too, so the task list is
+            queried there.
     """
 
     detail: str
     trace_id: str | None = None
     cause: BaseException | None = None
-    stranger: str | None = None
+    foreign_address: str | None = None
 
 
 Verdict = Accepted | NotSent | Refused | Uncertain
@@ -142,8 +142,8 @@ def judge(answer: Answer, *, is_held: bool = False) -> Verdict:
     is_end = is_held and answer.status < 300
     if _is_refusal(answer, fields) and not (names_task(fields) or is_end):
         return Refused(api_error(answer))
-    stranger = answer.stranger if is_foreign(answer) else None
-    return Uncertain(gist(answer), trace_id=trace_of(answer, fields), stranger=stranger)
+    foreign = answer.unrecognised_address if is_foreign(answer) else None
+    return Uncertain(gist(answer), trace_id=trace_of(answer, fields), foreign_address=foreign)
 
 
 def _judge_failure(failure: Failure) -> Verdict:
