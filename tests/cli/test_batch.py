@@ -277,7 +277,7 @@ def test_dry_run_of_a_resumed_batch(batch: Folder) -> None:
         "wait": 0,
         "reconcile": 0,
         "finished": 1,
-        "failed": 0,
+        "stays": 0,
         "error": None,
     }
     assert batch.veo.emulator.counters == counters

@@ -146,7 +146,9 @@ class Job:
                 preview = await self._batch(veo).preview(any_token=not has_token)
             except JournalError as error:
                 return self._report(error)
-        fields = {"prompts": self.checked.good, "invalid": self.checked.bad, **asdict(preview)}
+        counts = asdict(preview)
+        counts["stays"] = counts.pop("failed")  # a field of the JSON keeps its name
+        fields = {"prompts": self.checked.good, "invalid": self.checked.bad, **counts}
         fields["error"] = preview.error and str(preview.error)
         self.screen.print(json.dumps(fields) if self.options.json else _sentence(preview))
         return self._report_preview_error(preview)
