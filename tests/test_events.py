@@ -245,7 +245,7 @@ then ends with the emulator, which is a part of the program."""
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
 @pytest.mark.parametrize("name", MOMENTS)
 def test_a_listener_that_ends_the_program(name: str, error: BaseException, tmp_path: Path) -> None:
-    """At whatever event it does so: what was bought is recorded, and the next run buys nothing."""
+    """At every event: each purchase is recorded, and the next run buys nothing."""
     path = tmp_path / "run.db"
     shop = service(*MOMENTS[name])
 
@@ -282,7 +282,7 @@ BOUGHT = MOMENTS.keys() - {"begun", "uncertain"}
 async def test_what_a_listener_hears_is_recorded(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The journal is told of a purchase before the listener is."""
+    """The journal records a purchase before the listener hears of it."""
     order: list[str] = []
     note = Journal.note
 

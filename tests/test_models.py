@@ -562,7 +562,7 @@ def test_any_value_makes_a_result_that_can_be_shown(value: object) -> None:
     ],
 )
 def test_cost_of_a_generation(cost: object, read: Cost | None) -> None:
-    """What cannot be read of the price is ``None``; the result is read all the same."""
+    """A part of the price that cannot be read is ``None``; the result is read all the same."""
     generation = Generation.model_validate(result(cost=cost))
 
     assert generation.cost == read

@@ -17,7 +17,7 @@ from typing import Any, Literal, Self, TypedDict
 import anyio
 import httpx
 
-from ._base.account import Account
+from ._base.account import account_of
 from ._base.runtime import Runtime
 from ._base.urls import Address, read_base_url
 from ._batch.batch import Batch, run_all
@@ -276,7 +276,6 @@ class VeoClient:
     def _make_parts(self, options: _Options, token: str, runtime: Runtime) -> None:
         """Make the parts in the order of their layers, each from the ones before it."""
         self._runtime = runtime
-        self._account = Account.of_token(token)
         self._events = events = EventEmitter(options.listener, runtime.wall_clock)
         self._api = API(
             token=token,
@@ -332,7 +331,7 @@ class VeoClient:
             policy=options.retry,
             runtime=runtime,
             events=events,
-            buyer=Buyer(self._account.fingerprint, str(options.address)),
+            buyer=Buyer(account_of(token), str(options.address)),
         )
         self.tasks = Tasks(queries)
         """The account's task list."""
@@ -659,7 +658,7 @@ class VeoClient:
 
         With a journal, a run that was stopped or killed is resumed by the same call: finished items
         give their outcome immediately, known tasks are only waited for, a submit whose outcome is
-        unknown is first looked for in the account's task list, and nothing is bought twice.
+        unknown is first searched for in the account's task list, and nothing is bought twice.
 
         An item that ends in an error is an outcome. An error of the input or of the journal is
         raised from the ``async for``, after the items in flight have ended. Leaving the block
@@ -687,7 +686,7 @@ class VeoClient:
                 since, or still runs, is not bought again.
             extend: whether to buy what is new to the journal although the input does not look like
                 the journal's, or although records in ``download_to`` say that it was bought before.
-            adopt_journal: whether to go on with a journal that was bought with another token or at
+            adopt_journal: whether to resume a journal that was bought with another token or at
                 another address, and to make it this client's. Pass it if they belong to the same
                 account: its token was replaced, or the address has a new name. Another account
                 knows none of the journal's tasks, and lost submits would be bought there again.

@@ -39,8 +39,8 @@ class EventEmitter:
         """Call the listener, or keep the event until the end of `held`.
 
         This raises nothing. An exception of the listener is logged, and the run continues. Its
-        ``SystemExit`` ends the program, but only in a step of its own: the step that emits the
-        event still records the purchase, and notifies the waiters of the task.
+        ``SystemExit`` ends the program in the next step of the event loop: the step that emits the
+        event first records the purchase and notifies the waiters of the task.
         """
         if self._held is not None:
             self._held.append(event)
@@ -49,7 +49,7 @@ class EventEmitter:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep all events until the end of the block, in which their contents are recorded."""
+        """Keep all events until the end of the block, which records their contents."""
         self._held = []
         try:
             yield

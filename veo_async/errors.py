@@ -231,9 +231,8 @@ class APINotImplementedError(APIError):
 
 
 class NoAPIError(APIError):
-    """The service knows no API at this address, or the address is not the service's: it answered
-    with a page or a redirect, and never as the service does. Check ``base_url``, and any proxy or
-    login page on the way."""
+    """The service knows no API at this address; or another host answers there, with a page or a
+    redirect. Check ``base_url``, and any proxy or login page on the way."""
 
     advice = "Nothing was bought; check base_url."
 

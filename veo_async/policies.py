@@ -102,7 +102,7 @@ class RetryPolicy(Value):
 
     Args:
         on_uncertain: the reaction to a submit that may or may not have been accepted. ``reconcile``
-            looks for it in the account's task list: the client adopts the task if it is there,
+            searches the account's task list: the client adopts the task if it is there,
             sends the request again if it provably is not, and raises `SubmissionUncertainError` if
             the list proves neither. ``raise`` raises that error at once. ``resend`` sends the
             request again at the risk of paying twice.

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.wire import bounded
 from veo_async._base.redaction import SHORTEST, Redactor, without_callbacks
 
 TOKEN = 'a-Secret/token+of"all=='
@@ -42,6 +43,7 @@ def test_every_spelling_is_struck(spelling: str) -> None:
         assert "after" in kept
 
 
+@bounded
 @given(st.text(PRINTABLE, min_size=SHORTEST, max_size=40), st.text(max_size=20))
 def test_any_token_is_struck_from_json(token: str, beside: str) -> None:
     """Any token that a header can carry is found in the output of any JSON writer, which stays

@@ -205,7 +205,8 @@ async def test_an_unlisted_worker_outlives_a_sweep() -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("times", [1, 2, 3])
 async def test_an_uninterrupted_wait_reaches_its_end(times: int) -> None:
-    """However often its caller is cancelled. The cancellation comes then, and is told at once."""
+    """However often its caller is cancelled. The cancellation is raised at the end, and reported at
+    once."""
     worker, told = Worker(lambda: asyncio.sleep(9.0), "some work"), list[float]()
     loop = asyncio.get_running_loop()
     worker.ensure()

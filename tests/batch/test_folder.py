@@ -178,7 +178,7 @@ def test_nothing_that_a_link_leads_to_is_read(tmp_path: Path) -> None:
 def test_a_record_says_what_was_bought(
     tmp_path: Path, fields: dict[str, Any], said: str | None
 ) -> None:
-    """A record that names a task, also one that failed or goes on, and one of an uncertain
+    """A record that names a task, also one that failed or still runs, and one of an uncertain
     submit."""
     text = json.dumps({"veo_async": 1, "key": "k", **fields})
     (tmp_path / "0001-a-mug.json").write_text(text)

@@ -123,7 +123,7 @@ def run_swept_at(turn: int, whom: str, path: Path | None, swept: list[str]) -> b
 @pytest.mark.parametrize("recorded", [False, True])
 def test_a_sweep_that_spares_the_consumer(tmp_path: Path, whom: str, *, recorded: bool) -> None:
     """At whichever turn the tasks of a batch are cancelled: its consumer gets all outcomes, or an
-    error; whatever was billed is known by its id; and a later run buys the rest, once."""
+    error; each billed task is known by its id; and a later run buys the rest, once."""
     turn, swept = 1, list[str]()
 
     while run_swept_at(turn, whom, tmp_path / f"{turn}.db" if recorded else None, swept):

@@ -1,5 +1,5 @@
-"""A batch that was left with an open POST and is run again by the same client uses what that POST
-came to."""
+"""A batch that was left with an open POST and is run again by the same client uses the answer to
+that POST."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ async def batch(veo: VeoClient, path: Path, **options: Any) -> Outcome:
 
 
 async def left(veo: VeoClient, path: Path, *, after: float = 1.0) -> None:
-    """Leave the batch so many seconds after its begin, in a hurry, so that its POST stays open."""
+    """Leave the batch after so many seconds, cancelled twice, so that its POST stays open."""
     running = asyncio.create_task(batch(veo, path))
     for pause in (after, 0.1):
         await asyncio.sleep(pause)
@@ -321,7 +321,7 @@ async def test_a_refusal_says_nothing_of_a_post_of_another_process(
 async def test_a_purchase_that_the_journal_could_not_record(
     path: Path, mode: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The disk is full when the submit is accepted. The same client goes on with the task that it
+    """The disk is full when the submit is accepted. The same client resumes the task that it
     knows, and buys nothing."""
     service = emulator(pace=Seconds(mean=60.0, sigma=0.0))
     write = JournalDatabase.write

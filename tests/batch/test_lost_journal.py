@@ -38,8 +38,8 @@ async def one_by_one(*keys: str) -> AsyncIterator[tuple[str, TextToVideo]]:
 
 @pytest.mark.parametrize("journal", ["gone", "new"])
 async def test_what_the_records_name_is_not_bought_again(tmp_path: Path, journal: str) -> None:
-    """Neither the finished item nor the failed one. The error names their tasks and says how to go
-    on, and the preview says the same. Nothing of that portion of the input is sent."""
+    """Neither the finished item nor the failed one. The error names their tasks and the next
+    step, and the preview says the same. Nothing of that portion of the input is sent."""
     out, path = tmp_path / "out", tmp_path / "run.db"
     async with emulator(pace=PACE, video=TINY) as service, client_of(service) as veo:
         service.faults.add(Fault(effect=Fail(), nth=2))
@@ -47,7 +47,7 @@ async def test_what_the_records_name_is_not_bought_again(tmp_path: Path, journal
         path.unlink()
         path = path if journal == "gone" else tmp_path / "new.db"
 
-        with pytest.raises(JournalError, match="their records in the folder") as caught:
+        with pytest.raises(JournalError, match="The records in the folder") as caught:
             await run(veo, asked("new", "mug", "cup"), journal=path, download_to=out)
         preview = await veo.batch(asked("mug"), journal=path, download_to=out).preview()
 
@@ -56,7 +56,7 @@ async def test_what_the_records_name_is_not_bought_again(tmp_path: Path, journal
         assert len(tasks) == 2
         assert all(task in str(caught.value) for task in tasks)
         assert (caught.value.key, caught.value.path) == ("mug", str(path))
-        assert "Nothing was sent for them" in str(caught.value)
+        assert "Nothing was sent for these items" in str(caught.value)
         assert "pass extend=True" in str(caught.value)
         assert isinstance(preview.error, JournalError)
 
@@ -103,7 +103,7 @@ async def test_an_item_that_was_never_sent_is_bought_later(tmp_path: Path) -> No
 
 
 async def test_a_slow_input_is_checked_request_by_request(tmp_path: Path) -> None:
-    """What came before a recorded request was new, and is bought; nothing that comes after it."""
+    """The requests before a recorded one are new, and are bought; those after it are not."""
     out = tmp_path / "out"
     async with emulator(pace=PACE, video=TINY) as service, client_of(service) as veo:
         await run(veo, asked("mug"), download_to=out)

@@ -108,7 +108,7 @@ async def test_one_folder_may_serve_two_batches(tmp_path: Path) -> None:
 
 
 async def test_an_item_that_was_bought_twice_is_kept_twice(tmp_path: Path) -> None:
-    """A run without any journal buys again, and one with another journal does if it is told to.
+    """A run without any journal buys again, and so does one with another journal and `extend`.
     Neither video replaces the other, and each journal finds its own."""
     folder = tmp_path / "out"
     async with emulator(video=FORMAT) as service:

@@ -173,7 +173,7 @@ async def test_nothing_is_bought_again_while_nobody_can_be_asked(path: Path) -> 
 
 
 async def test_the_same_client_asks_again_too(path: Path) -> None:
-    """What it remembers of the failed task does not count."""
+    """Its own memory of the failed task does not count."""
     shop = Shop()
     async with client(shop) as veo:
         ends: list[Outcome] = []

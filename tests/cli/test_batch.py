@@ -375,7 +375,7 @@ def test_ctrl_c(batch: Folder) -> None:
     again = batch()
 
     assert ran.code == 130
-    assert "stopped with 0 of 3 done; run the same command again to go on" in ran.err
+    assert "stopped with 0 of 3 done; run the same command again to resume it" in ran.err
     assert "veo-async wait" not in ran.err
     assert "3 waited for" in dry.out
     assert again.code == 0
@@ -501,7 +501,7 @@ def test_no_journal(batch: Folder) -> None:
 
 def test_another_account(batch: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """A journal that was bought with another token stops the batch, and its dry run, before
-    anything is sent; --adopt-journal goes on. A dry run without a token cannot tell."""
+    anything is sent; --adopt-journal resumes it. A dry run without a token cannot tell."""
     batch("--max-submissions", "1")
     monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", "another-token")
 
@@ -540,8 +540,9 @@ def test_a_lost_journal(batch: Folder) -> None:
 
     assert (ran.code, dry.code, extended.code) == (2, 2, 0)
     for each in (ran, dry):
-        assert "does not know items that were bought before" in each.err
-        assert "extend=True is --extend" in each.err
+        assert "name purchases that the journal" in each.err
+        assert "extend=True is --extend, and another folder is another --out" in each.err
+        assert "--adopt-journal" not in each.err
     assert batch.billed == 6
 
 

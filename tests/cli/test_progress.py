@@ -124,7 +124,7 @@ def test_ends(error: VeoError | None, *, is_submitted: bool, end: str) -> None:
 
 def test_earlier_failures_are_not_left() -> None:
     """What stays failed from an earlier run has failed, and is not left to do."""
-    made, _ = progress(begun("a", "stays"), ended("a", BadRequestError("no")))
+    made, _ = progress(begun("a", "failed"), ended("a", BadRequestError("no")))
 
     assert made.take("a") == "failed"
     assert made.ended == {"failed": 1}

@@ -1,4 +1,4 @@
-"""What a deployment lists, records, posts and sends in headers."""
+"""The lists, records, callbacks and headers of a deployment."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ async def test_the_header_of_a_submit(effect: Any) -> None:
 
 @pytest.mark.asyncio
 async def test_the_header_of_a_body_that_ends_early() -> None:
-    """A cut answer has its headers, and among them ``x-trace-id``."""
+    """A torn answer has its headers, and among them ``x-trace-id``."""
     async with calling() as caller:
         caller.fault(Torn())
         request = caller.http.build_request(

@@ -88,8 +88,8 @@ def content(path: Path) -> str:
     ],
 )
 async def test_another_buyer_is_refused(path: Path, other: dict[str, str], said: str) -> None:
-    """Of the whole journal, before anything is sent; the preview says the same. The error says how
-    to go on, and no token is in it or in the file."""
+    """Of the whole journal, before anything is sent; the preview says the same. The error names
+    the next step, and no token is in it or in the file."""
     async with emulator(pace=Seconds(mean=10.0)) as service:
         await run(client(service), REQUESTS[:1], journal=path)
 

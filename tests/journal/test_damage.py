@@ -28,13 +28,13 @@ Known = dict[str, tuple[str, str | None]]
 
 
 def known(file: JournalDatabase) -> Known:
-    """What a journal says of each item."""
+    """The state of each item of a journal."""
     stages = {key: item.stages[FIRST] for key, item in file.items().items()}
     return {key: (row.state, row.task_id) for key, row in stages.items()}
 
 
 def read(path: Path) -> Known | None:
-    """What a new owner reads in the table and by the index; ``None`` if it is refused."""
+    """A new owner's reading of the table and by the index; ``None`` if it is refused."""
     file = JournalDatabase(path)
     try:
         file.open()
@@ -78,10 +78,10 @@ def test_a_flipped_bit_loses_no_purchase(
 ) -> None:
     """Wherever it is, the journal is read whole or is refused. No other error is raised."""
     path, said = killed
-    data, luck, ends = path.with_name(name).read_bytes(), Random(5), Counter[bool]()
+    data, rng, ends = path.with_name(name).read_bytes(), Random(5), Counter[bool]()
 
     for number in range(150):
-        bit = luck.randrange(8 * len(data))
+        bit = rng.randrange(8 * len(data))
         flipped = bytearray(data)
         flipped[bit // 8] ^= 1 << bit % 8
         there = wreck(path, tmp_path / str(number))
@@ -98,7 +98,7 @@ def test_a_flipped_bit_loses_no_purchase(
 def test_a_cut_file_loses_no_purchase(
     killed: tuple[Path, Known], tmp_path: Path, name: str, *, whole: bool
 ) -> None:
-    """A journal that was cut anywhere is refused. The rollback journal is not needed after a
+    """A journal that was truncated anywhere is refused. The rollback journal is not needed after a
     commit."""
     path, said = killed
     data = path.with_name(name).read_bytes()
@@ -112,7 +112,7 @@ def test_a_cut_file_loses_no_purchase(
 def test_a_commit_that_was_never_confirmed_may_be_lost_in_part(tmp_path: Path) -> None:
     """The process was killed within a commit, and its rollback journal was lost. Each page is old
     or new. The journal is refused, or each item is as it was before or after that commit."""
-    path, luck, refused = tmp_path / "run.db", Random(2), 0
+    path, rng, refused = tmp_path / "run.db", Random(2), 0
     file = JournalDatabase(path)
     file.open()
     apply(file, *[intended(key, prompt=key * 600) for key in KEYS])
@@ -123,7 +123,7 @@ def test_a_commit_that_was_never_confirmed_may_be_lost_in_part(tmp_path: Path) -
 
     for number in range(60):
         mixed = [
-            one if luck.random() < 0.5 else other
+            one if rng.random() < 0.5 else other
             for one, other in zip([*before, *[bytes(PAGE)] * len(after)], after, strict=False)
         ]
         there = tmp_path / f"{number}.db"
@@ -144,7 +144,7 @@ def pages(path: Path) -> list[bytes]:
 
 @pytest.mark.parametrize("harm", ["none", "missing", "flipped", "cut"])
 def test_a_commit_is_rolled_back_as_a_whole_or_not_at_all(tmp_path: Path, harm: str) -> None:
-    """A rollback journal that is needed, and was harmed: the file is refused."""
+    """The rollback journal is needed, and is missing or damaged: the file is refused."""
     file = JournalDatabase(tmp_path / "run.db")
     file.open()
     apply(file, *[intended(key, prompt=key * 200) for key in KEYS])
@@ -175,7 +175,7 @@ def test_a_commit_is_rolled_back_as_a_whole_or_not_at_all(tmp_path: Path, harm: 
     assert read(left[0]) == (said if harm == "none" else None)
 
 
-# What the user is told.
+# The errors.
 
 
 def sql(path: Path, statement: str) -> None:

@@ -50,7 +50,7 @@ def now() -> float:
 @pytest.mark.usefixtures("no_locks")
 async def test_a_double_start_buys_once(path: Path, later: float) -> None:
     """However much later the second run starts, it is refused before it sends anything, and the
-    first one goes on."""
+    first one continues."""
     async with emulator(pace=Seconds(mean=60.0)) as service, client_of(service) as veo:
 
         async def run(after: float) -> list[str]:
@@ -70,7 +70,7 @@ async def test_a_double_start_buys_once(path: Path, later: float) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
 @pytest.mark.usefixtures("no_locks")
 async def test_two_heirs_of_a_dead_owner_are_one(path: Path, tmp_path: Path) -> None:
-    """Both start after a crash, at the same moment. One of them goes on."""
+    """Both start after a crash, at the same moment. One of them continues."""
     async with await opened(path) as journal:
         await journal.record(intended("k"))
         left = wreck(path, tmp_path / "killed")
@@ -96,7 +96,7 @@ async def test_an_ordinary_start_waits_for_nobody(path: Path) -> None:
 
 
 async def test_a_start_after_a_crash_waits_for_a_heartbeat(path: Path, tmp_path: Path) -> None:
-    """In vain, and then the journal is its own."""
+    """None comes, so the journal is its own."""
     async with await opened(path) as journal:
         await journal.record(intended("k"))
         left = wreck(path, tmp_path / "killed")
@@ -112,7 +112,7 @@ async def test_a_start_after_a_crash_waits_for_a_heartbeat(path: Path, tmp_path:
 @pytest.mark.parametrize("how", ["taken", "removed"])
 async def test_an_owner_that_was_taken_for_dead_writes_no_more(path: Path, how: str) -> None:
     """It wakes up, and another run has taken the journal over. It leaves the other one's pages
-    alone, and what it would have recorded is in the error."""
+    alone, and the error names the task that it would have recorded."""
     async with await opened(path) as journal:
         await journal.record(intended("k"))
         if how == "taken":
@@ -144,8 +144,8 @@ async def test_a_lost_journal_is_noticed_without_a_write(path: Path) -> None:
 async def test_a_heartbeat_that_cannot_be_written_stops_nothing(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full disk is told by the journal's own writes. Whoever takes over is noticed all the
-    same."""
+    """The journal's own writes report a full disk. A run that takes the journal over is noticed
+    all the same."""
 
     def full(self: OwnerFile) -> None:
         raise OSError("No space left")
@@ -161,7 +161,7 @@ async def test_a_heartbeat_that_cannot_be_written_stops_nothing(
 
 
 async def test_a_refused_start_takes_nothing_away(path: Path) -> None:
-    """Neither the owner's file, nor its lock, however long its heart stood still."""
+    """Neither the owner's file, nor its lock, however long there was no heartbeat."""
     async with await opened(path) as journal:
         await journal._ownership.stop()
 

@@ -100,8 +100,8 @@ def test_every_state_has_a_row_in_the_docstring() -> None:
 
 
 def test_every_end_is_final_but_by_the_service_or_a_retry() -> None:
-    """What is finished or refused changes by a retry alone. That a task failed holds as long as the
-    service says so: it may go on, or have succeeded. A lost file may be fetched again."""
+    """A finished or refused row changes by a retry alone. A failure holds as long as the service
+    says so: the task may still run, or have succeeded. A lost file may be fetched again."""
     assert states.TRANSITIONS["submit"]["refused"] == {"retried": "withdrawn"}
     assert set(states.TRANSITIONS["submit"]["failed"]) == {"accepted", "succeeded", "retried"}
     assert states.TRANSITIONS["submit"]["succeeded"] == {}

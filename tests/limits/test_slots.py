@@ -88,7 +88,7 @@ async def test_tasks_that_nobody_waits_for_any_more_hold_no_slot(use: Use) -> No
 
 @pytest.mark.parametrize("seconds", [1.0, 5.0, 30.0])
 async def test_a_caller_that_leaves_during_its_submit_holds_no_slot(seconds: float) -> None:
-    """Whether the answer comes in the step of the cancellation, within the grace, or later."""
+    """The answer comes in the step of the cancellation, within the grace, or later."""
     service = Endless(seconds)
     async with client(service, rate_limit=LIMIT) as veo:
         for number in range(8):

@@ -2,7 +2,7 @@
 
 The model is a service and a client in one account with others. The service accepts what it is sent,
 now or up to half a minute after the connection was given up; it keeps marks or strips them, stores
-prompts as they came or cut, shows requests or hides them, and lists tasks at once, late or never.
+prompts whole or truncated, shows requests or hides them, and lists tasks at once, late or never.
 The client loses answers, is killed and starts again, and searches at any time in the same steps as
 `Reconciler`; anything may happen between the reading of the list and the judgement.
 """
@@ -104,7 +104,7 @@ class Task:
 
 @dataclass
 class World:
-    """What the service does, and how the client sends."""
+    """The behaviour of the service, and the way in which the client sends."""
 
     skew: float
     lag: float

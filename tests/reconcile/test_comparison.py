@@ -28,7 +28,7 @@ MUG = {"action": "text2video", "model": "veo3-fast", "prompt": "a mug"}
 def test_two_forms_of_one_request_are_equal(
     stored: dict[str, Any], same_as: dict[str, Any]
 ) -> None:
-    """What says nothing about the video does not count."""
+    """Fields that say nothing about the video do not count."""
     assert normal_form(stored) == normal_form(same_as)
 
 

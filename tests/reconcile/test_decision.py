@@ -126,7 +126,7 @@ def end_of(
 
 
 def told(ends: Sequence[Conclusion]) -> bool:
-    """Whether nobody can tell what became of any of them."""
+    """Whether all of them are uncertain."""
     return all(isinstance(end, CannotTell) for end in ends)
 
 
@@ -486,7 +486,7 @@ def test_a_proof_does_not_wait_for_an_equal_post() -> None:
 
 
 def test_doubt_about_a_group_ends_with_its_rivals() -> None:
-    """Nobody is told that it cannot be known while a POST may still tell."""
+    """No submit is uncertain while an open POST may still decide."""
     snapshot = look(CONTROL, record("s", RAIN), at=T0 + 10 + HOPELESS)
 
     assert judge([Case(LOST)], snapshot, [OPEN])[0][1] == SearchAgain(30.0)

@@ -213,7 +213,7 @@ async def test_a_lone_submit_that_is_absent_is_not_sent_again(skew: float) -> No
         text = await told_uncertain(veo, service, sent=1)
 
         assert "shows that the list would show it" in text
-        assert service.counters["list"] <= 25  # looks ever further apart, for 15 minutes
+        assert service.counters["list"] <= 25  # searches ever further apart, for 15 minutes
         assert not service.bill
 
 

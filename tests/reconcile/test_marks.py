@@ -18,7 +18,7 @@ OWN = "https://app.example/hook"
 
 
 def marks(policy: RetryPolicy | None = None, address: Address = API) -> Marks:
-    """The marks of a client with luck that can be repeated."""
+    """A source of marks whose random numbers can be repeated."""
     return Marks(policy or RetryPolicy(), address, Random(1))
 
 
@@ -33,7 +33,7 @@ def marks(policy: RetryPolicy | None = None, address: Address = API) -> Marks:
         pytest.param(f"{OWN}#{UUID}", UUID, id="in a fragment"),
         pytest.param(f"https://app.example/veo/{TOKEN}", TOKEN.casefold(), id="of Callbacks"),
         pytest.param(PUBLIC, None, id="the bare address"),
-        pytest.param(f"{PUBLIC}?ref={UUID[:-1]}", None, id="cut"),
+        pytest.param(f"{PUBLIC}?ref={UUID[:-1]}", None, id="truncated"),
         pytest.param(f"https://app.example/{UUID}", None, id="in the path"),
         pytest.param(f"https://app.example/veo/{TOKEN}/x", None, id="in the middle"),
         pytest.param(None, None, id="none"),
@@ -41,7 +41,7 @@ def marks(policy: RetryPolicy | None = None, address: Address = API) -> Marks:
     ],
 )
 def test_a_mark_is_known_by_its_random_part(url: object, mark: str | None) -> None:
-    """Whatever a service does to the rest of the address."""
+    """A service may store the rest of the address in any form."""
     assert mark_in(url) == mark
 
 

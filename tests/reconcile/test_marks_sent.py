@@ -62,7 +62,7 @@ async def url_sent(request: VideoRequest = MUG, **options: Any) -> str | None:
     return body.get("callback_url")
 
 
-# What is sent.
+# The body of a submit.
 
 
 @pytest.mark.asyncio
@@ -188,7 +188,7 @@ async def test_a_lost_submit_without_its_mark_is_compared() -> None:
     assert len(service.bill) == 2
 
 
-# What is found and what is absent.
+# The search.
 
 
 def uncertain(outcomes: list[Outcome]) -> list[Outcome]:

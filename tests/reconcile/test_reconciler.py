@@ -357,8 +357,8 @@ async def test_a_closed_client_searches_for_nothing() -> None:
 
 @pytest.mark.asyncio
 async def test_a_sleep_of_the_machine_hides_no_record() -> None:
-    """The service's clock goes on while this machine and its steady clock sleep: a submit from
-    before the sleep is looked for at its own time, even where tasks from after it are listed."""
+    """The service's clock may run far ahead after a sleep: a submit from before the sleep is
+    searched for at its own time, even where tasks from after it are listed."""
     service = Account(row("t", 10.5))
     async with client(service) as veo:
         await asyncio.sleep(10.0)
@@ -374,7 +374,7 @@ async def test_a_sleep_of_the_machine_hides_no_record() -> None:
 
 @pytest.mark.asyncio
 async def test_searches_are_few() -> None:
-    """Many that are lost one after another are looked for at most once a second together."""
+    """Many that are lost one after another are searched for at most once a second together."""
     service = Account()
     async with client(service) as veo:
         tasks = list[asyncio.Task[Conclusion]]()

@@ -36,8 +36,7 @@ def test_windows_are_in_the_services_time() -> None:
 
 
 def test_windows_span_a_sleep_of_this_machine() -> None:
-    """A steady clock stands still while the machine sleeps, so the offset jumps; the record may be
-    from before or after."""
+    """The offset jumps when this machine's clock is set; the record may be from before or after."""
     lost = replace(LOST, offset=5.0)
 
     assert window(lost, 605.0) == (T0, T0 + 10 + 605 + 35)

@@ -3,6 +3,7 @@
 ::
 
     scenario    what happens under a seed: a pure function of it, readable when printed
+    deployment  what the service does where the documents leave it open; what becomes of marks
     faults      the names of all that can go wrong with a POST or a question
     world       the service, and a record of every POST: what struck it, what was billed
     probe       what a client concludes about each POST

@@ -45,7 +45,7 @@ def wire_of(seed: int, *, called_back: bool, burst: bool) -> Wire:
         honour_async=luck("async").random() < 0.85,
         callback_url=luck("how").choice(["refused", "without_async"]) if refused else "accepted",
         listed=luck("listed").choice(others) if is_scoped else "all",
-        sync_records=luck("records").random() < 0.7,
+        sync_records=luck("records").random() < 0.5,
         count=luck("count").choice(["total", "page"]),
         trace_header=luck("trace").random() < 0.5,
     )

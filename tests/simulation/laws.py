@@ -240,6 +240,9 @@ def check_spending(sent: Iterable[Sent], limits: Mapping[int, int | None]) -> li
     ]
 
 
+SEEN = 450.0
+"""Seconds after which two readings have seen a task of ours, if any has."""
+
 READ = "the task list could not be read to its end"
 MISSING = "tasks of ours are not in the list"
 NOBODY_LOOKED = ("the client was closed", "the search was cancelled", "the time to wait was over")
@@ -278,7 +281,7 @@ def is_provable(one: Sent, sent: Sequence[Sent]) -> bool:
         return False
     return any(
         other.verdict == "accepted"
-        and other.judged <= one.judged
+        and other.judged + SEEN <= one.judged
         and other.action == one.action
         and abs(other.sent_at - one.sent_at) <= FAR
         for other in sent

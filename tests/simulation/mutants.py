@@ -380,20 +380,8 @@ MUTANTS = (
         ),
     ),
     _mutant(
-        "a file that broke off saved as it is",
-        (
-            "_downloads/response.py",
-            "        if self._length is not None and self._count != self._length:",
-            "        if False:",
-        ),
-    ),
-    _mutant(
-        "a client that closes without its POSTs",
-        (
-            "_submit/drain.py",
-            "        if tasks:\n            with",
-            "        if False:\n            with",
-        ),
+        "a download that goes on at the wrong place",
+        ("_downloads/part_file.py", "        file.seek(count)", "        file.seek(0)"),
     ),
 )
 

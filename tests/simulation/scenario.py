@@ -223,6 +223,9 @@ def scenario_of(seed: int) -> Scenario:
         lag=rng.choice([None, *faults.ALL_SUBMITS["list lags"]]),
         strikes=_strikes(rng, len(requests), world, interruptions),
         nuisances=_nuisances(rng, called_back=world.called_back, saved=world.save),
+        # The POST after which the first process ends is sent.
+        max_submissions=world.max_submissions
+        and max(world.max_submissions, *(end.count for end in interruptions[:1]), 0),
         interruptions=interruptions,
     )
 
@@ -254,7 +257,7 @@ def _world(seed: int) -> Scenario:
         lag=None,
         wire=wire,
         modes=("sync", later) if sync else ("async", "async"),
-        marked=not chance("unmarked", 0.2),
+        marked=not chance("unmarked", 0.5 if burst else 0.2),
         called_back=called_back,
         burst=burst,
         upscale=buys_more and chance("upscale", 0.08),
@@ -297,7 +300,7 @@ def _prompt(number: int) -> str:
     return plain if number % 4 else f"{plain} & cafe\N{COMBINING ACUTE ACCENT}"
 
 
-BURST = ("cut", "5xx", "timed out", *sorted(faults.UNANSWERED))
+BURST = ("cut", "5xx", "timed out", *["late answer"] * 3, *sorted(faults.UNANSWERED))
 """What strikes the submits of a burst: most of these lose the answer to an accepted one."""
 
 
@@ -310,8 +313,10 @@ def _strikes(
     unwanted = ["accepted late"] if interruptions else []
     if any(end.sleep for end in interruptions):  # the simulated service would sleep as well
         unwanted.append("late answer")
+    if world.held or "sync" in world.modes:  # some held answers deny what was bought
+        unwanted.append("no video")
     if world.unrecorded:  # then nobody can wait for what is answered with an id alone
-        unwanted += ["no video", "other end", "provisional"]
+        unwanted += ["other end", "provisional"]
     if rng.random() < 0.9:
         unwanted.append("unreadable")
     numbers = rng.sample(range(1, count + 1), rng.randint(3, 6))

@@ -361,6 +361,20 @@ async def test_a_synchronous_failure_is_a_refused_or_lost_submit() -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("mode", ["sync", "async"])
+async def test_an_error_with_200_is_a_refusal_unless_the_answer_was_held(mode: Any) -> None:
+    """A held answer comes at the end of a generation, which may be billed although it failed."""
+    expected = SubmissionUncertainError if mode == "sync" else APIError
+    shop = Counter(httpx.Response(200, json={"success": False, "error": {"message": "no"}}))
+    async with client(shop, mode=mode, retry=AT_ONCE) as veo:
+        with pytest.raises(expected) as error:
+            await veo.text2video("a mug")
+
+    assert getattr(error.value, "may_have_cost", False) is (mode == "sync")
+    assert len(shop.submits) == 1
+
+
+@pytest.mark.asyncio
 async def test_a_result_without_an_id_is_a_result() -> None:
     """A finished answer that bears no task id gives its video; its task cannot be asked for."""
     shop = Counter(httpx.Response(200, json=finished(None)))
@@ -469,7 +483,7 @@ async def test_closing_cuts_a_post_that_does_not_settle() -> None:
 
     await veo.aclose()
 
-    with pytest.raises(SubmissionUncertainError, match="cut before its answer"):
+    with pytest.raises(SubmissionUncertainError, match="cancelled before its answer"):
         await caller
     assert now() == pytest.approx(11.0)
     assert len(shop.submits) == 1

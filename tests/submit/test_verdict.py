@@ -102,7 +102,7 @@ def test_accepted_is_an_id_or_a_finished_result(
     """An id or a finished result is never thrown away, whatever came around it, and from whatever
     address."""
     verdict = judge(reply(status, body))
-    from_a_stranger = judge(replace(reply(status, body), stranger=ADDRESS))
+    from_a_stranger = judge(replace(reply(status, body), unrecognised_address=ADDRESS))
 
     assert isinstance(verdict, Accepted)
     assert verdict.task_id == task_id
@@ -320,7 +320,7 @@ def test_a_strangers_page_is_no_answer_of_the_service(
 ) -> None:
     """An address that has never answered as the service does, and now shows a page or leads away,
     is a wrong one. The error names it, and what came; nobody is billed as far as is known."""
-    answer = replace(reply(status, body, **headers), stranger=ADDRESS)
+    answer = replace(reply(status, body, **headers), unrecognised_address=ADDRESS)
 
     verdict = judge(answer)
 
@@ -354,11 +354,11 @@ def test_a_strangers_page_is_no_answer_of_the_service(
 def test_what_a_gateway_may_say_after_acceptance_stays_uncertain(status: int, body: Any) -> None:
     """A torn answer, a 5xx, a word about time: the request may have been passed on, also if
     nothing was ever heard of the service. The address is named."""
-    verdict = judge(replace(reply(status, body), stranger=ADDRESS))
+    verdict = judge(replace(reply(status, body), unrecognised_address=ADDRESS))
 
     assert isinstance(verdict, Uncertain)
     assert f"(from {ADDRESS})" in verdict.detail
-    assert verdict.stranger is None
+    assert verdict.foreign_address is None
 
 
 @pytest.mark.parametrize(
@@ -373,31 +373,31 @@ def test_a_page_with_200_asks_who_is_there(body: bytes, headers: dict[str, str])
     """It may be a login page, and it may hide an acceptance: the task list can tell."""
     answer = reply(200, body, **headers)
 
-    first, later = judge(replace(answer, stranger=ADDRESS)), judge(answer)
+    first, later = judge(replace(answer, unrecognised_address=ADDRESS)), judge(answer)
 
     assert isinstance(first, Uncertain)
     assert isinstance(later, Uncertain)
-    assert (first.stranger, later.stranger) == (ADDRESS, None)
+    assert (first.foreign_address, later.foreign_address) == (ADDRESS, None)
 
 
 def test_a_strangers_429_is_a_429() -> None:
-    """Whoever counts the requests answers before anything is done, and it may pass."""
-    verdict = judge(replace(reply(429, HTML), stranger=ADDRESS))
+    """A 429 comes before anything is done, and a later request may pass."""
+    verdict = judge(replace(reply(429, HTML), unrecognised_address=ADDRESS))
 
     assert isinstance(verdict, Refused)
     assert isinstance(verdict.error, RateLimitError)
 
 
 def test_a_stranger_that_names_a_task_is_searched_for() -> None:
-    """An id that cannot be used is no proof of a refusal, whoever sent it."""
-    answer = replace(reply(404, {"data": {"task_id": TASK}}), stranger=ADDRESS)
+    """An id that cannot be used is no proof of a refusal, from whichever host."""
+    answer = replace(reply(404, {"data": {"task_id": TASK}}), unrecognised_address=ADDRESS)
 
     assert isinstance(judge(answer), Uncertain)
 
 
 def test_a_first_refusal_in_another_form_keeps_its_class_and_its_words() -> None:
     """The service itself refuses so, too. The address is named, since it may be another's."""
-    verdict = judge(replace(reply(402, {"message": "Pay first."}), stranger=ADDRESS))
+    verdict = judge(replace(reply(402, {"message": "Pay first."}), unrecognised_address=ADDRESS))
 
     assert isinstance(verdict, Refused)
     assert isinstance(verdict.error, InsufficientBalanceError)

@@ -33,7 +33,7 @@ class SteppingLoop(VirtualEventLoop):
 
 async def in_steps(function: Callable[..., Any], /, *args: Any) -> Any:
     """Run a blocking function as a thread does: after a turn of the loop, and a turn before it is
-    noticed. What has begun is done, also if its caller is cancelled."""
+    noticed. A call that has begun is finished, also if its caller is cancelled."""
     loop = asyncio.get_running_loop()
     await asyncio.sleep(0)
     done: asyncio.Future[Any] = loop.create_future()

@@ -218,7 +218,7 @@ def test_clear_words_about_the_account(
 
 
 def test_batch_with_an_unknown_id_is_halved() -> None:
-    """A 200 may say so too; which id it is, halves tell."""
+    """A 200 may say so too; bisection finds the id."""
     assert read_poll(reply(200, refusal("not_found")), TWO) == Bisect()
 
 

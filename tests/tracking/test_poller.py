@@ -852,7 +852,7 @@ async def test_an_error_of_our_own_leaves_nobody_waiting(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("after", [0.0, 0.5])
 async def test_a_poll_that_others_cancel_is_made_again(after: float) -> None:
     """Somebody may cancel a poll alone, also before its first step: it gives back its call, and
-    whoever waits gets the result."""
+    each waiter gets the result."""
     board = Board()
     async with client(board, rate_limit=RateLimit(concurrency=1)) as veo:
         waiting = asyncio.create_task(veo.wait("t0", timeout=60.0))

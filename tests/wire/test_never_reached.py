@@ -81,7 +81,7 @@ async def seconds_of(error: type[VeoError], service: Service) -> tuple[VeoError,
     ids=lambda value: value if isinstance(value, str) else "",
 )
 async def test_a_wrong_base_url_is_told_at_once(answer: httpx.Response, shown: str) -> None:
-    """One POST, no search and no talk of a bill: what was asked, what came, and the question."""
+    """One POST, no search and no mention of a bill. The error names the address and the answer."""
     service = answering(answer)
 
     error, seconds = await seconds_of(NoAPIError, service)
@@ -258,7 +258,7 @@ async def test_a_refusal_that_names_a_task_loses_neither(caplog: pytest.LogCaptu
 
 @pytest.mark.asyncio
 async def test_the_header_names_a_refusal() -> None:
-    """``x-trace-id`` is on the error and on the event; a token in it is struck."""
+    """``x-trace-id`` is on the error and on the event; a token in it is redacted."""
     events: list[Event] = []
     told = refused(400, "bad_request", **{"x-trace-id": "trace-of-any-token"})
     body = {"error": {"code": "bad_request"}}

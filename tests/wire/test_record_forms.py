@@ -211,7 +211,7 @@ def test_words_and_times_of_the_record_itself(fields: dict[str, Any], end: End) 
     ],
 )
 def test_text_that_is_no_object_says_nothing(text: str) -> None:
-    """What cannot be read leaves the task pending, and is not read without a limit."""
+    """An unreadable response leaves the task pending, and reading has a limit."""
     assert end_of({"id": TASK, "response": text}) == "pending"
 
 

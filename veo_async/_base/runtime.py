@@ -26,8 +26,8 @@ ONE_LOOP = (
 )
 
 JUMP = 1.0
-"""Seconds by which the wall clock and the event loop's must have come apart to be a jump: more than
-a clock drifts in a day, less than anybody notices."""
+"""Seconds by which the wall clock moves against the event loop's in a jump: more than a clock
+drifts in a day, less than a person notices."""
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ class Runtime:
     _home: _Home = field(default_factory=_Home, init=False, repr=False, compare=False)
 
     def of_one_client(self) -> Runtime:
-        """The same for one client: bound to its event loop, and with a `SteadyClock`."""
+        """A copy for one client: with a `SteadyClock`, and not yet bound to an event loop."""
         return replace(self, wall_clock=SteadyClock(self.wall_clock))
 
     def check_loop(self) -> None:

@@ -20,8 +20,7 @@ async def uninterrupted(
     *,
     when_cancelled: Callable[[], object] = tuple,
 ) -> None:
-    """Await work to its end, however often the caller is cancelled; the cancellation is raised
-    there.
+    """Await work to its end, however often the caller is cancelled; then raise the cancellation.
 
     Args:
         work: runs in a task of its own, which the end of the program does not cancel.
@@ -58,7 +57,7 @@ class Worker:
             when that happens before its first step. Nobody may be left waiting for it then. By
             default an error goes to the event loop's exception handler.
         is_listed: whether `asyncio.all_tasks` contains the task. The end of the program cancels
-            all that it contains; a task that must reach its end is left out, and somebody who is
+            all that it contains, so a task that must reach its end is left out. A task that is
             contained joins it.
     """
 

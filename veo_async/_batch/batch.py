@@ -100,7 +100,7 @@ class Batch:
         return None if self._adopt_journal else journal.mismatch(buyer)
 
     def _reader(self, journal: Journal | None) -> Reader:
-        # Without a journal nothing says that a second run should not buy.
+        # A second run without a journal is meant to buy again.
         needs_records = self._path and self._options.folder and not self._extend
         purchases = self._purchases if needs_records else None
         return Reader(self._source, journal, extend=self._extend, purchases=purchases)
@@ -121,8 +121,8 @@ class Batch:
         exhausted afterwards.
 
         Args:
-            any_token: whether the client has some token, since none is needed here. Then it is not
-                checked if the journal belongs to its account.
+            any_token: whether the client's token is a placeholder, since none is needed here. The
+                account of the journal is then not checked.
 
         Raises:
             InvalidRequestError: the input contains an entry that is no request.
@@ -183,6 +183,6 @@ async def run_all(
         async with batch as outcomes:
             by_key = {outcome.key: outcome async for outcome in outcomes}
     except VeoError:
-        deps.submitter.unsettled.add(posts)  # no outcome tells of them
+        deps.submitter.unsettled.add(posts)  # no outcome has them
         raise
     return Outcomes(by_key[key] for key, _ in pairs)

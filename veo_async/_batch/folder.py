@@ -66,7 +66,7 @@ class Folder:
             return self._stems[key]
 
     def purchases(self) -> dict[str, str]:
-        """By key, what its records say that was bought, for a person.
+        """By key, the purchase that the records name, as a text for a person.
 
         Raises:
             OSError: the folder cannot be read.

@@ -84,7 +84,7 @@ class Purchases:
     """The purchases that the records in a folder name.
 
     Attributes:
-        recorded: by key, what was bought, for a person.
+        recorded: by key, the purchase as a text for a person.
         folder, journal: the paths of the folder and of the journal.
     """
 
@@ -100,11 +100,10 @@ class Purchases:
         shown = "; ".join(f"{key!r}: {self.recorded[key]}" for key in found[:MOST_SHOWN])
         more = f"; and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
         return JournalError(
-            f"The journal {self.journal} does not know items that were bought before, as their "
-            f"records in the folder {self.folder} say ({shown}{more}). Nothing was sent for them. "
-            "Put the journal back that they were bought with, wait for the tasks with "
-            "veo.wait(task_id), or name another folder; pass extend=True if they are to be bought "
-            "again.",
+            f"The records in the folder {self.folder} name purchases that the journal "
+            f"{self.journal} does not know ({shown}{more}). Nothing was sent for these items. Put "
+            "the former journal back, wait for the tasks with veo.wait(task_id), or name another "
+            "folder; pass extend=True to buy them again.",
             path=self.journal,
             key=found[0],
         )

@@ -1,7 +1,7 @@
 """The error of an item that somebody cancelled although its batch continues.
 
-An event loop's tasks can be listed, so a program may cancel the task of an item and not know whose
-it is. The consumer of the outcomes still waits for the item, so the cancellation is its outcome.
+A program may cancel every task that its event loop lists, and those of a batch's items are among
+them. The consumer of the outcomes still waits for the item, so the cancellation is its outcome.
 """
 
 from __future__ import annotations

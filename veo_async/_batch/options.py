@@ -27,8 +27,8 @@ class BatchDeps:
     """The parts of a client that a batch works with.
 
     Attributes:
-        unrecorded: what the client knows of submits beyond their journals, by the names of their
-            ledgers. As many as were left open or met a full disk, until a later run records them.
+        unrecorded: the events of submits that their journals did not take, by the names of their
+            ledgers. A later run of the journal records an event and removes it from here.
     """
 
     submitter: Submitter

@@ -30,7 +30,7 @@ class Reader:
         source: the input.
         journal: the journal, if there is one.
         extend: whether the user confirmed that all new requests are to be bought.
-        purchases: returns what the folder's records say; it is called at the first new request.
+        purchases: reads the purchases that the folder's records name, at the first new request.
 
     Attributes:
         match: how far the input and the journal agree.

@@ -63,7 +63,7 @@ def tasks_in(fields: Mapping[str, Any]) -> frozenset[str]:
 
 
 def purchase_in(fields: Mapping[str, Any]) -> str | None:
-    """What a record says that was bought, or may have been, for a person."""
+    """The purchase, certain or possible, that a record names, as a text for a person."""
     given = fields.get("task_id")
     tasks = sorted(tasks_in(fields) | ({given} if isinstance(given, str) and given else set()))
     if tasks:

@@ -1,7 +1,7 @@
-"""What a client knows of a submit beyond its journal.
+"""The events of submits that a journal did not take.
 
 The answer of a POST may come after its batch has closed the journal, and the disk may be full. The
-next run of the journal in the same client continues with what the client knows.
+next run of the journal in the same client continues from these events.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class Unrecorded:
     left_until: float | None
 
     def is_about(self, row: Row) -> bool:
-        """Whether it says what became of this row.
+        """Whether the event is about the latest POST of this row.
 
-        A task is the row's in any case. That a POST bought nothing, or when it ended, says nothing
-        of a POST of another process that has resumed the journal since.
+        A task is the row's in any case. Any other end of a POST says nothing about the POST of
+        another process that has resumed the journal since.
         """
         # Another journal may be in the place of a deleted one.
         is_same = self.sent_at == row.sent_at

@@ -4,9 +4,9 @@ With another account, or at another address, the service knows none of the journ
 submits would be searched for in the wrong task list, and bought there again. So the first write of
 a run records its buyer, and a later run with another one is refused.
 
-- Without a purchase there is nothing to confuse, so any buyer may go on.
+- Without a purchase there is nothing to confuse, so any buyer may resume.
 - Every loopback address is *this machine*, whatever its port: an emulator gets another one in each
-  run. An emulator and the real service are two places.
+  run. An emulator and the real service are two addresses.
 - A part that is not known is not compared: a journal of version 1 names no buyer, and a preview
   needs no token.
 """
@@ -26,10 +26,10 @@ AGAIN = (
 
 @dataclass(frozen=True, slots=True)
 class Buyer:
-    """What a run buys with.
+    """The account and the address of a run.
 
     Attributes:
-        account: the fingerprint of its token (`Account.fingerprint`), never the token.
+        account: the account of its token (`account_of`), never the token.
         address: its base URL, in the canonical form.
     """
 

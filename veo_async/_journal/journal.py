@@ -5,8 +5,8 @@ waiting callers share a few commits. An event about a POST is written within `GR
 task's result can be retrieved again, so it may wait up to `PACE` seconds, or until the next urgent
 commit. A queued event is recorded even if its caller is cancelled meanwhile. The writer is a task
 of its own, which exists exactly while events are queued, since a cancelled caller must not cancel
-a commit. Nor does the end of the program, which cancels all tasks: that of the journal's owner
-waits in `aclose` until the queued events are written.
+a commit. The end of the program, which cancels all tasks it can list, does not cancel the writer
+either: `aclose` waits until the queued events are written.
 """
 
 from __future__ import annotations

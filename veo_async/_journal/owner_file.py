@@ -1,7 +1,7 @@
-"""The file that tells who owns a journal, where the locks of a file system do nothing.
+"""The file that names the owner of a journal, where the locks of a file system do nothing.
 
 It lies beside the journal while that is open. It holds the random id of its owner and the number of
-its heartbeats. `ownership` says who writes it when.
+its heartbeats. `ownership` defines when it is written, and by which run.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .._base.file_lock import read_plain
 from ..errors import JournalError
 
 SUFFIX = "-owner"
-"""What follows the journal's name."""
+"""The end of its name, after that of the journal."""
 
 IN_USE = (
     "it is in use: one journal serves one batch of one process at a time. Wait until that one is "
@@ -56,11 +56,11 @@ class OwnerFile:
         self._write(os.O_CREAT)
 
     def beat(self) -> None:
-        """Tell that this owner is alive.
+        """Show that this owner is alive.
 
         Raises:
             JournalError: another one is the owner.
-            OSError: it cannot be told.
+            OSError: the file cannot be written.
         """
         self.check()
         self._beats += 1

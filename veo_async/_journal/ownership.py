@@ -6,15 +6,15 @@ succeed and lock nothing, so the owner shows by a heartbeat that it lives:
 ==================================  ================================================================
 at the start                        a run
 ==================================  ================================================================
-no owner file                       creates it, which only one of several can, and goes on at once
+no owner file                       creates it, which only one of several can, and opens the journal
 an owner file that changes          is refused: its owner lives
-an owner file without a beat for    takes it over; goes on if it is still its own `SETTLE` later
-`SILENT` seconds
+an owner file without a beat for    takes it over; opens the journal if the file is still its own
+`SILENT` seconds                    `SETTLE` seconds later
 ==================================  ================================================================
 
-The file is removed when the journal is closed, so only a run after a crash waits. Before each
-transaction the owner reads it: a run that was taken for dead, and woke up, writes no more, since
-SQLite would write its old pages over the new owner's.
+The file is removed when the journal is closed, so only a run after a crash waits. The owner reads
+the file before each transaction. A suspended run that was taken for dead writes nothing after it
+wakes up: SQLite would write its old pages over the new owner's.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ SILENT = 5.0
 """Seconds without a beat after which an owner counts as dead: two beats, and one second for a slow
 disk."""
 
-LOOK = 0.5
-"""Seconds between two looks at another owner's file."""
+READ_EVERY = 0.5
+"""Seconds between two readings of another owner's file."""
 
 SETTLE = 1.0
-"""Seconds that a run which took the file over waits for another one that did so as well: the time
-between its last look and its write."""
+"""Seconds that a run waits after it took the file over, in case another run does so as well: the
+longest time between the other one's last reading and its write."""
 
 
 class Ownership:
-    """Who owns a journal.
+    """The claim of one run to a journal.
 
     Args:
         file: the owner's file.
@@ -72,8 +72,8 @@ class Ownership:
         if self._is_new:
             return
         before = await self._run_sync(self._file.read)
-        for _ in range(round(SILENT / LOOK)):
-            await anyio.sleep(LOOK)
+        for _ in range(round(SILENT / READ_EVERY)):
+            await anyio.sleep(READ_EVERY)
             if await self._run_sync(self._file.read) != before:
                 raise self._file.in_use()
 
@@ -97,7 +97,7 @@ class Ownership:
             except JournalError as exc:
                 self._on_loss(exc)
                 return
-            except OSError:  # whoever takes the silence for death is noticed before the next write
+            except OSError:  # a run that takes the journal over is noticed before the next write
                 continue
 
     async def stop(self) -> None:

@@ -1,12 +1,12 @@
 """The journal's file: one SQLite database, and every call that blocks on it.
 
 The file alone is the journal. A commit is complete once its pages are synced in the file itself, so
-a copy of the one file, made after any kill, has all that was committed. Beside it lies a rollback
-journal during a commit. Without that, the pages of a commit that was never confirmed are old or
-new, each by itself: no POST was sent for what it says, `PRAGMA integrity_check` finds a half
-changed tree, and the rows' seals a half written row. So what was bought is read as it was written,
-or the file is refused. A write-ahead log would cost half the syncs, and losing it would lose
-purchases without a trace.
+a copy of the one file, made after any kill, has all that was committed. During a commit a rollback
+journal lies beside it. If a kill interrupts the commit and the rollback journal is lost, some pages
+are old and some are new. No POST was sent for such a commit, since it was never confirmed. `PRAGMA
+integrity_check` finds a half changed tree, and the rows' seals find a half written row. So each
+purchase is read as it was written, or the file is refused. A write-ahead log would cost half the
+syncs, but its loss would lose purchases without a trace.
 
 One process owns it: in ``locking_mode=EXCLUSIVE`` SQLite keeps its lock on the file from the
 first read until it is closed, and the operating system drops the lock of a process that died,

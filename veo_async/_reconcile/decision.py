@@ -15,7 +15,7 @@ A **control** is a task of ours of the same kind, accepted near in time, that th
 at its time. Without one a list proves nothing. Absence needs two complete readings, a grace period
 apart, after the list had time to catch up. *Complete* means that each page was read and that no
 task of ours is missing. Equal lost submits are decided together: n submits, m equal records, and no
-record is adopted twice. In all other cases nobody can tell, and nothing is sent again.
+record is adopted twice. In all other cases the submit is uncertain, and nothing is sent again.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ CATCH_UP = 120.0
 """Seconds after which a listing must have caught up: twice the longest lag that is expected."""
 
 Survival = Literal["kept", "stripped", "unknown"]
-"""What a listing does with marks, as its controls show."""
+"""The fate of marks in a listing, as its controls show it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,7 @@ class ListingSnapshot:
         return is_one_within(FAR, sent.begun, self._facts[sent.kind, fact])
 
     def survival_of(self, sent: LostSubmit | AcceptedSubmit) -> Survival:
-        """What this listing does with the marks of such submits."""
+        """The fate of the marks of such submits in this listing."""
         if self.has_control(sent, "stripped"):
             return "stripped"
         return "kept" if self.has_control(sent, "kept") else "unknown"

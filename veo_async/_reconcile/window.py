@@ -151,7 +151,7 @@ def window(sent: LostSubmit | AcceptedSubmit, offset: float) -> Times:
     """The times between which the record of a submit must lie.
 
     ``offset`` is the number of seconds by which the service's clock runs ahead of this machine's.
-    It grows while this machine sleeps, since a steady clock stands still then.
+    It changes when this machine's clock is set.
     """
     then = offset if sent.offset is None else sent.offset
     slack = SLACK if isinstance(sent, AcceptedSubmit) or sent.is_tied else WIDE

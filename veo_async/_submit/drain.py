@@ -44,26 +44,26 @@ class InFlightPosts:
     def expedite(self, post: Post) -> None:
         """Its caller was cancelled a second time: the shutdown waits for it no longer."""
         post.is_expedited = True
-        if (self._closed or post.cut_at < inf) and post.task:
+        if (self._closed or post.cancel_at < inf) and post.task:
             post.task.cancel()  # the shutdown has begun already
 
     async def _stay(self) -> None:
         """Run while POSTs are open. Once all tasks are cancelled, each has its grace."""
         while self.posts:
             self._all_over.clear()
-            cut_at = min(post.cut_at for post in self.posts)
+            cancel_at = min(post.cancel_at for post in self.posts)
             try:
-                if not await self._all_over.wait(until=cut_at):
-                    self._cancel_late(cut_at)
+                if not await self._all_over.wait(until=cancel_at):
+                    self._cancel_late(cancel_at)
             except asyncio.CancelledError:
                 now = anyio.current_time()
                 for post in self.posts:
                     until = now if post.is_expedited else now + self._grace
-                    post.cut_at = min(post.cut_at, until)
+                    post.cancel_at = min(post.cancel_at, until)
 
     def _cancel_late(self, now: float) -> None:
-        for post in [post for post in self.posts if post.cut_at <= now]:
-            post.cut_at = inf
+        for post in [post for post in self.posts if post.cancel_at <= now]:
+            post.cancel_at = inf
             assert post.task is not None  # it is open
             post.task.cancel()
 

@@ -1,8 +1,8 @@
 """Makes the marks of submits: callback addresses that no other submit has.
 
-The address of a mark answers 200 and discards what is posted to it. The vendor's own clients used
-that address for years to ask for an answer at once, and both fields together are documented (WIRE,
-"A mark of one's own").
+The address of a mark answers 200 and discards what is posted to it. The vendor's own clients sent
+it for years to get an answer at once. A ``callback_url`` beside ``async`` is documented (WIRE, "A
+mark of one's own").
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..models import VideoRequest
 from ..policies import RetryPolicy
 
 PUBLIC = "https://api.acedata.cloud/health"
-"""The vendor's address that answers 200 and discards."""
+"""The vendor's address that answers 200 and discards what is posted to it."""
 
 
 class Marks:
@@ -25,7 +25,8 @@ class Marks:
         policy: whether submits are marked, and with which address.
         address: the API's address. One on this machine has an address for marks of its own, since
             it may not reach any other.
-        rng: not the client's, since copies of a process that forks would give out one mark twice.
+        rng: the source of the marks; by default the system's, since after a fork two copies of
+            the client's own would make the same mark.
     """
 
     def __init__(self, policy: RetryPolicy, address: Address, rng: Random | None = None) -> None:

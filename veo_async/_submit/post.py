@@ -32,7 +32,7 @@ class Post:
         verdict: what its answer proved, once it is over.
         step: what follows, once it is over; ``None`` if it was accepted.
         tracked: the task that it started, if it was accepted.
-        abandoned: whether its caller is gone, so that nobody else will tell what came of it.
+        abandoned: whether its caller has left, so that only `unsettled` reports its outcome.
         ticket: its number in the queue of submits, by which it is counted as in flight.
         ledger: records what becomes of it.
         context: what the events about it name.
@@ -40,7 +40,7 @@ class Post:
         callback: the submit's own callback, if it has one.
         is_held: whether the answer is held until the video is ready.
         done: set once it is over and its verdict is known.
-        cut_at: when it is cancelled, in monotonic seconds.
+        cancel_at: when it is cancelled, in monotonic seconds.
         is_expedited: whether its caller was cancelled a second time: the end of the client, or of
             the program, does not wait for it.
     """
@@ -77,7 +77,7 @@ class Post:
         self.abandoned = False
         self.done = Signal()
         self.task: asyncio.Task[None] | None = None
-        self.cut_at = inf
+        self.cancel_at = inf
         self.is_expedited = False
 
     @property
@@ -94,7 +94,7 @@ class Post:
             self.earliest = began
 
     def unsettled(self) -> Unsettled:
-        """What is known of it, for a caller that is gone."""
+        """The facts about it for a caller that has left."""
         error = None
         if isinstance(self.verdict, Uncertain):
             error = self.identified(uncertain(self.verdict))

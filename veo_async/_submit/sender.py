@@ -86,15 +86,15 @@ class Sender:
             raise ClientClosedError("The client is closed; nothing was sent.")
 
     async def aclose(self) -> None:
-        """Let open POSTs settle; those that do not are cut, and told as uncertain."""
+        """Let open POSTs settle; those that do not are cancelled, and are uncertain."""
         self._closed = True
         await self._guard.aclose()
 
     def own_url(
         self, request: VideoRequest, callback: CallbackHandle | None, earlier: str | None
     ) -> str | None:
-        """The callback address that no submit but those of this request has: of `Callbacks`, or a
-        mark; ``earlier`` is that of an earlier run."""
+        """The callback address that only the POSTs of this submit have: that of `Callbacks`, or a
+        mark; ``earlier`` is the address of an earlier run."""
         if callback:
             return callback.url
         if not (self._asynchronous and self.dialect.takes_marks):
@@ -171,7 +171,7 @@ class Sender:
         answer = await self._admission.post(body, timeout=timeout)
         if post.callback:
             answer = without_token(answer, post.callback)
-        post.verdict = judge(answer)
+        post.verdict = judge(answer, is_held=post.is_held)
 
     def _conclude(self, post: Post, task: asyncio.Task[None]) -> None:
         """The POST is over, whether or not its caller still waits."""
@@ -181,7 +181,7 @@ class Sender:
         post.over(self._runtime.wall_clock(), asyncio.get_running_loop().time())
         if post.verdict is None:
             failed = None if task.cancelled() else task.exception()
-            post.verdict = Uncertain("it was cut before its answer came", cause=failed)
+            post.verdict = Uncertain("it was cancelled before its answer came", cause=failed)
         is_looked_for = isinstance(post.verdict, Uncertain) and not post.abandoned
         self._admission.leave(post.ticket, is_lost=is_looked_for)
         with self._events.held():  # a listener is called once everything is recorded

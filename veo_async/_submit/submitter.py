@@ -173,10 +173,10 @@ class Submitter:
         self, post: Post, step: LookUp, deadline: float
     ) -> TrackedTask | Again | Stop:
         """Look for a lost submit in the account's task list."""
-        if isinstance(post.verdict, Uncertain) and post.verdict.stranger:
-            # A client that is closed meanwhile cannot tell, as below.
+        if isinstance(post.verdict, Uncertain) and post.verdict.foreign_address:
+            # If the client is closed meanwhile, the search below ends as uncertain.
             with anyio.CancelScope(deadline=deadline), suppress(ClientClosedError):
-                if seen := await self._queries.stranger():
+                if seen := await self._queries.foreign_error():
                     return Stop(elsewhere(step.error, seen))
         lost = replace(lost_submit(post), ended=post.ended_at, trace_id=step.error.trace_id)
 

@@ -37,8 +37,8 @@ class UnsettledSubmits:
         return next((post for post in reversed(self._posts) if is_it(post.ledger)), None)
 
     def taken_over(self, post: Post) -> None:
-        """A later run of its journal goes on with this POST: that run's outcome tells what came of
-        it. A task is settled by its end, as always."""
+        """A later run of its journal resumes this POST, so its end is in that run's outcome. A task
+        is settled by its end, as always."""
         if post in self._posts and not post.tracked:
             self._posts.remove(post)
 

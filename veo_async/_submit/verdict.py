@@ -115,22 +115,22 @@ class Uncertain:
     """It may have been accepted and billed.
 
     Attributes:
-        stranger: the address, if its answer was a page for people, and it has never answered as the
-            service does. A gateway of the service may show such a page, too, so the task list says
-            who is there.
+        foreign_address: the address, if another host seems to have answered there: see
+            `is_foreign`. A gateway of the service may send such a page, too, so the task list is
+            queried there.
     """
 
     detail: str
     trace_id: str | None = None
     cause: BaseException | None = None
-    stranger: str | None = None
+    foreign_address: str | None = None
 
 
 Verdict = Accepted | NotSent | Refused | Uncertain
 
 
-def judge(answer: Answer) -> Verdict:
-    """What the answer to a submit proves."""
+def judge(answer: Answer, *, is_held: bool = False) -> Verdict:
+    """What the answer to a submit proves; ``is_held`` if it was held until the video was ready."""
     if isinstance(answer, Failure):
         return _judge_failure(answer)
     fields = parse_object(answer)
@@ -138,10 +138,12 @@ def judge(answer: Answer) -> Verdict:
     if accepted := _acceptance(answer, fields):
         return accepted
     # An id that cannot be used is no proof of a refusal.
-    if _is_refusal(answer, fields) and not names_task(fields):
+    # Nor is a failure that a held answer reports: a generation that failed may be billed.
+    is_end = is_held and answer.status < 300
+    if _is_refusal(answer, fields) and not (names_task(fields) or is_end):
         return Refused(api_error(answer))
-    stranger = answer.stranger if is_foreign(answer) else None
-    return Uncertain(gist(answer), trace_id=trace_of(answer, fields), stranger=stranger)
+    foreign = answer.unrecognised_address if is_foreign(answer) else None
+    return Uncertain(gist(answer), trace_id=trace_of(answer, fields), foreign_address=foreign)
 
 
 def _judge_failure(failure: Failure) -> Verdict:

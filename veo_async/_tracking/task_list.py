@@ -60,8 +60,8 @@ class TaskListClient:
         return [*await self.known(names[:half], by=by), *await self.known(names[half:], by=by)]
 
     async def learn_user(self, task_id: str) -> None:
-        """Read whose tasks the account's are, once, from a record of its own. Without that, some
-        lists are those of nobody."""
+        """Read the account's user, once, from the record of a task of ours. Some lists show none of
+        our tasks unless they are asked for this user."""
         if self._user_id is None:
             for record in await self.known([task_id]):
                 self._user_id = record.user_id or ""
@@ -105,9 +105,9 @@ class TaskListClient:
             )
             yield listing.add(await self._ask(body, task_queries.read_page))
 
-    async def stranger(self) -> NoAPIError | None:
-        """The error if each of a few free questions is answered by somebody else than the service;
-        a gateway's page may come once or twice."""
+    async def foreign_error(self) -> NoAPIError | None:
+        """The error if another host answers each of a few free queries; a gateway's page may come
+        once or twice."""
         body = requests.list_body(
             offset=0, type=None, user_id=None, created_at_min=None, created_at_max=None
         )
@@ -121,7 +121,7 @@ class TaskListClient:
         return error
 
     async def _ask(self, body: dict[str, Any], read: Callable[[Answer], R]) -> R:
-        """What the service answers to a query. One that may succeed later is repeated."""
+        """The service's answer to a query. A query that may succeed later is repeated."""
         for attempt in range(1, task_queries.ATTEMPTS):
             answer = await self._ask_once(body)
             if not task_queries.is_transient(answer):

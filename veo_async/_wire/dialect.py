@@ -1,5 +1,5 @@
-"""What a deployment accepts where the vendor's documents disagree: the spelling of an action, and
-a callback address beside ``async``."""
+"""The forms of a request that a deployment accepts where the vendor's documents disagree: the
+spelling of an action, and a callback address beside ``async``."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ class API:
         self._is_reached = self._is_reached or is_own_form(reply)
         if self._is_reached:
             return reply
-        return replace(reply, stranger=self._redactor.text(str(request.url)))
+        return replace(reply, unrecognised_address=self._redactor.text(str(request.url)))
 
     def _failure(self, exc: Exception, outer: BaseException | None) -> Failure:
         error, cause = _lineage(exc), _lineage(exc.__cause__)

@@ -58,15 +58,15 @@ class Reply:
         body: the whole body, not compressed.
         retry_after: seconds to wait as ``Retry-After`` asks, within 0 and `LONGEST_PAUSE`;
             ``None`` without that header.
-        stranger: the address that answered, while no answer in the service's own form has ever come
-            from it: see `is_own_form`.
+        unrecognised_address: the address that answered, while no answer in the service's own form
+            has ever come from it: see `is_own_form`.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     retry_after: float | None = None
-    stranger: str | None = None
+    unrecognised_address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ def gist(reply: Reply) -> str:
 
 
 def _whence(reply: Reply) -> str:
-    return f" (from {reply.stranger})" if reply.stranger else ""
+    return f" (from {reply.unrecognised_address})" if reply.unrecognised_address else ""
 
 
 def trace_of(reply: Reply, fields: Mapping[str, Any] | None) -> str | None:
@@ -173,7 +173,7 @@ def undecodable(reply: Reply) -> APIError:
     )
 
 
-# Who answered.
+# Answers from another host.
 
 GATEWAY_STATUSES = frozenset({408, 409, 425, 499})
 """Words about time and order, not about the request: it may have been accepted before them. 499 is
@@ -189,22 +189,22 @@ OWN_WORDS = frozenset(
 
 
 def is_own_form(reply: Reply) -> bool:
-    """Whether an answer looks like the service's own. In doubt it does: then what follows is judged
+    """Whether an answer has the service's own form. In doubt it has: later answers are then judged
     with more caution."""
     fields = parse_object(reply)
     return fields is not None and not OWN_WORDS.isdisjoint(fields)
 
 
 def is_foreign(reply: Reply) -> bool:
-    """Whether somebody else answered, who shows no sign of having passed the request on: a wrong
-    base URL, a proxy's page, a login page or a redirect.
+    """Whether another host answered, with no sign that it passed the request on: a wrong base URL,
+    a proxy's page, a login page or a redirect.
 
     This is believed only of an address that has never answered as the service does. A 5xx is the
     word of a gateway, which may have passed the request on. A 2xx must be a page, since a torn
     answer may be the service's own.
     """
     status = reply.status
-    if reply.stranger is None or status in GATEWAY_STATUSES or status == 429:
+    if reply.unrecognised_address is None or status in GATEWAY_STATUSES or status == 429:
         return False
     if 200 <= status < 300:
         kind = reply.headers.get("content-type", "").lower()
@@ -220,7 +220,7 @@ def foreign(reply: Reply, **facts: Any) -> NoAPIError:
     if "://" in location:
         where = f", a redirect to {shown(location)}"
     error = NoAPIError(
-        f"POST {reply.stranger} was answered with HTTP {reply.status}{where} "
+        f"POST {reply.unrecognised_address} was answered with HTTP {reply.status}{where} "
         f"({excerpt(kind.encode())}: {text}). No answer in the service's own form has ever come "
         "from there: is base_url right?",
         **{"status_code": reply.status, "trace_id": trace_of(reply, None), "body": text} | facts,

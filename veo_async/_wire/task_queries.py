@@ -32,7 +32,7 @@ def is_transient(answer: Answer) -> bool:
 
 
 def is_torn(answer: Answer) -> bool:
-    """Whether an answer was perhaps cut on its way: it is no JSON although it reports success."""
+    """Whether an answer was perhaps truncated on its way: it reports success, and is no JSON."""
     if isinstance(answer, Failure) or not 200 <= answer.status < 300:
         return False
     return parse_object(answer) is None

@@ -126,7 +126,7 @@ def _entry(video: Mapping[str, Any]) -> _Entry:
 
 
 class Evidence(NamedTuple):
-    """What an answer says about a task.
+    """The facts that an answer states about a task.
 
     Attributes:
         finished: whether a ``finished_at`` is there and set; ``None`` if it is not there.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, get_args
@@ -36,6 +36,14 @@ from ._session import OFFLINE_TOKEN, Session, emulator_class, offline, online, r
 JOURNAL = "journal.db"
 LEDGER = "emulator.ledger"
 """The file in which the emulator keeps its tasks, so that an offline batch can be resumed, too."""
+
+OPTIONS: Mapping[str, str] = {
+    "extend=True": "--extend",
+    "adopt_journal=True": "--adopt-journal",
+    "another journal": "another --out",
+    "another folder": "another --out",
+}
+"""The options for the next steps that an error of the library names."""
 
 DEFAULTS = ("model", "aspect_ratio", "resolution")
 """The options that are defaults for the fields of requests."""
@@ -137,9 +145,9 @@ class Job:
             try:
                 preview = await self._batch(veo).preview(any_token=not has_token)
             except JournalError as error:
-                return self._report_journal_error(error)
+                return self._report(error)
         counts = asdict(preview)
-        counts = {"stays" if name == "failed" else name: n for name, n in counts.items()}
+        counts["stays"] = counts.pop("failed")  # a field of the JSON keeps its name
         fields = {"prompts": self.checked.good, "invalid": self.checked.bad, **counts}
         fields["error"] = preview.error and str(preview.error)
         self.screen.print(json.dumps(fields) if self.options.json else _sentence(preview))
@@ -178,7 +186,7 @@ class Job:
         except asyncio.CancelledError:
             self.screen.note(
                 f"veo-async: stopped with {progress.done} of {progress.total} done; run the same "
-                "command again to go on",
+                "command again to resume it",
                 "yellow",
             )
             raise
@@ -203,25 +211,18 @@ class Job:
         try:
             return self._report_preview_error(await self._batch(veo).preview())
         except JournalError as error:
-            return self._report_journal_error(error)
-
-    def _report_journal_error(self, error: JournalError) -> int:
-        """Report an error of the journal. It is a usage error: nothing was sent yet."""
-        self.screen.error(error)
-        return USAGE
+            return self._report(error)
 
     def _report_preview_error(self, preview: Preview) -> int:
-        if preview.error is None:
-            return OK
-        self.screen.error(preview.error)
-        self._note_options()
-        return USAGE
+        return OK if preview.error is None else self._report(preview.error)
 
-    def _note_options(self) -> None:
-        self.screen.note(
-            "veo-async: at the command line, extend=True is --extend, adopt_journal=True is "
-            "--adopt-journal, and another journal is another --out"
-        )
+    def _report(self, error: VeoError) -> int:
+        """Report an error before the run. It is a usage error: nothing was sent yet."""
+        self.screen.error(error)
+        named = [f"{words} is {option}" for words, option in OPTIONS.items() if words in str(error)]
+        if named:
+            self.screen.note(f"veo-async: at the command line, {', and '.join(named)}")
+        return USAGE
 
     def _limit(self) -> RateLimit:
         return RateLimit(in_flight=self.options.in_flight, per_second=self.options.rate)
@@ -252,7 +253,7 @@ class Job:
 def _sentence(preview: Preview) -> str:
     return (
         f"{preview.start} would be submitted, {preview.wait} waited for, {preview.reconcile} "
-        f"looked for, {preview.finished} are finished, {preview.failed} stay failed"
+        f"searched for, {preview.finished} are finished, {preview.failed} stay failed"
     )
 
 

@@ -165,7 +165,7 @@ class Batching(Waiting):
         bool,
         typer.Option(
             "--adopt-journal",
-            help="Go on with a journal of another token or address of the same account.",
+            help="Resume a journal of another token or address of the same account.",
         ),
     ] = False
     retry_failed: Annotated[

@@ -27,7 +27,7 @@ from ._validation import check, number, page_of, required, texts
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a call.
+    """The caller of the API.
 
     Attributes:
         user_id: the user that the token belongs to.

@@ -1,7 +1,7 @@
 """The forms in which a deployment may store a request: what records show as ``request``.
 
 Sources: the vendor's OpenAPI document ("standardized parameters") and its summaries of server
-changes (cut texts, rewritten fields, images on its own host). Pure functions.
+changes (truncated texts, rewritten fields, images on its own host). Pure functions.
 """
 
 from __future__ import annotations

@@ -141,8 +141,8 @@ class Preview:
         start: the items that would be submitted, themselves or for their 1080p version. With
             ``retry_failed``, those whose tasks failed count here, if the service still says so.
         wait: the items that would be waited for: the service has their tasks.
-        reconcile: the items that would be looked for at the service: an earlier run does not know
-            whether their submit was accepted.
+        reconcile: the items that would be searched for in the task list: no earlier run knows
+            whether their submits were accepted.
         finished: the items that have their result; missing files would be downloaded again.
         failed: the items that were refused or failed, and stay so.
         error: the reason why the batch would stop before it submits a new item, else ``None``.

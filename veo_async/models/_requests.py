@@ -55,8 +55,8 @@ class _Request(Value):
         return self
 
     def wire_fields(self) -> dict[str, Any]:
-        """The request as the fields of the wire, those of ``extra_body`` among them. What was not
-        chosen is left out."""
+        """The request as the fields of the wire, those of ``extra_body`` among them. Fields that
+        were not chosen are left out."""
         return self.chosen_fields() | self.extra_body
 
     def chosen_fields(self) -> dict[str, Any]:
