@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -225,6 +226,35 @@ async def test_the_list_is_asked_for_the_accounts_own_user(listed: Any) -> None:
 
     assert [task.id for task in tasks] == [charge.task_id for charge in service.bill[1:]]
     assert len(service.bill) == 3
+
+
+@pytest.mark.asyncio
+async def test_the_user_of_another_task_is_not_ours() -> None:
+    """An answer may contain tasks that were not asked for. The list of their user has none of
+    ours, so that no lost submit would ever be found."""
+    service = emulator()
+
+    class Crowded(httpx.AsyncBaseTransport):
+        """Adds a stranger's record to each answer about tasks by their ids."""
+
+        failure_family = "httpx"
+        inner = service.transport()
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            response = await self.inner.handle_async_request(request)
+            if b'"ids"' not in request.content:
+                return response
+            fields = json.loads(await response.aread())
+            fields["items"].append({"id": "theirs", "user_id": "somebody", "request": {}})
+            return httpx.Response(200, json=fields, headers={"date": response.headers["date"]})
+
+    async with service, client(Crowded()) as veo:
+        await veo.submit(CUP)
+        service.faults.add(Fault(effect=LOST, count=1))
+        task = await veo.submit(MUG)
+
+    assert task.id == service.bill[1].task_id
+    assert len(service.bill) == 2
 
 
 @pytest.mark.asyncio

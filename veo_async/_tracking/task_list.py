@@ -64,7 +64,8 @@ class TaskListClient:
         our tasks unless they are asked for this user."""
         if self._user_id is None:
             for record in await self.known([task_id]):
-                self._user_id = record.user_id or ""
+                if record.id == task_id:  # an answer may contain other tasks, too
+                    self._user_id = record.user_id or ""
 
     async def read_all(self, first: float, last: float, each: Callable[[TaskRecord], None]) -> bool:
         """Call ``each`` with every record of the account between two times; returns whether the
