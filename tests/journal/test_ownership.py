@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -170,3 +171,24 @@ async def test_a_refused_start_takes_nothing_away(path: Path) -> None:
         await journal.record(intended("k"))
 
     assert states(path) == {("k", "generate"): "intended 1"}
+
+
+@pytest.mark.parametrize("trouble", ["a folder", "a link", "a full disk"])
+async def test_an_owner_file_that_cannot_be_written_is_an_error_of_the_journal(
+    path: Path, trouble: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a batch ends with an error that says what to do, and nothing is sent."""
+
+    def full(*_: object) -> int:
+        raise OSError(ENOSPC, "No space left on device")
+
+    other = path.with_name("run.db-owner")
+    if trouble == "a folder":
+        other.mkdir()
+    elif trouble == "a link":
+        other.symlink_to(path.with_name("elsewhere"))
+    else:
+        monkeypatch.setattr(os, "write", full)
+
+    with pytest.raises(JournalError, match=r"run\.db-owner cannot be read or written"):
+        await opened(path)

@@ -119,8 +119,10 @@ class Journal:
             await journal._ownership.seek()
             journal._bought = await run_sync(file.open)
             await journal._ownership.take()
-        except BaseException:
+        except BaseException as exc:
             await uninterrupted(partial(_close, file, run_sync))
+            if isinstance(exc, OSError):
+                raise owner.unusable(exc) from exc
             raise
         return journal
 

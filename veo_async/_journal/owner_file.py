@@ -87,6 +87,15 @@ class OwnerFile:
         )
         return JournalError(problem, path=str(self._journal))
 
+    def unusable(self, cause: OSError) -> JournalError:
+        """The error for a journal whose owner's file cannot be read or written."""
+        problem = (
+            f"The journal {self._journal} cannot be opened, because its file {self.path.name} "
+            f"cannot be read or written ({cause}). Nothing was sent. Free some space, or see to "
+            "that file, and run the same call again."
+        )
+        return JournalError(problem, path=str(self._journal))
+
     def release(self) -> None:
         """Give the journal up. Another owner's file stays."""
         with suppress(OSError):
