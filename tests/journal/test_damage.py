@@ -337,3 +337,17 @@ async def test_a_batch_with_a_damaged_journal_sends_nothing(tmp_path: Path) -> N
             await veo.batch(asked, journal=path).preview()
 
     assert len(service.bill) == 12
+
+
+def test_an_old_journal_without_its_log_is_not_taken_for_a_new_one(tmp_path: Path) -> None:
+    """Version 1 had its newest rows, at first all of them, in ``run.db-wal``. A copy of the one
+    file alone knows nothing of them."""
+    path, alone = tmp_path / "run.db", tmp_path / "alone.db"
+    script = Path(__file__).with_name("journal-1.sql").read_text(encoding="utf-8")
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.executescript(script)
+        shutil.copy(path, alone)
+
+    with pytest.raises(JournalError, match=r"alone\.db-wal, is missing"):
+        JournalDatabase(alone).open()

@@ -89,7 +89,8 @@ def test_a_journal_is_made_where_there_is_nothing(path: Path, former: str) -> No
         path.touch()
     if former == "half made":
         with closing(sqlite3.connect(path)) as db:
-            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("CREATE TABLE attempt (key TEXT)")
+            db.execute("DROP TABLE attempt")
     file = JournalDatabase(path)
 
     assert file.open() == 0

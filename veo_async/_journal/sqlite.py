@@ -284,6 +284,13 @@ class JournalDatabase:
         if (application, version, tables) == (0, 0, 0):
             if 0 < self.path.stat().st_size < LEAST_PAGE:  # SQLite takes it for an empty file
                 raise self._error(f"cannot be opened: {_DAMAGED}.")
+            if db.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+                # Version 1 had its rows in a write-ahead log; this version has none.
+                raise self._error(
+                    f"cannot be opened: its newest part, the file {self.path.name}-wal, is "
+                    "missing. Nothing was sent. Put that file beside it, and run the same call "
+                    "again."
+                )
             return 0
         if application != APPLICATION_ID:
             raise self._error("is a database of another application. Name another file.")
