@@ -178,9 +178,9 @@ class Exchange:
         return Reply.of(document, status, {**trace, **(headers or {})})
 
     def _traced(self) -> str:
-        if self.trace_id is None:
-            self.trace_id = self._service.backend.trace_of_call()
-        return self.trace_id
+        trace_id = self.trace_id or self._service.backend.trace_of_call()
+        self.trace_id = trace_id
+        return trace_id
 
     async def deliver(self, reply: Reply, *, counted: bool = True) -> None:
         """Send the answer with the effects of faults.
