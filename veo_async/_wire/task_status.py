@@ -256,12 +256,12 @@ NO_VIDEO = "the service ended the task without a video"
 
 def _evidence(record: Mapping[str, Any], response: Mapping[str, Any]) -> Evidence:
     error = response.get("error")
-    entries: frozenset[_Entry] = frozenset(map(_entry, read_entries(response.get("data"))))
+    entries: list[_Entry] = [_entry(video) for video in read_entries(response.get("data"))]
     return Evidence(
         _finished(record, response),
         response.get("success"),
         _words(record) | _words(response),
-        entries,
+        frozenset(entries),
         ("object" if isinstance(error, dict) else "other") if error else None,
     )
 
