@@ -125,7 +125,7 @@ def test_two_hundred_videos(tmp_path: Path) -> None:
         code = third.to_the_end()
 
     assert interrupted == 130
-    assert "run the same command again to go on" in " ".join(first.lines)
+    assert "run the same command again to resume it" in " ".join(first.lines)
     assert b"\x1b[2J" not in first.written + second.written + third.written
     check_view(view)
     assert before == MANY

@@ -58,8 +58,8 @@ MUTANTS = (
         "no ownership check before adopting",
         (
             "_reconcile/snapshot.py",
-            "            self._note_control(owner, entry)\n            return\n",
-            "            self._note_control(owner, entry)\n",
+            "            self._note_owner(owner, entry)\n            return\n",
+            "            self._note_owner(owner, entry)\n",
         ),
     ),
     _mutant(

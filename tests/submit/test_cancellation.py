@@ -514,6 +514,6 @@ async def test_a_cut_guard_cuts_its_post_only_after_it_had_time() -> None:
     await asyncio.sleep(2.0)
 
     assert waiting is None
-    assert "cut before its answer" in str(veo.unsettled[0].error)
+    assert "cancelled before its answer" in str(veo.unsettled[0].error)
     assert not other_tasks()
     await veo.aclose()

@@ -146,8 +146,10 @@ class Job:
                 preview = await self._batch(veo).preview(any_token=not has_token)
             except JournalError as error:
                 return self._report(error)
-        counts = asdict(preview)
-        counts["stays"] = counts.pop("failed")  # a field of the JSON keeps its name
+        counts = {  # a field of the JSON keeps its name
+            "stays" if name == "failed" else name: number
+            for name, number in asdict(preview).items()
+        }
         fields = {"prompts": self.checked.good, "invalid": self.checked.bad, **counts}
         fields["error"] = preview.error and str(preview.error)
         self.screen.print(json.dumps(fields) if self.options.json else _sentence(preview))
