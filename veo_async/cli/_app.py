@@ -12,9 +12,12 @@ import typer
 
 from ._exits import OK, USAGE, table
 from ._options import (
+    OUT_HELP,
     TOKEN_NOTE,
     Batching,
     Calling,
+    Folder,
+    Force,
     Generating,
     Seams,
     Shared,
@@ -98,9 +101,7 @@ def _main(
 @app.command(epilog=epilog("veo-async demo", "veo-async demo --out videos"))
 @takes(Shared)
 def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder for the videos.")] = Path(
-        "out/demo"
-    ),
+    out: Folder = Path("out/demo"),
     *,
     options: Shared,
     seams: Seams,
@@ -184,7 +185,7 @@ def batch(
             help="JSON lines, CSV with a header, or one prompt a line; - is standard input.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of the videos.")],
+    out: Folder,
     *,
     options: Batching,
     seams: Seams,
@@ -199,17 +200,16 @@ def batch(
 @takes(Waiting)
 def wait(
     task_ids: Annotated[list[str], typer.Argument(metavar="TASK_ID...", help="What to wait for.")],
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Download into this folder.")
-    ] = None,
+    out: Annotated[str | None, typer.Option("--out", "-o", metavar="PATH", help=OUT_HELP)] = None,
     *,
+    force: Force = False,
     options: Waiting,
     seams: Seams,
 ) -> int:
     """Wait for tasks that were submitted before; free."""
     from ._tasks import wait_for
 
-    return wait_for(task_ids, out, options, seams)
+    return wait_for(task_ids, out, options, seams, force=force)
 
 
 @app.command(epilog=epilog("veo-async tasks --since 2h --limit 5", "veo-async tasks --json"))
@@ -246,17 +246,16 @@ def download(
     source: Annotated[
         str, typer.Argument(metavar="TASK_ID|URL", help="A finished task, or a video's URL.")
     ],
-    path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="The file, or a folder that exists.")
-    ],
+    path: Annotated[str, typer.Argument(metavar="PATH", help=OUT_HELP)],
     *,
+    force: Force = False,
     options: Calling,
     seams: Seams,
 ) -> int:
     """Download a finished video."""
     from ._tasks import download_to
 
-    return download_to(source, path, options, seams)
+    return download_to(source, path, options, seams, force=force)
 
 
 @app.command(epilog=epilog("veo-async gallery .", "veo-async gallery . --title Mugs"))

@@ -25,7 +25,7 @@ from ._batch_report import BatchReport
 from ._exits import OK, USAGE, message_of
 from ._generate import refuse_address
 from ._options import Batching, Seams
-from ._outputs import prepare_folder
+from ._outputs import folder
 from ._progress import Progress
 from ._progress_view import shown
 from ._prompt_file import Form, form_of, spooled
@@ -171,7 +171,7 @@ class Job:
 
     async def run(self) -> int:
         """Run the batch."""
-        prepare_folder(self.out)
+        folder(self.out).prepare()
         progress = Progress(asyncio.get_running_loop().time, self.checked.good)
         report = BatchReport(progress, self.screen, as_json=self.options.json)
         try:

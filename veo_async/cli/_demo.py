@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -12,7 +11,7 @@ from .._base.slug import slug
 from ..models import Get1080p, ImageToVideo, TextToVideo
 from ._exits import OK
 from ._options import Seams, Shared
-from ._outputs import destinations, prepare_folder
+from ._outputs import Output, folder
 from ._progress_view import shown
 from ._screen import Screen
 from ._session import Session, offline, run
@@ -37,7 +36,7 @@ def demonstrate(out: Path, options: Shared, seams: Seams) -> int:
     """Run the demo, and return the exit code."""
 
     async def work(screen: Screen) -> int:
-        prepare_folder(out)
+        folder(out).prepare()
         async with offline(screen, options, seams, clock_factor=CLOCK_FACTOR) as session:
             emulator = cast("Emulator", session.emulator)
             async with shown(screen, session.progress):
@@ -76,9 +75,8 @@ async def _all(session: Session, wanted: list[Scene], out: Path) -> list[End]:
 
     async def one(number: int, name: str, request: Scene | Get1080p) -> End:
         file = out / f"{number:02}-{slug(name)}.mp4"
-        return await make_video(
-            session, request, partial(destinations, out=file), label=f"{number:02} {name}"
-        )
+        to = Output(file, is_folder=False, force=True)  # a file of an earlier demo
+        return await make_video(session, request, to, label=f"{number:02} {name}")
 
     async def first_and_again() -> list[End]:
         first = await one(1, wanted[0].prompt, wanted[0])

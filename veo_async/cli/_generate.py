@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -14,7 +12,7 @@ from ..models import Get1080p, ImageToVideo, IngredientsToVideo, TextToVideo, Vi
 from . import _rows
 from ._exits import OK
 from ._options import Generating, Seams, Submitting, Waiting
-from ._outputs import destinations, refuse_unwritable
+from ._outputs import Output, output
 from ._progress_view import shown
 from ._rows import Row
 from ._screen import Screen
@@ -40,18 +38,21 @@ def generate(action: str, options: Submitting, seams: Seams, **fields: Any) -> i
 
     async def work(screen: Screen) -> int:
         request = REQUESTS[action](**fields, **given)
-        if options.out is not None:
-            _refuse_out(options.out, options)
+        to = _output(options)
         async with _opened(screen, options, seams) as session:
-            return await _one(session, request, options)
+            return await _one(session, request, options, to)
 
     return run(work, options, seams)
 
 
-def _refuse_out(out: Path, options: Submitting) -> None:
+def _output(options: Submitting) -> Output | None:
+    if options.out is None:
+        return None
     if options.no_wait:
         raise typer.BadParameter("it cannot go together with --out.", param_hint="--no-wait")
-    refuse_unwritable(out)
+    to = output(options.out, force=options.force)
+    to.check()
+    return to
 
 
 def _opened(
@@ -69,8 +70,9 @@ def refuse_address(options: Waiting) -> None:
         raise typer.BadParameter("it cannot go together with --base-url.", param_hint="--emulator")
 
 
-async def _one(session: Session, request: VideoRequest, options: Submitting) -> int:
-    to = partial(destinations, out=options.out) if options.out else None
+async def _one(
+    session: Session, request: VideoRequest, options: Submitting, to: Output | None
+) -> int:
     async with shown(session.screen, session.progress):
         if options.no_wait:
             end = await _submit(session, request)

@@ -28,6 +28,27 @@ TOKEN_NOTE = (
 )
 
 
+OUT_HELP = (
+    "Download to this file or folder. It is a folder if it exists, ends with a slash or has no "
+    "ending such as .mp4."
+)
+
+
+def expanded(text: str) -> Path:
+    """A path with its ``~`` replaced, which a shell leaves in ``--out=~/videos``."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # the home of an unknown user
+        return Path(text)
+
+
+Folder = Annotated[
+    Path,
+    typer.Option("--out", "-o", metavar="DIR", parser=expanded, help="The folder of the videos."),
+]
+Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite a file that exists.")]
+
+
 @dataclasses.dataclass(frozen=True)
 class Seams:
     """A test's replacements: the event loop, the emulator, and options for every client."""
@@ -87,12 +108,8 @@ class Submitting(Waiting):
     callback_url: Annotated[
         str | None, typer.Option(metavar="URL", help="Where the service posts the result, too.")
     ] = None
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", "-o", help="Download to this file, or into this folder if it exists."
-        ),
-    ] = None
+    out: Annotated[str | None, typer.Option("--out", "-o", metavar="PATH", help=OUT_HELP)] = None
+    force: Force = False
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="Submit only, and print the task id.")
     ] = False

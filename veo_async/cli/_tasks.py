@@ -5,43 +5,53 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
+from pathlib import PurePosixPath
 from urllib.parse import urlsplit
+
+import typer
 
 from ..errors import TaskNotFoundError, WaitTimeoutError
 from ..models import TaskRecord, Video
 from . import _rows
 from ._exits import OK
 from ._options import Calling, Seams, Waiting
-from ._outputs import destinations, file_at, prepare_folder, refuse_unwritable
+from ._outputs import Output, output
 from ._progress_view import shown
 from ._rows import Row
 from ._screen import Screen
 from ._session import Session, online, run
 from ._times import parse_time
-from ._videos import End, report, run_item, save, wait_and_save
+from ._videos import End, report, run_item, save, save_all, wait_and_save
 
 
-def wait_for(task_ids: list[str], out: Path | None, options: Waiting, seams: Seams) -> int:
+def wait_for(
+    task_ids: list[str], out: str | None, options: Waiting, seams: Seams, *, force: bool
+) -> int:
     """Wait for all tasks, and return the highest of their exit codes."""
 
     async def work(screen: Screen) -> int:
-        if out is not None:
-            prepare_folder(out)
+        to = output(out, force=force) if out is not None else None
+        if to is not None:
+            _check(to, task_ids)
         async with (
             online(screen, options, seams) as session,
             shown(screen, session.progress),
         ):
-            waits = (_wait(session, task_id, out) for task_id in dict.fromkeys(task_ids))
+            waits = (_wait(session, task_id, to) for task_id in dict.fromkeys(task_ids))
             return max(await asyncio.gather(*waits))
 
     return run(work, options, seams)
 
 
-async def _wait(session: Session, task_id: str, out: Path | None) -> int:
-    item = session.progress.add(task_id, "waiting", is_saved=out is not None)
-    to = partial(destinations, out=out) if out is not None else None
+def _check(to: Output, task_ids: list[str]) -> None:
+    if not to.is_folder and len(set(task_ids)) > 1:
+        problem = f"{to.path} is one file, and these are several tasks: name a folder."
+        raise typer.BadParameter(problem, param_hint="--out")
+    to.check()
+
+
+async def _wait(session: Session, task_id: str, to: Output | None) -> int:
+    item = session.progress.add(task_id, "waiting", is_saved=to is not None)
     work = wait_and_save(session, task_id, session.veo.wait(task_id), to)
     return report(await run_item(work, session.progress, item, task_id=task_id), session.screen)
 
@@ -98,33 +108,40 @@ async def _list(
     return listed
 
 
-def download_to(source: str, path: Path, options: Calling, seams: Seams) -> int:
+def download_to(source: str, path: str, options: Calling, seams: Seams, *, force: bool) -> int:
     """Download the videos of a task, or the video at a URL."""
 
     async def work(screen: Screen) -> int:
-        refuse_unwritable(path)
+        to = output(path, option="PATH", force=force)
+        if is_url(source):
+            to = to.named(PurePosixPath(urlsplit(source).path).stem)
+        to.check()
         async with (
             online(screen, options, seams) as session,
             shown(screen, session.progress),
         ):
             item = session.progress.add(source, "downloading")
-            if source.startswith(("http://", "https://")):
-                from_url = Path(urlsplit(source).path).stem
-                wanted = [(Video(video_url=source), file_at(path, from_url))]
+            if is_url(source):
+                wanted = [(Video(video_url=source), to.path)]
                 saving = save(session, Row(state="succeeded"), wanted)
             else:
-                saving = _from_task(session, source, path)
+                saving = _from_task(session, source, to)
             end = await run_item(saving, session.progress, item)
         return report(end, screen)
 
     return run(work, options, seams)
 
 
-async def _from_task(session: Session, task_id: str, path: Path) -> End:
+def is_url(source: str) -> bool:
+    """Whether a source is an address and no task id."""
+    return source.lower().startswith(("http://", "https://"))
+
+
+async def _from_task(session: Session, task_id: str, to: Output) -> End:
     """Save the videos of a task from fresh URLs, without waiting for the task."""
     record = await session.veo.tasks.retrieve(task_id)
     if record.error is not None:
         raise record.error
     if record.generation is None:
         raise WaitTimeoutError("The task is not finished.", task_id=task_id)
-    return await save(session, _rows.of_record(record), destinations(record.generation, path))
+    return await save_all(session, _rows.of_record(record), record.generation, to)

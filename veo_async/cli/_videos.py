@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,13 +11,11 @@ from ..errors import VeoError
 from ..models import Generation, Video, VideoRequest
 from . import _rows
 from ._exits import OK
+from ._outputs import Output
 from ._progress import Item, Progress
 from ._rows import Row
 from ._screen import Screen
 from ._session import Session
-
-Destinations = Callable[[Generation], list[tuple[Video, Path]]]
-"""Returns the videos of a result that are saved, with their files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ async def submit(session: Session, request: VideoRequest, item: Item) -> Task:
 
 
 async def make_video(
-    session: Session, request: VideoRequest, to: Destinations | None, *, label: str | None = None
+    session: Session, request: VideoRequest, to: Output | None, *, label: str | None = None
 ) -> End:
     """Buy one video, from its request to its file."""
     is_saved = to is not None
@@ -74,7 +72,7 @@ async def make_video(
 
 
 async def wait_and_save(
-    session: Session, task_id: str, waiting: Awaitable[Generation], to: Destinations | None
+    session: Session, task_id: str, waiting: Awaitable[Generation], to: Output | None
 ) -> End:
     """Wait for a task, and save its videos. If this is cancelled, the task stays in ``running``."""
     session.running[task_id] = None
@@ -86,7 +84,17 @@ async def wait_and_save(
         raise
     del session.running[task_id]
     row = _rows.of_result(generation)
-    return End(row) if to is None else await save(session, row, to(generation))
+    return End(row) if to is None else await save_all(session, row, generation, to)
+
+
+async def save_all(session: Session, row: Row, generation: Generation, to: Output) -> End:
+    """Save the videos of a task. A file that was saved before is not downloaded again."""
+    wanted = to.destinations(generation)
+    saved = [path for _, path in wanted if to.is_saved(path)]
+    for path in saved:
+        session.screen.note(f"veo-async: {path} exists already; --force downloads it again")
+    row = replace(row, files=tuple(str(path) for path in saved))
+    return await save(session, row, [pair for pair in wanted if pair[1] not in saved])
 
 
 async def save(session: Session, row: Row, wanted: list[tuple[Video, Path]]) -> End:
