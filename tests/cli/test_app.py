@@ -19,7 +19,7 @@ import veo_async.cli._app as application
 from tests.cli.conftest import Shell
 from tests.cli.test_emulate import pressing_when
 from veo_async.cli import main
-from veo_async.cli._exits import table
+from veo_async.cli._help import COMPLETION, SHELLS, topics
 from veo_async.models import DEFAULT_MODEL
 from veo_async.testing._virtual_loop import VirtualEventLoop
 
@@ -35,6 +35,8 @@ COMMANDS = [
     "download",
     "gallery",
     "emulator",
+    "help",
+    "completion",
 ]
 
 
@@ -48,25 +50,106 @@ def examples() -> Iterator[list[str]]:
 
 
 def test_commands(veo: Shell) -> None:
-    """The help lists every command, the exit codes, what --json prints and where the token is."""
+    """The help lists every command with its whole sentence, and the topics."""
     ran = veo("--help")
 
     assert ran.code == 0
     listed = re.findall(r"^  ([a-z][a-z0-9-]+)  +[A-Z]", ran.out, flags=re.MULTILINE)
     assert listed == COMMANDS
     assert "..." not in ran.out.split("Commands:")[1].split("Try it")[0]
-    assert table().removeprefix("\b\n").splitlines()[1] in ran.out
-    assert "ACEDATACLOUD_API_TOKEN" in ran.out
+    assert f"veo-async help TOPIC:\n    {', '.join(topics())}" in ran.out
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help(veo: Shell, command: str) -> None:
-    """Every command's help has an example and the exit codes."""
+    """The help of every command has an example, and writes arguments as people write them."""
     ran = veo(command, "--help")
 
     assert ran.code == 0
-    assert f"Example:\n    veo-async {command}" in ran.out
-    assert "130  interrupted" in ran.out
+    assert re.search(r"Examples?:\n    (eval \"\$\()?veo-async " + command, ran.out)
+    assert not re.search(r"<\w|[{}]|\[\[", ran.out)
+    assert veo("help", command).out == ran.out
+
+
+def test_usage(veo: Shell) -> None:
+    """Arguments that repeat, and those that may be left out, look as in well-known tools."""
+    usage = {name: veo(name, "--help").out.splitlines()[0] for name in ("wait", "tasks", "batch")}
+
+    assert usage == {
+        "wait": "Usage: veo-async wait [OPTIONS] TASK_ID...",
+        "tasks": "Usage: veo-async tasks [OPTIONS] [TASK_ID...]",
+        "batch": "Usage: veo-async batch [OPTIONS] PROMPTS",
+    }
+
+
+@pytest.mark.parametrize("command", ["text2video", "batch", "wait", "tasks"])
+def test_order_of_options(veo: Shell, command: str) -> None:
+    """The options of the command itself come first; those of every command come last."""
+    listed = re.findall(r"^  (?:-\w, )?--([a-z0-9-]+)", veo(command, "--help").out, re.MULTILINE)
+
+    assert listed[-4:] == ["base-url", "debug", "json", "help"]
+
+
+@pytest.mark.parametrize("topic", [*topics()])
+def test_topic(veo: Shell, topic: str) -> None:
+    """Each topic is explained in lines of at most 100 columns."""
+    ran = veo("help", topic)
+
+    assert (ran.code, ran.out) == (0, topics()[topic])
+    assert all(len(line) <= 100 for line in ran.out.splitlines()) or topic == "json"
+
+
+def test_help_alone(veo: Shell) -> None:
+    """``veo-async help`` is the help of all, and an unknown topic is a usage error."""
+    assert veo("help").out == veo("--help").out
+    assert veo("help", "nothing").code == 2
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_completion_script(veo: Shell, shell: str) -> None:
+    """Each shell gets a script that asks this program for completions."""
+    ran = veo("completion", shell)
+
+    assert ran.code == 0
+    assert COMPLETION in ran.out
+    assert "veo-async" in ran.out
+
+
+def test_completion_for_an_unknown_shell(veo: Shell) -> None:
+    """The shells are named when another one is asked for."""
+    ran = veo("completion", "tcsh")
+
+    assert ran.code == 2
+    assert "'tcsh' is none of bash, zsh, fish, powershell. (see veo-async completion" in ran.err
+
+
+@pytest.mark.parametrize(
+    "words, completed",
+    [
+        ("veo-async ba", ["batch"]),
+        ("veo-async text2video x --mo", ["--model"]),
+        ("veo-async text2video x --model veo31-fast-", ["veo31-fast-ingredients"]),
+        ("veo-async text2video x --aspect-ratio 3", ["3:4"]),
+        ("veo-async batch p.csv --resolution g", ["gif"]),
+        ("veo-async completion z", ["zsh"]),
+        ("veo-async help exit", ["exit-codes"]),
+    ],
+)
+def test_completed(
+    veo: Shell, words: str, completed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands, options and the known values of options are completed."""
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+    monkeypatch.setenv(COMPLETION, "complete_bash")
+    printed = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", printed)
+
+    with pytest.raises(SystemExit) as ended:
+        main([])
+
+    assert ended.value.code == 0
+    assert printed.getvalue().split() == completed
 
 
 def test_defaults_in_the_help(veo: Shell) -> None:
@@ -145,6 +228,7 @@ def test_bad_usage(veo: Shell, argv: list[str], words: str) -> None:
     assert words in ran.err
     assert "\x1b" not in ran.err
     assert "secret" not in ran.err
+    assert f"(see veo-async {argv[0]} --help)" in ran.err or argv == ["text2vid"]
 
 
 def test_arguments_of_the_process(

@@ -6,6 +6,7 @@ import pytest
 
 from veo_async.cli import _exits
 from veo_async.cli._exits import code_of, message_of
+from veo_async.cli._help import exit_codes
 from veo_async.errors import (
     BadRequestError,
     ContentRefusedError,
@@ -62,12 +63,12 @@ def test_code_and_state(error: BaseException, code: int, state: str) -> None:
 
 
 def test_every_code_is_explained() -> None:
-    """The table in the help explains each code that a command can end with, and no other."""
+    """``veo-async help exit-codes`` explains the codes that a command ends with, and no other."""
     used = {*_exits.CODES.values(), _exits.OK, _exits.BUG}
 
     assert used == set(_exits.MEANINGS)
     for code, meaning in _exits.MEANINGS.items():
-        assert f"{code:<3}  {meaning}" in _exits.table()
+        assert f"{code:<3}  {meaning}" in exit_codes()
 
 
 def test_the_code_that_promises_that_nothing_was_bought() -> None:

@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None, *, seams: Seams | None = None) -> in
         seams: a test's replacements for the clock, the network and the emulator.
 
     Returns:
-        The exit code; ``veo-async --help`` lists them.
+        The exit code; ``veo-async help exit-codes`` lists them.
     """
     try:
         import rich as rich

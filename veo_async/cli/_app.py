@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, cast
 
 import typer
 
-from ._exits import OK, USAGE, table
+from ._exits import OK, USAGE
+from ._help import COMPLETION, SHELLS, Command, epilog, topics
 from ._options import (
     OUT_HELP,
-    TOKEN_NOTE,
     Batching,
     Calling,
     Folder,
@@ -23,27 +24,19 @@ from ._options import (
     Shared,
     Submitting,
     Waiting,
-    epilog,
     takes,
 )
 from ._text import plain
-
-JSON_NOTE = (
-    "With --json every task is one object on a line of standard output, with the fields key, "
-    "task_id, trace_id, state (succeeded, failed, pending or uncertain), action, model, prompt, "
-    "created_at, finished_at, videos (id, video_url, created_at, complete_at, state), cost "
-    "(amount, list_amount, currency) or null, files, and error (type, message, may_have_cost) or "
-    "null. Progress and errors go to standard error."
-)
 
 # Plain help, because help drawn by rich makes --help three times slower.
 app = typer.Typer(
     name="veo-async",
     help="Generate videos with the Veo Videos Generation API, many at once, and never pay twice.",
-    epilog=f"\b\nTry it, offline and for free:\n  veo-async demo\n\n{table()}\n\n{JSON_NOTE}\n\n"
-    f"{TOKEN_NOTE}",
+    epilog="\b\nTry it, offline and for free:\n  veo-async demo\n\n"
+    "\b\nExplained by veo-async help TOPIC:\n  " + ", ".join(topics()),
     rich_markup_mode=None,
     add_completion=False,
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
@@ -68,6 +61,10 @@ def run(argv: Sequence[str] | None, seams: Seams | None) -> int:
     with contextlib.suppress(AttributeError):
         # Prompts may be in any language while standard output is in ASCII.
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if COMPLETION in os.environ:
+        from ._completion import enable
+
+        enable()
     try:
         code: int = app(
             list(sys.argv[1:] if argv is None else argv),
@@ -77,9 +74,22 @@ def run(argv: Sequence[str] | None, seams: Seams | None) -> int:
         )
     except USAGE_ERROR as error:
         message = plain(error.format_message())
-        print(f"veo-async: error: {message} (see veo-async --help)", file=sys.stderr)
+        path = error.ctx.command_path if error.ctx else "veo-async"
+        print(f"veo-async: error: {message} (see {path} --help)", file=sys.stderr)
         return USAGE
     return code
+
+
+def command(
+    *examples: str, options: type[Shared], name: str | None = None
+) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Add a function as a command, with the options that it shares with other commands."""
+
+    def decorate(function: Callable[..., int]) -> Callable[..., int]:
+        added = app.command(name, cls=Command, epilog=epilog(*examples))
+        return added(takes(options)(function))
+
+    return decorate
 
 
 @app.callback(invoke_without_command=True)
@@ -98,8 +108,7 @@ def _main(
         raise typer.Exit(USAGE)
 
 
-@app.command(epilog=epilog("veo-async demo", "veo-async demo --out videos"))
-@takes(Shared)
+@command("veo-async demo", "veo-async demo --out videos", options=Shared)
 def demo(
     out: Folder = Path("out/demo"),
     *,
@@ -112,10 +121,10 @@ def demo(
     return demonstrate(out, options, seams)
 
 
-@app.command(
-    epilog=epilog('veo-async text2video "A coffee mug on a marble counter" -o mug.mp4 --emulator')
+@command(
+    'veo-async text2video "A coffee mug on a marble counter" -o mug.mp4 --emulator',
+    options=Generating,
 )
-@takes(Generating)
 def text2video(prompt: Prompt, *, options: Generating, seams: Seams) -> int:
     """Generate a video from a prompt."""
     from ._generate import generate
@@ -123,12 +132,10 @@ def text2video(prompt: Prompt, *, options: Generating, seams: Seams) -> int:
     return generate("text2video", options, seams, prompt=prompt)
 
 
-@app.command(
-    epilog=epilog(
-        'veo-async image2video "The mug is lifted" -i https://example.com/mug.png --emulator'
-    )
+@command(
+    'veo-async image2video "The mug is lifted" -i https://example.com/mug.png --emulator',
+    options=Generating,
 )
-@takes(Generating)
 def image2video(prompt: Prompt, image: Images = None, *, options: Generating, seams: Seams) -> int:
     """Generate a video from a first (and a last) image."""
     from ._generate import generate
@@ -136,13 +143,11 @@ def image2video(prompt: Prompt, image: Images = None, *, options: Generating, se
     return generate("image2video", options, seams, prompt=prompt, image_urls=image or [])
 
 
-@app.command(
-    epilog=epilog(
-        'veo-async ingredients2video "The mug in the snow" -i https://example.com/mug.png '
-        "-i https://example.com/snow.png --emulator"
-    )
+@command(
+    'veo-async ingredients2video "The mug in the snow" -i https://example.com/mug.png '
+    "-i https://example.com/snow.png --emulator",
+    options=Generating,
 )
-@takes(Generating)
 def ingredients2video(
     prompt: Prompt, image: Images = None, *, options: Generating, seams: Seams
 ) -> int:
@@ -152,10 +157,11 @@ def ingredients2video(
     return generate("ingredients2video", options, seams, prompt=prompt, image_urls=image or [])
 
 
-@app.command(
-    "get-1080p", epilog=epilog("veo-async get-1080p 253eedc47f1c4eb2a370ed2312168f4b -o big.mp4")
+@command(
+    "veo-async get-1080p 253eedc47f1c4eb2a370ed2312168f4b -o big.mp4",
+    options=Submitting,
+    name="get-1080p",
 )
-@takes(Submitting)
 def get_1080p(
     video_id: Annotated[
         str, typer.Argument(metavar="VIDEO_ID", help="The id of a video, not of a task.")
@@ -170,13 +176,11 @@ def get_1080p(
     return generate("get_1080p", options, seams, video_id=video_id)
 
 
-@app.command(
-    epilog=epilog(
-        "veo-async batch prompts.jsonl --out videos --emulator",
-        "veo-async batch prompts.jsonl --out videos --dry-run",
-    )
+@command(
+    "veo-async batch prompts.jsonl --out videos --emulator",
+    "veo-async batch prompts.jsonl --out videos --dry-run",
+    options=Batching,
 )
-@takes(Batching)
 def batch(
     prompts: Annotated[
         str,
@@ -196,10 +200,9 @@ def batch(
     return make_all(prompts, out, options, seams)
 
 
-@app.command(epilog=epilog("veo-async wait dd01fc69-e1f7-4b68-aa8c-463f6b748d11 -o videos"))
-@takes(Waiting)
+@command("veo-async wait dd01fc69-e1f7-4b68-aa8c-463f6b748d11 -o videos", options=Waiting)
 def wait(
-    task_ids: Annotated[list[str], typer.Argument(metavar="TASK_ID...", help="What to wait for.")],
+    task_ids: Annotated[list[str], typer.Argument(metavar="TASK_ID", help="What to wait for.")],
     out: Annotated[str | None, typer.Option("--out", "-o", metavar="PATH", help=OUT_HELP)] = None,
     *,
     force: Force = False,
@@ -212,11 +215,10 @@ def wait(
     return wait_for(task_ids, out, options, seams, force=force)
 
 
-@app.command(epilog=epilog("veo-async tasks --since 2h --limit 5", "veo-async tasks --json"))
-@takes(Calling)
+@command("veo-async tasks --since 2h --limit 5", "veo-async tasks --json", options=Calling)
 def tasks(
     task_ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[TASK_ID]...", help="These only.")
+        list[str] | None, typer.Argument(metavar="TASK_ID", help="These only.")
     ] = None,
     since: Annotated[
         str | None,
@@ -227,7 +229,9 @@ def tasks(
     until: Annotated[
         str | None, typer.Option(metavar="WHEN", help="Created until then, written as --since.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 20,
+    limit: Annotated[
+        int, typer.Option(min=1, metavar="N", help="At most so many, newest first.")
+    ] = 20,
     *,
     options: Calling,
     seams: Seams,
@@ -240,8 +244,7 @@ def tasks(
     )
 
 
-@app.command(epilog=epilog("veo-async download dd01fc69-e1f7-4b68-aa8c-463f6b748d11 mug.mp4"))
-@takes(Calling)
+@command("veo-async download dd01fc69-e1f7-4b68-aa8c-463f6b748d11 mug.mp4", options=Calling)
 def download(
     source: Annotated[
         str, typer.Argument(metavar="TASK_ID|URL", help="A finished task, or a video's URL.")
@@ -258,12 +261,11 @@ def download(
     return download_to(source, path, options, seams, force=force)
 
 
-@app.command(epilog=epilog("veo-async gallery .", "veo-async gallery . --title Mugs"))
-@takes(Shared)
+@command("veo-async gallery .", "veo-async gallery . --title Mugs", options=Shared)
 def gallery(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the videos.")],
     title: Annotated[
-        str | None, typer.Option(help="What stands above it [default: the folder's name].")
+        str | None, typer.Option(metavar="TEXT", help="The headline [default: the folder's name].")
     ] = None,
     *,
     options: Shared,
@@ -275,17 +277,20 @@ def gallery(
     return show(folder, title, options, seams)
 
 
-@app.command(epilog=epilog("veo-async emulator --port 8080 --clock-factor 60"))
-@takes(Shared)
+@command("veo-async emulator --port 8080 --clock-factor 60", options=Shared)
 def emulator(
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free port.")] = 0,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="The address to listen on.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="N", help="0 picks a free port.")
+    ] = 0,
     clock_factor: Annotated[
-        float, typer.Option(help="Seconds of service time in a real second.")
+        float, typer.Option(metavar="N", help="Seconds of service time in a real second.")
     ] = 1.0,
-    seed: Annotated[int, typer.Option(help="The seed of all randomness.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="The seed of all randomness.")] = 0,
     token: Annotated[
-        str | None, typer.Option(help="The only token to accept [default: any].")
+        str | None, typer.Option(metavar="TOKEN", help="The only token to accept [default: any].")
     ] = None,
     *,
     options: Shared,
@@ -297,3 +302,41 @@ def emulator(
     return serve(
         options, seams, host=host, port=port, clock_factor=clock_factor, seed=seed, token=token
     )
+
+
+@app.command(
+    "help", cls=Command, epilog=epilog("veo-async help exit-codes", "veo-async help text2video")
+)
+def help_(
+    ctx: typer.Context,
+    topic: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="TOPIC",
+            help=f"A command, or one of: {', '.join(topics())}.",
+            autocompletion=lambda: [*topics()],
+        ),
+    ] = None,
+) -> int:
+    """Explain a command or a topic."""
+    if text := topics().get(topic or ""):
+        print(text, end="")
+        return OK
+    return run([*([topic] if topic else []), "--help"], ctx.obj)
+
+
+@app.command(cls=Command, epilog=epilog('eval "$(veo-async completion bash)"'))
+def completion(
+    shell: Annotated[
+        str,
+        typer.Argument(
+            metavar="SHELL",
+            help="bash, zsh, fish or powershell.",
+            autocompletion=lambda: [*SHELLS],
+        ),
+    ],
+) -> int:
+    """Print the script for completion in a shell."""
+    from ._completion import print_script
+
+    return print_script(shell, app)

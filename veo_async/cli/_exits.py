@@ -113,9 +113,3 @@ def message_of(error: BaseException) -> str:
 def quoted(task_id: str) -> str:
     """An id from the service, quoted so that a person can copy the command into a shell."""
     return shlex.quote(plain(task_id))
-
-
-def table() -> str:
-    """The codes and their meanings, for every ``--help``."""
-    lines = (f"  {code:<3}  {meaning}" for code, meaning in MEANINGS.items())
-    return "\b\nExit codes:\n" + "\n".join(lines)

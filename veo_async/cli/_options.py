@@ -11,22 +11,14 @@ import functools
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_type_hints
 
 import typer
-
-from ._exits import table
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from ..testing import Emulator
-
-TOKEN_NOTE = (
-    "The token is read from the environment variable ACEDATACLOUD_API_TOKEN only: "
-    "an option would show it in the process list."
-)
-
 
 OUT_HELP = (
     "Download to this file or folder. It is a folder if it exists, ends with a slash or has no "
@@ -47,6 +39,24 @@ Folder = Annotated[
     typer.Option("--out", "-o", metavar="DIR", parser=expanded, help="The folder of the videos."),
 ]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite a file that exists.")]
+
+
+def _models(incomplete: str) -> list[str]:
+    from ..models._requests import KNOWN_MODELS
+
+    return [name for name in KNOWN_MODELS if name.startswith(incomplete)]
+
+
+def _aspect_ratios(incomplete: str) -> list[str]:
+    from ..models import AspectRatio
+
+    return [shape for shape in get_args(AspectRatio) if shape.startswith(incomplete)]
+
+
+def _resolutions(incomplete: str) -> list[str]:
+    from ..models import Resolution
+
+    return [size for size in get_args(Resolution) if size.startswith(incomplete)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +112,11 @@ class Submitting(Waiting):
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", "-m", help="The model; any name is passed on [default: veo3-fast]."
+            "--model",
+            "-m",
+            metavar="NAME",
+            help="The model; any name is passed on [default: veo3-fast].",
+            autocompletion=_models,
         ),
     ] = None
     callback_url: Annotated[
@@ -120,10 +134,24 @@ class Generating(Submitting):
     """The options of commands that make one video from a prompt."""
 
     aspect_ratio: Annotated[
-        str | None, typer.Option("--aspect-ratio", "-a", metavar="W:H", help="16:9, 9:16, ...")
+        str | None,
+        typer.Option(
+            "--aspect-ratio",
+            "-a",
+            metavar="W:H",
+            help="16:9, 9:16, ...",
+            autocompletion=_aspect_ratios,
+        ),
     ] = None
     resolution: Annotated[
-        str | None, typer.Option("--resolution", "-r", help="1080p, gif, or (veo31 only) 4k.")
+        str | None,
+        typer.Option(
+            "--resolution",
+            "-r",
+            metavar="SIZE",
+            help="1080p, gif, or (veo31 only) 4k.",
+            autocompletion=_resolutions,
+        ),
     ] = None
     translation: Annotated[
         bool | None,
@@ -143,14 +171,33 @@ class Batching(Waiting):
 
     model: Annotated[
         str | None,
-        typer.Option("--model", "-m", help="The model where the file names none."),
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME",
+            help="The model where the file names none.",
+            autocompletion=_models,
+        ),
     ] = None
     aspect_ratio: Annotated[
         str | None,
-        typer.Option("--aspect-ratio", "-a", metavar="W:H", help="The same for the shape."),
+        typer.Option(
+            "--aspect-ratio",
+            "-a",
+            metavar="W:H",
+            help="The shape where the file names none.",
+            autocompletion=_aspect_ratios,
+        ),
     ] = None
     resolution: Annotated[
-        str | None, typer.Option("--resolution", "-r", help="The same for the size.")
+        str | None,
+        typer.Option(
+            "--resolution",
+            "-r",
+            metavar="SIZE",
+            help="The size where the file names none.",
+            autocompletion=_resolutions,
+        ),
     ] = None
     form: Annotated[
         str | None,
@@ -220,6 +267,12 @@ def takes(options: type[OptionsT]) -> Callable[[Callable[..., int]], Callable[..
     return decorate
 
 
+def _rank(field: dataclasses.Field[Any]) -> int:
+    """The place of an option in the help: those that every command has come last."""
+    last = [common.name for common in reversed(dataclasses.fields(Waiting))]
+    return last.index(field.name) + 1 if field.name in last else 0
+
+
 def _signature(function: Callable[..., int], options: type[Shared]) -> inspect.Signature:
     hints = get_type_hints(options, include_extras=True)
     context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
@@ -231,7 +284,7 @@ def _signature(function: Callable[..., int], options: type[Shared]) -> inspect.S
             default=field.default,
             annotation=hints[field.name],
         )
-        for field in dataclasses.fields(options)
+        for field in sorted(dataclasses.fields(options), key=_rank)
     ]
     kept = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
@@ -239,9 +292,3 @@ def _signature(function: Callable[..., int], options: type[Shared]) -> inspect.S
         if parameter.name not in {"options", "seams"}
     ]
     return inspect.Signature([context, *kept, *shared])
-
-
-def epilog(*examples: str) -> str:
-    """The end of a command's help: examples, the exit codes and the note on the token."""
-    lines = "\n".join(f"  {example}" for example in examples)
-    return f"\b\nExample:\n{lines}\n\n{table()}\n\n{TOKEN_NOTE}"
