@@ -52,7 +52,24 @@ def test_serve(veo: Shell) -> None:
     assert ran.err == "veo-async: videos billed: 0, for 0 real money\n"
     (options,) = veo.made_with
     assert options.pop("epoch") > 1_790_000_000
-    assert options == {"clock_factor": 30.0, "seed": 7, "token": None}
+    assert options == {
+        "clock_factor": 30.0,
+        "seed": 7,
+        "token": None,
+        "allowed_hosts": (),
+        "targets": None,
+        "remote_control": False,
+    }
+
+
+def test_in_a_container(veo: Shell) -> None:
+    """There others reach it, under names that they have to give."""
+    names = ("--allow-host", "veo", "--allow-host", "cdn")
+    serve(veo, "--host", "0.0.0.0", *names, "--targets", "any", "--remote-control")
+
+    (options,) = veo.made_with
+    assert options["allowed_hosts"] == ["veo", "cdn"]
+    assert (options["targets"], options["remote_control"]) == ("any", True)
 
 
 def test_token(veo: Shell) -> None:

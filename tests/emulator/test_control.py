@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
 from veo_async.emulator import Drop, Fault, Wire
@@ -82,3 +85,75 @@ async def test_wrong_calls() -> None:
         for method, what in (("GET", "reset"), ("POST", "bill"), ("GET", "magic")):
             answer = await caller.http.request(method, f"/__emulator__/{what}")
             assert error_of(answer) == (404, "no_api")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "effect",
+    [
+        {"kind": "bomb", "size": 10**13},
+        {"kind": "hang", "seconds": 1e9},
+        {"kind": "late", "seconds": 1e300},
+        {"kind": "slow", "pieces": 10**9},
+        {"kind": "repeat", "times": 10**9},
+        {"kind": "answer", "headers": {"x-a": "1\r\nset-cookie: a"}},
+        {"kind": "answer", "headers": {"x-a": "\u2028"}},
+        {"kind": "answer", "headers": {"x a": "1"}},
+        {"kind": "answer", "headers": {"Content-Length": "1"}},
+        {"kind": "answer", "headers": {"transfer-encoding": "chunked"}},
+        {"kind": "garble", "media_type": "text/html\n"},
+    ],
+)
+async def test_what_a_rule_asks_for_is_bounded(effect: dict[str, Any]) -> None:
+    """No rule costs the service its memory or its time, or breaks the form of HTTP."""
+    async with calling() as caller:
+        answer = await caller.http.post("/__emulator__/faults", json={"effect": effect})
+
+        assert error_of(answer) == (400, "bad_request")
+        assert len(caller.emulator.faults) == 0
+
+
+@pytest.mark.asyncio
+async def test_the_number_of_rules_is_bounded() -> None:
+    """Each rule may hold as much as one call."""
+    rule = {"effect": {"kind": "drop"}, "nth": 10**6}
+    async with calling() as caller:
+        for _ in range(4):
+            await caller.http.post("/__emulator__/faults", json=[rule] * 25)
+        one_more = await caller.http.post("/__emulator__/faults", json=rule)
+
+        assert error_of(one_more) == (400, "bad_request")
+        assert len(caller.emulator.faults) == 100
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "fields", [{"callback_attempts": 10**9}, {"page": 0}, {"longest": -1}, {"page": float("nan")}]
+)
+async def test_a_deployment_is_bounded(fields: dict[str, Any]) -> None:
+    """So is each number of `Wire`."""
+    async with calling() as caller:
+        answer = await caller.http.post("/__emulator__/wire", content=json.dumps(fields))
+
+        assert error_of(answer) == (400, "bad_request")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("body", [b"", b"{", b"[" * 10**5, b'{"effect": NaN}', b"\xff"])
+async def test_bodies_that_are_not_json(body: bytes) -> None:
+    """They are ``bad_request``."""
+    async with calling() as caller:
+        for what in ("faults", "wire"):
+            answer = await caller.http.post(f"/__emulator__/{what}", content=body)
+
+            assert error_of(answer) == (400, "bad_request")
+
+
+@pytest.mark.asyncio
+async def test_every_effect_can_be_read_back() -> None:
+    """Also one that holds a set."""
+    effect = {"kind": "ending", "without": ["state", "success"]}
+    async with calling() as caller:
+        (rule,) = (await caller.http.post("/__emulator__/faults", json={"effect": effect})).json()
+
+        assert sorted(rule["effect"]["without"]) == effect["without"]

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from veo_async.emulator._egress import Reach
 from veo_async.emulator._images import MAX_BYTES, Images, over_http
 from veo_async.emulator._scene import Scene
 
@@ -76,10 +77,11 @@ async def test_the_fetcher_over_http() -> None:
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    fetch = over_http(Reach())
     async with server:
-        assert await over_http(f"{base}/moved") == b"data"
+        assert await fetch(f"{base}/moved") == b"data"
         with pytest.raises(httpx.HTTPStatusError):
-            await over_http(f"{base}/gone")
+            await fetch(f"{base}/gone")
         with pytest.raises(ValueError, match="too large"):
-            await over_http(f"{base}/huge")
-        assert await Images().get(f"{base}/gone", "http://files") is None
+            await fetch(f"{base}/huge")
+        assert await Images(fetch).get(f"{base}/gone", "http://files") is None

@@ -45,7 +45,8 @@ class World:
     def call(self, method: str, path: str, document: Any = None) -> bytes:
         """Call the service."""
         data = None if document is None else json.dumps(document).encode()
-        request = urllib.request.Request(f"{self.order.url}/{path}", data, method=method)
+        headers = {} if data is None else {"content-type": "application/json"}
+        request = urllib.request.Request(f"{self.order.url}/{path}", data, headers, method=method)
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return bytes(answer.read())
 

@@ -17,6 +17,7 @@ from ._options import (
     OUT_HELP,
     Batching,
     Calling,
+    Emulating,
     Folder,
     Force,
     Generating,
@@ -277,31 +278,16 @@ def gallery(
     return show(folder, title, options, seams)
 
 
-@command("veo-async emulator --port 8080 --clock-factor 60", options=Shared)
-def emulator(
-    host: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="The address to listen on.")
-    ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, metavar="N", help="0 picks a free port.")
-    ] = 0,
-    clock_factor: Annotated[
-        float, typer.Option(metavar="N", help="Seconds of service time in a real second.")
-    ] = 1.0,
-    seed: Annotated[int, typer.Option(metavar="N", help="The seed of all randomness.")] = 0,
-    token: Annotated[
-        str | None, typer.Option(metavar="TOKEN", help="The only token to accept [default: any].")
-    ] = None,
-    *,
-    options: Shared,
-    seams: Seams,
-) -> int:
+@command(
+    "veo-async emulator --port 8080 --clock-factor 60",
+    "veo-async emulator --host 0.0.0.0 --port 8080 --allow-host veo --targets any",
+    options=Emulating,
+)
+def emulator(*, options: Emulating, seams: Seams) -> int:
     """Serve the emulated service until Ctrl-C."""
     from ._emulate import serve
 
-    return serve(
-        options, seams, host=host, port=port, clock_factor=clock_factor, seed=seed, token=token
-    )
+    return serve(options, seams)
 
 
 @app.command(

@@ -11,7 +11,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 import typer
 
@@ -244,6 +244,45 @@ class Batching(Waiting):
 
 
 OptionsT = TypeVar("OptionsT", bound=Shared)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Emulating(Shared):
+    """The options of the emulator on a port."""
+
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen on.")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="N", help="0 picks a free port.")
+    ] = 0
+    clock_factor: Annotated[
+        float, typer.Option(metavar="N", help="Seconds of service time in a real second.")
+    ] = 1.0
+    seed: Annotated[int, typer.Option(metavar="N", help="The seed of all randomness.")] = 0
+    token: Annotated[
+        str | None, typer.Option(metavar="TOKEN", help="The only token to accept [default: any].")
+    ] = None
+    allowed_hosts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            metavar="NAME",
+            help="A further name under which callers reach it, such as a container's; repeat it "
+            "for more.",
+        ),
+    ] = None
+    targets: Annotated[
+        Literal["public", "loopback", "any"] | None,
+        typer.Option(
+            metavar="public|loopback|any",
+            help="Where it posts callbacks and fetches images: on the internet, on this machine "
+            "as well, or anywhere [default: loopback; public if other machines reach the port].",
+        ),
+    ] = None
+    remote_control: Annotated[
+        bool, typer.Option("--remote-control", help="Let other machines use the control plane.")
+    ] = False
 
 
 def takes(options: type[OptionsT]) -> Callable[[Callable[..., int]], Callable[..., int]]:

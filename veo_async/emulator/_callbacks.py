@@ -11,10 +11,12 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import httpx
 
 from ._background import Background, PerLoop
 from ._effects import Early, Garble, Late, Never, Repeat
+from ._egress import Egress, Reach
 from ._faults import Call
 from ._state import Task
 
@@ -28,6 +30,9 @@ TIMEOUT = 30.0
 
 PAUSE = 30.0
 """Seconds of service time until the next attempt, if the receiver sends no ``Retry-After``."""
+
+LONGEST_PAUSE = 3600.0
+"""The longest ``Retry-After`` that is obeyed, in seconds of service time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +54,16 @@ class Courier:
     """Posts the results of tasks.
 
     Args:
+        reach: the addresses that may be connected to.
         transport: the httpx transport of the calls; by default real connections.
     """
 
-    def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, reach: Reach, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.deliveries: list[Delivery] = []
         self._background = Background()
-        self._client = PerLoop(lambda: httpx.AsyncClient(transport=transport, timeout=TIMEOUT))
+        self._client = PerLoop(
+            lambda: httpx.AsyncClient(transport=transport or Egress(reach), timeout=TIMEOUT)
+        )
 
     async def expect(
         self, service: Service, task: Task, url: str, effects: tuple[Any, ...]
@@ -120,7 +128,8 @@ class _Post:
             if response is not None and response.status_code < 500:
                 return
             asked = "" if response is None else response.headers.get("retry-after", "")
-            await clock.sleep_until(clock.now() + (float(asked) if asked.isdecimal() else PAUSE))
+            pause = min(float(asked), LONGEST_PAUSE) if asked.isdecimal() else PAUSE
+            await clock.sleep_until(clock.now() + pause)
             response = await self.post(client)
 
     async def post(self, client: httpx.AsyncClient) -> httpx.Response | None:
@@ -130,9 +139,13 @@ class _Post:
         headers = {"content-type": media_type, "date": self._service.date()}
         response: httpx.Response | None = None
         try:
-            response = await client.post(self._url, content=content, headers=headers)
+            with anyio.fail_after(TIMEOUT):
+                # The body of the receiver's answer says nothing, so it is not read.
+                call = client.stream("POST", self._url, content=content, headers=headers)
+                async with call as response:
+                    pass
             logger.info("callback for %s: %s", self._task.id, response.status_code)
-        except (httpx.HTTPError, httpx.InvalidURL) as exc:
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as exc:
             logger.info("callback for %s: %s", self._task.id, type(exc).__name__)
         status = None if response is None else response.status_code
         self._service.courier.deliveries.append(

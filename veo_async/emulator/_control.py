@@ -2,14 +2,15 @@
 
 ``GET bill`` · ``GET counters`` · ``GET``, ``POST`` (one rule, or a list) and ``DELETE faults`` ·
 ``POST wire`` (the fields of `Wire`; an omitted one has its default) · ``POST reset``.
-It requires no token: the emulator is meant for the user's own machine.
+It requires no token: the emulator is meant for the user's own machine, and on a port `_access`
+refuses other machines and web pages.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from starlette.types import Receive, Scope, Send
@@ -19,8 +20,14 @@ from ._exchange import Exchange, Reply
 from ._faults import Fault
 from ._options import Wire
 from ._service import Service
+from ._validation import parsed
+
+T = TypeVar("T")
 
 PREFIX = "/__emulator__"
+
+MAX_RULES = 100
+"""The maximum number of rules that the control plane adds; each may be as long as a call."""
 
 _WIRE = TypeAdapter(Wire)
 _RULES: TypeAdapter[Fault | list[Fault]] = TypeAdapter(Fault | list[Fault])
@@ -58,14 +65,14 @@ class Control:
 
     def _faults(self, _: bytes) -> Any:
         rules = zip(self._service.faults, self._service.faults.struck(), strict=True)
-        return [{**fault.model_dump(), "struck": struck} for fault, struck in rules]
+        return [{**fault.model_dump(mode="json"), "struck": struck} for fault, struck in rules]
 
     def _add_faults(self, body: bytes) -> Any:
-        try:
-            rules = _RULES.validate_json(body)
-        except ValidationError as exc:
-            raise ServiceError("bad_request", str(exc)) from None
-        self._service.faults.add(*(rules if isinstance(rules, list) else [rules]))
+        read = validated(_RULES, body)
+        rules = read if isinstance(read, list) else [read]
+        if len(self._service.faults) + len(rules) > MAX_RULES:
+            raise ServiceError("bad_request", f"There may be at most {MAX_RULES} rules.")
+        self._service.faults.add(*rules)
         return self._faults(body)
 
     def _clear_faults(self, body: bytes) -> Any:
@@ -73,16 +80,28 @@ class Control:
         return []
 
     def _change_wire(self, body: bytes) -> Any:
-        try:
-            self._service.wire = _WIRE.validate_json(body)
-        except ValidationError as exc:
-            raise ServiceError("bad_request", str(exc)) from None
+        self._service.wire = validated(_WIRE, body)
         return {}
 
     def _reset(self, _: bytes) -> Any:
         self._service.faults.clear()
         self._service.reset()
         return {}
+
+
+def validated(adapter: TypeAdapter[T], body: bytes) -> T:
+    """The value in the body of a call.
+
+    Raises:
+        ServiceError: it is not JSON, or is not such a value.
+    """
+    document, problem = parsed(body)
+    if problem is not None:
+        raise problem
+    try:
+        return adapter.validate_python(document)
+    except ValidationError as exc:
+        raise ServiceError("bad_request", str(exc)) from None
 
 
 def _nothing(_: bytes) -> Any:

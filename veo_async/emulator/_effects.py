@@ -11,12 +11,37 @@ The effects are pydantic models: a value out of range raises `pydantic.Validatio
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-Time = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Time = Annotated[float, Field(ge=0, le=366 * 86_400)]
+"""Seconds, at most a year."""
+
+FRAMING = frozenset({"connection", "content-length", "date", "transfer-encoding"})
+"""The headers that every answer has from the server itself."""
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
+_VALUE = re.compile(r"(?:[\x21-\x7e\xa0-\xff](?:[\t\x20-\x7e\xa0-\xff]*[\x21-\x7e\xa0-\xff])?)?")
+
+
+def _field_name(name: str) -> str:
+    if not _TOKEN.fullmatch(name.lower()) or name.lower() in FRAMING:
+        raise ValueError("is no name of a header that can be added")
+    return name.lower()
+
+
+def _field_value(value: str) -> str:
+    if not _VALUE.fullmatch(value):
+        raise ValueError("is no value of a header")
+    return value
+
+
+FieldName = Annotated[str, AfterValidator(_field_name)]
+FieldValue = Annotated[str, AfterValidator(_field_value)]
+"""A header (RFC 9110, section 5)."""
 At = Literal["unread", "read", "accepted"]
 
 
@@ -75,7 +100,7 @@ class Answer(_Effect):
         message: its message; ``None`` uses the usual one of ``code``.
         body: a text that is sent instead of the documented error body. It stands for a gateway's
             answer, and has no ``x-trace-id``.
-        headers: additional headers, such as ``{"retry-after": "3"}``.
+        headers: additional headers, such as ``{"retry-after": "3"}``; not those of the framing.
     """
 
     kind: Literal["answer"] = "answer"
@@ -84,7 +109,7 @@ class Answer(_Effect):
     code: str = "api_error"
     message: str | None = None
     body: str | None = None
-    headers: dict[str, str] = {}
+    headers: dict[FieldName, FieldValue] = {}
 
 
 class Garble(_Effect):
@@ -97,7 +122,7 @@ class Garble(_Effect):
 
     kind: Literal["garble"] = "garble"
     body: str = "<html><body>502 Bad Gateway</body></html>"
-    media_type: str = "text/html"
+    media_type: FieldValue = "text/html"
 
 
 class Torn(_Effect):
@@ -122,23 +147,24 @@ class Slow(_Effect):
 
     Args:
         seconds: the pause before each piece, in the caller's seconds.
-        pieces: the number of pieces of a small answer; a file's pieces are its chunks.
+        pieces: the number of pieces of a small answer, at most 10,000; a file's pieces are its
+            chunks.
     """
 
     kind: Literal["slow"] = "slow"
     seconds: Time = 1.0
-    pieces: Annotated[int, Field(ge=1)] = 4
+    pieces: Annotated[int, Field(ge=1, le=10_000)] = 4
 
 
 class Bomb(_Effect):
     """The answer is a gzip body that inflates about a thousandfold.
 
     Args:
-        size: its size in bytes after decompression.
+        size: its size in bytes after decompression, at most 256 MiB.
     """
 
     kind: Literal["bomb"] = "bomb"
-    size: Annotated[int, Field(ge=1)] = 64 * 2**20
+    size: Annotated[int, Field(ge=1, le=256 * 2**20)] = 64 * 2**20
 
 
 class Fail(_Effect):
@@ -308,12 +334,12 @@ class Repeat(_Effect):
     """The callback is sent more than once.
 
     Args:
-        times: the number of callbacks in total.
+        times: the number of callbacks in total, at most 1,000.
         every: seconds of service time between two of them.
     """
 
     kind: Literal["repeat"] = "repeat"
-    times: Annotated[int, Field(ge=1)] = 2
+    times: Annotated[int, Field(ge=1, le=1_000)] = 2
     every: Time = 1.0
 
 

@@ -12,13 +12,15 @@ from typing import Self
 import anyio
 import httpx
 
+from ._access import Access, Guarded, is_loopback
 from ._background import Background
 from ._callbacks import Courier, Delivery
 from ._clock import Clock
 from ._durations import Pace, Seconds
+from ._egress import Reach, Targets
 from ._faults import Fault, Faults
 from ._files import Files, RunSync, in_thread
-from ._images import Fetch, Images
+from ._images import Fetch, Images, over_http
 from ._ledger import Ledger
 from ._options import EPOCH, Account, Limits, VideoFormat, Wire
 from ._routes import router
@@ -66,11 +68,21 @@ class Emulator:
             Under a virtual event loop, use one that calls it inline.
         fetch: gets the bytes of an image by its URL; by default over HTTP, with limits.
         callback_transport: the httpx transport of the callbacks; by default real connections.
+        targets: where callbacks are posted and images are fetched, by the default ``fetch`` and
+            ``callback_transport``: on the internet (``public``), on this machine as well
+            (``loopback``), or at any address, also in private networks (``any``). By default
+            ``loopback``, but ``public`` while a port is open to other machines. Connections are
+            direct, without a proxy.
+        allowed_hosts: further names under which callers reach the port or `app`, such as the
+            service's name in a network of containers. IP addresses, ``localhost``, and the hosts of
+            ``base_url`` and ``files_url`` are always allowed.
+        remote_control: the control plane answers to other machines as well. A container's port is
+            reached from another machine: its host.
 
     Attributes:
         faults: the rules in force.
         base_url: the address for clients; another one while it is served on a port.
-        app: the service as an ASGI app.
+        app: the service as an ASGI app, for a port: it refuses the calls of web pages.
 
     Raises:
         ValueError: ``clock_factor`` is not greater than 0.
@@ -103,12 +115,16 @@ class Emulator:
         run_sync: RunSync | None = None,
         fetch: Fetch | None = None,
         callback_transport: httpx.AsyncBaseTransport | None = None,
+        targets: Targets | None = None,
+        allowed_hosts: Iterable[str] = (),
+        remote_control: bool = False,
     ) -> None:
         self.faults = Faults(faults, seed=seed)
         self._background = Background()
-        self._images = Images(fetch)
+        self._reach = Reach(targets)
+        self._images = Images(fetch or over_http(self._reach))
         self._files = Files(video or VideoFormat(), self._images, run_sync or in_thread)
-        self._courier = Courier(callback_transport)
+        self._courier = Courier(self._reach, callback_transport)
         self._service = Service(
             seed=seed,
             pace=pace or Seconds(),
@@ -132,7 +148,9 @@ class Emulator:
             self._service.resume(Ledger(Path(ledger)))
         self._given_url, self._given_files_url = base_url, files_url
         self._reached_at(IN_PROCESS)
-        self.app = router(self._service)
+        self._router = router(self._service)
+        access = Access.of(allowed_hosts, (base_url, files_url), remote=remote_control)
+        self.app = Guarded(self._router, self._service, access)
 
     def _reached_at(self, url: str) -> None:
         self.base_url = (self._given_url or url).rstrip("/")
@@ -196,11 +214,13 @@ class Emulator:
 
     def transport(self) -> EmulatorTransport:
         """A new httpx transport to this service, for a client in this process."""
-        return EmulatorTransport(self.app, self._background)
+        return EmulatorTransport(self._router, self._background)
 
     @asynccontextmanager
     async def serve(self, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
         """Serve on a port while the block runs; yields the base URL.
+
+        The port serves programs: calls that a web page makes in a browser are refused.
 
         Args:
             host: the address to listen on.
@@ -212,10 +232,13 @@ class Emulator:
         listener = bound(host, port)
         before = self.base_url
         self._reached_at(url_of(listener))
+        exposed = not is_loopback(listener.getsockname()[0])
+        self._reach.exposed += exposed
         try:
             async with serving(self.app, listener):
                 yield self.base_url
         finally:
+            self._reach.exposed -= exposed
             self._reached_at(before)
 
     async def run_forever(

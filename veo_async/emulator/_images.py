@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 
+import anyio
 import httpx
+
+from ._egress import Egress, Reach
 
 logger = logging.getLogger("veo_async.emulator")
 
@@ -18,36 +21,48 @@ MAX_BYTES = 20 << 20
 TIMEOUT = 10.0
 """Seconds for each step of the download of an image (httpx's ``timeout``)."""
 
+PATIENCE = 60.0
+"""Seconds for the whole download of an image."""
 
-async def over_http(url: str) -> bytes:
-    """The bytes of a URL.
 
-    Raises:
-        httpx.HTTPError: the download failed.
-        ValueError: the image is larger than `MAX_BYTES`.
+def over_http(reach: Reach) -> Fetch:
+    """The default `Fetch`.
+
+    It raises `httpx.HTTPError` if the download fails, `ValueError` if the image is larger than
+    `MAX_BYTES`, and `TimeoutError` after `PATIENCE`.
+
+    Args:
+        reach: the addresses that may be connected to.
     """
-    async with (
-        httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=True) as client,
-        client.stream("GET", url, headers={"accept-encoding": "identity"}) as response,
-    ):
-        response.raise_for_status()
-        body = bytearray()
-        async for chunk in response.aiter_raw():
-            body += chunk
-            if len(body) > MAX_BYTES:
-                raise ValueError("the image is too large")
-        return bytes(body)
+
+    async def fetch(url: str) -> bytes:
+        with anyio.fail_after(PATIENCE):
+            async with (
+                httpx.AsyncClient(
+                    transport=Egress(reach), timeout=TIMEOUT, follow_redirects=True
+                ) as client,
+                client.stream("GET", url, headers={"accept-encoding": "identity"}) as response,
+            ):
+                response.raise_for_status()
+                body = bytearray()
+                async for chunk in response.aiter_raw():
+                    body += chunk
+                    if len(body) > MAX_BYTES:
+                        raise ValueError("the image is too large")
+                return bytes(body)
+
+    return fetch
 
 
 class Images:
     """The source of the renderer's images.
 
     Args:
-        fetch: gets an image on the web; by default over HTTP, with limits.
+        fetch: gets an image on the web.
     """
 
-    def __init__(self, fetch: Fetch | None = None) -> None:
-        self._fetch = fetch or over_http
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
         self._hosted: dict[str, tuple[bytes, str]] = {}
 
     def add(self, data: bytes, media_type: str) -> str:

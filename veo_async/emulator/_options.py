@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 SPELLINGS = frozenset({"get_1080p", "get1080p"})
 """The API guide writes the first, the vendor's OpenAPI document the second."""
@@ -101,11 +101,11 @@ class Wire:
     pending: Pending = "absent"
     unknown: Literal["empty", "not_found", "missing"] = "empty"
     stored: Form | AbstractSet[Form] | Callable[[Request], Mapping[str, Any]] = "as_submitted"
-    longest: int | None = None
+    longest: Annotated[int, Field(ge=0)] | None = None
     timings: bool = False
-    page: int = 50
+    page: Annotated[int, Field(ge=1)] = 50
     count: Literal["total", "page"] = "total"
-    callback_attempts: int = 1
+    callback_attempts: Annotated[int, Field(ge=1, le=100)] = 1
     url_lifetime: float | None = None
 
     def __post_init__(self) -> None:

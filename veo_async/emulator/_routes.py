@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from math import isfinite
 from random import Random
-from typing import Any, NoReturn
+from typing import Any
 
 from starlette.routing import Route, Router
 
@@ -18,7 +16,7 @@ from ._exchange import Exchange, Reply
 from ._faults import TASKS, Call, Kind
 from ._responses import unreadable
 from ._service import Caller, Service
-from ._validation import is_own
+from ._validation import is_own, parsed
 
 
 class Videos(Endpoint):
@@ -138,28 +136,6 @@ def call_of(query: dict[str, Any]) -> Call:
     batch: Kind = "retrieve_batch" if ids else "list"
     kind: Kind = batch if action == "retrieve_batch" else "retrieve"
     return Call(kind, action if isinstance(action, str) else None, ids)
-
-
-def parsed(body: bytes) -> tuple[Any, ServiceError | None]:
-    """The JSON document of a call, or the error with which it must be refused.
-
-    The error is returned: the token and the rate are checked before it is raised.
-    """
-    try:
-        return json.loads(body, parse_constant=_no_number, parse_float=_finite), None
-    except (ValueError, RecursionError):
-        return None, ServiceError("bad_request", "The body is not JSON.")
-
-
-def _no_number(text: str) -> NoReturn:
-    raise ValueError(text)
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not isfinite(value):
-        raise ValueError(text)
-    return value
 
 
 def scrambled(items: list[Any], effect: Scramble, rng: Random) -> list[Any]:

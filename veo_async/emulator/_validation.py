@@ -5,8 +5,10 @@ Fields as in the API guide and the vendor's OpenAPI document; null counts as abs
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Any
+from math import isfinite
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from ._errors import ServiceError
@@ -38,6 +40,28 @@ def invalid(field: str) -> ServiceError:
 def required(field: str) -> ServiceError:
     """The error for a missing parameter."""
     return ServiceError("bad_request", f"{field} is required.")
+
+
+def parsed(body: bytes) -> tuple[Any, ServiceError | None]:
+    """The JSON document of a call, or the error with which it must be refused.
+
+    The error is returned: the token and the rate are checked before it is raised.
+    """
+    try:
+        return json.loads(body, parse_constant=_no_number, parse_float=_finite), None
+    except (ValueError, RecursionError):
+        return None, ServiceError("bad_request", "The body is not JSON.")
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(text)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def check(body: Any, wire: Wire, host: str = "") -> None:
