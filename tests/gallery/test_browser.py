@@ -386,12 +386,47 @@ def test_the_policy_forbids_what_the_page_does_not_do(browser: Any, folder: Path
     assert {name for name, value in done.items() if value} == set()
 
 
-def test_an_empty_folder_says_so(visit: Open, tmp_path: Path) -> None:
-    """Nothing can be shown, and nothing can be cleared."""
+LEADS_AWAY = [
+    "./../../../etc/passwd",
+    "./a/b",
+    ".\\..\\secret",
+    "./..",
+    "../secret",
+    "/etc/passwd",
+    "//host/share",
+    "\\\\host\\share",
+    "file:///etc/passwd",
+    "javascript:alert(1)",
+    "https:/etc/passwd",
+    "https:\\\\evil.example",
+    "https://x.example\\@evil.example/",
+    "https://x.example/\tq",
+    "\u0001https://x.example/",
+    "data:text/html,x",
+]
+
+
+def test_no_link_leaves_the_folder(visit: Open, tmp_path: Path) -> None:
+    """A record may have been edited. Its addresses are links only if they lead to the web; the
+    only files that are linked are those of the folder."""
+    put(
+        tmp_path,
+        1,
+        request={"prompt": "p", "action": "get_1080p", "image_urls": LEADS_AWAY, "video_id": "./x"},
+        files=[*LEADS_AWAY, ".", ".."],
+        result={"data": [{"id": "v", "video_url": "https:\\\\evil.example"}]},
+    )
+    put(tmp_path, 2, result={"data": [{"id": "v", "video_url": "https://x.example/\ta"}]})
+    secret = tmp_path.parent / "secret.mp4"
+    secret.write_bytes(b"")
+    (tmp_path / "0003-link.mp4").symlink_to(secret)
     write_gallery(tmp_path)
     page = visit(tmp_path)
 
-    assert page.locator("#why").text_content() == "There is nothing in this folder yet."
-    assert page.locator("#count").text_content() == "0 items"
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Escape")
+    for summary in page.locator("summary").all():
+        summary.click()
+    page.locator("dl").nth(1).wait_for()
+
+    addresses = page.locator("a").evaluate_all("links => links.map(a => a.getAttribute('href'))")
+    assert addresses == ["./0001-item.json", "./0002-item.json"]
+    assert "./../../../etc/passwd" in page.locator("dl").first.text_content()

@@ -89,6 +89,16 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
         write_gallery(tmp_path)
 
 
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    """It is the wrong folder, so nothing is written to it."""
+    (tmp_path / "package.json").write_text("{}")
+
+    with pytest.raises(InvalidRequestError, match="no videos and no records"):
+        write_gallery(tmp_path)
+
+    assert not (tmp_path / "index.html").exists()
+
+
 def test_a_path_that_is_not_a_folder_is_refused(tmp_path: Path) -> None:
     """Nothing is written."""
     with pytest.raises(InvalidRequestError, match="is not a folder"):

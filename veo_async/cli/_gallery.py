@@ -13,6 +13,7 @@ from ._exits import OK
 from ._options import Seams, Shared
 from ._screen import Screen
 from ._session import run
+from ._text import plain
 
 
 def show(folder: Path, title: str | None, options: Shared, seams: Seams) -> int:
@@ -23,7 +24,10 @@ def show(folder: Path, title: str | None, options: Shared, seams: Seams) -> int:
             page = write_gallery(folder, title=title)
         except InvalidRequestError as error:
             raise typer.BadParameter(str(error), param_hint="DIR") from None
-        screen.print(json.dumps({"gallery": str(page)}) if options.json else str(page))
+        except OSError as error:
+            problem = f"{folder} cannot be read or written: {error.strerror}."
+            raise typer.BadParameter(problem, param_hint="DIR") from None
+        screen.print(json.dumps({"gallery": str(page)}) if options.json else plain(str(page)))
         return OK
 
     return run(work, options, seams)

@@ -33,7 +33,8 @@ def write_gallery(folder: str | os.PathLike[str], *, title: str | None = None) -
         title: the heading of the page; by default the folder's name.
 
     Raises:
-        InvalidRequestError: the path is not a folder, or its ``index.html`` is not a gallery.
+        InvalidRequestError: the path is not a folder, or its ``index.html`` is not a gallery, or it
+            has neither videos nor records.
         OSError: the page could not be written.
     """
     place = Path(folder)
@@ -44,6 +45,9 @@ def write_gallery(folder: str | os.PathLike[str], *, title: str | None = None) -
         problem = f"{page} is not a gallery of ours, so it was left alone. Move it away first."
         raise InvalidRequestError(problem, field="folder", advice="")
     cards, notes = cards_of(place)
+    if not cards:
+        problem = f"{place} has no videos and no records of a batch, so no page was written."
+        raise InvalidRequestError(problem, field="folder", advice="")
     cards = add_posters(place, cards)
     write_whole(page, render(title or place.resolve().name or "Videos", cards, notes))
     return page

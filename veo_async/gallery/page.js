@@ -19,9 +19,12 @@ function make(tag, properties = {}, ...children) {
   return element;
 }
 
-function link(address, text) {
-  // `_cards.py` checks this as well. An address of another kind is shown as text.
-  if (!/^(https?:\/\/|\.\/)/i.test(address)) return text;
+const ON_WEB = /^https?:\/\/[^\s\\\p{Cc}]+$/iu;
+const IN_FOLDER = /^\.\/[^\/\\]+$/;
+
+function link(address, text, allowed) {
+  // An address of another kind is shown as text: no link leads to another file of the disk.
+  if (!allowed.test(address)) return text;
   return make("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, text);
 }
 
@@ -95,12 +98,12 @@ function listOf(item) {
   add("Trace", item.trace_id, "id");
   add("Key", item.key, "id");
   add("Action", item.action);
-  for (const [name, value] of item.asked) add(name, link(value, value));
+  for (const [name, value] of item.asked) add(name, link(value, value, ON_WEB));
   add("Took", seconds(item.took));
   add("Made", item.made_at);
-  for (const file of item.files) add("File", link(file.href, file.name));
-  if (item.record) add("Record", link(item.record.href, item.record.name));
-  if (item.url) add("Online", link(item.url, item.url));
+  for (const file of item.files) add("File", link(file.href, file.name, IN_FOLDER));
+  if (item.record) add("Record", link(item.record.href, item.record.name, IN_FOLDER));
+  if (item.url) add("Online", link(item.url, item.url, ON_WEB));
   return list;
 }
 
@@ -184,8 +187,6 @@ function apply() {
   const of = shown.length === cards.length ? "" : ` of ${cards.length.toLocaleString("en")}`;
   $("count").textContent = `${shown.length.toLocaleString("en")}${of} ${cards.length === 1 ? "item" : "items"}`;
   $("empty").hidden = shown.length > 0;
-  $("clear").hidden = cards.length === 0;
-  $("why").textContent = cards.length ? "Nothing matches." : "There is nothing in this folder yet.";
   for (const button of $("states").children) {
     button.setAttribute("aria-pressed", String(button.value === chosen.state));
   }
