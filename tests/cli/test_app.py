@@ -131,6 +131,7 @@ def test_completion_for_an_unknown_shell(veo: Shell) -> None:
         ("veo-async text2video x --model veo31-fast-", ["veo31-fast-ingredients"]),
         ("veo-async text2video x --aspect-ratio 3", ["3:4"]),
         ("veo-async batch p.csv --resolution g", ["gif"]),
+        ("veo-async batch p.csv --format para", ["paragraphs"]),
         ("veo-async completion z", ["zsh"]),
         ("veo-async help exit", ["exit-codes"]),
     ],

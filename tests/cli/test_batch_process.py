@@ -105,7 +105,7 @@ def is_all_sent(lines: list[str]) -> bool:
 def test_two_hundred_videos(tmp_path: Path) -> None:
     """Two hundred prompts survive Ctrl-C and ``kill -9``: whatever ended it, the same command goes
     on, and in the end each prompt was bought once and is a file, with its record and the page."""
-    prompts = [f"{number} [/bold]\x1b[2J of a mug\non a counter" for number in range(MANY)]
+    prompts = [f"{number} [/bold]\u202e of a mug\non a counter" for number in range(MANY)]
     text = "".join(json.dumps({"prompt": prompt}) + "\n" for prompt in prompts)
     (tmp_path / "prompts.jsonl").write_text(text)
     command = ["batch", "prompts.jsonl", "--out", "out", "--emulator"]
@@ -126,7 +126,7 @@ def test_two_hundred_videos(tmp_path: Path) -> None:
 
     assert interrupted == 130
     assert "run the same command again to resume it" in " ".join(first.lines)
-    assert b"\x1b[2J" not in first.written + second.written + third.written
+    assert "\u202e".encode() not in first.written + second.written + third.written
     check_view(view)
     assert before == MANY
     assert code == 0
@@ -136,7 +136,8 @@ def test_two_hundred_videos(tmp_path: Path) -> None:
 
 def check_view(lines: list[str]) -> None:
     """The view has a bar, the counts with the time left, and a few items, each on a line."""
-    bar, counts, *moving = lines
+    summary, bar, counts, *moving = lines
+    assert summary.startswith(f"veo-async: {MANY} prompts from prompts.jsonl")
     assert re.fullmatch(rf"━+\S* *\S*━* *\d+/{MANY}  0:00:\d\d", bar), bar
     assert re.search(r"\d+ done .*\d+ making .* a minute  about 0:\d\d:\d\d left", counts), counts
     assert 1 <= len(moving) <= 6

@@ -11,22 +11,27 @@ import pytest
 
 from veo_async import Get1080p, ImageToVideo, IngredientsToVideo, TextToVideo
 from veo_async.cli import _prompt_file, _prompts
-from veo_async.cli._prompt_file import Form, Problem, form_of, spooled
+from veo_async.cli._prompt_file import Form, Problem, opened, spooled
 from veo_async.cli._prompts import Prompt, Prompts
 
 IMAGE = "https://example.com/mug.png"
 
 
-def read(data: bytes, form: Form = "jsonl", **defaults: Any) -> list[Prompt | Problem]:
+def prompts(data: bytes, form: Form | None = "jsonl", **defaults: Any) -> Prompts:
+    """The prompts of an input in this form."""
+    return Prompts(opened("-", io.BytesIO(data), form=form), defaults)
+
+
+def read(data: bytes, form: Form | None = "jsonl", **defaults: Any) -> list[Prompt | Problem]:
     """What an input holds."""
-    return list(Prompts(io.BytesIO(data), form, defaults))
+    return list(prompts(data, form, **defaults))
 
 
 def requests(data: bytes, form: Form = "jsonl", **defaults: Any) -> list[Any]:
     """The requests of an input without problems."""
     entries = read(data, form, **defaults)
     assert not [entry for entry in entries if isinstance(entry, Problem)]
-    return list(Prompts(io.BytesIO(data), form, defaults).requests())
+    return list(prompts(data, form, **defaults).requests())
 
 
 def problems(data: bytes, form: Form = "jsonl") -> list[tuple[int, str]]:
@@ -80,11 +85,11 @@ def test_delimiters(delimiter: str) -> None:
 
 
 def test_plain_lists() -> None:
-    """Each line is a prompt, whatever it looks like; blank ones are none."""
-    data = b'a mug\n\n  {"prompt": 1}  \n# a pot\n'
+    """Each line is a prompt, whatever it looks like; blank ones and comments are none."""
+    data = b'a mug\n\n  {"prompt": 1}  \n# a comment\n\\#1 in the charts\n---\n'
 
-    prompts = [request.prompt for request in requests(data, "lines")]
-    assert prompts == ["a mug", '{"prompt": 1}', "# a pot"]
+    found = [request.prompt for request in requests(data, "lines")]
+    assert found == ["a mug", '{"prompt": 1}', "#1 in the charts"]
 
 
 @pytest.mark.parametrize(
@@ -121,10 +126,13 @@ def test_defaults() -> None:
         (b'{"prompt": 1, "prompt": 2}', "not JSON: an object names one field twice"),
         (b"[" * 100_000, "not JSON: maximum recursion depth exceeded"),
         (b"[1]", "not a JSON object"),
-        (b"{}", "prompt: Field required"),
+        (b"{}", "prompt: is missing"),
         (b'{"prompt": " "}', "prompt: must not be empty"),
-        (b'{"prompt": "a", "size": 3}', "size: there is no such option"),
-        (b'{"prompt": "a", "aspect_ratio": "2:1"}', "aspect_ratio: Input should be '16:9'"),
+        (
+            b'{"prompt": "a", "size": 3}',
+            "size: there is no such field; resolution is probably meant",
+        ),
+        (b'{"prompt": "a", "aspect_ratio": "2:1"}', "aspect_ratio: must be '16:9'"),
         (b'{"prompt": "a", "action": "sing"}', "action: must be one of text2video, image2video"),
         (b'{"prompt": "a", "action": ["text2video"]}', "action: must be one of"),
         (b'{"prompt": "a", "image_urls": ["mug.png"]}', "image_urls: must be an http(s) URL"),
@@ -150,8 +158,7 @@ def test_bad_lines(line: bytes, text: str) -> None:
         (b"name,model\na,b\n", (1, "the header names no column prompt (it has: name, model)")),
         (b"prompt,prompt\na,b\n", (1, "the header names prompt twice")),
         (b"prompt,\xe9\na,b\n", (1, "not UTF-8: byte 0xe9 at character 8")),
-        (b"prompt,size\na,b\n", (2, "size: there is no such option")),
-        (b"prompt,model\na\n", (2, "1 cells, where the header has 2")),
+        (b"prompt,size\na,b\n", (1, "size: there is no such field; resolution is probably meant")),
         (b"prompt,model\na,b,c\n", (2, "3 cells, where the header has 2")),
         (b'prompt\na\n"b"c\n', (3, "not CSV: ',' expected after '\"'")),
         (b"prompt\na\ncaf\xe9\n", (3, "not UTF-8: byte 0xe9 at character 4")),
@@ -188,7 +195,7 @@ def test_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """All problems are counted, and the first of them are kept."""
     monkeypatch.setattr(_prompts, "MOST_SHOWN", 2)
 
-    report = Prompts(io.BytesIO(b'{"prompt": "a"}\n' + b"x\n" * 5), "jsonl", {}).check()
+    report = prompts(b'{"prompt": "a"}\n' + b"x\n" * 5).check()
 
     assert (report.good, report.bad) == (1, 5)
     assert [problem.line for problem in report.problems] == [2, 3]
@@ -201,6 +208,12 @@ def test_report(monkeypatch: pytest.MonkeyPatch) -> None:
         ("a.JSON", b"x", "jsonl"),
         ("a.csv", b"x", "csv"),
         ("a.txt", b"{", "lines"),
+        ("a.txt", b"[slow] a mug", "lines"),
+        ("a.txt", b"prompt,key", "csv"),
+        ("a.csv", b'{"prompt": "a"}', "jsonl"),
+        ("a.csv", b'[{"prompt": "a"}]', "json"),
+        ("a.json", b'{\n  "prompt": "a"\n}', "json"),
+        ("a.jsonl", b'[\n"a"\n]', "json"),
         ("a", b'\xef\xbb\xbf {"prompt"', "jsonl"),
         ("-", b'{"prompt"', "jsonl"),
         ("-", b"a mug", "lines"),
@@ -209,7 +222,7 @@ def test_report(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_forms(name: str, data: bytes, form: Form) -> None:
     """The form is told by the name, or by how the input begins."""
-    assert form_of(name, io.BytesIO(data)) == form
+    assert opened(name, io.BytesIO(data)).form == form
 
 
 def test_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,9 +233,9 @@ def test_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     with spooled(str(file)) as spool, spooled("-") as other:
         file.unlink()
-        prompts = Prompts(spool, "lines", {})
-        assert len(list(prompts)) == len(list(prompts)) == 2
-        assert len(list(Prompts(other, "lines", {}))) == 1
+        found = Prompts(opened("-", spool), {})
+        assert len(list(found)) == len(list(found)) == 2
+        assert len(list(Prompts(opened("-", other), {}))) == 1
 
 
 def test_a_long_input(tmp_path: Path) -> None:
@@ -232,7 +245,7 @@ def test_a_long_input(tmp_path: Path) -> None:
     file.write_bytes(b"a mug in the morning\n" * 1_000_000)
 
     with spooled(str(file)) as spool:
-        first = next(iter(Prompts(spool, "lines", {})))
+        first = next(iter(Prompts(opened("-", spool), {})))
         assert isinstance(spool.fileno(), int)  # it has rolled over to a file
 
     assert isinstance(first, Prompt)

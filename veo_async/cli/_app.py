@@ -187,7 +187,7 @@ def batch(
         str,
         typer.Argument(
             metavar="PROMPTS",
-            help="JSON lines, CSV with a header, or one prompt a line; - is standard input.",
+            help="JSON, CSV with a header, or one prompt a line; - is standard input.",
         ),
     ],
     out: Folder,

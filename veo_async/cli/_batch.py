@@ -23,12 +23,13 @@ from ..models import Preview, TextToVideo
 from ..policies import RateLimit
 from ._batch_report import BatchReport
 from ._exits import OK, USAGE, message_of
+from ._fields import shortened
 from ._generate import refuse_address
 from ._options import Batching, Seams
 from ._outputs import folder
 from ._progress import Progress
 from ._progress_view import shown
-from ._prompt_file import Form, form_of, spooled
+from ._prompt_file import Form, PromptFile, UnreadableError, opened, spooled
 from ._prompts import InputCheck, Prompts
 from ._screen import Screen
 from ._session import OFFLINE_TOKEN, Session, emulator_class, offline, online, run
@@ -45,6 +46,8 @@ OPTIONS: Mapping[str, str] = {
 }
 """The options for the next steps that an error of the library names."""
 
+UTF8 = frozenset({"utf-8", "utf-8-sig", "ascii"})
+
 DEFAULTS = ("model", "aspect_ratio", "resolution")
 """The options that are defaults for the fields of requests."""
 
@@ -56,11 +59,12 @@ def make_all(source: str, out: Path, options: Batching, seams: Seams) -> int:
         defaults = _defaults(options)
         _refuse_mixture(out, options)
         with _spooled_input(source) as spool:
-            prompts = Prompts(spool, _form(source, spool, options.form), defaults)
-            checked = prompts.check()
+            prompts, checked = _checked(source, spool, defaults, options)
             code = _report_problems(checked, source, screen, skip=options.skip_invalid)
             if code != OK:
                 return code
+            for line in understood(checked, prompts.file, source):
+                screen.note(f"veo-async: {line}")
             job = Job(prompts, checked, out, options, seams, screen)
             return await (job.preview() if options.dry_run else job.run())
 
@@ -97,34 +101,72 @@ def _spooled_input(source: str) -> Iterator[IO[bytes]]:
         yield spool
 
 
-def _form(source: str, spool: IO[bytes], given: str | None) -> Form:
-    if given is None:
-        return form_of(source, spool)
-    forms: dict[str, Form] = {form: form for form in get_args(Form)}
+def _checked(
+    source: str, spool: IO[bytes], defaults: Mapping[str, Any], options: Batching
+) -> tuple[Prompts, InputCheck]:
+    try:
+        file = opened(source, spool, form=_form(options.form), encoding=options.encoding)
+        prompts = Prompts(file, defaults)
+        return prompts, prompts.check()
+    except UnreadableError as problem:
+        text = f"{_name(source)} cannot be read: {problem}."
+        raise typer.BadParameter(text, param_hint="PROMPTS") from None
+
+
+def _form(given: str | None) -> Form | None:
+    forms: dict[str | None, Form | None] = {None: None, **{form: form for form in get_args(Form)}}
     if given not in forms:
-        problem = f"{given!r} is none of {', '.join(forms)}."
+        problem = f"{given!r} is none of {', '.join(get_args(Form))}."
         raise typer.BadParameter(problem, param_hint="--format")
     return forms[given]
 
 
+def _name(source: str) -> str:
+    return "standard input" if source == "-" else source
+
+
+UNITS: Mapping[Form, str] = {
+    "jsonl": "an object a line",
+    "json": "in one JSON document",
+    "csv": "a row each, below a header",
+    "lines": "one a line",
+    "paragraphs": "one a paragraph",
+}
+
+
+def understood(checked: InputCheck, file: PromptFile, source: str) -> Iterator[str]:
+    """The lines that say how an input was understood, before anything is bought."""
+    prompts = f"{checked.good} prompt{'s' * (checked.good != 1)}"
+    first = shortened(checked.first.title) if checked.first else ""
+    encoding = "" if file.encoding in UTF8 else f" in {file.encoding.upper()}"
+    yield f"{prompts} from {_name(source)}{encoding}, {UNITS[file.form]}; first: {first}"
+    for note, times in checked.notes.items():
+        yield note if times == 1 else f"{note} ({times} times)"
+
+
 def _report_problems(checked: InputCheck, source: str, screen: Screen, *, skip: bool) -> int:
     """Report the problems of the input, and return the exit code."""
-    name = "standard input" if source == "-" else source
+    name, skip = _name(source), skip and not checked.is_fatal
     for problem in checked.problems:
         screen.note(f"{name}:{problem.line}: {problem.text}", "yellow" if skip else "red")
     if checked.bad > len(checked.problems):
         screen.note(f"... and {checked.bad - len(checked.problems)} more")
     if checked.bad and not skip:
-        screen.note(
-            f"veo-async: error: {checked.bad} of {checked.bad + checked.good} prompts in {name} "
-            "are wrong, so nothing was sent. Mend them, or run the rest with --skip-invalid.",
-            "red",
-        )
+        screen.note(f"veo-async: error: {_refusal(checked, name)}", "red")
         return USAGE
     if not checked.good:
         screen.note(f"veo-async: error: {name} holds no prompts.", "red")
         return USAGE
     return OK
+
+
+def _refusal(checked: InputCheck, name: str) -> str:
+    if checked.is_fatal:
+        return f"{name} cannot be read as it was meant, so nothing was sent. Mend it."
+    return (
+        f"{checked.bad} of {checked.bad + checked.good} prompts in {name} are wrong, so nothing "
+        "was sent. Mend them, or run the rest with --skip-invalid."
+    )
 
 
 @dataclass(frozen=True, slots=True)

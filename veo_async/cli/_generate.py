@@ -11,6 +11,7 @@ import typer
 from ..models import Get1080p, ImageToVideo, IngredientsToVideo, TextToVideo, VideoRequest
 from . import _rows
 from ._exits import OK
+from ._fields import addresses
 from ._options import Generating, Seams, Submitting, Waiting
 from ._outputs import Output, output
 from ._progress_view import shown
@@ -35,6 +36,8 @@ def generate(action: str, options: Submitting, seams: Seams, **fields: Any) -> i
     """Buy one video, and return the exit code."""
     chosen = {name: getattr(options, name, None) for name in FIELDS}
     given = {name: value for name, value in chosen.items() if value is not None}
+    if "image_urls" in fields:
+        fields["image_urls"] = [one for text in fields["image_urls"] for one in addresses(text)]
 
     async def work(screen: Screen) -> int:
         request = REQUESTS[action](**fields, **given)

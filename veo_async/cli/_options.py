@@ -53,6 +53,12 @@ def _aspect_ratios(incomplete: str) -> list[str]:
     return [shape for shape in get_args(AspectRatio) if shape.startswith(incomplete)]
 
 
+def _forms(incomplete: str) -> list[str]:
+    from ._prompt_file import Form
+
+    return [form for form in get_args(Form) if form.startswith(incomplete)]
+
+
 def _resolutions(incomplete: str) -> list[str]:
     from ..models import Resolution
 
@@ -204,7 +210,14 @@ class Batching(Waiting):
         typer.Option(
             "--format",
             metavar="FORM",
-            help="jsonl, csv or lines [default: by the file's name or beginning].",
+            help="jsonl, json, csv, lines or paragraphs [default: by the file's beginning].",
+            autocompletion=_forms,
+        ),
+    ] = None
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The encoding of the file, such as cp1252 [default: UTF-8]."
         ),
     ] = None
     in_flight: Annotated[

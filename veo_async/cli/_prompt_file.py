@@ -1,55 +1,66 @@
 """A file of prompts as records: the fields of each prompt, and the line on which it begins.
 
 The whole input is copied first. So it can be checked to its end and read a second time, also if it
-comes from a pipe or changes meanwhile. The memory in use does not grow with the input.
+comes from a pipe or changes meanwhile. The memory in use does not grow with the input, but for a
+JSON document that is not one object a line.
 """
 
 from __future__ import annotations
 
 import codecs
 import contextlib
-import csv
 import io
-import json
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
-Form = Literal["jsonl", "csv", "lines"]
-FORMS: Mapping[str, Form] = {
+from . import _encodings
+
+Form = Literal["jsonl", "json", "csv", "lines", "paragraphs"]
+
+SUFFIXES: Mapping[str, Form] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "jsonl",
     ".csv": "csv",
     ".tsv": "csv",
-    ".txt": "lines",
 }
-"""The form of a file, by its suffix."""
+"""The form of a file, by its suffix. The beginning of the file decides as well."""
 
 IN_MEMORY = 8 << 20
 """Bytes of the input that are kept in memory; a larger input is kept in a temporary file."""
 
+HEAD = 64 << 10
+"""Bytes by which the form and the encoding of an input are recognised."""
+
 LONGEST = 1 << 20
 """Characters of one line: more than any prompt has, and few enough to be read at once."""
 
-NOT_UTF8 = re.compile("[\udc80-\udcff]")
+ESCAPED = re.compile("[\udc80-\udcff]")
 """The code points that `surrogateescape` uses for bytes that are not UTF-8."""
 
-UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-"""The first bytes of a file that a spreadsheet saved as "Unicode"."""
+MARK = "\ufeff"
+"""A mark of the encoding, which also stands inside of files that were put together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A problem of one line."""
+    """A problem of one line.
+
+    Attributes:
+        is_fatal: whether the file as a whole cannot be trusted, so that nothing of it is bought,
+            also where wrong lines are left out.
+    """
 
     line: int
     text: str
+    is_fatal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +72,15 @@ class Record:
 
 
 Read = Iterator[Record | Problem]
+Lines = Iterator[tuple[int, str]]
+"""The lines of a text with their numbers."""
+
+Notes = Counter[str]
+"""The number of places in which an input was read in a way that its writer should know of."""
+
+
+class UnreadableError(ValueError):
+    """The input is no text, or its encoding is unknown. The message says what to do."""
 
 
 @contextlib.contextmanager
@@ -77,157 +97,131 @@ def spooled(source: str) -> Iterator[IO[bytes]]:
                 raise ValueError("standard input is closed")
             shutil.copyfileobj(sys.stdin.buffer, spool)
         else:
-            with Path(source).open("rb") as file:
+            with Path(source).expanduser().open("rb") as file:
                 shutil.copyfileobj(file, spool)
         yield spool
 
 
-def form_of(source: str, spool: IO[bytes]) -> Form:
-    """The form of an input without ``--format``: by its suffix, else by its first bytes."""
-    known = FORMS.get(Path(source).suffix.lower())
-    if known:
-        return known
-    spool.seek(0)
-    head = spool.read(1024).removeprefix(codecs.BOM_UTF8).lstrip()
-    return "jsonl" if head.startswith(b"{") else "lines"
+@dataclass(frozen=True, slots=True)
+class PromptFile:
+    """A copied input, and how it is read.
 
+    Attributes:
+        encoding: the name of a codec.
+        form: the form of its content.
+        is_guess: whether the form was recognised, not named.
+    """
 
-def records(spool: IO[bytes], form: Form) -> Read:
-    """The records of an input, from its beginning. Blank lines are skipped."""
-    spool.seek(0)
-    encoding = "utf-16" if spool.read(2) in UTF16 else "utf-8-sig"
-    spool.seek(0)
-    text = io.TextIOWrapper(spool, encoding, errors="surrogateescape")
-    try:
-        lines = _lines(text)
-        yield from _rows(lines) if form == "csv" else _each(lines, form)
-    finally:
-        if not spool.closed:  # it is closed if the reader was stopped
-            text.detach()
+    spool: IO[bytes]
+    encoding: str
+    form: Form
+    is_guess: bool = False
 
+    def records(self, notes: Notes) -> Read:
+        """The records, from the beginning. Blank lines are skipped.
 
-def _lines(text: io.TextIOWrapper) -> Iterator[tuple[int, str]]:
-    """Each line with its number. Only `LONGEST` characters of a longer line are returned."""
-    number = 0
-    while line := text.readline(LONGEST):
-        number += 1
-        yield number, line
-        while len(line) == LONGEST and not line.endswith("\n"):
-            line = text.readline(LONGEST)
+        Args:
+            notes: is filled while the records are read.
+        """
+        from . import _json_input, _lines, _tables
 
+        match self.form:
+            case "csv":
+                return _tables.rows(self.lines(), notes)
+            case "json":
+                return _json_input.document(self._text(_json_input.LARGEST + 1))
+            case "jsonl":
+                return _json_input.each(self.lines())
+            case _:
+                survey = _lines.survey(self.lines())
+                return _lines.prompts(
+                    self.lines(), survey, self.form, notes, is_guess=self.is_guess
+                )
 
-def _trouble(line: str) -> str | None:
-    if len(line) == LONGEST:
-        return f"longer than {LONGEST} characters"
-    bad = NOT_UTF8.search(line)
-    if bad:
-        byte = ord(bad[0]) - 0xDC00
-        return f"not UTF-8: byte 0x{byte:02x} at character {bad.start() + 1}"
-    return None
+    def lines(self) -> Lines:
+        """Each line with its number. Only `LONGEST` characters of a longer line are returned."""
+        number = 0
+        with self._reading() as text:
+            while line := text.readline(LONGEST):
+                number += 1
+                yield number, line.lstrip(MARK)
+                while len(line) == LONGEST and not line.endswith("\n"):
+                    line = text.readline(LONGEST)
 
+    def _text(self, most: int) -> str:
+        with self._reading() as text:
+            return text.read(most)
 
-def _each(lines: Iterable[tuple[int, str]], form: Form) -> Read:
-    for number, line in lines:
-        text = line.strip()
-        if not text:
-            continue
-        problem = _trouble(line)
-        if problem:
-            yield Problem(number, problem)
-        elif form == "lines":
-            yield Record(number, {"prompt": text})
-        else:
-            yield _object(number, text)
-
-
-def _object(number: int, text: str) -> Record | Problem:
-    try:
-        value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
-    except json.JSONDecodeError as exc:
-        return Problem(number, f"not JSON: {exc.msg} at character {exc.colno}")
-    except (ValueError, RecursionError) as exc:
-        return Problem(number, f"not JSON: {exc}")
-    if not isinstance(value, dict):
-        return Problem(number, "not a JSON object")
-    return Record(number, value)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        raise ValueError("an object names one field twice")
-    return fields
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
-
-
-# Tables.
-
-
-def _rows(lines: Iterable[tuple[int, str]]) -> Read:
-    """The rows below a header. A cell may contain line breaks."""
-    numbered = iter(lines)
-    first = next(((number, line) for number, line in numbered if line.strip()), None)
-    if first is None:
-        return
-    number, header = first
-    delimiter = max(",;\t", key=header.count)
-    names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter))]
-    problem = _trouble(header) or _wrong_header(names)
-    if problem:
-        yield Problem(number, problem)
-        return
-    reader = csv.reader((line for _, line in numbered), delimiter=delimiter, strict=True)
-    yield from _below(names, reader, number)
-
-
-def _wrong_header(names: list[str]) -> str | None:
-    if not {"prompt", "video_id"} & set(names):
-        return f"the header names no column prompt (it has: {', '.join(names)})"
-    twice = sorted({name for name in names if names.count(name) > 1})
-    return f"the header names {', '.join(twice)} twice" if twice else None
-
-
-def _below(names: list[str], reader: Any, header: int) -> Read:
-    while True:
-        number = header + reader.line_num + 1
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[io.TextIOWrapper]:
+        self.spool.seek(0)
+        text = io.TextIOWrapper(self.spool, self.encoding, errors="surrogateescape")
         try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as exc:
-            yield Problem(number, f"not CSV: {exc}")
-            continue
-        if any(cells):
-            yield _row(number, names, cells)
+            yield text
+        except UnicodeError as exc:
+            raise UnreadableError(f"it is not {self.encoding}, or it is cut: {exc}") from None
+        finally:
+            if not self.spool.closed:  # it is closed if the reader was stopped
+                text.detach()
 
 
-def _row(number: int, names: list[str], cells: list[str]) -> Record | Problem:
-    if len(cells) != len(names):
-        return Problem(number, f"{len(cells)} cells, where the header has {len(names)}")
-    problem = _trouble("\n".join(cells))
-    if problem:
-        return Problem(number, problem)
+def opened(
+    source: str, spool: IO[bytes], *, form: Form | None = None, encoding: str | None = None
+) -> PromptFile:
+    """The copied input of a source, with the form and the encoding that a person named, or else
+    with those that are recognised.
+
+    Raises:
+        UnreadableError: it is no text, or the encoding is not known.
+    """
+    spool.seek(0)
+    head = spool.read(HEAD)
+    kind = _encodings.binary_kind(head)
+    if kind:
+        raise UnreadableError(f"it is {kind}, not text. Save it as CSV (UTF-8) and use that file")
+    chosen = _codec(encoding) if encoding else _encodings.encoding_of(head)
+    if chosen is None:
+        raise UnreadableError("it is not text. Name its encoding with --encoding, if it is")
+    beginning = codecs.getincrementaldecoder(chosen)("replace").decode(head)
+    return PromptFile(spool, chosen, form or _form(source, beginning), is_guess=form is None)
+
+
+def _codec(name: str) -> str:
     try:
-        given = zip(names, cells, strict=True)
-        return Record(number, {name: _cell(name, cell) for name, cell in given if cell.strip()})
-    except ValueError as exc:
-        return Problem(number, str(exc))
+        codec = codecs.lookup(name)
+        with contextlib.suppress(UnicodeError):
+            bytes(4).decode(name)  # a LookupError for a codec that makes no text
+    except LookupError:
+        raise UnreadableError(f"the encoding {name!r} of --encoding is not known") from None
+    return "utf-8-sig" if codec.name == "utf-8" else codec.name
 
 
-WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+def _form(source: str, beginning: str) -> Form:
+    """The form of an input: by its beginning where that is plain, else by its suffix."""
+    from . import _json_input, _tables
+
+    known = SUFFIXES.get(Path(source).suffix.lower())
+    text = beginning.lstrip(MARK).lstrip()
+    if text and (known == "jsonl" or _json_input.is_begun_by(text)):
+        return "jsonl" if _json_input.is_line_by_line(text) else "json"
+    if known == "csv" or _tables.has_header(text):
+        return "csv"
+    return "lines"
 
 
-def _cell(name: str, cell: str) -> Any:
-    """The value of a cell: some fields are not texts."""
-    if name == "image_urls":
-        return cell.split()
-    if name == "translation":
-        if cell.strip().lower() not in WORDS:
-            raise ValueError(f"translation: must be true or false, not {cell!r}")
-        return WORDS[cell.strip().lower()]
-    if name == "extra_body":
-        return json.loads(cell, parse_constant=_no_constant)
-    return cell.strip()
+def trouble(line: str) -> str | None:
+    """The problem of a line that cannot be read, if it is one."""
+    return f"longer than {LONGEST} characters" if len(line) == LONGEST else not_utf8(line)
+
+
+def not_utf8(text: str) -> str | None:
+    """The problem of a text that is in another encoding, if it is."""
+    bad = ESCAPED.search(text)
+    if bad is None:
+        return None
+    start = text.rfind("\n", 0, bad.start()) + 1
+    byte, place = ord(bad[0]) - 0xDC00, bad.start() - start + 1
+    return (
+        f"not UTF-8: byte 0x{byte:02x} at character {place}. Save the file as UTF-8, or name its "
+        "encoding, such as --encoding cp1252 for a file of Excel on Windows"
+    )

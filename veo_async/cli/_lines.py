@@ -1,0 +1,160 @@
+r"""A plain list of prompts: one a line, or one a paragraph.
+
+Blank lines are skipped, a line that begins with ``#`` is a comment, and a line of dashes
+separates. ``\#`` begins a prompt with ``#``. The marks of a list (``-``, ``*``, ``1.``) and the
+quotes of a copied list are removed where every line has them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ._prompt_file import Lines, Notes, Problem, Read, Record, trouble
+
+RULE = re.compile(r"([-*_=~])\1{2,}\Z|([-*_] ){2,}[-*_]\Z")
+"""A line that separates, as in Markdown."""
+
+MARKS = {
+    "bullets": re.compile(r"[-*+•\u2013]\s+(?=\S)"),
+    "numbers": re.compile(r"\d{1,6}[.)]\s+(?=\S)"),
+    "quotes": re.compile(r'["“](?=[^"“”]*["”],?\Z)'),
+}
+"""The beginnings of lines that belong to a list, not to its prompts."""
+
+ENDED = re.compile(r"""[.!?:;…。\uff01\uff1f]["'”\u2019)\]]*\Z""")
+"""The end of a sentence."""
+
+WRAPPED = 40
+"""Characters of a line that a program or a person may have wrapped, at least."""
+
+
+@dataclass(slots=True)
+class Survey:
+    """The form of a list, by all of its lines.
+
+    Attributes:
+        mark: the mark that every line has, if they have one.
+        wrapped: the first and last line of the first paragraph that reads like one text.
+    """
+
+    mark: str | None = None
+    wrapped: tuple[int, int] | None = None
+
+
+def survey(lines: Lines) -> Survey:
+    """Read a list to its end, to see how it is meant."""
+    found = Survey()
+    total, marked, separated = 0, dict.fromkeys(MARKS, 0), False
+    first_of_many: tuple[int, int] | None = None
+    for block in _blocks(lines):
+        total += len(block.lines)
+        separated = separated or block.follows_rule
+        for name, pattern in MARKS.items():
+            marked[name] += sum(1 for _, text in block.lines if pattern.match(text))
+        if len(block.lines) > 1:
+            ends = block.lines[0][0], block.lines[-1][0]
+            first_of_many = first_of_many or ends
+            if found.wrapped is None and _is_wrapped([text for _, text in block.lines]):
+                found.wrapped = ends
+    if total > 1:
+        found.mark = next((name for name in MARKS if marked[name] == total), None)
+    if found.mark:
+        found.wrapped = None
+    elif separated and not found.wrapped:
+        found.wrapped = first_of_many
+    return found
+
+
+def prompts(lines: Lines, found: Survey, form: str, notes: Notes, *, is_guess: bool) -> Read:
+    """The prompts of a list.
+
+    If its form was recognised and not named, a list that reads like paragraphs is refused, because
+    every line of it would be bought.
+    """
+    if is_guess and found.wrapped:
+        first, last = found.wrapped
+        yield Problem(
+            first,
+            f"lines {first} to {last} read like one text over several lines. Say which it is: "
+            "--format paragraphs (a prompt ends at a blank line) or --format lines (each line is "
+            "a prompt)",
+            is_fatal=True,
+        )
+        return
+    if found.mark and form == "lines":
+        notes[f"the {found.mark} of the list were removed"] += 1
+    for block in _blocks(lines, notes):
+        if form == "paragraphs":
+            number = block.lines[0][0]
+            yield _prompt(number, " ".join(text for _, text in block.lines))
+        else:
+            yield from (
+                _prompt(number, _unmarked(text, found.mark)) for number, text in block.lines
+            )
+
+
+def _prompt(number: int, text: str) -> Record | Problem:
+    problem = trouble(text)
+    return Problem(number, problem) if problem else Record(number, {"prompt": text})
+
+
+def _unmarked(text: str, mark: str | None) -> str:
+    if mark is None:
+        return text
+    text = text[len(found[0]) :] if (found := MARKS[mark].match(text)) else text
+    return text.rstrip(",").rstrip('"”') if mark == "quotes" else text
+
+
+@dataclass(slots=True)
+class _Block:
+    """Lines without a blank line between them, without their spaces."""
+
+    lines: list[tuple[int, str]]
+    follows_rule: bool = False
+
+
+LONGEST_BLOCK = 1000
+"""Lines of one block that are looked at together. A list without blank lines has no end."""
+
+
+def _blocks(lines: Lines, notes: Notes | None = None) -> Iterator[_Block]:
+    block, after_rule = _Block([]), False
+    for number, line in lines:
+        text = line if trouble(line) else line.strip()
+        is_rule, is_comment = RULE.match(text), text.startswith("#")
+        if notes is not None and (is_rule or is_comment):
+            notes["lines with # or --- were left out"] += 1
+        if is_comment:
+            continue
+        if text and not is_rule and len(block.lines) < LONGEST_BLOCK:
+            block.lines.append((number, text.removeprefix("\\") if text[:2] == "\\#" else text))
+            continue
+        if block.lines:
+            yield block
+        after_rule = bool(is_rule) or (after_rule and not text and not block.lines)
+        block = _Block([], after_rule)
+        if text and not is_rule:
+            block.lines.append((number, text))
+    if block.lines:
+        yield block
+
+
+def _is_wrapped(lines: list[str]) -> bool:
+    """Whether lines are one text that was wrapped.
+
+    Either a line that ends inside of a sentence is followed by one that begins in lower case while
+    the text begins with a capital, or each line is as full as its next word allows.
+    """
+    pairs = list(pairwise(lines))
+    continued = any(
+        len(line) >= WRAPPED and not ENDED.search(line) and following[:1].islower()
+        for line, following in pairs
+    )
+    if continued and not lines[0][:1].islower():
+        return True
+    width = max(map(len, lines))
+    is_full = all(len(line) + 1 + len(following.split()[0]) > width for line, following in pairs)
+    return len(lines) > 2 and width >= WRAPPED and is_full
