@@ -143,7 +143,7 @@ def check_view(lines: list[str]) -> None:
     assert re.search(r"\d+ done .*\d+ making .* a minute  about 0:\d\d:\d\d left", counts), counts
     assert 1 <= len(moving) <= 6
     for line in moving:
-        assert re.fullmatch(r"\w+ +\d+ s  \d+ \[/bold\]\\x1b\[2J of a mug\\non a counter", line)
+        assert re.fullmatch(r"\w+ +\d+ s  \d+ \[/bold\]\\u202e of a mug\\non a counter", line)
 
 
 def check_folder(out: Path, ledger: Path) -> None:
