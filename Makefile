@@ -5,7 +5,7 @@
 #
 # Each makes .venv by itself, only when needed. PYTHON=... chooses another Python for it.
 
-.PHONY: install check format test test-fast simulate mutants bench demo dist clean
+.PHONY: install check format test test-fast fuzz simulate mutants bench demo dist clean
 .DEFAULT_GOAL := test
 
 VENV := .venv
@@ -31,6 +31,10 @@ test: $(VENV)/.dev
 
 test-fast: $(VENV)/.dev
 	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
+
+# FUZZ_MINUTES=5 make fuzz
+fuzz: $(VENV)/.dev
+	@$(BIN)/python -m tests.fuzz
 
 simulate: $(VENV)/.dev
 	@$(BIN)/python -m tests.simulation --seeds 10000

@@ -31,6 +31,7 @@ IPAddress = IPv4Address | IPv6Address
 # RFC 3986, appendix B, with an authority.
 _PARTS = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#]*)([^?#]*)(\?[^#]*)?(?:#.*)?", re.IGNORECASE)
 _AUTHORITY = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9_.-]+))(?::([0-9]{0,5}))?", re.IGNORECASE)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
 _HEX_OCTAL_OR_DECIMAL = re.compile(r"0x([0-9a-f]*)|(0[0-7]*)|[1-9][0-9]*")
@@ -146,10 +147,11 @@ def next_hop(current: Address, location: str, *, loopback_ok: bool) -> Address:
 
 
 def _joined(current: Address, location: str) -> str:
-    try:
-        return urljoin(str(current), location)
-    except ValueError:
-        _refuse("is not a valid URL")
+    # `urljoin` takes "https:///host" for a path, where the URL standard reads a host. So whatever
+    # begins like a complete address has to be one.
+    if location.startswith("//"):
+        return f"{current.scheme}:{location}"
+    return location if _SCHEME.match(location) else urljoin(str(current), location)
 
 
 def may_connect(ip: str, *, loopback_ok: bool) -> bool:
