@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from veo_async.emulator import (
+    Answer,
     Drop,
     Emulator,
     Fault,
@@ -90,6 +91,19 @@ async def test_half_of_a_document_on_a_port() -> None:
 
         assert int(torn.headers["content-length"]) == len(torn.content) == 25
         assert list(whole.json()) == ["task_id"]
+
+
+@pytest.mark.parametrize("status", [204, 304])
+async def test_answers_without_a_body(status: int) -> None:
+    """A rule may ask for a status whose answers have none; the connection stays."""
+    async with served() as (emulator, http):
+        emulator.faults.add(Fault(effect=Answer(status=status, body="hello"), nth=1))
+
+        empty = await http.post("/veo/videos", json=ASYNC)
+
+        assert (empty.status_code, empty.content) == (status, b"")
+        assert "connection" not in empty.headers
+        assert (await http.post("/veo/videos", json=ASYNC)).status_code == 200
 
 
 async def test_an_address_that_was_given_stays() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import json
 import tempfile
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from veo_async._downloads.response import (
 )
 from veo_async._downloads.resume import FileIdentity, Leftover, PartialFile, resumable
 from veo_async._journal.serialization import (
+    dump_error,
     load_error,
     load_file,
     load_generation,
@@ -46,7 +48,14 @@ from veo_async.cli import main
 from veo_async.cli._exits import BUG
 from veo_async.cli._options import Seams
 from veo_async.emulator import Emulator, Immediate, VideoFormat
-from veo_async.errors import InvalidRequestError, JournalError, VeoError
+from veo_async.errors import (
+    GenerationFailedError,
+    InvalidRequestError,
+    JournalError,
+    RateLimitError,
+    SubmissionUncertainError,
+    VeoError,
+)
 from veo_async.gallery._cards import cards_of
 from veo_async.gallery._page import render
 from veo_async.testing._virtual_loop import VirtualEventLoop
@@ -152,8 +161,15 @@ async def _listed(veo: VeoClient) -> object:
 ROWS = [
     {"prompt": "a mug", "action": "text2video", "model": "veo3-fast"},
     {"success": True, "task_id": "t", "data": [{"id": "v", "video_url": "https://h.example/v"}]},
-    {"path": "a.mp4", "size": 7},
-    {"type": "GenerationFailedError", "message": "no", "task_id": "t", "code": "api_error"},
+    {"path": "a.mp4", "bytes": 7},
+    *(
+        json.loads(dump_error(error))
+        for error in (
+            GenerationFailedError("no", task_id="t", code="api_error"),
+            SubmissionUncertainError("lost", request=TextToVideo(prompt="a mug")),
+            RateLimitError("slow", status_code=429, retry_after=3.0),
+        )
+    ),
 ]
 LOADERS = (load_object, load_request, load_generation, load_file, load_error)
 
@@ -190,7 +206,8 @@ def open_journal(given: bytes) -> object:
             items = file.items()
             for item in items.values():
                 item.check(TextToVideo(prompt="a mug"))
-            return [(item.may_be_bought, item.request) for item in items.values()]
+            rows = [row for item in items.values() for row in item.stages.values()]
+            return [(row.step, row.facts, row.generation, row.error, row.file) for row in rows]
         finally:
             file.close()
 

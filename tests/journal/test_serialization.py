@@ -70,6 +70,13 @@ def test_a_damaged_request_is_an_error_of_ours(text: str) -> None:
         serialization.load_request(text)
 
 
+@pytest.mark.parametrize("text", ["", "[]", '{"\\ud800": 1}', '{"data": [{"\\ud800": 1}]}'])
+def test_a_damaged_result_is_an_error_of_ours(text: str) -> None:
+    """Also where a name in it is no valid text."""
+    with pytest.raises(JournalError, match="cannot read"):
+        serialization.load_generation(text)
+
+
 def test_a_result_keeps_the_wires_names_and_what_is_unknown() -> None:
     """Nothing is added, nothing is lost."""
     wire = {

@@ -121,7 +121,10 @@ def load_generation(text: str) -> Generation:
     Raises:
         JournalError: the text is damaged.
     """
-    return Generation.model_validate(load_object(text))
+    try:
+        return Generation.model_validate(load_object(text))
+    except ValueError as exc:  # the name of a field is not valid text
+        raise _unreadable(text) from exc
 
 
 def load_file(text: str) -> tuple[str, int]:

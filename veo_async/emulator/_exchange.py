@@ -17,6 +17,9 @@ from ._effects import Answer, At, Bomb, Drop, Garble, Hang, Refuse, Slow, Torn
 from ._errors import ServiceError
 from ._faults import Call, Kind
 
+WITHOUT_BODY = frozenset({204, 304})
+"""The statuses of answers that have no body (RFC 9110, section 6.4.1)."""
+
 MAX_BODY = 1 << 20
 """The maximum size of a request in bytes; the emulator's own limit."""
 
@@ -194,6 +197,8 @@ class Exchange:
         """
         for effect in self.effects:
             reply = disguised(reply, effect)
+        if reply.status in WITHOUT_BODY:
+            reply = Reply(reply.status, reply.headers)
         if counted:
             self._service.counters[reply.status] += 1
         torn = next((effect for effect in self.effects if isinstance(effect, Torn)), None)
