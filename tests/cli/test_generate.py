@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.cli.conftest import Shell, interrupting, tiny_emulator
 from veo_async import RetryPolicy
 from veo_async.emulator import Answer, Emulator, Fail, Fault, Hang, Seconds
 from veo_async.models import DEFAULT_MODEL
+from veo_async.testing._virtual_loop import VirtualEventLoop
 
 IMAGE = "https://example.com/mug.png"
 
@@ -371,16 +373,55 @@ def test_interrupted_while_waiting(capsys: pytest.CaptureFixture[str], veo: Shel
     ]
 
 
-@pytest.mark.parametrize("signal_", [2, 15], ids=["SIGINT", "SIGTERM"])
-def test_interrupted_while_submitting(veo: Shell, signal_: int) -> None:
-    """An open submit settles before Ctrl-C or a termination goes on, so that its id is told."""
+@pytest.mark.parametrize("signal_", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_interrupted_while_submitting(veo: Shell, signal_: str) -> None:
+    """An open submit settles before Ctrl-C, a termination or a hang-up goes on, so that its id is
+    told."""
     veo.emulator.faults.add(Fault(effect=Hang(at="accepted", seconds=5)))
 
-    ran = veo("text2video", "a mug", loop=interrupting(1.0, with_signal=signal_))
+    ran = veo("text2video", "a mug", loop=interrupting(1.0, with_signal=getattr(signal, signal_)))
 
     (task_id,) = veo.emulator._service.backend.tasks
     assert ran.code == 130
     assert f"veo-async wait {task_id}" in ran.err
+
+
+@pytest.mark.parametrize("signal_", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_ignored_signals(veo: Shell, signal_: str) -> None:
+    """A signal that was ignored before the command stays ignored."""
+    number = getattr(signal, signal_)
+    before = signal.signal(number, signal.SIG_IGN)
+
+    ran = veo("text2video", "a mug", loop=interrupting(0.5, with_signal=number))
+
+    assert signal.signal(number, before) is signal.SIG_IGN
+    assert ran.code == 0
+
+
+@pytest.mark.parametrize("number, moment", [(signal.SIGTERM, 1.1), (signal.SIGHUP, 4.0)])
+def test_one_end_told_twice(veo: Shell, number: int, moment: float) -> None:
+    """A signal that comes to the process and to its group, or from a closed terminal and from its
+    shell, is one decision: the open submit settles."""
+    veo.emulator.faults.add(Fault(effect=Hang(at="accepted", seconds=5)))
+
+    ran = veo("text2video", "a mug", loop=interrupting(1.0, moment, with_signal=number))
+
+    (task_id,) = veo.emulator._service.backend.tasks
+    assert ran.code == 130
+    assert f"veo-async wait {task_id}" in ran.err
+
+
+def test_interrupted_before_the_work(veo: Shell) -> None:
+    """A signal before the first step of the work ends the command, too."""
+
+    def make() -> VirtualEventLoop:
+        signal.raise_signal(signal.SIGTERM)
+        return VirtualEventLoop()
+
+    ran = veo("text2video", "a mug", loop=make)
+
+    assert (ran.code, ran.err) == (130, "veo-async: interrupted\n")
+    assert not veo.emulator.bill
 
 
 def test_interrupted_without_an_answer(veo: Shell) -> None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
 import os
 import sys
+import threading
 
 import pytest
 
 from tests.cli.conftest import Shell
+from veo_async.cli import main
 from veo_async.cli._options import Shared
+from veo_async.cli._progress import Item, Progress
+from veo_async.cli._progress_view import shown
 from veo_async.cli._rows import Row
 from veo_async.cli._screen import Screen
 from veo_async.emulator import Answer, Fault
 from veo_async.policies import RetryPolicy
+from veo_async.testing._virtual_loop import VirtualEventLoop
 
 
 class Terminal(io.StringIO):
@@ -149,6 +155,71 @@ def test_nobody_reads(veo: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
         ran = veo("tasks")
 
     assert (ran.code, ran.err) == (1, "")
+
+
+@pytest.mark.parametrize("flag", ["--json", "--debug"])
+def test_nobody_reads_a_result(veo: Shell, monkeypatch: pytest.MonkeyPatch, flag: str) -> None:
+    """A result that was paid for is told on standard error where standard output is closed; that is
+    code 1."""
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    with os.fdopen(writer, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        ran = veo("text2video", "a mug", flag)
+
+    (task_id,) = veo.emulator._service.backend.tasks
+    assert ran.code == 1
+    assert task_id in ran.err.splitlines()[-1 if flag == "--json" else -3]
+
+
+def test_nobody_reads_progress(veo: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard error is progress only: without a reader the results are the same."""
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    with os.fdopen(writer, "w") as pipe:
+        monkeypatch.setattr(sys, "stderr", pipe)
+        ran = veo("text2video", "a mug", "--json")
+
+    assert ran.code == 0
+    assert [row["state"] for row in ran.rows] == ["succeeded"]
+
+
+def test_no_streams(veo: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streams that do not exist, as under pythonw, are no error, and are left as they were."""
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", None)
+        patch.setattr(sys, "stderr", None)
+
+        codes = [main(["--version"]), main(["nonsense"])]
+
+        assert (sys.stdout, sys.stderr) == (None, None)
+    assert codes == [0, 2]
+
+
+def test_frames_of_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines of other threads draw the live view again while the loop changes the items: the view
+    is read on the loop only."""
+    terminal = at_a_terminal(monkeypatch)
+    readers = set()
+
+    class Watched(Progress):
+        def newest(self, most: int) -> list[Item]:
+            readers.add(threading.current_thread())
+            return super().newest(most)
+
+    async def work() -> None:
+        screen = Screen(Shared())
+        async with shown(screen, Watched(asyncio.get_running_loop().time, 1), is_many=True):
+            await asyncio.to_thread(screen.note, "from a thread")
+            await asyncio.sleep(1)
+
+    with asyncio.Runner(loop_factory=VirtualEventLoop) as runner:
+        runner.run(work())
+
+    assert readers == {threading.main_thread()}
+    assert terminal.getvalue().count("0/1") > 4
 
 
 def test_row_for_people() -> None:

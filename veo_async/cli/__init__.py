@@ -5,11 +5,11 @@ Heavy modules are imported by the command that needs them, so that ``--help`` is
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import MissingExtraError
+from ._streams import opened, standard_error
 
 if TYPE_CHECKING:
     from ._options import Seams
@@ -30,17 +30,18 @@ def main(argv: Sequence[str] | None = None, *, seams: Seams | None = None) -> in
     Returns:
         The exit code; ``veo-async help exit-codes`` lists them.
     """
-    try:
-        import rich as rich
+    with opened():
+        try:
+            import rich as rich
 
-        from ._app import run
+            from ._app import run
 
-        return run(argv, seams)
-    except KeyboardInterrupt:
-        return 130
-    except ImportError as exc:
-        if exc.name not in NEEDED:
-            raise
-        error = MissingExtraError(feature="The command line", extra="cli")
-        print(f"veo-async: error: {error}", file=sys.stderr)
-        return 2
+            return run(argv, seams)
+        except KeyboardInterrupt:
+            return 130
+        except ImportError as exc:
+            if exc.name not in NEEDED:
+                raise
+            error = MissingExtraError(feature="The command line", extra="cli")
+            print(f"veo-async: error: {error}", file=standard_error())
+            return 2

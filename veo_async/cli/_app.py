@@ -27,6 +27,7 @@ from ._options import (
     Waiting,
     takes,
 )
+from ._streams import standard_error
 from ._text import plain
 
 # Plain help, because help drawn by rich makes --help three times slower.
@@ -76,7 +77,7 @@ def run(argv: Sequence[str] | None, seams: Seams | None) -> int:
     except USAGE_ERROR as error:
         message = plain(error.format_message())
         path = error.ctx.command_path if error.ctx else "veo-async"
-        print(f"veo-async: error: {message} (see {path} --help)", file=sys.stderr)
+        print(f"veo-async: error: {message} (see {path} --help)", file=standard_error())
         return USAGE
     return code
 

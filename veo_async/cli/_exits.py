@@ -38,7 +38,7 @@ INTERRUPTED: Final = 130
 
 MEANINGS: Final[Mapping[int, str]] = {
     OK: "all is well",
-    FAILED: "some failed",
+    FAILED: "some failed, or results could not be written to standard output",
     USAGE: "bad usage or bad input: nothing was bought",
     UNCERTAIN: "some are uncertain or still running: look before you pay again",
     ACCOUNT: "the token or the balance needs attention",

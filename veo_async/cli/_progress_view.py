@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
+from functools import partial
+from typing import TypeVar
 
 from rich.console import Group, RenderableType
 from rich.live import Live
@@ -19,6 +21,9 @@ from ._text import plain
 
 BEAT_OF_FEW, BEAT_OF_MANY = 30.0, 5.0
 """Seconds between two plain lines that say how many are done."""
+
+FRAME = 0.2
+"""Seconds between two frames of the live view."""
 
 MOST_SHOWN = 6
 """The number of active items below the bar."""
@@ -35,6 +40,9 @@ COUNTED = [
 STYLES = {"succeeded": "green", "downloading": "green", "failed": "red", "not saved": "red"}
 STYLES |= {"uncertain": "magenta", "looking": "magenta", "pending": "yellow"}
 STYLES |= {"submitting": "yellow"}
+
+
+T = TypeVar("T")
 
 
 class View:
@@ -139,21 +147,37 @@ async def shown(
 ) -> AsyncIterator[None]:
     """Show the progress while the block runs. Many items in plain lines end with their counts."""
     view = View(progress, is_many=is_many)
-    if screen.is_live:
-        live = Live(view, console=screen.console, redirect_stdout=False, refresh_per_second=5)
-        with screen.holding(), live:
-            yield
+    if not screen.is_live:
+        try:
+            async with _every(BEAT_OF_MANY if is_many else BEAT_OF_FEW, view.line, screen.note):
+                yield
+        finally:
+            if is_many:
+                screen.note(view.line())
         return
-    beat = asyncio.create_task(_beat(screen, view))
+    # A line of another thread draws the live view again, so it holds a frame that never changes.
+    live = Live(view.__rich__(), console=screen.console, redirect_stdout=False, auto_refresh=False)
+    with screen.holding(), live:
+        try:
+            async with _every(FRAME, view.__rich__, partial(live.update, refresh=True)):
+                yield
+        finally:
+            live.update(view.__rich__())
+
+
+@contextlib.asynccontextmanager
+async def _every(
+    seconds: float, draw: Callable[[], T], show: Callable[[T], object]
+) -> AsyncIterator[None]:
+    """Show the progress again and again. It is read where it changes: on the event loop."""
+
+    async def repeat() -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            show(draw())
+
+    task = asyncio.create_task(repeat())
     try:
         yield
     finally:
-        beat.cancel()
-        if is_many:
-            screen.note(view.line())
-
-
-async def _beat(screen: Screen, view: View) -> None:
-    while True:
-        await asyncio.sleep(BEAT_OF_MANY if view.is_many else BEAT_OF_FEW)
-        screen.note(view.line())
+        task.cancel()

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ._exits import code_of, message_of
+from ._streams import discard, standard_error
 from ._text import plain
 
 if TYPE_CHECKING:
@@ -24,30 +25,42 @@ class Screen:
     """The output of one command.
 
     One console writes all lines on standard error, so that they appear above a live view.
+
+    Attributes:
+        is_read: whether standard output could be written to so far.
     """
 
     def __init__(self, options: Shared) -> None:
-        self.console = Console(stderr=True, markup=False, highlight=False, emoji=False)
-        self.is_live = sys.stderr.isatty() and not self.console.is_dumb_terminal
+        file = standard_error()
+        self.console = Console(file=file, markup=False, highlight=False, emoji=False)
+        self.is_live = file.isatty() and not self.console.is_dumb_terminal
         # Then a person sees the live view, and needs no list of files on standard output.
         self.is_one_terminal = self.is_live and sys.stdout.isatty()
         self._options = options
         self._rows = 0
         self._held: list[str] | None = None
+        self.is_read = True
 
     def result(self, row: Row) -> None:
         """Print one result."""
-        if self._options.json:
-            self.print(row.as_json())
-            return
-        if self._rows:
+        text = row.as_json() if self._options.json else row.as_text()
+        if self._rows and not self._options.json:
             self.print("")
         self._rows += 1
-        self.print(row.as_text())
+        self.print(text)
+        if not self.is_read:  # it may have been paid for, and is nowhere else
+            for line in text.splitlines():
+                self.note(line)
 
     def listed(self, row: Row) -> None:
-        """Print one row of a list."""
+        """Print one row of a list.
+
+        Raises:
+            BrokenPipeError: nobody reads it, and it cost nothing.
+        """
         self.print(row.as_json() if self._options.json else row.as_line())
+        if not self.is_read:
+            raise BrokenPipeError
 
     def failure(self, row: Row) -> None:
         """Print a result that is an error, for programs. People read the error on standard error;
@@ -56,11 +69,16 @@ class Screen:
             self.result(row)
 
     def print(self, line: str) -> None:
-        """Print a line of a result. Its text is escaped already."""
-        if self._held is None:
-            print(line, flush=True)
-        else:
+        """Print a line of a result. Its text is escaped already. The work goes on if it cannot be
+        printed: it may be paid for."""
+        if self._held is not None:
             self._held.append(line)
+            return
+        try:
+            print(line, flush=True)
+        except (OSError, ValueError):
+            self.is_read = False
+            discard(sys.stdout)
 
     @contextlib.contextmanager
     def holding(self) -> Iterator[None]:

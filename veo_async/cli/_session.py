@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
-import sys
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +18,7 @@ from ._options import Calling, Seams, Shared, Waiting
 from ._progress import Progress
 from ._progress_view import progress_of_few
 from ._screen import Screen
+from ._signals import Interruption
 
 if TYPE_CHECKING:
     from ..emulator import Emulator
@@ -39,48 +36,29 @@ OFFLINE_POLL = PollPolicy(first_delay=0.2, min_interval=0.1, max_interval=0.5)
 def run(work: Callable[[Screen], Coroutine[Any, Any, int]], options: Shared, seams: Seams) -> int:
     """Run the work of a command, and return its exit code.
 
-    The first Ctrl-C cancels the work. That may take as long as the client needs to learn the
-    outcome of an open submit. A second Ctrl-C exits immediately.
+    The first Ctrl-C (SIGINT, SIGTERM, SIGHUP) cancels the work. That may take as long as the
+    client needs to learn the outcome of an open submit. A second one exits immediately. Results
+    that could not be written to standard output are a failure, after the work has ended.
     """
     screen = Screen(options)
+    interruption = Interruption()
     try:
         with (
             screen.listening(),
-            _termination_as_interrupt(),
+            interruption.listening(),
             asyncio.Runner(loop_factory=seams.loop_factory) as runner,
         ):
-            return runner.run(work(screen))
+            code = runner.run(interruption.watch(work(screen)))
     except BrokenPipeError:
-        _discard_output()
         return FAILED
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         screen.note("veo-async: interrupted", "red")
         return INTERRUPTED
     except typer.BadParameter:
         raise
     except Exception as error:  # noqa: BLE001 - a bug is one line, too, and has its own exit code
         return screen.error(error)
-
-
-def _discard_output() -> None:
-    """Discard the buffered output after the reader closed its pipe. Otherwise the interpreter
-    prints an error when it exits. Python's documentation on SIGPIPE shows this way."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
-
-
-@contextlib.contextmanager
-def _termination_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM like Ctrl-C: to abort an open submit may lose a paid video."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    return code if screen.is_read else max(code, FAILED)
 
 
 @dataclass(frozen=True, slots=True)
