@@ -182,3 +182,16 @@ def test_names_that_differ_in_their_case_are_two_videos(tmp_path: Path) -> None:
     assert sorted(card.title for card in cards) == ["A.mp4", "a.mp4"]
     assert [link["name"] for link in card(tmp_path, files=["a.mp4"]).files] == ["a.mp4"]
     assert [link["name"] for link in card(tmp_path, files=["A.mp4"]).files] == ["A.mp4"]
+
+
+def test_what_is_shown_of_a_record_is_bounded(tmp_path: Path) -> None:
+    """A record may hold megabytes; a card that holds them could not be drawn."""
+    (tmp_path / "0001-item.mp4").touch()
+    urls = [f"https://x.example/{number}.png" for number in range(1000)]
+    request = {"prompt": "x" * 10**6, "image_urls": [*urls, *urls]}
+
+    shown = card(tmp_path, files=["0001-item.mp4"] * 1000, request=request)
+
+    assert len(shown.title) == 20_000
+    assert len(shown.asked) == 100
+    assert len(shown.files) == 1

@@ -12,12 +12,12 @@ after the vendor's documents, without the client's models: so a test can find wh
 
 The parts::
 
-    _transport, _serving   the connection: in process, or on a port
+    _transport, _serving   the connection: in process, or on a port; _access: who may use a port
     _routes, _endpoint     the paths; _downloads: files with ranges; _control: the control plane
     _exchange              one call and its answer, with the effects of faults
     _service               the logic: _auth_and_limits and _validation refuse calls, _state keeps
                            the tasks and the bill, _responses builds the answers, _callbacks posts
-                           the results
+                           the results, and _egress says to which addresses
     _files                 the video files: _images, _scene, _painting, _rendering
 
 What it does **not** do:
@@ -37,6 +37,9 @@ What it does **not** do:
 - It guesses where the documents leave something open: the order and number of items, the form of
   a pending record, the answer for an unknown id. `Wire` changes the guess. A page has at most 50
   items.
+- It is no server for the internet. A port refuses the calls of web pages, and its control plane
+  answers only to this machine (see `Emulator`); but it does not defend itself against programs that
+  want to exhaust it, and it forgets no task.
 - It speaks neither TLS nor HTTP/2, and always answers in HTTP: a garbled status line needs a raw
   socket.
 """

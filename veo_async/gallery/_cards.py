@@ -18,6 +18,11 @@ from ..models import Generation
 
 STATES = ("succeeded", "failed", "uncertain", "pending")
 
+LONGEST_TEXT = 20_000
+LONGEST_LIST = 100
+"""Characters of a text, and entries of a list, that are shown. A page with more could not be read,
+and a record may have been edited."""
+
 
 class Link(TypedDict):
     """A file of the folder."""
@@ -169,11 +174,13 @@ def _is_web(url: str) -> bool:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    return value[:LONGEST_TEXT] if isinstance(value, str) else ""
 
 
 def _texts(value: object) -> Iterable[str]:
-    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
+    """The texts of a list, each once."""
+    texts = value[:LONGEST_LIST] if isinstance(value, list) else []
+    return dict.fromkeys(_text(text) for text in texts if isinstance(text, str))
 
 
 def _object(value: object) -> Mapping[str, Any]:
