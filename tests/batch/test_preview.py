@@ -76,7 +76,28 @@ async def test_another_input(tmp_path: Path, others: int) -> None:
         meant = await veo.batch(other, journal=file, extend=True).preview()
 
     assert isinstance(refused.error, JournalError)
-    assert (refused.start, meant) == (others, Preview(start=others))
+    assert (refused.start, meant.start, meant.error) == (others, others, None)
+    assert meant.gone == (TextToVideo(prompt="a"),)
+    assert meant.new == tuple(range(1, min(others, 1000) + 1))
+
+
+@pytest.mark.asyncio
+async def test_an_edited_input(tmp_path: Path) -> None:
+    """The preview names what is not in the input any more, and the places of what is new. An input
+    that goes on, or is a part of the former one, has no such changes."""
+    service, file = emulator(pace=Immediate()), tmp_path / "run.db"
+    async with service, client_of(service) as veo:
+        async with veo.batch(requests("a", "b", "c"), journal=file) as outcomes:
+            _ = [outcome async for outcome in outcomes]
+
+        edited = await veo.batch(requests("a", "x", "c"), journal=file).preview()
+        part = await veo.batch(requests("b", "c"), journal=file).preview()
+        longer = await veo.batch(requests("a", "b", "c", "d"), journal=file).preview()
+
+    gone = (TextToVideo(prompt="b"),)
+    assert edited == Preview(start=1, finished=2, gone=gone, new=(2,))
+    assert part == Preview(finished=2, gone=(TextToVideo(prompt="a"),))
+    assert longer == Preview(start=1, finished=3)
 
 
 @pytest.mark.asyncio

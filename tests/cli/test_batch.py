@@ -122,6 +122,61 @@ def test_another_input(batch: Folder, change: list[str] | None) -> None:
     assert batch.billed == 6
 
 
+@pytest.mark.parametrize("count", [2, 3, 9, 30])
+def test_one_corrected_line(batch: Folder, count: int) -> None:
+    """A corrected line is bought and no other one; it is named before, with what it was."""
+    prompts = [f"a mug of the color {number} on a table" for number in range(count)]
+    batch.file.write_text(lines(*prompts))
+    batch()
+    batch.file.write_text(lines(*prompts[:-1], "a mug of no color on a table"))
+
+    dry = batch("--dry-run")
+    ran = batch()
+
+    assert (dry.code, ran.code) == (0, 0)
+    for each in (dry, ran):
+        told = f"line {count} changed: a mug of no color on a table (it was: {prompts[-1]})"
+        assert f"veo-async: {told}" in each.err.splitlines()
+        assert len([line for line in each.err.splitlines() if "changed" in line]) == 1
+    assert batch.billed == count + 1
+
+
+def test_edits_of_every_kind(batch: Folder) -> None:
+    """New, changed and missing lines are named with their numbers, before anything is bought."""
+    prompts = ["a coffee mug on marble", "rain on a tin roof", "a fox in the snow", "a red balloon"]
+    batch.file.write_text(lines(*prompts))
+    batch()
+    batch.file.write_text(
+        lines(prompts[0])
+        + "\n"
+        + lines("rain on a tin shed", "seventeen trumpets")
+        + lines(prompts[2], model="veo3")
+    )
+
+    ran = batch("--dry-run")
+
+    assert [line for line in ran.err.splitlines() if "prompts from" not in line] == [
+        "veo-async: line 3 changed: rain on a tin shed (it was: rain on a tin roof)",
+        "veo-async: line 4 is new: seventeen trumpets",
+        "veo-async: line 5 has other options than before: a fox in the snow",
+        "veo-async: bought before, and not in the file any more: a red balloon",
+    ]
+
+
+def test_many_edits(batch: Folder) -> None:
+    """A few changes are named, and the others are counted."""
+    batch.file.write_text(lines(*(f"mug {number}" for number in range(60))))
+    batch()
+    new = [f"{number} zebras" for number in range(22)]
+    batch.file.write_text(lines(*(f"mug {number}" for number in range(20)), *new))
+
+    ran = batch("--dry-run")
+
+    told = ran.err.splitlines()
+    assert "veo-async: ... and 2 more new or changed lines" in told
+    assert "veo-async: ... and 20 more that are not in the file any more" in told
+
+
 def test_another_request_with_a_key(batch: Folder) -> None:
     """A key whose request has changed stops the batch, with what it was."""
     batch.file.write_text(lines("a mug", key="one"))

@@ -120,6 +120,7 @@ def test_lines_of_another_kind(veo: Shell, tmp_path: Path) -> None:
     listening: Callable[[], Any] = pressing_when(lambda: veo.emulator.base_url != before)
 
     dry = veo("batch", str(file), "--out", str(tmp_path), "--dry-run", "--json")
+    veo("text2video", "a mug", "--out", str(tmp_path))
     page = veo("gallery", str(tmp_path), "--json")
     emulator = veo("emulator", "--json", loop=listening)
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import count, islice
 from pathlib import Path
 from types import TracebackType
 
@@ -24,6 +25,10 @@ from .run import Run
 from .stages import step_of, unwritable
 
 __all__ = ["Asked", "Batch", "BatchDeps", "Options", "run_all"]
+
+
+MOST_CHANGES = 1000
+"""The most changes of an input that a preview names."""
 
 
 class Batch:
@@ -138,15 +143,32 @@ class Batch:
     async def _preview(self, journal: Journal | None) -> Preview:
         reader, counts = self._reader(journal), Counter[str]()
         upscale, retry_failed = self._options.upscale, self._options.retry_failed
+        known: dict[str, None] = {}
+        new: list[int] = []
+        numbers = count(1)
         while not reader.is_over:
             for key, request, item in await reader.read(PORTION):
+                number = next(numbers)
                 if item:
                     item.check(request)
-                known = item or Item(key)
-                counts[step_of(known, request, upscale=upscale, retry_failed=retry_failed)] += 1
+                    known[key] = None
+                elif len(new) < MOST_CHANGES:
+                    new.append(number)
+                found = item or Item(key)
+                counts[step_of(found, request, upscale=upscale, retry_failed=retry_failed)] += 1
         if reader.error:
             raise reader.error
-        return Preview(**counts, error=reader.mismatch)
+        is_whole = reader.match.met >= reader.match.bought
+        gone = await self._gone(journal, known) if journal and not is_whole else ()
+        changed = tuple(new) if gone else ()
+        return Preview(**counts, error=reader.mismatch, gone=gone, new=changed)
+
+    async def _gone(self, journal: Journal, known: dict[str, None]) -> tuple[VideoRequest, ...]:
+        """The requests of bought items that the input does not contain."""
+        items = (await journal.rows()).items()
+        bought = (item for key, item in items if key not in known and item.may_be_bought)
+        requests = (item.request for item in islice(bought, MOST_CHANGES))
+        return tuple(request for request in requests if request)
 
     async def __aexit__(
         self,

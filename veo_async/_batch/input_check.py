@@ -1,16 +1,16 @@
 """Decides, while an input is being read, if it belongs to the journal.
 
 A changed file that is run with the old journal would buy a second batch. The law: with a journal
-that contains bought items, a new request is submitted only once the input has named all but a tenth
-of them. Until then new requests are deferred and reading continues; known items start at once,
-since they buy nothing. The batch ends with an error when the input ends before that, or when
+that contains bought items, a new request is submitted only once the input has named a quarter of
+them. Until then new requests are deferred and reading continues; known items start at once, since
+they buy nothing. The batch ends with an error when the input ends before that, or when
 `MOST_DEFERRED` requests are deferred, so that memory stays flat.
 
-- The same input after a crash: its new requests come after nearly all known ones, or among them (as
-  many as were under way). They are deferred for a moment and then submitted.
-- An input that was appended to, or in which few lines were corrected: likewise.
+- The same input after a crash: its new requests come after known ones, or among them (as many as
+  were under way). They are deferred for a moment and then submitted.
+- An input that was edited or appended to: likewise. The changed lines are bought, and no others.
 - An input of known items only, such as the rest of a file: nothing is deferred.
-- Another file, or one in which most lines changed: nothing is bought.
+- Another file, or one of which hardly anything is left: nothing is bought.
 
 A *bought* item is one that may have been paid for. A refused item bought nothing, so its line may
 be corrected or removed.
@@ -64,7 +64,7 @@ class InputMatch:
     @property
     def decision(self) -> Decision:
         """The treatment of new requests from now on. ``submit`` is final."""
-        if self.extend or self.bought - self.met <= self.bought // 10:
+        if self.extend or 4 * self.met >= self.bought:
             return "submit"
         return "refuse" if self.new >= MOST_DEFERRED else "defer"
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, get_args
 
@@ -21,6 +21,7 @@ from ..errors import JournalError, NoTokenError, VeoError
 from ..gallery import write_gallery
 from ..models import Preview, TextToVideo
 from ..policies import RateLimit
+from ._batch_changes import changes
 from ._batch_report import BatchReport
 from ._exits import OK, USAGE, message_of
 from ._fields import shortened
@@ -45,6 +46,9 @@ OPTIONS: Mapping[str, str] = {
     "another folder": "another --out",
 }
 """The options for the next steps that an error of the library names."""
+
+COUNTS = ("start", "wait", "reconcile", "finished", "failed")
+"""The numbers of a preview."""
 
 UTF8 = frozenset({"utf-8", "utf-8-sig", "ascii"})
 
@@ -188,9 +192,9 @@ class Job:
                 preview = await self._batch(veo).preview(any_token=not has_token)
             except JournalError as error:
                 return self._report(error)
+        self._tell_changes(preview)
         counts = {  # a field of the JSON keeps its name
-            "stays" if name == "failed" else name: number
-            for name, number in asdict(preview).items()
+            "stays" if name == "failed" else name: getattr(preview, name) for name in COUNTS
         }
         fields = {"prompts": self.checked.good, "invalid": self.checked.bad, **counts}
         fields["error"] = preview.error and str(preview.error)
@@ -253,9 +257,15 @@ class Job:
     async def _check(self, veo: VeoClient) -> int:
         """Check the input against the journal before anything is sent."""
         try:
-            return self._report_preview_error(await self._batch(veo).preview())
+            preview = await self._batch(veo).preview()
         except JournalError as error:
             return self._report(error)
+        self._tell_changes(preview)
+        return self._report_preview_error(preview)
+
+    def _tell_changes(self, preview: Preview) -> None:
+        for line in changes(preview, self.prompts):
+            self.screen.note(f"veo-async: {line}", "yellow")
 
     def _report_preview_error(self, preview: Preview) -> int:
         return OK if preview.error is None else self._report(preview.error)

@@ -146,6 +146,10 @@ class Preview:
         finished: the items that have their result; missing files would be downloaded again.
         failed: the items that were refused or failed, and stay so.
         error: the reason why the batch would stop before it submits a new item, else ``None``.
+        gone: requests that earlier runs bought, or may have bought, and that the input does not
+            contain any more; at most 1,000.
+        new: the positions in the input, from 1, of the requests that stand in their place: those
+            that the journal does not have. At most 1,000, and empty if nothing is gone.
     """
 
     start: int = 0
@@ -154,6 +158,8 @@ class Preview:
     finished: int = 0
     failed: int = 0
     error: VeoError | None = None
+    gone: tuple[VideoRequest, ...] = ()
+    new: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
