@@ -4,6 +4,9 @@ import asyncio
 import threading
 import time
 
+import anyio
+import anyio.from_thread
+import anyio.to_thread
 import pytest
 
 from veo_async._base.runtime import JUMP, Runtime, SteadyClock
@@ -15,6 +18,30 @@ from veo_async.testing import VirtualEventLoop
 async def test_blocking_work_is_done_in_another_thread() -> None:
     """Unless somebody else is handed over, a worker thread holds the event loop free."""
     assert await Runtime().run_sync(threading.get_ident) != threading.get_ident()
+
+
+@pytest.mark.asyncio
+@pytest.mark.real_loop
+async def test_callers_that_hold_all_threads_are_served() -> None:
+    """Synchronous callers in anyio's threads, such as the endpoints of a web framework, may hold
+    all of them while they wait for the library: it has threads of its own."""
+    limiter = anyio.to_thread.current_default_thread_limiter()
+    held, results = int(limiter.total_tokens), []
+    everybody = threading.Barrier(held)
+
+    async def served() -> int:
+        with anyio.fail_after(20):
+            return await Runtime().run_sync(threading.get_ident)
+
+    def endpoint() -> None:
+        everybody.wait()  # all threads are held
+        results.append(anyio.from_thread.run(served))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(held):
+            group.start_soon(anyio.to_thread.run_sync, endpoint)
+
+    assert len(results) == held
 
 
 def test_wall_time_is_the_machine_s() -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import gzip
 import json
 import logging
 import tracemalloc
+import zlib
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -63,6 +66,73 @@ async def test_a_delivery_is_taken() -> None:
     assert submits.heard[submits.urls[0]] == 1
 
 
+def raw_deflate(data: bytes) -> bytes:
+    """Deflate without a header, as some senders understand the coding of that name."""
+    return zlib.compress(data)[2:-4]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda url: f"{url}/",
+        lambda url: f"{url}//",
+        lambda url: url.replace("/veo/", "//veo//"),
+        lambda url: f"{url[:-1]}%{ord(url[-1]):02x}",
+    ],
+)
+async def test_an_address_that_a_proxy_rewrote(change: Callable[[str], str]) -> None:
+    """Slashes that a proxy adds, and letters that it escapes, change no token."""
+    submits = Submits()
+
+    answer = await send(submits.receiver, change(submits.urls[0]), of("t1"))
+
+    assert answer.status == 204
+    assert submits.heard[submits.urls[0]] == 1
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "pack, headers",
+    [
+        (gzip.compress, {"content-encoding": "gzip"}),
+        (gzip.compress, {"Content-Encoding": "X-GZIP", "content-type": "text/plain"}),
+        (gzip.compress, {}),
+        (zlib.compress, {"content-encoding": "deflate"}),
+        (raw_deflate, {"content-encoding": "deflate"}),
+        (bytes, {"content-encoding": "gzip"}),
+        (bytes, {"content-encoding": "deflate"}),
+        (bytes, {"content-type": "application/json; charset=utf-8"}),
+    ],
+)
+async def test_a_compressed_body(pack: Callable[[bytes], bytes], headers: dict[str, str]) -> None:
+    """A body may be compressed, whatever its headers say of it."""
+    submits = Submits()
+
+    answer = await send(submits.receiver, submits.urls[0], pack(of("t1")), headers=headers)
+
+    assert answer.status == 204
+    assert submits.heard[submits.urls[0]] == 1
+
+
+BOMB = gzip.compress(b" " * 50_000_000)
+
+
+@pytest.mark.asyncio
+async def test_a_bomb_is_not_unpacked() -> None:
+    """A body is unpacked to the limit of a delivery, not further."""
+    submits = Submits()
+    tracemalloc.start()
+
+    answer = await send(submits.receiver, submits.urls[0], BOMB)
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert answer.status == 413
+    assert peak < 20 * MAX_BODY
+    assert not submits.heard
+
+
 ELSEWHERE = callbacks().registry.signer.url(b"another process.")
 BAD: list[tuple[int, str, bytes | Pieces, dict[str, Any]]] = [
     (404, f"{PUBLIC}/guessed-by-somebody", of("t1"), {}),
@@ -82,6 +152,9 @@ BAD: list[tuple[int, str, bytes | Pieces, dict[str, Any]]] = [
     (413, "", [b" " * 30_000] * 10, {}),
     (413, "", [b"["] * 10 + [b"[" * MAX_BODY], {}),
     (400, "", b"", {}),
+    (413, "", gzip.compress(b" " * (MAX_BODY + 1)), {}),
+    (400, "", gzip.compress(of("t1"))[:-9], {}),
+    (400, "", b"\x1f\x8b" + bytes(30), {"headers": {"content-encoding": "gzip"}}),
     (400, "", b"task_id=t1", {}),
     (400, "", b"[1, 2]", {}),
     (400, "", b"[" * 60_000, {}),

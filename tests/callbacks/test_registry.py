@@ -65,7 +65,7 @@ def test_a_genuine_token_is_known_wherever_the_app_is_mounted(path: str) -> None
         "/",
         TOKEN[:-1],
         TOKEN + "A",
-        TOKEN + "/",
+        TOKEN + "/x",
         "A" * 43,
         "*" * 43,
         TOKEN[:-1] + "*",

@@ -192,6 +192,21 @@ def test_download_by_url(veo: Shell, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [f"{task_id}.mp4"]
 
 
+def test_download_by_url_without_a_token(
+    veo: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file's own address needs no token; a task's id does."""
+    (task_id,) = veo.submitted("a mug")
+    (row,) = veo("wait", task_id, "--json").rows
+    monkeypatch.delenv("ACEDATACLOUD_API_TOKEN")
+
+    by_url = veo("download", row["videos"][0]["video_url"], str(tmp_path / "mug.mp4"))
+    by_task = veo("download", task_id, str(tmp_path / "cup.mp4"))
+
+    assert (by_url.code, by_task.code) == (0, 4)
+    assert [path.name for path in tmp_path.iterdir()] == ["mug.mp4"]
+
+
 @pytest.mark.parametrize(
     "source, code, words",
     [

@@ -195,3 +195,30 @@ def test_what_is_shown_of_a_record_is_bounded(tmp_path: Path) -> None:
     assert len(shown.title) == 20_000
     assert len(shown.asked) == 100
     assert len(shown.files) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "._0001-a-mug.mp4",
+        "._0001-a-mug.json",
+        ".hidden.mp4",
+        "~$0001-a-mug.json",
+        "0001-a-mug (Ann's conflicted copy 2026-12-01).mp4",
+        "0001-a-mug (conflicted copy 2026-12-01 101112).json",
+        "0001-a-mug.sync-conflict-20261201-101112-ABCDEFG.mp4",
+    ],
+)
+def test_files_of_systems_are_ignored(tmp_path: Path, name: str) -> None:
+    """What an operating system or a sync program leaves beside the videos is no card, no note."""
+    (tmp_path / "0001-a-mug.mp4").write_bytes(b"a video")
+    (tmp_path / "0002-a-conflict-of-two-copies.mp4").write_bytes(b"a video")
+    (tmp_path / name).write_bytes(b"\x00\x05\x16\x07")
+
+    cards, notes = cards_of(tmp_path)
+
+    assert [card.title for card in cards] == [
+        "0001-a-mug.mp4",
+        "0002-a-conflict-of-two-copies.mp4",
+    ]
+    assert notes == []

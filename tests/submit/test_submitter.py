@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from contextvars import ContextVar
 from itertools import pairwise
 from typing import Any
@@ -32,6 +34,7 @@ from veo_async import (
     RateLimitError,
     RetryPolicy,
     SubmissionUncertainError,
+    Task,
     TextToVideo,
     WaitTimeoutError,
 )
@@ -435,23 +438,44 @@ async def test_the_first_refusal_is_told_if_both_spellings_are_refused() -> None
     assert not service.bill
 
 
-REQUEST_ID: ContextVar[str] = ContextVar("request_id")
+class Call:
+    """What a web server or a tracer knows of the request that it serves."""
+
+
+CALL: ContextVar[Call] = ContextVar("call")
 
 
 @pytest.mark.asyncio
-async def test_the_caller_s_context_stays_with_the_caller() -> None:
-    """What a web server keeps in context variables does not live on in tasks of ours."""
-    seen: list[str | None] = []
+async def test_the_caller_s_context_lasts_as_long_as_the_post() -> None:
+    """What a web server or a tracer keeps in context variables is seen by the POST, and does not
+    live on in tasks of ours: the shared polls do not see it, and nothing keeps it alive."""
+    seen: list[Call | None] = []
+    is_kept: list[bool] = []
 
-    async def note(body: Body) -> httpx.Response:
-        seen.append(REQUEST_ID.get(None))
-        return accepted() if "prompt" in body else looked(body, **{"task-1": finished()})
+    async def submit(_: Body) -> httpx.Response:
+        seen.append(CALL.get(None))
+        return accepted()
 
-    REQUEST_ID.set("a secret of the caller's")
-    async with client(Service(submit=note, tasks=note)) as veo:
-        await veo.text2video("a mug")
+    async def poll(body: Body) -> httpx.Response:
+        gc.collect()
+        is_kept.append(kept() is not None)
+        assert CALL.get(None) is None
+        return looked(body, **{"task-1": finished()})
 
-    assert seen == [None, None]
+    async def serve() -> weakref.ref[Call]:
+        call = Call()
+        CALL.set(call)
+        task = await veo.submit(TextToVideo(prompt="a mug"))
+        assert seen.pop() is call
+        tasks.append(task)
+        return weakref.ref(call)
+
+    tasks: list[Task] = []
+    async with client(Service(submit=submit, tasks=poll)) as veo:
+        kept = await asyncio.create_task(serve())
+        await tasks[0].result()
+
+    assert is_kept == [False]
 
 
 @pytest.mark.asyncio

@@ -16,6 +16,8 @@ from random import Random
 from typing import Any, Protocol, TypeVar
 
 import anyio.to_thread
+from anyio import CapacityLimiter
+from anyio.lowlevel import RunVar
 
 from ..errors import InvalidRequestError
 
@@ -40,9 +42,22 @@ class RunSync(Protocol):
         ...
 
 
+THREADS = 40
+"""Worker threads of the library on one event loop: as many as anyio's own limit."""
+
+_limiter: RunVar[CapacityLimiter] = RunVar("veo_async threads")
+
+
 async def in_thread(function: Callable[..., T], /, *args: Any) -> T:
-    """Run a blocking function in a worker thread."""
-    return await anyio.to_thread.run_sync(function, *args)
+    """Run a blocking function in a worker thread. The limit is the library's own: callers may hold
+    all threads of anyio's limit while they wait for this function, as a web framework's synchronous
+    endpoints do."""
+    try:
+        limiter = _limiter.get()
+    except LookupError:
+        limiter = CapacityLimiter(THREADS)
+        _limiter.set(limiter)
+    return await anyio.to_thread.run_sync(function, *args, limiter=limiter)
 
 
 @dataclass(slots=True)

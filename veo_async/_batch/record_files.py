@@ -7,6 +7,7 @@ followed, and no file is read beyond a limit.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,15 +18,28 @@ from .._base.file_lock import read_plain
 from . import record
 from .file_names import RECORD
 
+STRANGERS = re.compile(
+    r"""
+    ^(\.|~\$)  # hidden files, such as macOS' companions; the locks of office programs
+    | [ ]\([^)]*conflict[^)]*\)  # the copies of Dropbox, Nextcloud and others
+    | \.sync-conflict-\d+-\d+  # those of Syncthing
+    | ^(thumbs\.db|desktop\.ini)$
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""The names of files that an operating system or a sync program leaves in a folder. No name of an
+item's files is like that: a slug has no dot, and nothing in parentheses."""
+
 
 def names_in(folder: Path) -> list[str]:
-    """The names of the regular files in a folder, sorted.
+    """The names of the regular files in a folder, sorted, without those that systems leave there.
 
     Raises:
         OSError: it cannot be read.
     """
     with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
+        names = (entry.name for entry in entries if entry.is_file(follow_symlinks=False))
+        return sorted(name for name in names if not STRANGERS.search(name))
 
 
 def records_in(folder: Path, names: list[str]) -> Iterator[tuple[str, dict[str, Any] | None]]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextvars import Context
+from contextvars import Context, copy_context
 from functools import partial
 from math import inf
 from typing import Any
@@ -155,8 +155,8 @@ class Sender:
             callback=callback,
             is_held=self.is_held(request),
         )
-        # An empty context: what the caller's context holds must not live on in our tasks.
-        post.task = loop.create_task(self._post(post, body), context=Context())
+        # The caller's context, such as its trace, until the POST is over: no longer.
+        post.task = loop.create_task(self._post(post, body), context=copy_context())
         asyncio._unregister_task(post.task)  # noqa: SLF001 - documented for those who extend asyncio
         post.task.add_done_callback(lambda task: self._conclude(post, task), context=Context())
         self._guard.begun(post)

@@ -87,7 +87,8 @@ class Receiver:
             length.decode("latin-1") if length else None,
         )
         with self._reading(nonce):
-            body = await _read(receive)
+            coding = names.get(b"content-encoding", b"").decode("latin-1")
+            body = _deliveries.unpacked(await _read(receive), coding)
         if self._deliver(nonce, body):
             return 204
         if self._on_unknown and await self._hand_over(_tokens.token_in(path), body):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 from .._wire.replies import Unreadable, parse
 from ..models import Generation
 from ..models._results import read_id
@@ -42,6 +44,35 @@ def check_head(signer: TokenSigner, method: str, path: str, length: str | None) 
     if length is not None and not (length.isdecimal() and int(length[:20]) <= MAX_BODY):
         raise Refusal(413, TOO_LONG)
     return nonce
+
+
+def unpacked(body: bytes, coding: str) -> bytes:
+    """A body without its compression. The first bytes show that of gzip and of zlib: a proxy may
+    unpack a body and keep its header, or the other way round, and JSON begins otherwise.
+
+    Args:
+        body: the body as it came, which is not too long itself.
+        coding: the header ``Content-Encoding``.
+
+    Raises:
+        Refusal: it is longer than a delivery, or damaged.
+    """
+    is_packed = body.startswith((b"\x1f\x8b", b"\x78"))
+    if not is_packed and coding.strip().lower() != "deflate":
+        return body
+    # 32 above the largest window: the header tells gzip from zlib; below 0: there is none.
+    reader = zlib.decompressobj(32 + zlib.MAX_WBITS if is_packed else -zlib.MAX_WBITS)
+    try:
+        plain = reader.decompress(body, MAX_BODY + 1)
+    except zlib.error:
+        if is_packed:
+            raise Refusal(400, "its compression is damaged") from None
+        return body
+    if len(plain) > MAX_BODY:
+        raise Refusal(413, TOO_LONG)
+    if not reader.eof:
+        raise Refusal(400, "its compression is cut")
+    return plain
 
 
 def parse_body(body: bytes) -> Generation:

@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+from urllib.parse import unquote
 
 from .._base.urls import read_public_url
 from ..errors import InvalidRequestError
@@ -59,8 +60,8 @@ class TokenSigner:
 
 
 def token_in(url: str) -> str:
-    """The last segment of a path or a URL."""
-    return url.rpartition("/")[2]
+    """The last segment of a path or a URL. A proxy may have added a slash or escaped a letter."""
+    return unquote(url.rstrip("/").rpartition("/")[2])
 
 
 def _read_secret(secret: object) -> bytes:

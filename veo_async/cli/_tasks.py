@@ -116,8 +116,10 @@ def download_to(source: str, path: str, options: Calling, seams: Seams, *, force
         if is_url(source):
             to = to.named(PurePosixPath(urlsplit(source).path).stem)
         to.check()
+        # A download sends no token, so one of the file's own address needs none.
+        client = {"api_token": "none"} if is_url(source) else {}
         async with (
-            online(screen, options, seams) as session,
+            online(screen, options, seams, client=client) as session,
             shown(screen, session.progress),
         ):
             item = session.progress.add(source, "downloading")

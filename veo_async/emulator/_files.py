@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
+from anyio import CapacityLimiter
 
 from ._background import Background, PerLoop
 from ._images import Images
@@ -28,8 +29,8 @@ RunSync = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 
 async def in_thread(function: Callable[[], Any]) -> Any:
-    """Call a blocking function in a worker thread."""
-    return await anyio.to_thread.run_sync(function)
+    """Call a blocking function in a worker thread. Callers in threads may hold all of anyio's."""
+    return await anyio.to_thread.run_sync(function, limiter=CapacityLimiter(1))
 
 
 def cores() -> int:
