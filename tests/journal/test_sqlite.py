@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from errno import EAGAIN, EDQUOT, EIO, ENOLCK, ENOTSUP, EROFS, ESTALE
 from pathlib import Path
 from typing import Any
 
@@ -612,3 +613,86 @@ class Crashes(RuleBasedStateMachine):
 
 TestCrashes = pytest.mark.slow(Crashes.TestCase)
 TestCrashes.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)
+
+
+class Broken:
+    """A database on a file system that fails with this code of SQLite."""
+
+    def __init__(self, code: int) -> None:
+        self._code = code
+
+    def execute(self, *_: object) -> None:
+        error = sqlite3.OperationalError("database is locked")
+        error.sqlite_errorcode = self._code
+        raise error
+
+    def close(self) -> None:
+        """Close nothing."""
+
+
+@pytest.mark.parametrize(
+    "code, number, words",
+    [
+        (sqlite3.SQLITE_BUSY, ENOLCK, "gives no locks: put the journal on a local disk"),
+        (sqlite3.SQLITE_BUSY, ENOTSUP, "gives no locks: put the journal on a local disk"),
+        (sqlite3.SQLITE_BUSY, EAGAIN, "it is in use"),
+        (sqlite3.SQLITE_BUSY, 0, "it is in use"),
+        (sqlite3.SQLITE_IOERR_LOCK, 0, "gives no locks: put the journal on a local disk"),
+        (sqlite3.SQLITE_IOERR_RDLOCK, 0, "gives no locks: put the journal on a local disk"),
+        (sqlite3.SQLITE_IOERR_WRITE, 0, "the disk failed or is full"),
+    ],
+)
+def test_locks_and_their_errors_are_told_apart(
+    path: Path, monkeypatch: pytest.MonkeyPatch, code: int, number: int, words: str
+) -> None:
+    """A file system without locks, which SQLite calls busy or a failing disk, is named as such."""
+
+    def lock(*_: object) -> None:
+        if number:
+            raise OSError(number, os.strerror(number))
+
+    path.touch()
+    monkeypatch.setattr(sqlite3, "connect", lambda *_, **__: Broken(code))
+    monkeypatch.setattr("fcntl.lockf", lock)
+
+    with pytest.raises(JournalError, match=words):
+        JournalDatabase(path).open()
+
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    "number, words",
+    [
+        (ESTALE, "its network drive was mounted anew"),
+        (EDQUOT, "your quota"),
+        (EROFS, "read-only"),
+        (EIO, "the disk failed"),
+    ],
+)
+def test_a_drive_that_is_gone(
+    path: Path, monkeypatch: pytest.MonkeyPatch, number: int, words: str
+) -> None:
+    """What SQLite calls a failing disk is named by the number that the system has for it."""
+
+    def gone(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    database = JournalDatabase(path)
+    database.open()
+    broken = Broken(sqlite3.SQLITE_IOERR_READ)
+    monkeypatch.setattr(database, "_db", broken)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", gone)
+
+        with pytest.raises(JournalError, match=words):
+            database.items()
+
+
+def test_a_system_without_such_locks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system has other locks than SQLite's, a busy journal is in use."""
+    monkeypatch.setattr("veo_async._base.file_lock.LOCKS", False)
+    monkeypatch.setattr(sqlite3, "connect", lambda *_, **__: Broken(sqlite3.SQLITE_BUSY))
+
+    with pytest.raises(JournalError, match="it is in use"):
+        JournalDatabase(path).open()

@@ -9,12 +9,44 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from errno import EACCES, EAGAIN, EEXIST, EISDIR, ELOOP
+from collections.abc import Mapping
+from errno import (
+    EACCES,
+    EAGAIN,
+    EDQUOT,
+    EEXIST,
+    EIO,
+    EISDIR,
+    ELOOP,
+    ENOLCK,
+    ENOSPC,
+    ENOSYS,
+    ENOTSUP,
+    EPERM,
+    EROFS,
+    ESTALE,
+)
 from pathlib import Path
 from typing import BinaryIO
 
 LOCKS = sys.platform != "win32"
 """Whether a file that a dead process left can be opened by another one."""
+
+NO_LOCKS = "this file system gives no locks: put the journal on a local disk"
+
+REASONS: Mapping[int, str] = {
+    EACCES: "it may not be written. Make the file and its folder writable",
+    EPERM: "it may not be written. Make the file and its folder writable",
+    EROFS: "its file system is read-only. Name a file on another one",
+    ENOSPC: "the disk is full. Free some space and run the same call again",
+    EDQUOT: "your quota on the disk is used up. Free some space and run the same call again",
+    ENOLCK: NO_LOCKS,
+    ENOTSUP: NO_LOCKS,
+    ENOSYS: NO_LOCKS,
+    EIO: "the disk failed. See to it and run the same call again",
+    ESTALE: "its network drive was mounted anew. Put the journal on a local disk",
+}
+"""By the number of an error of the system: the cause, and the next step of the user."""
 
 _PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """The names are predictable, so a link of that name is not followed, and a pipe not waited for."""
@@ -54,6 +86,26 @@ def is_locked(file: BinaryIO) -> bool:
     except OSError:
         return False
     return LOCKS
+
+
+def refuses_locks(beside: Path) -> bool:
+    """Whether the file system of a file gives no locks at all. SQLite takes that for a lock of
+    another process. Another file is tried, since a process loses its locks on one that it closes.
+    """
+    probe = beside.with_name(f"{beside.name}-probe")
+    try:
+        number = os.open(probe, _FLAGS, 0o666)
+        try:
+            if LOCKS:
+                import fcntl
+
+                fcntl.lockf(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            os.close(number)
+            probe.unlink()
+    except OSError as exc:
+        return REASONS.get(exc.errno or 0) == NO_LOCKS
+    return False
 
 
 def _lock(number: int) -> None:

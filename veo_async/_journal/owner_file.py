@@ -11,7 +11,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from .._base.file_lock import read_plain
+from .._base.file_lock import REASONS, read_plain
 from ..errors import JournalError
 
 SUFFIX = "-owner"
@@ -22,6 +22,8 @@ IN_USE = (
     "over, or use another journal"
 )
 """Why a journal with a living owner is refused."""
+
+SEE_TO_IT = "see to that file, and run the same call again"
 
 _ID = 16
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -91,8 +93,8 @@ class OwnerFile:
         """The error for a journal whose owner's file cannot be read or written."""
         problem = (
             f"The journal {self._journal} cannot be opened, because its file {self.path.name} "
-            f"cannot be read or written ({cause}). Nothing was sent. Free some space, or see to "
-            "that file, and run the same call again."
+            f"cannot be read or written ({cause}): {REASONS.get(cause.errno or 0, SEE_TO_IT)}. "
+            "Nothing was sent."
         )
         return JournalError(problem, path=str(self._journal))
 

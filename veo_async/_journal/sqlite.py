@@ -27,6 +27,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from .._base.file_lock import NO_LOCKS, REASONS, refuses_locks
 from ..errors import JournalError
 from . import seal
 from .buyer import Buyer
@@ -114,6 +115,18 @@ _REASONS: Mapping[int, str] = {
     sqlite3.SQLITE_ERROR: _DAMAGED,  # there is no such table or column
 }
 """By SQLite's primary error code: the cause, and the next step of the user."""
+
+_LOCK_ERRORS = frozenset(
+    {
+        sqlite3.SQLITE_IOERR_LOCK,
+        sqlite3.SQLITE_IOERR_RDLOCK,
+        sqlite3.SQLITE_IOERR_UNLOCK,
+        sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOLFS,
+    }
+)
+"""The extended codes of a file system whose locks fail."""
 
 
 class JournalDatabase:
@@ -319,7 +332,7 @@ class JournalDatabase:
         try:
             yield
         except (sqlite3.Error, OSError, MemoryError, UnicodeDecodeError) as exc:
-            raise self._error(f"cannot {what} ({exc}): {_reason(exc)}.") from exc
+            raise self._error(f"cannot {what} ({exc}): {_reason(exc, self.path)}.") from exc
         except JournalError as exc:
             exc.path = str(self.path)
             raise
@@ -328,11 +341,20 @@ class JournalDatabase:
         return JournalError(f"The journal {self.path} {what}", path=str(self.path))
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, path: Path) -> str:
     """The cause of an error, and the next step of the user."""
     code = getattr(error, "sqlite_errorcode", None)
+    if isinstance(error, OSError):
+        return REASONS.get(error.errno or 0, "see to the cause")
     if code is None:  # Python's own: a text that is no UTF-8, or a length that no memory holds
-        return "see to the cause" if isinstance(error, OSError) else _DAMAGED
+        return _DAMAGED
+    if code in _LOCK_ERRORS or (code & 0xFF == sqlite3.SQLITE_BUSY and refuses_locks(path)):
+        return NO_LOCKS
+    if code & 0xFF == sqlite3.SQLITE_IOERR:
+        try:
+            path.stat()
+        except OSError as exc:  # it has the number of the cause, which SQLite does not tell
+            return REASONS.get(exc.errno or 0, _REASONS[sqlite3.SQLITE_IOERR])
     return _REASONS.get(code & 0xFF, "see to the cause")
 
 
