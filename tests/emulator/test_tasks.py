@@ -136,7 +136,9 @@ async def test_the_type_of_a_listing() -> None:
 
         videos = await caller.tasks(action="retrieve_batch", type="videos", limit=2)
         images = await caller.tasks(action="retrieve_batch", type="images")
+        odd = await caller.tasks(action="retrieve_batch", type={"a": 1})
 
+        assert odd.json() == {"items": [], "count": 0}
         assert videos.json()["count"] == 2
         assert images.json() == {"items": [], "count": 0}
 

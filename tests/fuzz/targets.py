@@ -360,6 +360,14 @@ PATHS = (
 )
 
 
+SUBMIT: tuple[str, str, dict[str, str], bytes] = (
+    "POST",
+    "/veo/videos",
+    {},
+    b'{"action": "text2video", "prompt": "a", "async": true}',
+)
+
+
 async def _serve(given: list[tuple[str, str, dict[str, str], bytes]]) -> object:
     """Some calls to one emulator, on its port as far as the app knows."""
     statuses: list[object] = []
@@ -376,7 +384,7 @@ async def _serve(given: list[tuple[str, str, dict[str, str], bytes]]) -> object:
     async with emulator:
         for transport in (app, emulator.transport()):
             async with httpx.AsyncClient(transport=transport, base_url=emulator.base_url) as http:
-                for method, path, headers, body in given:
+                for method, path, headers, body in (SUBMIT, *given):
                     named = encoded({**usual, **headers})
                     try:
                         call = http.stream(method, path, headers=named, content=body)
@@ -405,16 +413,31 @@ NAMES = (
     *("content-type", "content-length", "transfer-encoding"),
 )
 
+anything = st.tuples(
+    st.sampled_from(("POST", "POST", "GET", "DELETE", "HEAD", "OPTIONS")),
+    st.sampled_from(PATHS),
+    st.dictionaries(
+        st.sampled_from(NAMES),
+        st.one_of(st.sampled_from(inputs.ODD_HEADERS), st.just("localhost")),
+        max_size=2,
+    ),
+    inputs.documents_of(CONTROL + CALLS),
+)
 calls = st.lists(
-    st.tuples(
-        st.sampled_from(("POST", "POST", "POST", "GET", "GET", "DELETE", "HEAD", "OPTIONS")),
-        st.sampled_from(PATHS),
-        st.dictionaries(
-            st.sampled_from(NAMES),
-            st.one_of(st.sampled_from(inputs.ODD_HEADERS), st.just("localhost")),
-            max_size=2,
+    st.one_of(
+        anything,
+        st.tuples(
+            st.just("POST"),
+            st.sampled_from(("/veo/videos", "/veo/tasks")),
+            st.just({}),
+            inputs.documents_of(CALLS),
         ),
-        st.one_of(inputs.documents_of(CONTROL), inputs.documents_of(CALLS)),
+        st.tuples(
+            st.just("POST"),
+            st.sampled_from(("/__emulator__/faults", "/__emulator__/wire")),
+            st.just({}),
+            inputs.documents_of(CONTROL),
+        ),
     ),
     min_size=1,
     max_size=5,

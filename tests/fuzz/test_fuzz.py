@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.fuzz.targets import TARGETS
 
-INPUTS = 150
+INPUTS = 100
 """Inputs for a fast decoder: all of them take a few seconds. ``make fuzz`` tries millions."""
 
 

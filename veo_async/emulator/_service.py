@@ -197,7 +197,7 @@ class Service:
         tasks = [
             task
             for task in self.backend.listing(now, since, until)
-            if query.get("type") in {None, type_of(task)}
+            if query.get("type") in (None, type_of(task))
             and is_listed(task, query.get("user_id"), user_id, self.wire.listed)
         ]
         shown = tasks[offset : offset + min(limit, self.wire.page)]
