@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 import shlex
+import signal
 import socket
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +26,7 @@ import veo_async
 from veo_async import errors
 from veo_async.cli import main as veo_async_command
 from veo_async.cli._app import app
-from veo_async.emulator import Emulator, Seconds, VideoFormat
+from veo_async.emulator import Emulator, Fault, Hang, Seconds, VideoFormat
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -130,6 +132,34 @@ def test_the_fastapi_application(service: Emulator, monkeypatch: pytest.MonkeyPa
     assert result["data"][0]["video_url"]
     assert [delivery.status for delivery in service.deliveries] == [204]
     assert forged.status_code == 404
+
+
+@pytest.mark.slow
+def test_the_fastapi_application_ends(service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Started as the text says, it ends soon after Ctrl-C, also with a request open that waits for
+    a video."""
+    (options,) = re.findall(r"`uvicorn app:app (--timeout[^`]+)`", README)
+    service.faults.add(Fault(on="tasks", effect=Hang(at="read")))
+    monkeypatch.setenv("PUBLIC_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("CALLBACK_SECRET", "a secret of the application")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    number = str(listener.fileno())
+    command = [sys.executable, "-m", "uvicorn", "tests.examples.fastapi_app:app", "--fd", number]
+
+    with (
+        subprocess.Popen([*command, *options.split()], pass_fds=[listener.fileno()]) as process,
+        httpx.Client(base_url=url, timeout=60) as http,
+    ):
+        task_id = http.post("/videos", params={"prompt": "A coffee mug"}).json()
+        with pytest.raises(httpx.ReadTimeout):  # the server goes on with it
+            http.get(f"/videos/{task_id}", timeout=1)
+        process.send_signal(signal.SIGINT)
+        code = process.wait(60)
+    listener.close()
+
+    assert code in (0, -signal.SIGINT)
 
 
 @pytest.mark.slow
