@@ -268,7 +268,7 @@ def test_a_record_that_shows_no_request_may_have_any_mark() -> None:
     [
         pytest.param(replace(EARLIER, kind=IMAGE), id="of another action"),
         pytest.param(replace(EARLIER, kind=("text2video", True)), id="of another mode"),
-        pytest.param(replace(EARLIER, proven=False), id="that was found by comparison"),
+        pytest.param(replace(EARLIER, proven=False, mark=None), id="that was found by comparison"),
         pytest.param(replace(EARLIER, begun=T0 - 3601), id="of more than an hour before"),
     ],
 )
@@ -280,6 +280,15 @@ def test_only_a_control_of_the_same_kind_near_in_time_shows_what_a_list_shows(
 
     assert told(end_of(MARKED, records=records, ours=[control]))
     assert told(end_of(LOST, records=records, ours=[control]))
+
+
+def test_a_task_that_the_list_shows_with_its_own_mark_is_a_control() -> None:
+    """Nobody else has that mark, so it does not matter how an earlier run found the task."""
+    control = replace(EARLIER, proven=False)
+
+    assert end_of(MARKED, records=[KEPT], ours=[control]) == [Absent()]
+    assert end_of(LOST, records=[KEPT], ours=[control]) == [Absent()]
+    assert told(end_of(MARKED, records=[CONTROL], ours=[control]))
 
 
 def at(seconds: float) -> datetime:

@@ -310,18 +310,38 @@ async def test_a_list_that_cannot_be_read_proves_nothing(effect: Any) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_clock_that_disagrees_with_the_records_proves_nothing() -> None:
-    """The listing times our own tasks otherwise than the ``Date`` of its answers, so the lost one
-    may be anywhere."""
+@pytest.mark.parametrize("date_skew", [200.0, -3600.0])
+@pytest.mark.parametrize("effect", [LOST, NEVER], ids=["accepted", "never arrived"])
+@pytest.mark.parametrize("retry", [RetryPolicy(), UNMARKED], ids=["marked", "unmarked"])
+async def test_the_clock_of_the_records_is_learned_from_a_task_of_ours(
+    date_skew: float, effect: Any, retry: RetryPolicy
+) -> None:
+    """The list may time its records by another clock than the ``Date`` of its answers. A task of
+    ours tells by which, so a lost submit is found, or is sent again."""
+    service = emulator(date_skew=date_skew)
+    async with service, client_of(service, retry=retry) as veo:
+        await veo.submit(TextToVideo(prompt="a cup"))
+        service.faults.add(Fault(effect=effect, count=1))
+
+        assert (await veo.submit(MUG)).id == service.bill[1].task_id
+        assert len(service.bill) == 2
+
+
+@pytest.mark.asyncio
+async def test_a_clock_that_moves_against_the_records_proves_nothing() -> None:
+    """``Date`` has jumped since the only task of ours was accepted, or this machine's clock has:
+    the lost one may be anywhere."""
     service = emulator(date_skew=200.0)
     async with service, client_of(service) as veo:
-        await veo.submit(TextToVideo(prompt="a cup"))
-        service.faults.add(Fault(effect=LOST, count=1))
+        cup = await veo.submit(TextToVideo(prompt="a cup"))
+        service._service._date_skew = 500.0
+        await veo.tasks.retrieve(cup.id)
+        service.faults.add(Fault(effect=NEVER, count=1))
 
         text = await told_uncertain(veo, service, sent=2)
 
     assert "not in the list at their times" in text
-    assert len(service.bill) == 2
+    assert len(service.bill) == 1
 
 
 @pytest.mark.asyncio

@@ -16,6 +16,7 @@ from veo_async._reconcile.window import (
     Kind,
     LostSubmit,
     is_one_within,
+    lead_of,
     span_of,
     window,
 )
@@ -79,6 +80,31 @@ def test_patience_is_measured_by_the_services_clock(then: float | None, over: fl
 
     assert lost.ended_at(-593.0) == T0 + over - (593.0 if then is None else 0.0)
     assert replace(lost, offset=None, asked=-inf).ended_at(-593.0) == T0 - 592.0
+
+
+@pytest.mark.parametrize(
+    "control, offset, lead",
+    [
+        pytest.param(EARLIER, 7.0, 400.0, id="by the same offset"),
+        pytest.param(EARLIER, 8.5, 398.5, id="by nearly the same one"),
+        pytest.param(replace(EARLIER, offset=403.0), 403.0, 0.0, id="within the slack"),
+        pytest.param(EARLIER, 307.0, None, id="a clock was set since"),
+        pytest.param(EARLIER, None, None, id="the clock of now is unknown"),
+        pytest.param(
+            replace(EARLIER, ended=T0 - 59.1), 7.0, None, id="the clock of then is unknown"
+        ),
+        pytest.param(replace(EARLIER, offset=7.0, ended=T0 - 50), 7.0, None, id="answered slowly"),
+        pytest.param(replace(EARLIER, offset=7.0, proven=False), 7.0, None, id="found in the list"),
+    ],
+)
+def test_the_lead_of_the_records_clock_is_that_of_a_control_answered_quickly(
+    control: AcceptedSubmit, offset: float | None, lead: float | None
+) -> None:
+    """If the offset of ``Date`` has stayed as it was when the control was sent. Else it may be this
+    machine's clock that was set, and then the times of other submits are shifted otherwise."""
+    then = replace(control, offset=7.0) if control == EARLIER else control
+
+    assert lead_of(then, T0 - 59.5 + 407.0, offset) == lead
 
 
 @pytest.mark.parametrize("at, near", [(-10, True), (10, True), (-11, False), (11, False)])

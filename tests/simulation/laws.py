@@ -16,7 +16,7 @@ from veo_async import (
     VeoError,
 )
 from veo_async._journal.rows import Row
-from veo_async._reconcile.window import FAR, SLACK
+from veo_async._reconcile.window import FAR
 from veo_async.errors import ContentRefusedError
 
 from .calls import Known
@@ -255,7 +255,7 @@ def check_certain(scenario: Scenario, sent: Sequence[Sent]) -> list[Broken]:
     if not is_decidable(scenario):
         return []
     names = {nuisance.name for nuisance in scenario.nuisances}
-    unread = READ if names & {"polls 403", *LIST} else NOBODY_LOOKED[0]
+    unread = READ if names & LIST.keys() else NOBODY_LOOKED[0]
     # What was sent before the clock was set has no time that others can be compared to.
     is_set = any(end.clock for end in scenario.interruptions)
     return [
@@ -271,16 +271,15 @@ def is_decidable(scenario: Scenario) -> bool:
     """Whether marks are kept, and a list without unreadable entries shows them at their times."""
     names = {one.name for one in scenario.strikes} | {one.name for one in scenario.nuisances}
     is_readable = scenario.wire.listed != "always_empty" and not names & UNREADABLE
-    return scenario.marks == "kept" and is_readable and abs(scenario.date_skew) < SLACK
+    return scenario.marks == "kept" and is_readable
 
 
 def is_provable(one: Sent, sent: Sequence[Sent]) -> bool:
-    """Whether there is a control for one of which nobody can tell. What an earlier process found in
-    the list is none, since the journal does not say how it was found."""
+    """Whether there is a control for one of which nobody can tell."""
     if one.verdict != "cannot tell" or one.reason.startswith(NOBODY_LOOKED):
         return False
     return any(
-        other.verdict == "accepted"
+        other.verdict in ("accepted", "adopted")
         and other.judged + SEEN <= one.judged
         and other.action == one.action
         and abs(other.sent_at - one.sent_at) <= FAR

@@ -194,7 +194,7 @@ MUTANTS = (
         "the list asked for without its user",
         (
             "_tracking/task_list.py",
-            "created_at_max=last, user_id=self._user_id or None",
+            "created_at_max=last, user_id=self._user_id",
             "created_at_max=last, user_id=None",
         ),
     ),

@@ -89,15 +89,18 @@ def test_ids_are_asked_for_in_portions(count: int, sizes: list[int]) -> None:
         (reply(429, HTML), True),
         (reply(500, refusal("api_error")), True),
         (reply(502, HTML), True),
+        (reply(403, HTML), True),
         (reply(200, HTML), False),
         (reply(302), False),
         (reply(400, refusal()), False),
         (reply(401, refusal("invalid_token")), False),
+        (reply(403, refusal("disabled")), False),
         (reply(404, refusal()), False),
     ],
 )
 def test_only_what_may_pass_is_asked_again(answer: Answer, passing: bool) -> None:
-    """No answer, a 429 and a 5xx may be over next time; the rest stays as it is."""
+    """No answer, a 429, a 5xx and a firewall's 403 may be over next time; the rest stays as it
+    is."""
     assert is_transient(answer) is passing
 
 

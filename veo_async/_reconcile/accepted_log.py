@@ -51,7 +51,7 @@ class AcceptedLog:
         """Remove the oldest submits that ended before this time, and yield their task ids."""
         while self.reaches_before(time):
             gone = self._submits.popleft()
-            if gone.is_control:
+            if gone.is_control and gone.proven:
                 way = gone.kind, gone.mark is None
                 gone, self._last[way] = self._last.get(way, NOBODY), gone
             if self._by_id.pop(gone.task_id, None):

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from math import inf
 from typing import TypeVar
 
 from .._base.fingerprints import Fingerprints
@@ -40,7 +41,7 @@ from .decision import (
 )
 from .marks import mark_in
 from .snapshot import Listed, ListingSnapshot
-from .window import KEEP, AcceptedSubmit, LostSubmit, Way, span_of
+from .window import KEEP, AcceptedSubmit, LostSubmit, Way, lead_of, span_of
 
 STEP = 100
 """Lost submits that are judged in one step of the event loop."""
@@ -79,6 +80,8 @@ class Reconciler:
         # The ways of submits that were answered with an id at once.
         self._at_once: set[Way] = set()
         self._accepted = AcceptedLog()
+        # See `lead_of`; and whether to learn it.
+        self._lead, self._asks_lead = 0.0, True
         self._older = Fingerprints()
         self._earlier: dict[str, AcceptedSubmit] = {}
         self._attached: dict[str, float] = {}
@@ -211,16 +214,28 @@ class Reconciler:
             span=span,
             awaited=self._attached,
         )
-        if own := next((one.task_id for one in reversed(self._ours()) if one.task_id), None):
-            await self._queries.learn_user(own)
-        snapshot.complete = await self._queries.read_all(*span, self._add)
+        if self._asks_lead:
+            await self._learn_from_own(offset)
+        first, last = (moment + self._lead for moment in span)
+        snapshot.complete = await self._queries.read_all(first, last, self._add)
         unseen = [entry for entry in entries if snapshot.proof_of(entry.lost) is None]
         await self._read_named(unseen)
         for step in _steps(self._ours()):
             snapshot.check(step)
             await asyncio.sleep(0)
         snapshot.disown(self._older.among)
+        self._asks_lead |= snapshot.missing_since < inf
         return snapshot
+
+    async def _learn_from_own(self, offset: float | None) -> None:
+        """Learn whose list it is, and by which clock its records are timed, from a task of ours."""
+        named = [one for one in self._ours() if one.task_id]
+        tied = [one for one in named if lead_of(one, 0.0, offset) is not None]
+        for own in (tied or named)[-1:]:
+            if record := await self._queries.own_record(own.task_id):
+                at, self._asks_lead = Listed.of(record).at, False
+                lead = None if at is None else lead_of(own, at, offset)
+                self._lead = self._lead if lead is None else lead
 
     def _note_jump(self, entry: _Open) -> None:
         """Note a jump of the wall clock since the last search for this submit."""
@@ -236,7 +251,7 @@ class Reconciler:
         task_id = str(record.id)
         owner = self._accepted.get(task_id) or self._earlier.get(task_id)
         assert self._snapshot is not None  # a search is under way
-        self._snapshot.add(Listed.of(record, is_listed=is_listed), owner)
+        self._snapshot.add(Listed.of(record, is_listed=is_listed, lead=self._lead), owner)
 
     async def _read_named(self, entries: Sequence[_Open]) -> None:
         """Read the records with these submits' trace ids, and those of the tasks that deliveries

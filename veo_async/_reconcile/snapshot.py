@@ -27,7 +27,7 @@ class Listed:
 
     Attributes:
         task_id, trace_id: the service's ids.
-        at: when the service made it, in Unix seconds; ``None`` if it does not say.
+        at: when the service made it, on the clock of its ``Date``; ``None`` if it does not say.
         request: its request in the normal form.
         mark: the mark in its callback address, if there is one.
         is_pending: whether its task is unfinished.
@@ -45,12 +45,12 @@ class Listed:
     is_failed: bool = False
 
     @classmethod
-    def of(cls, record: TaskRecord, *, is_listed: bool = True) -> Listed:
-        """The facts of a record that has an id."""
+    def of(cls, record: TaskRecord, *, is_listed: bool = True, lead: float = 0.0) -> Listed:
+        """The facts of a record that has an id; ``lead`` as for `lead_of`."""
         request = record.request or {}
         return cls(
             str(record.id),
-            record.created_at.timestamp() if record.created_at else None,
+            record.created_at.timestamp() - lead if record.created_at else None,
             normal_form(request),
             mark_in(request.get("callback_url")),
             record.trace_id,
@@ -159,7 +159,8 @@ class ListingSnapshot:
         self._note_control(submit, entry)
 
     def _note_control(self, submit: AcceptedSubmit, entry: Listed) -> None:
-        if not (submit.is_control and entry.is_listed):
+        is_proven = submit.proven or (submit.mark and entry.mark == submit.mark)
+        if not (submit.is_control and entry.is_listed and is_proven):
             return
         if not self._is_timely(submit, entry):
             self.missing_since = min(self.missing_since, submit.begun)

@@ -56,8 +56,8 @@ class AcceptedSubmit:
         ended: when its answer came.
         offset: see `window`, as it was known when it was sent.
         mark: its mark, if it was sent with one.
-        proven: whether its answer, its mark or its trace id proved the acceptance. A task that was
-            adopted by comparison is ours too, but proves nothing about the list.
+        proven: whether its answer, its mark or its trace id is known to have proved the acceptance.
+            A task that was adopted by comparison is ours too, but proves nothing about the list.
         chosen: the request, for a task without an id.
     """
 
@@ -77,8 +77,8 @@ class AcceptedSubmit:
 
     @property
     def is_control(self) -> bool:
-        """Whether it can show what a list does with tasks of ours."""
-        return self.proven and bool(self.task_id)
+        """Whether it can show what a list does with tasks of ours: by its mark, if need be."""
+        return bool(self.task_id and (self.proven or self.mark))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +157,18 @@ def window(sent: LostSubmit | AcceptedSubmit, offset: float) -> Times:
     slack = SLACK if isinstance(sent, AcceptedSubmit) or sent.is_tied else WIDE
     last = sent.ended + max(offset, then) + GRACE + slack
     return sent.begun + min(offset, then) - slack, last
+
+
+def lead_of(control: AcceptedSubmit, at: float, offset: float | None) -> float | None:
+    """Seconds by which the clock of the records runs ahead of that of ``Date``, as the time of a
+    control's record shows it; ``None`` if it may be the clock of this machine that was set."""
+    is_quick = control.proven and control.ended - control.begun <= SLACK - EARLY
+    if offset is None or control.offset is None or not is_quick:
+        return None
+    if abs(control.offset - offset) > 2 * EARLY:
+        return None
+    lead = at - offset - (control.begun + control.ended) / 2
+    return lead if abs(lead) > SLACK else 0.0
 
 
 def is_one_within(seconds: float, moment: float, times: Sequence[float]) -> bool:

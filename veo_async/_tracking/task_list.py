@@ -59,20 +59,22 @@ class TaskListClient:
         half = len(names) // 2
         return [*await self.known(names[:half], by=by), *await self.known(names[half:], by=by)]
 
-    async def learn_user(self, task_id: str) -> None:
-        """Read the account's user, once, from the record of a task of ours. Some lists show none of
-        our tasks unless they are asked for this user."""
-        if self._user_id is None:
-            for record in await self.known([task_id]):
-                if record.id == task_id:  # an answer may contain other tasks, too
-                    self._user_id = record.user_id or ""
+    async def own_record(self, task_id: str) -> TaskRecord | None:
+        """The record of a task of ours, if it can be read. It names the account's user: some lists
+        show none of our tasks unless they are asked for this user."""
+        found = await self.known([task_id])
+        # An answer may contain other tasks, too.
+        record = next((record for record in found if record.id == task_id), None)
+        if record:
+            self._user_id = self._user_id or record.user_id
+        return record
 
     async def read_all(self, first: float, last: float, each: Callable[[TaskRecord], None]) -> bool:
         """Call ``each`` with every record of the account between two times; returns whether the
         list could be read to its end."""
         listing = task_queries.Listing()
         pages = self.pages(
-            listing, created_at_min=first, created_at_max=last, user_id=self._user_id or None
+            listing, created_at_min=first, created_at_max=last, user_id=self._user_id
         )
         number = 0
         try:

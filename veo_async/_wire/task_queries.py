@@ -12,6 +12,7 @@ from .replies import (
     Reply,
     api_error,
     error_body,
+    is_own_form,
     parse_object,
     service_time,
     undecodable,
@@ -27,8 +28,10 @@ STALE = 3
 
 
 def is_transient(answer: Answer) -> bool:
-    """Whether a repetition may help: no answer, a 429 or a 5xx."""
-    return isinstance(answer, Failure) or answer.status == 429 or answer.status >= 500
+    """Whether a repetition may help: no answer, a 429, a 5xx, or a firewall's 403."""
+    if isinstance(answer, Failure) or answer.status == 429 or answer.status >= 500:
+        return True
+    return answer.status == 403 and not is_own_form(answer)
 
 
 def is_torn(answer: Answer) -> bool:
