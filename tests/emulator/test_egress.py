@@ -149,6 +149,25 @@ async def test_callbacks_to_this_machine(host: str, status: int | None) -> None:
     assert len(heads) == (1 if status else 0)
 
 
+async def test_a_callback_cannot_use_the_control_plane() -> None:
+    """It comes from this machine, also if another machine has asked for it. None of its documents
+    is one that the control plane obeys."""
+    early = Fault(effect=Early())
+    emulator = Emulator(video=TINY, pace=Immediate(), faults=[early], targets="any")
+    async with (
+        emulator,
+        emulator.serve() as base_url,
+        httpx.AsyncClient(base_url=base_url, headers={"authorization": "Bearer any"}) as http,
+    ):
+        for what in ("reset", "faults", "wire"):
+            url = f"{base_url}/__emulator__/{what}"
+            await http.post("/veo/videos", json={**TEXT, "callback_url": url})
+
+    assert [one.status for one in emulator.deliveries] == [400, 400, 400]
+    assert len(emulator.bill) == 3
+    assert list(emulator.faults) == [early]
+
+
 async def test_an_endless_answer_of_a_receiver() -> None:
     """The body of the answer to a callback is not read."""
     endless = b"HTTP/1.1 200 OK\r\ncontent-length: 999999999999\r\n\r\n"

@@ -203,7 +203,8 @@ async def errors_by_what_to_do_next(veo: VeoClient) -> None:
 
 
 async def offline(names: Sequence[str] = veo_async.__all__) -> None:
-    emulator = Emulator(token=None, seed=0, clock_factor=60.0)
+    emulator = Emulator(token=None, seed=0, clock_factor=60.0, targets="public")
+    Emulator(allowed_hosts=["veo"], remote_control=True)
     async with VeoClient(
         "any-token", base_url=emulator.base_url, transport=emulator.transport()
     ) as veo:
