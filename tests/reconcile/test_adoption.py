@@ -276,7 +276,7 @@ class Adoption(RuleBasedStateMachine):
         rivals = self.rivals(equal, snapshot)
         for wanted, alike in equal.items():
             cases = [sent.case for sent in alike if sent.case]
-            for index, case, decision in judge_equal(cases, rivals[wanted], snapshot):
+            for index, case, decision in filter(None, judge_equal(cases, rivals[wanted], snapshot)):
                 self.settle(alike[index], case, decision, snapshot)
 
     def rivals(

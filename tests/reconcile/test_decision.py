@@ -98,7 +98,7 @@ def judge(
             ends[index] = judge_marked(case, snapshot)
     rest = [index for index in range(len(cases)) if index not in ends]
     left = [cases[index] for index in rest]
-    for index, case, end in judge_equal(left, rivals, snapshot):
+    for index, case, end in filter(None, judge_equal(left, rivals, snapshot)):
         ends[rest[index]] = case, end
     return [ends[index] for index in range(len(cases))]
 
@@ -339,6 +339,21 @@ def test_a_control_that_shows_no_request_does_not_show_that_marks_are_stripped()
 
 
 # Comparison.
+
+
+@pytest.mark.parametrize("listed, pauses", [(1000, 1000), (0, 2000)])
+def test_the_event_loop_has_its_turn_while_equal_submits_are_decided(
+    listed: int, pauses: int
+) -> None:
+    """Each window, and each submit that is missed, is a step of its own: a thousand at once are no
+    long one."""
+    snapshot = look(CONTROL, *[record(f"t{number}") for number in range(listed)])
+
+    steps = list(judge_equal([Case(LOST)] * 1000, (), snapshot))
+
+    assert steps.count(None) == pauses
+    assert steps[:1000] == [None] * 1000
+    assert len(list(filter(None, steps))) == 1000
 
 
 @pytest.mark.parametrize(

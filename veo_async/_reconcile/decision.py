@@ -118,22 +118,25 @@ def judge_marked(case: Case, snapshot: ListingSnapshot) -> tuple[Case, Decision]
 
 def judge_equal(
     cases: Sequence[Case], rivals: Sequence[Claim], snapshot: ListingSnapshot
-) -> Iterator[tuple[int, Case, Decision]]:
-    """Decide about equal submits, by their indexes.
+) -> Iterator[tuple[int, Case, Decision] | None]:
+    """Decide about equal submits, by their indexes. ``None`` is a pause, in which the event loop
+    may have its turn: ten thousand submits may be equal.
 
     ``rivals`` are equal submits of ours to which a record may belong although no id says so: lost
     ones that are not decided now, those whose answers are awaited or contained no id.
     """
     claims = [*(case.lost for case in cases), *rivals]
-    times = [window(claim, snapshot.offset or 0.0) for claim in claims]
+    times: list[Times] = []
+    for claim in claims:
+        times.append(window(claim, snapshot.offset or 0.0))
+        yield None
     for group in _overlapping(times):
         ours = {index: cases[index] for index in group if index < len(cases)}
         if ours:
-            # Nobody knows whose record an adopted one is, so all of them are decided in one step.
+            # Nobody knows whose record an adopted one is, so all of them are decided together.
             others = (claims[index] for index in group if index not in ours)
             is_open = any(isinstance(claim, LostSubmit) for claim in others)
-            ends = _judge_group(ours, {i: times[i] for i in group}, snapshot, is_open=is_open)
-            yield from ((index, *end) for index, end in ends.items())
+            yield from _judge_group(ours, {i: times[i] for i in group}, snapshot, is_open=is_open)
 
 
 def _judge_group(
@@ -142,27 +145,25 @@ def _judge_group(
     snapshot: ListingSnapshot,
     *,
     is_open: bool,
-) -> dict[int, tuple[Case, Decision]]:
+) -> Iterator[tuple[int, Case, Decision] | None]:
     """Decide about equal submits whose windows overlap; ``times`` are those of their rivals, too.
     ``is_open`` tells whether the fate of a rival is still unknown."""
     adopted = _shared_out(times, _equal(next(iter(cases.values())).lost, snapshot))
     if len(adopted) == len(times) and not is_open:
-        return {i: (case, Adopt(adopted[i])) for i, case in cases.items()}
+        yield from ((index, case, Adopt(adopted[index])) for index, case in cases.items())
+        return
     whole = min(first for first, _ in times.values()), max(last for _, last in times.values())
     is_strange = snapshot.count_unowned(whole) > len(adopted)
-    ends = {
-        i: _missed(case, snapshot, _doubt(case.lost, snapshot, is_strange=is_strange))
-        for i, case in cases.items()
-    }
-    if is_open or any(isinstance(end, SearchAgain) for _, end in ends.values()):
-        again = SearchAgain(GRACE)
-        return {
-            i: (case, end if isinstance(end, SearchAgain) else again)
-            for i, (case, end) in ends.items()
-        }
-    return {
-        i: (case, Adopt(adopted[i]) if i in adopted else end) for i, (case, end) in ends.items()
-    }
+    ends: dict[int, tuple[Case, Decision]] = {}
+    for index, case in cases.items():
+        ends[index] = _missed(case, snapshot, _doubt(case.lost, snapshot, is_strange=is_strange))
+        yield None
+    is_open = is_open or any(isinstance(end, SearchAgain) for _, end in ends.values())
+    for index, (case, end) in ends.items():
+        if is_open:
+            yield index, case, end if isinstance(end, SearchAgain) else SearchAgain(GRACE)
+        else:
+            yield index, case, Adopt(adopted[index]) if index in adopted else end
 
 
 def _overlapping(times: Sequence[Times]) -> Iterator[list[int]]:

@@ -293,7 +293,7 @@ class Reconciler:
             entries = [entry for entry in alike if entry in self._open]
             cases = [entry.case for entry in entries]
             for part in _steps(judge_equal(cases, rivals.get(wanted, ()), snapshot)):
-                for index, case, decision in part:
+                for index, case, decision in filter(None, part):
                     self._settle(entries[index], case, decision)
                 await asyncio.sleep(0)
 
