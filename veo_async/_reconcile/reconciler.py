@@ -258,16 +258,15 @@ class Reconciler:
         name, if their marks are the submits': anybody may have sent a delivery. A missing record
         proves nothing, and neither does one that was not asked for."""
         traces = {entry.lost.trace_id for entry in entries if entry.lost.trace_id}
-        for record in await self._queries.known(list(filter(None, traces)), by="trace_ids"):
-            if record.trace_id in traces:
-                self._add(record, is_listed=False)
         named = {
             entry.callback.claimed_task_id: entry.lost.mark
             for entry in entries
             if entry.callback and entry.callback.claimed_task_id and entry.lost.mark
         }
-        for record in await self._queries.known(list(named)):
-            if mark_in((record.request or {}).get("callback_url")) == named.get(str(record.id), ""):
+        traced = await self._queries.known(list(traces), by="trace_ids")
+        for record in [*traced, *await self._queries.known(list(named))]:
+            mark = mark_in((record.request or {}).get("callback_url"))
+            if record.trace_id in traces or (mark and mark == named.get(str(record.id))):
                 self._add(record, is_listed=False)
 
     # Judging what was read.

@@ -17,6 +17,9 @@ from .window import FAR, AcceptedSubmit, Kind, LostSubmit, Times, is_one_within,
 CATCH_UP = 120.0
 """Seconds after which a listing must have caught up: twice the longest lag that is expected."""
 
+BARE = normal_form({})
+"""The request of a record that shows none."""
+
 Survival = Literal["kept", "stripped", "unknown"]
 """The fate of marks in a listing, as its controls show it."""
 
@@ -62,7 +65,7 @@ class Listed:
     @property
     def is_bare(self) -> bool:
         """Whether it shows no request, so that nobody knows which mark it was sent with."""
-        return self.request == "{}"
+        return self.request == BARE
 
     def is_within(self, times: Times) -> bool:
         """Whether it has a time, and that lies within these times."""
@@ -102,8 +105,6 @@ class ListingSnapshot:
         self._entries: dict[str, Listed] = {}
         self._unowned: dict[str, Listed] = {}
         self._times: list[float] = []
-        self._timeless = 0
-        self._bare = 0
         self._by_mark: dict[str, Listed] = {}
         self._ours_by_mark: dict[str, Listed] = {}
         self._by_trace: dict[str, Listed] = {}
@@ -126,11 +127,11 @@ class ListingSnapshot:
         for known, name in ((self._by_mark, entry.mark), (self._by_trace, entry.trace_id)):
             if name and (name not in known or _rank(entry) < _rank(known[name])):
                 known[name] = entry
-        self._bare += entry.is_bare
-        if self._has_time(entry):
-            insort(self._times, _age(entry))
-        else:
-            self._timeless += 1
+        insort(self._times, self._time_of(entry))
+
+    def _time_of(self, entry: Listed) -> float:
+        """Its time; infinite if that may not be believed, so that it may be of any time."""
+        return _age(entry) if self._has_time(entry) else inf
 
     def _has_time(self, entry: Listed) -> bool:
         """Whether its time may be believed: it was asked for. Times are rounded."""
@@ -146,11 +147,7 @@ class ListingSnapshot:
         if self._unowned.pop(entry.task_id, None) is None:
             return False
         del self._by_request[entry.request][entry.task_id]
-        self._bare -= entry.is_bare
-        if self._has_time(entry):
-            del self._times[bisect_left(self._times, _age(entry))]
-        else:
-            self._timeless -= 1
+        del self._times[bisect_left(self._times, self._time_of(entry))]
         return True
 
     def _note_owner(self, submit: AcceptedSubmit, entry: Listed) -> None:
@@ -228,7 +225,7 @@ class ListingSnapshot:
     @property
     def shows_requests(self) -> bool:
         """Whether each unowned record shows its request."""
-        return not self._bare
+        return not self._by_request.get(BARE)
 
     def has_unmarked(self, request: str, times: Times) -> bool:
         """Whether an unowned record of these times, or of an unknown time, has this request and no
@@ -241,8 +238,9 @@ class ListingSnapshot:
     def count_unowned(self, times: Times) -> int:
         """The number of unowned records of these times. A record without a time, or with one that
         was not asked for, may be of any time."""
-        dated = bisect_right(self._times, times[1]) - bisect_left(self._times, times[0])
-        return dated + self._timeless
+        end = bisect_right(self._times, times[1])
+        timeless = len(self._times) - bisect_left(self._times, inf, end)
+        return end - bisect_left(self._times, times[0]) + timeless
 
     def equal_to(self, request: str) -> list[Listed]:
         """The unowned records with this request, without a mark, and with a time, the oldest
