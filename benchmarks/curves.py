@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ CAPTION = (
     "(points: 95 in 100 are noticed sooner; dashes: half of them; ring: the default policy)"
 )
 
+ABOVE: Any = {"textcoords": "offset points", "fontsize": 9}
+
 # The same JSON gives the same bytes, so that a change of the chart is a change of its figures.
 FIXED: Any = {"svg.hashsalt": "veo_async", "svg.fonttype": "none", "font.size": 10}
 
@@ -30,15 +33,33 @@ FIXED: Any = {"svg.hashsalt": "veo_async", "svg.fonttype": "none", "font.size": 
 def draw(told: dict[str, Any], path: Path) -> None:
     """Write the chart of what `schedule.study` told."""
     with mpl.rc_context(FIXED):
-        figure = Figure(figsize=(12, 5.4), layout="constrained")
-        for axes, panel in zip(figure.subplots(1, 2), told["panels"], strict=True):
+        figure = Figure(figsize=(16, 5.4), layout="constrained")
+        *panels, last = figure.subplots(1, 3)
+        for axes, panel in zip(panels, told["panels"], strict=True):
             _panel(axes, panel)
+        _sizes(last, told["sizes"])
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
         figure.suptitle(
             f"{told['work']['videos']:,} videos, submitted at once: {CAPTION}", fontsize=11
         )
         figure.savefig(path, format="svg", metadata={"Date": None})
+
+
+def _sizes(axes: Axes, sizes: Sequence[dict[str, Any]]) -> None:
+    """The default policy at any number in flight."""
+    for mean in dict.fromkeys(size["mean"] for size in sizes):
+        points = [size for size in sizes if size["mean"] == mean]
+        videos = [point["videos"] for point in points]
+        colour = COLOURS["veo_async, nothing known yet"]
+        for name, style in (("p95", "o-"), ("p50", "--")):
+            axes.plot(videos, [point[name] for point in points], style, color=colour, markersize=4)
+        axes.annotate(f"{mean:g} s a video", (videos[0], points[0]["p95"]), (0, 8), **ABOVE)
+    axes.set(xscale="log", yscale="log", xlabel="videos, submitted at once")
+    axes.set(ylabel="seconds from finished to noticed", title="the default policy at any size")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.grid(visible=True, which="major", alpha=0.3)
 
 
 def _panel(axes: Axes, panel: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,18 @@ def delays(schedule: Told) -> str:
             point = _point(schedule, mean, name, setting)
             label = f"{mean:g} s on average, {words}"
             rows.append([label, f"{point['requests']:.2f}", f"{point['p95']:.1f} s"])
+    return f"{_table(rows)}\n\n{_table(_sizes(schedule))}"
+
+
+def _sizes(schedule: Told) -> Iterator[list[str]]:
+    yield ["this library, at any number in flight", "requests a video", "95 in 100 within"]
+    yield ["---"] * 3
+    for size in schedule["sizes"]:
+        label = f"{size['mean']:g} s on average, {size['videos']:,} at once"
+        yield [label, f"{size['requests']:.2f}", f"{size['p95']:.1f} s"]
+
+
+def _table(rows: Iterable[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
 
 
@@ -102,8 +114,7 @@ def table(speed: Told, videos: int) -> str:
     rows = [row for row in speed["results"] if row["videos"] == videos]
     head = [f"{videos:,} videos", *COLUMNS]
     slow = [[name, "too slow to measure", *["-"] * (len(head) - 2)] for name in left_out(rows)]
-    written = [head, ["---"] * len(head), *map(_row, rows), *slow]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in written)
+    return _table([head, ["---"] * len(head), *map(_row, rows), *slow])
 
 
 def _row(row: Told) -> list[str]:

@@ -42,6 +42,7 @@ INTERVALS = (0.5, 1.0, 3.0, 5.0, 10.0)
 """As the clients of other services have them."""
 RATES = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0)
 MEANS, SIGMA, VIDEOS = (12.0, 120.0), 0.3, 1000
+SIZES = (100, 1_000, 10_000, 100_000)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,17 +52,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Simulate when to look at which task: polls against delay.",
     )
     parser.add_argument("--videos", type=int, default=VIDEOS, help="how many at once")
+    parser.add_argument("--most", type=int, default=SIZES[-1], help="the largest number in flight")
     parser.add_argument("--rounds", type=int, default=5, help="how often, with other durations")
     parser.add_argument("--out", type=Path, default=RESULTS, help="the folder of the results")
     options = parser.parse_args(argv)
-    told = study(options.videos, options.rounds)
+    told = study(options.videos, options.rounds, options.most)
     save(told, options.out / "schedule.json")
     draw(told, options.out / "schedule.svg")
     show(told, Console(width=100, highlight=False))
     return 0
 
 
-def study(videos: int, rounds: int) -> dict[str, Any]:
+def study(videos: int, rounds: int, most: int) -> dict[str, Any]:
     """All that is to be known of a run."""
     around = surroundings()
     return {
@@ -69,6 +71,12 @@ def study(videos: int, rounds: int) -> dict[str, Any]:
         "work": {"videos": videos, "rounds": rounds, "sigma": SIGMA, "seed": 0},
         "policy": DEFAULT.model_dump(),
         "panels": [panel(mean, videos, rounds) for mean in MEANS],
+        "sizes": [
+            {"mean": mean, "videos": size, **figures(at_size(size, mean))}
+            for mean in MEANS
+            for size in SIZES
+            if size <= most
+        ],
         "scenarios": [
             {"name": name, **figures(outcome)} for name, outcome in scenarios(videos, rounds)
         ],
@@ -91,7 +99,6 @@ def impatient(patience: float) -> PollPolicy:
         patience=patience,
         growth_factor=DEFAULT.growth_factor / faster,
         min_interval=DEFAULT.min_interval / faster,
-        per_second=DEFAULT.per_second * faster,
     )
 
 
@@ -129,6 +136,13 @@ def panel(mean: float, videos: int, rounds: int) -> dict[str, Any]:
             for name, setting, way, values in series
         ],
     }
+
+
+def at_size(size: int, mean: float) -> Outcome:
+    """The default policy for so many videos at once, a thousand at least in all."""
+    rounds = range(max(1_000 // size, 1))
+    works = [jobs(size, mean, SIGMA, seed=seed) for seed in rounds]
+    return pooled(learned(work, DEFAULT, seed=seed) for seed, work in enumerate(works))
 
 
 def points(
@@ -191,6 +205,10 @@ def show(told: dict[str, Any], console: Console) -> None:
                 setting = f"{series['name']}, {series['setting']} {point['setting']:g}"
                 _row(table, setting + (" *" if point["default"] else ""), point)
         console.print(table)
+    table = _table("The default policy (*) at any number in flight")
+    for size in told["sizes"]:
+        _row(table, f"{size['videos']:,} videos at once, {size['mean']:g} s on average", size)
+    console.print(table)
     table = _table("The default policy (*) for other work")
     for scenario in told["scenarios"]:
         _row(table, scenario["name"], scenario)

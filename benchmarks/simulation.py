@@ -15,7 +15,7 @@ from math import inf
 from random import Random
 
 from veo_async import PollPolicy
-from veo_async._tracking.poll_budget import Budget
+from veo_async._tracking.poll_budget import Budget, polls_per_second
 from veo_async._tracking.poll_queue import PollQueue
 from veo_async._tracking.schedule import Cohort, Kind, Schedule
 
@@ -134,12 +134,11 @@ class _Learned:
     delays: list[float] = field(default_factory=list)
     questions: PollQueue = field(default_factory=PollQueue)
     cohorts: dict[str, Cohort] = field(default_factory=dict)
-    budget: Budget = field(init=False)
+    budget: Budget = field(default_factory=Budget)
     coming: deque[int] = field(init=False)
     answers: deque[tuple[float, list[str]]] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
-        self.budget = Budget(self.policy.per_second)
         self.coming = deque(sorted(range(len(self.work)), key=lambda i: self.work[i].accepted_at))
 
     def step(self) -> bool:
@@ -175,7 +174,8 @@ class _Learned:
         size = self.policy.batch_size
         ids = self.questions.choose(self.now, size, self._when, bool)
         if ids:
-            self.budget.spend(self.now)
+            tasks = len(self.questions)
+            self.budget.spend(self.now, polls_per_second(self.policy, tasks=tasks, most=inf))
             self.polls += 1
             self.answers.append((self.now + ANSWER, ids))
 

@@ -71,7 +71,9 @@ class PollPolicy(Value):
         jitter: the part by which a delay varies at random.
         batch_size: the most ids in one poll. The vendor recommends at most 50.
         per_second: the most polls a second, however many tasks are in flight. Half a second's worth
-            may be sent at once.
+            may be sent at once. ``None`` lets their number follow the work: as many as keep the
+            delay the same at any number of tasks, at most half of what the service was seen to
+            allow in requests a second, and fewer while it refuses polls.
         timeout: seconds that one poll may take.
         max_failed_polls: the number of polls in a row that may fail before a wait fails. Any good
             poll resets the count.
@@ -90,7 +92,7 @@ class PollPolicy(Value):
     callback_interval: Annotated[Seconds, Field(gt=0)] = 20.0
     jitter: Annotated[float, Field(ge=0, lt=1)] = 0.1
     batch_size: Annotated[int, Field(ge=1, le=50)] = 50
-    per_second: Rate = 10.0
+    per_second: Rate | None = None
     timeout: Annotated[Seconds, Field(gt=0)] = 30.0
     max_failed_polls: Count = 10
     not_found_grace: Seconds = 60.0

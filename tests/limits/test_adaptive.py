@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from veo_async._limits.adaptive import AHEAD, COARSE, IN_USE, MOST_AHEAD, AdaptiveLimits
+from veo_async._limits.adaptive import (
+    AHEAD,
+    COARSE,
+    IN_USE,
+    LEAST_POLLS,
+    MOST_AHEAD,
+    AdaptiveLimits,
+)
 from veo_async._limits.rate_and_pause import BRAKE
 from veo_async.policies import RateLimit
 
@@ -228,3 +235,84 @@ def test_nobody_gets_ready_ahead_of_a_learned_limit(blamed: str) -> None:
     assert [bool(learned) for learned in verdict(state)] == [blamed == "rate", blamed == "cap"]
     assert state.pace.strikes == 0
     assert (state.ahead(at), simple.ahead(at)) == (0, 6)
+
+
+def poll(state: AdaptiveLimits, count: int, *, since: float, per_second: float) -> float:
+    """So many polls that the service answers; returns the time of the last one."""
+    for number in range(count):
+        at = since + number / per_second
+        state.take(at, "poll")
+        state.answered(sent=at, now=at, lane="poll")
+    return at
+
+
+def refuse_poll(state: AdaptiveLimits, at: float, *, now: float = -1.0) -> None:
+    """A poll that goes at this time is refused at once, unless it is ``now``."""
+    state.take(at, "poll")
+    state.refused("poll", sent=at, now=max(now, at), running=0, retry_after=1.0, u=0.0)
+
+
+def test_polls_may_be_half_of_what_passed() -> None:
+    """Polls follow the fastest rate that passed, and the rate that was learned from a 429; few
+    polls are always allowed."""
+    state = throttle()
+    before = state.polls_per_second
+    at = send(state, 400, since=0.0, per_second=400)
+    proven = state.polls_per_second
+    refuse(state, at + 0.001)
+
+    assert (before, proven) == (LEAST_POLLS, 200.0)
+    assert state.polls_per_second == pytest.approx(200.0 * BRAKE)
+
+
+def test_a_service_that_refuses_polls_makes_their_budget_smaller_at_once() -> None:
+    """A poll that is refused when as many as ever had passed blames the rate of polls alone:
+    submits keep their rate, and polls are spaced by what was learned."""
+    state = throttle()
+    send(state, 40, since=0.0, per_second=40)
+    at = poll(state, 5, since=10.0, per_second=50)
+
+    refuse_poll(state, at + 0.01)
+
+    after = at + 5.0
+    state.take(after, "poll")
+    assert verdict(state) == (None, None)
+    assert state.polls_per_second == 5 * BRAKE
+    assert state.delay(after, "poll") == pytest.approx(1 / (5 * BRAKE))
+    assert state.delay(after, "submit") < 0.2
+
+
+def test_polls_that_were_refused_together_did_not_pass() -> None:
+    """The later refusals of polls that were sent together correct what was learned."""
+    state = throttle()
+    at = poll(state, 5, since=10.0, per_second=50)
+    for number in (1, 2):
+        state.take(at + number / 100, "poll")
+    for number in (1, 2):
+        state.refused(
+            "poll", sent=at + number / 100, now=at + 0.05, running=0, retry_after=1.0, u=0.0
+        )
+
+    assert state.polls_per_second == pytest.approx(5 * BRAKE)
+
+
+def test_the_budget_of_polls_recovers() -> None:
+    """After a hold, good polls at the learned rate raise it again."""
+    state = throttle()
+    refuse_poll(state, poll(state, 5, since=10.0, per_second=50) + 0.01)
+
+    poll(state, 200, since=20.0, per_second=5)
+
+    assert state.polls_per_second == LEAST_POLLS
+
+
+def test_a_poll_that_is_slower_than_polls_that_passed_blames_the_rate() -> None:
+    """More polls a second passed before, so polls are not the reason."""
+    state = throttle()
+    poll(state, 9, since=0.0, per_second=9)
+    at = send(state, 40, since=10.0, per_second=40)
+
+    refuse_poll(state, at + 0.01)
+
+    assert verdict(state) == (40 * BRAKE, None)
+    assert state.polls.learned is None

@@ -44,10 +44,14 @@ def test_what_ran_at_the_refusal_is_the_cap() -> None:
 
 def test_open_submits_take_room() -> None:
     """Open submits may be accepted, so they count; near the cap few are open."""
+    large = refused(Cap(), running=2000, now=100.0)
+
     assert room(TAUGHT, held=200, running=194, now=100.0) == FIRST_HOLD
-    assert room(TAUGHT, held=199, running=197, now=100.0) == 0.0
-    assert room(TAUGHT, held=199, running=196, now=100.0) == AGAIN
+    assert room(TAUGHT, held=199, running=199, now=100.0) == 0.0
+    assert room(TAUGHT, held=199, running=198, now=100.0) == AGAIN
     assert room(TAUGHT, held=170, running=100, now=100.0) == 0.0
+    assert room(large, held=1990, running=1981, now=100.0) == 0.0
+    assert room(large, held=1990, running=1980, now=100.0) == AGAIN
 
 
 def test_a_probe_is_one_submit() -> None:

@@ -152,3 +152,27 @@ def test_a_long_wait_for_a_place_costs_no_attempt() -> None:
 
     check_all_came(seen, job)
     assert seen.accepted > 1000.0
+
+
+def test_a_learned_cap_holds_submits_that_wait_for_their_turn() -> None:
+    """Submits that are past the queue when the cap is learned wait for room as well: of the 48 that
+    may be open, few are refused."""
+    told = RateLimit(concurrency=64, per_second=5.0)
+    job = replace(MANY, videos=60, limits=replace(SILENT, in_flight=10), rate_limit=told)
+
+    seen = throttled(job)
+
+    check_all_came(seen, job)
+    assert seen.refused <= 15
+
+
+def test_a_service_that_limits_polls_alone_slows_no_submit() -> None:
+    """Two polls a second are found with few refusals, and no cap or rate is learned from them."""
+    job = replace(MANY, videos=300, limits=replace(SILENT, polls_per_second=2.0))
+    free = replace(job, limits=Limits())
+
+    seen = throttled(job)
+
+    check_all_came(seen, job)
+    assert seen.makespan <= 1.06 * throttled(free).makespan
+    assert seen.refused_part < 0.02

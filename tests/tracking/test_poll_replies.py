@@ -18,7 +18,7 @@ from tests.support.wire import (
     reply,
     result,
 )
-from veo_async._tracking.poll_budget import ROUND, Budget
+from veo_async._tracking.poll_budget import LEAST, ROUND, Budget, polls_per_second
 from veo_async._tracking.poll_replies import (
     ACCOUNT_STRIKES,
     BAD_POLL_CAP,
@@ -357,12 +357,23 @@ def test_useless_polls_cannot_go_on_for_ever(readings: list[Reading]) -> None:
     assert useless < POLICY.max_failed_polls or is_hopeless(fare(*readings), POLICY)
 
 
-def spent(budget: Budget, polls: int, *, now: float = 0.0) -> list[float]:
+@pytest.mark.parametrize(
+    "tasks, most, expected",
+    [(1, 1e9, LEAST), (500, 1e9, LEAST), (5_000, 1e9, 100.0), (100_000, 1e9, 2_000.0)],
+)
+def test_the_budget_follows_the_work(tasks: int, most: float, expected: float) -> None:
+    """By default all tasks may be polled within a second, and a few more often."""
+    assert polls_per_second(PollPolicy(), tasks=tasks, most=most) == expected
+    assert polls_per_second(PollPolicy(), tasks=tasks, most=4.0) == 4.0
+    assert polls_per_second(PollPolicy(per_second=7.0), tasks=tasks, most=4.0) == 7.0
+
+
+def spent(budget: Budget, per_second: float, polls: int, *, now: float = 0.0) -> list[float]:
     """When so many polls go, each as soon as it may."""
     times = []
     for _ in range(polls):
         now = budget.opens(now)
-        budget.spend(now)
+        budget.spend(now, per_second)
         times.append(now)
     return times
 
@@ -379,16 +390,24 @@ def spent(budget: Budget, polls: int, *, now: float = 0.0) -> list[float]:
 )
 def test_polls_go_in_rounds(per_second: float, times: list[float]) -> None:
     """A half second's worth goes in a row, and at least one; then the round has to be over."""
-    assert spent(Budget(per_second), len(times)) == times
+    assert spent(Budget(), per_second, len(times)) == times
 
 
 def test_a_round_begins_with_its_first_poll() -> None:
     """The unused polls of a round are not kept for the next one."""
-    budget = Budget(10.0)
+    budget = Budget()
 
-    assert spent(budget, 2, now=100.0) == [100.0, 100.0]
-    assert spent(budget, 9, now=100.3) == [100.3] * 3 + [100.5] * 5 + [101.0]
-    assert spent(budget, 6, now=200.0) == [200.0] * 5 + [200.5]
+    assert spent(budget, 10.0, 2, now=100.0) == [100.0, 100.0]
+    assert spent(budget, 10.0, 9, now=100.3) == [100.3] * 3 + [100.5] * 5 + [101.0]
+    assert spent(budget, 10.0, 6, now=200.0) == [200.0] * 5 + [200.5]
+
+
+def test_another_rate_begins_with_the_next_round() -> None:
+    """A round that has begun is not made longer or shorter."""
+    budget = Budget()
+
+    assert spent(budget, 10.0, 1) == [0.0]
+    assert spent(budget, 2.0, 6) == [0.0] * 4 + [0.5, 1.0]
 
 
 @bounded
@@ -396,14 +415,14 @@ def test_a_round_begins_with_its_first_poll() -> None:
 def test_the_budget_holds_in_the_long_run(per_second: float, pauses: list[float]) -> None:
     """No more polls are sent in any time than the policy allows, and one round; and where
     each goes as soon as it may, no fewer."""
-    budget, now, times = Budget(per_second), 0.0, list[float]()
+    budget, now, times = Budget(), 0.0, list[float]()
     for pause in pauses:
-        times += spent(budget, 1, now=now + pause)
+        times += spent(budget, per_second, 1, now=now + pause)
         now = times[-1]
 
     one_round = max(per_second * ROUND, 1.0)
     for first in range(0, len(times), 20):
         seconds = times[-1] - times[first]
         assert len(times) - first <= per_second * seconds * (1 + 1e-9) + one_round + 1
-    steady = spent(Budget(per_second), len(pauses) + 1)
+    steady = spent(Budget(), per_second, len(pauses) + 1)
     assert len(steady) >= per_second * steady[-1] * (1 - 1e-9)

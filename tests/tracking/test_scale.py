@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import httpx
 import pytest
@@ -23,8 +26,8 @@ from tests.support.service import (
     looked,
     other_tasks,
 )
-from veo_async import RateLimit, TextToVideo, WaitTimeoutError
-from veo_async.emulator import Emulator, Pace, Seconds
+from veo_async import PollPolicy, RateLimit, TextToVideo, VeoClient, WaitTimeoutError
+from veo_async.emulator import Emulator, Pace, Plan, Seconds
 
 pytestmark = pytest.mark.slow
 
@@ -159,3 +162,38 @@ async def test_finished_items_take_no_objects(journal: bool, tmp_path: Path) -> 
                 break
 
     assert objects[1] - objects[0] < 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noted(Seconds):
+    """Remembers the durations."""
+
+    planned: list[float] = field(default_factory=list)
+
+    def plan(self, request: Mapping[str, Any], rng: Random) -> Plan:
+        plan = super().plan(request, rng)
+        self.planned.append(plan.seconds)
+        return plan
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("mean, within, each", [(12.0, 2.5, 1.6), (120.0, 8.0, 2.6)])
+async def test_more_tasks_are_noticed_as_soon(mean: float, within: float, each: float) -> None:
+    """The budget of polls follows the work: where a poll has only ten ids, a thousand tasks take
+    five times the polls, and 95 in 100 are noticed as soon as with fifty."""
+    pace, told = Noted(mean=mean), dict[str, float]()
+    service = emulator(pace=pace, seed=1)
+
+    async def make(veo: VeoClient, prompt: str) -> None:
+        told[(await veo.text2video(prompt)).task_id or ""] = service.now()
+
+    async with service, client_of(service, poll=PollPolicy(batch_size=10)) as veo:
+        await asyncio.gather(*[make(veo, request.prompt) for request in MANY])
+
+    delays = sorted(
+        told[charge.task_id] - charge.at - seconds
+        for charge, seconds in zip(service.bill, pace.planned, strict=True)
+    )
+    assert len(delays) == 1000
+    assert delays[950] <= within
+    assert calls(service) <= each * 1000

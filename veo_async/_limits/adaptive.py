@@ -1,7 +1,8 @@
-"""Learning from 429s: about the rate, and about the cap on generations in flight.
+"""Learning from 429s: about the rate, about the cap on generations in flight, and about polls.
 
-The service does not say which of the two was exceeded. A poll starts no generation, so a 429 to a
-poll is about the rate. A 429 to a submit is about the rate if requests were sent nearly as fast as
+The service does not say which of them was exceeded. A poll starts no generation, so a 429 to a
+poll is about the rate, or about the rate of polls alone if as many polls as ever passed a second
+had just passed. A 429 to a submit is about the rate if requests were sent nearly as fast as
 the fastest rate that ever passed, and faster than the learned rate. Otherwise it is about the cap.
 
 A wrong verdict does not last. If the rate was blamed for the cap, the pause leaves the rate unused,
@@ -12,7 +13,7 @@ the first probes disprove it.
 from __future__ import annotations
 
 from math import inf
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from .._wire.requests import Lane
 from ..policies import RateLimit
@@ -34,10 +35,18 @@ SURPRISE = 0.8
 """The part of the fastest rate that is kept when the cap did not predict a refusal: if the rate was
 the reason after all, the service's limit is lower now."""
 
+POLLS = 0.5
+LEAST_POLLS = 10.0
+"""The part of the requests a second that passed which polls may use, and the least that they may
+before it is known."""
+
 AHEAD = 0.1
 MOST_AHEAD = 32
 """A submit may prepare before its turn if that comes within `AHEAD` seconds; at most `MOST_AHEAD`
 submits may do so at once."""
+
+
+Blame: TypeAlias = Literal["rate", "polls", "cap"]
 
 
 class AdaptiveLimits:
@@ -45,20 +54,34 @@ class AdaptiveLimits:
 
     def __init__(self, limit: RateLimit) -> None:
         self.pace = rate_and_pause.RateState.of(limit)
+        self.polls = rate_and_pause.RateState(interval=0.0, slack=0.0, adaptive=limit.adaptive)
         self.cap = in_flight_cap.Cap()
         self._most = limit.in_flight
         self._traffic = rate_and_pause.Traffic()
         self._proven = 0.0
-        self._blamed: Literal["rate", "cap"] | None = None
+        self._polls_passed = rate_and_pause.Traffic()
+        self._proven_polls = 0
+        self._blamed: Blame | None = None
 
-    def delay(self, now: float) -> float:
-        """Seconds until the next request may go; 0 if it may go now."""
-        return rate_and_pause.delay(self.pace, now)
+    def delay(self, now: float, lane: Lane = "submit") -> float:
+        """Seconds until the next request of this lane may go; 0 if it may go now."""
+        delay = rate_and_pause.delay(self.pace, now)
+        return delay if lane == "submit" else max(delay, rate_and_pause.delay(self.polls, now))
 
-    def take(self, now: float) -> None:
+    def take(self, now: float, lane: Lane = "submit") -> None:
         """Note that a request is sent now."""
         self.pace = rate_and_pause.take(self.pace, now)
         self._traffic.sent(now)
+        if lane == "poll":
+            self.polls = rate_and_pause.take(self.polls, now)
+            self._polls_passed.sent(now)
+
+    @property
+    def polls_per_second(self) -> float:
+        """The polls a second that the service was seen to allow beside the submits."""
+        requests = self.pace.learned or self._proven
+        most = max(POLLS * requests, LEAST_POLLS)
+        return min(most, self.polls.learned or most)
 
     def room(self, *, held: int, running: int, now: float) -> float:
         """Seconds until one more submit has room in flight; see `in_flight_cap.room`."""
@@ -100,25 +123,33 @@ class AdaptiveLimits:
             self.pace, sent=sent, now=now, retry_after=retry_after, u=u
         )
         self._traffic.refused(sent)
+        if lane == "poll":
+            self._polls_passed.refused(sent)
         if not self.pace.adaptive:
             return
-        speed = self._traffic.speed(sent)
+        speed, polls = self._traffic.speed(sent), self._polls_passed.speed(sent)
         if not old:
-            self._blamed = self._blame(lane, speed, running, now)
-            self._learn(speed, running, now)
+            self._blamed = self._blame(lane, speed, polls, running, now)
+            self._learn(speed, polls, running, now)
+        # Requests that were sent together with the first refused one did not pass either.
+        elif self._blamed == "polls" and lane == "poll":
+            self.polls = rate_and_pause.correct(self.polls, speed=polls)
         elif self._blamed == "rate" and self.pace.learned:
-            # Requests that were sent together with the first refused one did not pass either.
             self.pace = rate_and_pause.correct(self.pace, speed=speed)
 
-    def _blame(self, lane: Lane, speed: int, running: int, now: float) -> Literal["rate", "cap"]:
+    def _blame(self, lane: Lane, speed: int, polls: int, running: int, now: float) -> Blame:
         if lane == "poll":
-            return "rate"
+            return "polls" if 0 < polls >= self._proven_polls else "rate"
         if speed < AS_FAST * self._proven and not 0 < speed >= self._proven - 1:
             return "cap"
         obeyed = now < self.pace.raise_at and speed >= COARSE
         return "cap" if obeyed and in_flight_cap.foretold(self.cap, running) else "rate"
 
-    def _learn(self, speed: int, running: int, now: float) -> None:
+    def _learn(self, speed: int, polls: int, running: int, now: float) -> None:
+        if self._blamed == "polls":
+            self._proven_polls = polls
+            self.polls = rate_and_pause.lower(self.polls, speed=polls, now=now)
+            return
         if self._blamed == "rate":
             self._proven = speed or self._proven
             self.pace = rate_and_pause.lower(self.pace, speed=speed, now=now)
@@ -127,8 +158,13 @@ class AdaptiveLimits:
             self._proven *= SURPRISE
         self.cap = in_flight_cap.refused(self.cap, running=running, now=now)
 
-    def answered(self, *, sent: float, now: float) -> None:
+    def answered(self, *, sent: float, now: float, lane: Lane = "submit") -> None:
         """Learn from a good answer to a request that was ``sent`` then."""
+        if lane == "poll":
+            polls = self._polls_passed.speed(sent)
+            self._proven_polls = max(self._proven_polls, polls)
+            in_use = polls >= IN_USE * (self.polls.learned or 0.0)
+            self.polls = rate_and_pause.recover(self.polls, now, in_use=in_use)
         speed = self._traffic.speed(sent)
         self._proven = max(self._proven, speed)
         in_use = speed >= IN_USE * (self.pace.learned or 0.0)

@@ -1,10 +1,11 @@
 """Admission: which submit may go next, and how many generations are in flight.
 
 The order for a submit: the queue → room in flight (if a limit was set or learned) → its
-preparation → an open call → its turn in the rate. Only the first in the queue waits for room, so a
-cancelled waiter has nothing to give back. At most as many submits are past the queue as calls may
-be open. While the service is fast, a few more may prepare early, so that no call waits for a disk;
-during a pause after a 429 only one may.
+preparation → an open call → its turn: room once more, and the rate. Room is checked again since a
+refusal may have taught a cap meanwhile. Only the first in the queue and the first in turn wait for
+room, so a cancelled waiter has nothing to give back. At most as many submits are past the queue as
+calls may be open. While the service is fast, a few more may prepare early, so that no call waits
+for a disk; during a pause after a 429 only one may.
 
 In flight is counted, not handed out: admitted submits whose outcome is not known, and unfinished
 tasks that somebody follows. The former are kept here by their tickets, the latter by the tracker.
@@ -56,6 +57,7 @@ class Admission:
         # Both by ticket, with the time at which the submit was sent; it is infinite before that.
         self._open: dict[int, float] = {}
         self._lost: dict[int, float] = {}
+        self._waiting_in_turn = 0  # at most one
         self._changed = Signal()
 
     def ticket(self) -> int:
@@ -94,10 +96,15 @@ class Admission:
             ClientClosedError: the client is closed.
         """
         waited = await self._pass_queue(ticket, is_slow=is_slow)
+
+        async def room() -> None:
+            nonlocal waited
+            waited += await self._wait_for_room(is_past_queue=True)
+
         try:
             if prepare:
                 await prepare()
-            await self._limiter.enter("submit")
+            await self._limiter.enter("submit", room)
         except BaseException:
             self._over(ticket)
             raise
@@ -113,16 +120,32 @@ class Admission:
             self._end_watch()  # its turn may have come in the very step in which it was cancelled
             raise
         try:
-            while wait := self._time_to_room():
-                # The watch lasts until the queue is empty, since its begin and its end cost work.
-                self._tasks.watch(self._changed)
-                self._changed.clear()
-                await self._changed.wait(until=_now() + wait)
+            await self._wait_for_room()
             self._open[ticket] = inf
             return _now() - began
         finally:
             self._queue.leave()
             self._end_watch()
+
+    async def _wait_for_room(self, *, is_past_queue: bool = False) -> float:
+        """Wait until there is room for one more submit; returns the seconds.
+
+        Submits that are past the queue and not sent are in the way of those in the queue, but not
+        of each other: they are sent one after the other.
+        """
+        began = _now()
+        self._waiting_in_turn += is_past_queue
+        try:
+            while wait := self._time_to_room(is_past_queue=is_past_queue):
+                # The watch lasts until the queue is empty, since its begin and its end cost work.
+                self._tasks.watch(self._changed)
+                self._changed.clear()
+                await self._changed.wait(until=_now() + wait)
+        finally:
+            self._waiting_in_turn -= is_past_queue
+            if is_past_queue and _now() > began:
+                self._end_watch()
+        return _now() - began
 
     def _may_prepare(self, *, is_slow: bool) -> bool:
         """True if so few submits are past the queue that the first one in it may pass as well."""
@@ -133,15 +156,16 @@ class Admission:
         return self._limiter.closed or (has_room and not is_paused)
 
     def _end_watch(self) -> None:
-        if not len(self._queue):
+        if not (len(self._queue) or self._waiting_in_turn):
             self._tasks.unwatch()
 
-    def _time_to_room(self) -> float:
+    def _time_to_room(self, *, is_past_queue: bool) -> float:
         if self._limiter.closed:
             return 0.0  # the limiter raises the error
         now = _now()
         running = self._running(now - HELD)
-        return self._limits.room(held=self.in_flight, running=running, now=now)
+        held = self._running(inf) if is_past_queue else self.in_flight
+        return self._limits.room(held=held, running=running, now=now)
 
     async def post(self, body: dict[str, Any], *, timeout: float) -> Answer:
         """Send a submit that was admitted. A 429 shows how many generations are too many."""

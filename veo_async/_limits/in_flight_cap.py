@@ -28,9 +28,10 @@ DISPROVED = 2.0
 FEW = 8
 """A cap that has grown by this factor and this number beyond its base is dropped."""
 
-AT_ONCE = 3
-"""At most this many submits may be open near the cap, so that few are refused together with the
-first one. A probe beyond the cap opens a third of its step at once."""
+AT_ONCE = 0.005
+PROBE_AT_ONCE = 8
+"""At most this part of the cap, and at least one submit, may be open near the cap, so that few are
+refused together with the first one. A probe beyond the cap opens an eighth of its step at once."""
 
 AGAIN = 1.0
 """Seconds after which room is computed again while open submits are in the way: a submit that the
@@ -72,11 +73,11 @@ def room(cap: Cap, *, held: int, running: int, now: float) -> float:
     if cap.learned is None or held < NEAR * cap.learned:
         return 0.0
     if held < cap.learned:
-        return 0.0 if held - running < AT_ONCE else AGAIN
+        return 0.0 if held - running < max(AT_ONCE * cap.learned, 1) else AGAIN
     if now < cap.probe_at:
         return cap.probe_at - now
     # More may run than the cap, if it was lowered or if tasks of an earlier run count as well.
-    top = min(max(cap.goal, running + 1), running + max(cap.step // AT_ONCE, 1))
+    top = min(max(cap.goal, running + 1), running + max(cap.step // PROBE_AT_ONCE, 1))
     return 0.0 if held < top else AGAIN
 
 

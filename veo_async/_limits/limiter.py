@@ -8,7 +8,7 @@ holds everybody.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,8 +57,12 @@ class Limiter:
         self.limits = AdaptiveLimits(limit)
         self.closed = False
 
-    async def enter(self, lane: Lane) -> None:
+    async def enter(self, lane: Lane, room: Callable[[], Awaitable[None]] | None = None) -> None:
         """Wait until a call of this lane may be sent, and count it as open until `leave`.
+
+        Args:
+            lane: the kind of the call.
+            room: waits until it has room in flight; the calls of a lane wait one after the other.
 
         Raises:
             ClientClosedError: the client is closed.
@@ -68,19 +72,24 @@ class Limiter:
         calls = self._lanes[lane].calls
         await calls.acquire()
         try:
-            await self._wait_for_turn(self._lanes[lane].turn)
+            await self._wait_for_turn(lane, room)
         except BaseException:
             calls.release()
             raise
 
-    async def _wait_for_turn(self, turn: asyncio.Lock) -> None:
-        async with turn:
-            # A loop, since a 429 may arrive during the sleep and lengthen the pause.
-            while pause := self.limits.delay(_now()):  # noqa: ASYNC110 - time, not an event, ends it
+    async def _wait_for_turn(self, lane: Lane, room: Callable[[], Awaitable[None]] | None) -> None:
+        async with self._lanes[lane].turn:
+            # A loop, since a 429 may arrive meanwhile that lengthens the pause or lowers the cap.
+            while True:
+                if room:
+                    await room()
+                pause = self.limits.delay(_now(), lane)
+                if not pause:
+                    break
                 await anyio.sleep(pause)
             if self.closed:
                 raise ClientClosedError("The client is closed; nothing was sent.")
-            self.limits.take(_now())
+            self.limits.take(_now(), lane)
 
     def leave(self, lane: Lane) -> None:
         """Note that a call of this lane has ended."""
@@ -137,7 +146,7 @@ class Limiter:
                 pause = self.limits.delay(now)
                 self._events.emit(Throttled(at=self._events.now(), seconds=pause))
         elif answer.status < 400:
-            self.limits.answered(sent=sent, now=now)
+            self.limits.answered(sent=sent, now=now, lane=lane)
 
 
 def _now() -> float:

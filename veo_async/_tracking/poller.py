@@ -19,7 +19,7 @@ from .._wire.requests import poll_body
 from ..models import Generation
 from ..policies import PollPolicy
 from . import poll_replies, wait_errors
-from .poll_budget import Budget
+from .poll_budget import Budget, polls_per_second
 from .registry import TaskRegistry
 from .schedule import Cohort
 from .task import TrackedTask
@@ -35,7 +35,7 @@ class Poller:
         self._registry = registry
         self._policy = policy
         self._runtime = runtime
-        self._budget = Budget(policy.per_second)
+        self._budget = Budget()
         self._health = poll_replies.Health()
         self._quiet_until = -inf
         self._asleep_until = -inf
@@ -133,8 +133,12 @@ class Poller:
         registry, size = self._registry, self._policy.batch_size
         ids = registry.queue.choose(now, size, self._due, registry.is_polled)
         if ids:
-            self._budget.spend(now)
+            self._budget.spend(now, self._per_second())
         return ids
+
+    def _per_second(self) -> float:
+        most, tasks = self._limiter.limits.polls_per_second, len(self._registry.queue)
+        return polls_per_second(self._policy, tasks=tasks, most=most)
 
     def _due(self, cohort: Cohort) -> float:
         return self._registry.schedule.due(cohort, crowd=len(self._registry.queue))
