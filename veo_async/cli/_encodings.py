@@ -60,6 +60,8 @@ def encoding_of(head: bytes) -> str | None:
             return encoding
     if b"\0" not in head:
         return "utf-8"
+    if head.count(0) * 4 < len(head) and _is_utf8(head):
+        return "utf-8"  # a stray zero, which is refused as a character
     whole = head[: len(head) // 4 * 4]
     if whole and not any(whole[3::4]) and max(whole[2::4]) <= LAST_PLANE:
         return "utf-32-le"
@@ -67,6 +69,14 @@ def encoding_of(head: bytes) -> str | None:
         return "utf-32-be"
     strange, encoding = min((_strange(head, name), name) for name in ("utf-16-le", "utf-16-be"))
     return None if strange else encoding
+
+
+def _is_utf8(head: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _strange(head: bytes, encoding: str) -> int:

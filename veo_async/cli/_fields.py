@@ -46,6 +46,9 @@ def field_of(name: str) -> str:
     return {"image_ur_ls": "image_urls"}.get(folded, folded)
 
 
+GLUED = re.compile(r"(\.(?:png|jpe?g|webp|gif))(?=https?://)", re.IGNORECASE)
+"""The end of an address that another one follows without a space."""
+
 LONGEST_SHOWN = 60
 """Characters of a value or a name that a message shows."""
 
@@ -74,16 +77,40 @@ def addresses(text: str) -> list[str]:
 
     A comma inside of an address is a part of it.
     """
-    return [part for part in AFTER.split(text.strip()) if part]
+    return [part for part in AFTER.split(GLUED.sub(r"\1 ", text.strip())) if part]
+
+
+TURNS = frozenset("\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Invisible characters that change the direction of a text, and the mark of an encoding."""
+
+
+def _before_conversion(text: str) -> str | None:
+    """The text that was meant, if a program took its UTF-8 for a Western encoding."""
+    if not re.search("[\u00c2-\u00f4][\u0080-\u00bf\u0152-\u02dc\u2013-\u2122]", text):
+        return None
+    try:
+        return text.encode("cp1252").decode()
+    except UnicodeError:
+        return None
 
 
 def unfit(value: Any) -> str | None:
     """The problem of a text that no prompt means: control characters, or damaged text."""
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
     if isinstance(value, list | tuple):
         return next((problem for one in value if (problem := unfit(one))), None)
     if not isinstance(value, str):
         return None
+    if (meant := _before_conversion(value)) is not None:
+        return f"{shortened(value)!r} was damaged by a program; {shortened(meant)!r} is meant"
+    return _strange(value)
+
+
+def _strange(value: str) -> str | None:
     for position, char in enumerate(value, start=1):
+        if char in TURNS:
+            return f"character {position} is invisible (U+{ord(char):04X}); remove it"
         if char == "\N{REPLACEMENT CHARACTER}":
             return f"character {position} was lost in an earlier conversion of the text (U+FFFD)"
         if unicodedata.category(char) == "Cc" and char not in "\t\n\r":

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from ._fields import shortened
 from ._prompt_file import Lines, Notes, Problem, Read, Record, trouble
 
 RULE = re.compile(r"([-*_=~])\1{2,}\Z|([-*_] ){2,}[-*_]\Z")
@@ -26,6 +27,17 @@ MARKS = {
 
 ENDED = re.compile(r"""[.!?:;…。\uff01\uff1f]["'”\u2019)\]]*\Z""")
 """The end of a sentence."""
+
+OPEN = re.compile(r"\s(?:an?|the|and|or|of|with|at|to|from|its)\Z", re.IGNORECASE)
+"""The end of a line that goes on."""
+
+DOUBTFUL = (
+    (re.compile(r"(- *)?prompts?\s*:", re.IGNORECASE), "YAML; use JSON lines or CSV"),
+    (re.compile(r"[{\[]\s*[\"'{\[]"), "JSON, for --format jsonl"),
+    (re.compile(r"[^\t]*\t|\"[^\"]*\"[,;]"), "a row of a table, for --format csv with a header"),
+    (re.compile(r"//|<!--"), "a comment, which begins with #"),
+)
+"""The beginnings of lines that are probably no prompts."""
 
 WRAPPED = 40
 """Characters of a line that a program or a person may have wrapped, at least."""
@@ -92,12 +104,21 @@ def prompts(lines: Lines, found: Survey, form: str, notes: Notes, *, is_guess: b
             yield _prompt(number, " ".join(text for _, text in block.lines))
         else:
             yield from (
-                _prompt(number, _unmarked(text, found.mark)) for number, text in block.lines
+                _prompt(number, _unmarked(text, found.mark), is_guess=is_guess)
+                for number, text in block.lines
             )
 
 
-def _prompt(number: int, text: str) -> Record | Problem:
-    problem = trouble(text)
+def _doubt(text: str) -> str | None:
+    """The reason why a line of a list is probably no prompt."""
+    kind = next((kind for pattern, kind in DOUBTFUL if pattern.match(text)), None)
+    return kind and (
+        f"{shortened(text)!r} looks like {kind}; or say that each line is a prompt: --format lines"
+    )
+
+
+def _prompt(number: int, text: str, *, is_guess: bool = False) -> Record | Problem:
+    problem = trouble(text) or (_doubt(text) if is_guess else None)
     return Problem(number, problem) if problem else Record(number, {"prompt": text})
 
 
@@ -149,6 +170,8 @@ def _is_wrapped(lines: list[str]) -> bool:
     the text begins with a capital, or each line is as full as its next word allows.
     """
     pairs = list(pairwise(lines))
+    if any(OPEN.search(line) for line in lines[:-1]):
+        return True
     continued = any(
         len(line) >= WRAPPED and not ENDED.search(line) and following[:1].islower()
         for line, following in pairs

@@ -99,8 +99,10 @@ class Prompts:
             yield entry
 
     def _read(self, record: Record) -> Prompt | Problem:
-        fields = {name: value for name, value in _fields(record) if value is not None}
+        named = [(name, value) for name, value in _fields(record) if value is not None]
+        fields = dict(named)
         try:
+            _refuse_doubles([name for name, _ in named])
             key = _key(fields.pop("key", None))
             return Prompt(record.line, key, self._request(fields))
         except InvalidRequestError as exc:
@@ -121,6 +123,12 @@ class Prompts:
             name: self._defaults[name] for name in self._defaults.keys() & kind.model_fields
         }
         return kind(**{**defaults, **fields, "action": action})
+
+
+def _refuse_doubles(names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidRequestError(f"{name}: is named twice")
 
 
 def _fields(record: Record) -> Iterator[tuple[str, Any]]:

@@ -117,13 +117,29 @@ def _below(columns: Sequence[str], reader: Any, header: int, notes: Notes) -> Re
             problem = f"not CSV: {exc}. A text with quotes needs them twice, and quotes around it"
             yield Problem(number, problem, is_fatal=True)
             return
-        if any(cell.strip() for cell in cells):
+        if not _is_no_row(columns, cells):
             yield _row(number, columns, cells, notes)
+
+
+def _is_no_row(columns: Sequence[str], cells: Sequence[str]) -> bool:
+    """Whether a row is empty, the header again, or the rule of a Markdown table."""
+    text = "".join(cells).strip()
+    is_rule = len(columns) > 1 and re.fullmatch(r"[-: ]{3,}", text)
+    is_header = [field_of(cell.strip()) for cell in cells] == list(columns)
+    return not text or is_header or bool(is_rule)
+
+
+def _torn(cells: Sequence[str]) -> str | None:
+    """The problem of a cell that begins with a typographic quote and ends in another cell."""
+    for cell in cells:
+        if cell.lstrip().startswith("“") and "”" not in cell:
+            return f'{shortened(cell)!r}: typographic quotes do not quote a cell; use "'
+    return None
 
 
 def _row(number: int, columns: Sequence[str], cells: list[str], notes: Notes) -> Record | Problem:
     """A row. Empty cells at its end may be missing."""
-    problem = trouble("\n".join(cells)) or _surplus(columns, cells)
+    problem = trouble("\n".join(cells)) or _torn(cells) or _surplus(columns, cells)
     if problem:
         return Problem(number, problem)
     try:
