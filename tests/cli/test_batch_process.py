@@ -105,7 +105,7 @@ def is_all_sent(lines: list[str]) -> bool:
 def test_two_hundred_videos(tmp_path: Path) -> None:
     """Two hundred prompts survive Ctrl-C and ``kill -9``: whatever ended it, the same command goes
     on, and in the end each prompt was bought once and is a file, with its record and the page."""
-    prompts = [f"{number} [/bold]\u202e of a mug\non a counter" for number in range(MANY)]
+    prompts = [f"{number} [/bold]\u200b of a mug\non a counter" for number in range(MANY)]
     text = "".join(json.dumps({"prompt": prompt}) + "\n" for prompt in prompts)
     (tmp_path / "prompts.jsonl").write_text(text)
     command = ["batch", "prompts.jsonl", "--out", "out", "--emulator"]
@@ -126,7 +126,7 @@ def test_two_hundred_videos(tmp_path: Path) -> None:
 
     assert interrupted == 130
     assert "run the same command again to resume it" in " ".join(first.lines)
-    assert "\u202e".encode() not in first.written + second.written + third.written
+    assert "\u200b".encode() not in first.written + second.written + third.written
     check_view(view)
     assert before == MANY
     assert code == 0
@@ -143,7 +143,7 @@ def check_view(lines: list[str]) -> None:
     assert re.search(r"\d+ done .*\d+ making .* a minute  about 0:\d\d:\d\d left", counts), counts
     assert 1 <= len(moving) <= 6
     for line in moving:
-        assert re.fullmatch(r"\w+ +\d+ s  \d+ \[/bold\]\\u202e of a mug\\non a counter", line)
+        assert re.fullmatch(r"\w+ +\d+ s  \d+ \[/bold\]\\u200b of a mug\\non a counter", line)
 
 
 def check_folder(out: Path, ledger: Path) -> None:
