@@ -345,19 +345,20 @@ async def test_a_purchase_that_the_journal_could_not_record(
     assert list(states(path).values()) == ["succeeded 1"]
 
 
+@PAUSES
+@pytest.mark.parametrize("marks", ["auto", "off"])
 async def test_a_journal_with_another_name_buys_nothing_twice(
-    path: Path, service: Emulator
+    path: Path, service: Emulator, marks: Any, pause: float
 ) -> None:
-    """What this client knows is filed under the journal's former name. The search finds the record
-    by its mark, also if it is a known task's."""
+    """What this client knows is filed under the journal's former name. The time of the intent tells
+    that it is about this row, also where no mark can."""
     transport = Scripted(service, prompt, accepted())
-    async with service, client_at(transport) as veo:
+    async with service, client_at(transport, retry=RetryPolicy(marks=marks)) as veo:
         await veo.text2video("a cup")  # a control
         await left(veo, path)
-        await asyncio.sleep(2 * LATE)
-        (bought,) = veo.unsettled
+        await asyncio.sleep(pause)
         outcome = await batch(veo, await inline(path.rename, path.with_name("moved.db")))
 
     assert outcome.result
-    assert outcome.result.task_id == bought.task_id
+    assert outcome.result.task_id == service.bill[1].task_id
     assert transport.submits == len(service.bill) == 2

@@ -19,6 +19,7 @@ from ..models import VideoRequest
 from . import resume
 from .ledger import StageLedger, ledger_name
 from .options import BatchDeps, Entry
+from .unrecorded import LedgerName
 
 
 class EarlierRuns:
@@ -54,7 +55,7 @@ class EarlierRuns:
 
         This client owns the task that it bought, so no search in the list would find it.
         """
-        name = ledger_name(self._journal, row.key, row.stage)
+        name = self._name_of(row)
         unsettled, unrecorded = self._deps.submitter.unsettled, self._deps.unrecorded
         post = unsettled.find(lambda ledger: getattr(ledger, "name", None) == name)
         if post:
@@ -68,6 +69,20 @@ class EarlierRuns:
         if post:
             unsettled.taken_over(post)
         return advance(row, known.event, at=self._deps.runtime.wall_clock())
+
+    def _name_of(self, row: Row) -> LedgerName:
+        """The name of the ledger of this row's POST. The journal may have been renamed since."""
+        find, unrecorded = self._deps.submitter.unsettled.find, self._deps.unrecorded
+        name = ledger_name(self._journal, row.key, row.stage)
+        if name in unrecorded or find(lambda ledger: getattr(ledger, "name", None) == name):
+            return name
+        alike = (other for other in unrecorded if other[1:] == name[1:])
+        if other := next((other for other in alike if unrecorded[other].is_about(row)), None):
+            return other
+        intent = name[1:], row.sent_at
+        moved = find(lambda ledger: getattr(ledger, "intent", None) == intent)
+        found: LedgerName = getattr(moved.ledger, "name", name) if moved else name
+        return found
 
     async def retry(self, entry: Entry) -> None:
         """Open a new attempt at each stage of an item that was refused or failed. Before a task is

@@ -97,6 +97,11 @@ class StageLedger:
         """The journal, the item and the stage."""
         return ledger_name(self._journal, self._key, self._stage)
 
+    @property
+    def intent(self) -> tuple[tuple[str, str], float | None]:
+        """The item, the stage, and when its POST was sent; whatever the journal is called."""
+        return (self._key, self._stage), self._sent_at
+
     async def announce(
         self, request: VideoRequest, action: str, callback_url: str | None, *, is_held: bool
     ) -> None:
