@@ -10,9 +10,10 @@ from contextlib import AsyncExitStack
 from contextvars import Context
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict
 
 import anyio
 import httpx
@@ -20,14 +21,8 @@ import httpx
 from ._base.account import account_of
 from ._base.runtime import Runtime
 from ._base.urls import Address, read_base_url
-from ._batch.batch import Batch, run_all
-from ._batch.folder import Folder
-from ._batch.options import BatchDeps, Options
-from ._batch.reader import Asked
-from ._batch.stages import MANY
 from ._downloads.downloader import Downloads
 from ._events import EventEmitter
-from ._journal.buyer import Buyer
 from ._limits.admission import Admission
 from ._limits.limiter import Limiter
 from ._reconcile.reconciler import Reconciler
@@ -77,7 +72,13 @@ from .models import (
 )
 from .policies import PollPolicy, RateLimit, RetryPolicy
 
-__all__ = ["Batch", "Task", "VeoClient"]
+if TYPE_CHECKING:
+    # Imported with the first batch: the journal and SQLite are a good part of the library.
+    from ._batch.batch import Batch as Batch  # noqa: PLC0414 - the command line names it
+    from ._batch.options import BatchDeps
+    from ._batch.reader import Asked
+
+__all__ = ["Task", "VeoClient"]
 
 Timeout = float | timedelta | None
 
@@ -322,19 +323,27 @@ class VeoClient:
             look_up=queries.many,
             **options.network,
         )
-        self._deps = BatchDeps(
+        self._account = account_of(token)
+        self.tasks = Tasks(queries)
+        """The account's task list."""
+
+    @cached_property
+    def _batch_deps(self) -> BatchDeps:
+        """One for all batches of the client: it holds what a journal did not take."""
+        from ._batch.options import BatchDeps
+        from ._journal.buyer import Buyer
+
+        return BatchDeps(
             submitter=self._submitter,
             tracker=self._tracker,
             reconciler=self._reconciler,
             downloads=self._downloads,
             callback_router=self._callback_router,
-            policy=options.retry,
-            runtime=runtime,
-            events=events,
-            buyer=Buyer(account_of(token), str(options.address)),
+            policy=self._options.retry,
+            runtime=self._runtime,
+            events=self._events,
+            buyer=Buyer(self._account, str(self._options.address)),
         )
-        self.tasks = Tasks(queries)
-        """The account's task list."""
 
     def __repr__(self) -> str:
         return f"VeoClient(base_url={str(self._options.address)!r}, mode={self._options.mode!r})"
@@ -703,9 +712,14 @@ class VeoClient:
                 the ``async for``: it does not belong to this input or to the folder, or the disk
                 failed.
         """
+        from ._batch.batch import Batch
+        from ._batch.folder import Folder
+        from ._batch.options import Options
+        from ._batch.stages import MANY
+
         return Batch(
             requests,
-            self._deps,
+            self._batch_deps,
             Options(
                 folder=None if download_to is None else Folder(Path(download_to)),
                 upscale=upscale,
@@ -744,10 +758,12 @@ class VeoClient:
             InvalidRequestError: an entry is no request, or ``timeout`` is no time; nothing was
                 sent.
         """
+        from ._batch.batch import run_all
+
         seconds = self._seconds(timeout)
         wanted = [read_request(request) for request in requests]
         with self._submitter.unsettled.tracking() as begun:
-            return await run_all(wanted, self._deps, timeout=seconds, posts=begun)
+            return await run_all(wanted, self._batch_deps, timeout=seconds, posts=begun)
 
     @property
     def unsettled(self) -> tuple[Unsettled, ...]:

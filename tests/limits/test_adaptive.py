@@ -239,6 +239,7 @@ def test_nobody_gets_ready_ahead_of_a_learned_limit(blamed: str) -> None:
 
 def poll(state: AdaptiveLimits, count: int, *, since: float, per_second: float) -> float:
     """So many polls that the service answers; returns the time of the last one."""
+    at = since
     for number in range(count):
         at = since + number / per_second
         state.take(at, "poll")

@@ -12,11 +12,11 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, get_args
+from typing import IO, TYPE_CHECKING, Any, get_args
 
 import typer
 
-from .._client import Batch, VeoClient
+from .._client import VeoClient
 from ..errors import JournalError, NoTokenError, VeoError
 from ..gallery import write_gallery
 from ..models import Preview, TextToVideo
@@ -34,6 +34,9 @@ from ._prompt_file import Form, PromptFile, UnreadableError, opened, spooled
 from ._prompts import InputCheck, Prompts
 from ._screen import Screen
 from ._session import OFFLINE_TOKEN, Session, emulator_class, offline, online, run
+
+if TYPE_CHECKING:
+    from .._client import Batch
 
 JOURNAL = "journal.db"
 LEDGER = "emulator.ledger"
