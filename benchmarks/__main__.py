@@ -12,7 +12,7 @@ from importlib import import_module
 SIMULATED = ("memory", "schedule", "throttled")
 """The parts that measure no CPU time of their own: they run beside each other."""
 
-TIMED = ("journal", "speed")
+TIMED = ("journal", "speed", "start")
 """The parts that need the machine for themselves, one after the other."""
 
 PARTS = (*SIMULATED, *TIMED)

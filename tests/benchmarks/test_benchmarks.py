@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from benchmarks import journal, memory, readme, throttled
+from benchmarks import journal, memory, readme, start, throttled
 from benchmarks.chart import draw
 from benchmarks.contenders import BASE, CONTENDERS, FLOOR, body_of
 from benchmarks.figures import Figures, figures, middle, percentile, ratios, service_load
@@ -269,3 +269,12 @@ def test_the_throttled_service_is_simulated(tmp_path: Path) -> None:
     found = json.loads((tmp_path / "throttled.json").read_text(encoding="utf-8"))["results"]
     assert (found["videos"], found["bought"], found["failed"]) == (20, 20, 0)
     assert found["ratio"] == found["makespan"] / found["ideal"]
+
+
+def test_the_start_is_measured_beside_its_libraries(tmp_path: Path) -> None:
+    """The import and the command's help are written with the ratio to what they cannot avoid."""
+    assert start.main(["--runs", "1", "--out", str(tmp_path)]) == 0
+
+    found = json.loads((tmp_path / "start.json").read_text(encoding="utf-8"))["results"]
+    assert set(found) == {"import", "help"}
+    assert all(row["ratio"] == row["seconds"] / row["base_seconds"] for row in found.values())
