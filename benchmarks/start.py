@@ -23,7 +23,7 @@ PAIRS = {
     ),
     "help": (
         ["-m", "veo_async.cli", "--help"],
-        ["-c", "import typer, rich.console, rich.table, rich.progress"],
+        ["-c", "import typer, rich"],
     ),
 }
 """What is measured, and beside what."""
