@@ -46,6 +46,19 @@ def test_a_name_of_another_item_is_not_taken(tmp_path: Path, there: str) -> None
     assert (tmp_path / there).read_bytes() == b"theirs"
 
 
+def test_a_locale_without_the_letters_gets_an_ascii_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that the locale cannot encode is replaced by one in ASCII, so that a paid video has
+    one; two such names of one item number stay apart."""
+    monkeypatch.setattr("os.fsencode", lambda name: name.encode("ascii"))
+    rain, cafe = TextToVideo(prompt="雨の夜"), TextToVideo(prompt="Café in the rain")
+
+    assert stem(tmp_path, "a", 1, rain) == "0001-video"
+    assert stem(tmp_path, "b", 2, cafe) == "0002-cafe-in-the-rain"
+    assert stem(tmp_path, "c", 1, rain).startswith("0001-video~")
+
+
 def test_two_items_with_one_number_and_one_prompt_keep_apart(tmp_path: Path) -> None:
     """Two runs of different inputs may share a folder."""
     first, second = stem(tmp_path, "a", 7), stem(tmp_path, "b", 7)

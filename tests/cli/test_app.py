@@ -172,6 +172,7 @@ def test_example(
     monkeypatch.chdir(tmp_path)
     (row,) = veo("text2video", "a mug", "--json").rows
     Path("prompts.jsonl").write_text('{"prompt": "a mug"}\n{"prompt": "a cup"}\n')
+    Path("old.mp4").touch()
     known = {
         "253eedc47f1c4eb2a370ed2312168f4b": row["videos"][0]["id"],
         "dd01fc69-e1f7-4b68-aa8c-463f6b748d11": row["task_id"],

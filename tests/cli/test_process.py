@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,6 +54,36 @@ def test_ctrl_c() -> None:
         f"veo-async: still running, go on with: veo-async wait {task_id[1]}",
         "veo-async: interrupted",
     ]
+
+
+ASCII_ONLY = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+"""A locale in which no letter beyond ASCII can be printed or be in a file's name."""
+
+
+@pytest.mark.slow
+def test_a_locale_of_ascii_alone(tmp_path: Path) -> None:
+    """Prompts in any language are made, saved and printed in a locale that has only ASCII."""
+    prompts = ["雨の夜", "ein Café", "a mug"]
+    (tmp_path / "prompts.txt").write_text("\n".join(prompts), encoding="utf-8")
+    options: dict[str, Any] = {"cwd": tmp_path, "env": environment() | ASCII_ONLY}
+
+    many = subprocess.run(
+        [*COMMAND, "batch", "prompts.txt", "-o", "out", "--emulator"],
+        capture_output=True,
+        check=False,
+        **options,
+    )
+    one = subprocess.run(
+        [*COMMAND, "text2video", "雨の夜", "-o", "mug.mp4", "--emulator", "--json"],
+        capture_output=True,
+        check=False,
+        **options,
+    )
+
+    assert (many.returncode, one.returncode) == (0, 0), many.stderr + one.stderr
+    names = sorted(path.name for path in (tmp_path / "out").glob("*.mp4"))
+    assert names == ["0001-video.mp4", "0002-ein-cafe.mp4", "0003-a-mug.mp4"]
+    assert json.loads(one.stdout)["prompt"] == "雨の夜"
 
 
 @pytest.mark.slow

@@ -8,9 +8,15 @@ SLUG_BYTES = 48
 """Short enough for every file system (255 bytes), with a number, an extension and ``.part``."""
 
 
-def slug(text: str, fallback: str = "video") -> str:
-    """The first words of a text as a part of a file name: letters, digits and hyphens only."""
+def slug(text: str, fallback: str = "video", *, ascii_only: bool = False) -> str:
+    """The first words of a text as a part of a file name: letters, digits and hyphens only.
+
+    Args:
+        ascii_only: whether letters beyond ASCII are left out, and accents removed.
+    """
     folded = unicodedata.normalize("NFKC", text).lower()
+    if ascii_only:
+        folded = unicodedata.normalize("NFKD", folded).encode("ascii", "ignore").decode()
     words = "".join(char if _of_a_word(char) else " " for char in folded).split()
     name = words[0].encode()[:SLUG_BYTES].decode(errors="ignore") if words else ""
     for word in words[1:]:

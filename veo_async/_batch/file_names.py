@@ -27,9 +27,11 @@ VIDEO, RECORD = ".mp4", ".json"
 _OURS = re.compile(r"[0-9]{4,}(?:-[^./\\]+)?")
 
 
-def stem_of(number: int, request: VideoRequest, *, key: str | None = None) -> str:
+def stem_of(
+    number: int, request: VideoRequest, *, key: str | None = None, ascii_only: bool = False
+) -> str:
     """The plain stem of an item; with ``key``, the stem for when another item has the plain one."""
-    stem = f"{number:04}-{slug(request.title)}"
+    stem = f"{number:04}-{slug(request.title, ascii_only=ascii_only)}"
     while stem.endswith(UPSCALED):
         stem = stem.removesuffix(UPSCALED)
     if key is None:
@@ -38,11 +40,17 @@ def stem_of(number: int, request: VideoRequest, *, key: str | None = None) -> st
     return f"{stem}~{digest}"
 
 
-def stems_of(number: int, request: VideoRequest, key: str) -> Iterator[str]:
-    """The stems that an item may have, the plain one first. The sequence is infinite."""
-    yield stem_of(number, request)
-    yield stem_of(number, request, key=key)
-    yield from (stem_of(number, request, key=f"{key}\n{more}") for more in count(2))
+def stems_of(
+    number: int, request: VideoRequest, key: str, *, ascii_only: bool = False
+) -> Iterator[str]:
+    """The stems that an item may have, the plain one first. The sequence is infinite.
+
+    Args:
+        ascii_only: whether the file system, or the locale, has no other letters.
+    """
+    yield stem_of(number, request, ascii_only=ascii_only)
+    keys = (key if more == 1 else f"{key}\n{more}" for more in count(1))
+    yield from (stem_of(number, request, key=one, ascii_only=ascii_only) for one in keys)
 
 
 def file_name(stem: str, *, upscaled: bool = False) -> str:

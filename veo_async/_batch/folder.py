@@ -16,7 +16,7 @@ from threading import Lock
 from ..models import Generation, Outcome, VideoRequest
 from . import record
 from .file_names import fold, names_of, record_name, stem_in, stems_of
-from .record_files import names_in, read_some, records_in, write_new, write_whole
+from .record_files import can_be_named, names_in, read_some, records_in, write_new, write_whole
 
 
 class Folder:
@@ -128,7 +128,8 @@ class Folder:
 
     def _claim(self, key: str, number: int, request: VideoRequest, made: frozenset[str]) -> str:
         claim = record.claim(key, number=number, request=request, tasks=made)
-        for stem in stems_of(number, request, key):
+        ascii_only = not can_be_named(next(stems_of(number, request, key)))
+        for stem in stems_of(number, request, key, ascii_only=ascii_only):
             if not self._taken & set(map(fold, names_of(stem))):
                 # Another process may have taken it since the scan.
                 with suppress(FileExistsError):

@@ -56,6 +56,15 @@ def read_some(path: Path, most: int) -> bytes | None:
     return data if 0 < len(data) <= most else None
 
 
+def can_be_named(name: str) -> bool:
+    """Whether the locale can encode a file's name: one such as ``C`` has ASCII only."""
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Replace a file's content atomically; ``durable`` also if the power fails.
 

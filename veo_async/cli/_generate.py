@@ -34,6 +34,7 @@ FIELDS = ("model", "callback_url", "aspect_ratio", "resolution", "translation")
 
 def generate(action: str, options: Submitting, seams: Seams, **fields: Any) -> int:
     """Buy one video, and return the exit code."""
+    fields = {name: _as_typed(value) for name, value in fields.items()}
     chosen = {name: getattr(options, name, None) for name in FIELDS}
     given = {name: value for name, value in chosen.items() if value is not None}
     if "image_urls" in fields:
@@ -46,6 +47,16 @@ def generate(action: str, options: Submitting, seams: Seams, **fields: Any) -> i
             return await _one(session, request, options, to)
 
     return run(work, options, seams)
+
+
+def _as_typed(value: Any) -> Any:
+    """A text of the command line in UTF-8, which a locale such as ``C`` did not decode."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return value.encode("utf-8", "surrogateescape").decode("utf-8")
+    except UnicodeError:
+        return value
 
 
 def _output(options: Submitting) -> Output | None:
