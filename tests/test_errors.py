@@ -33,6 +33,7 @@ from veo_async.errors import (
     PollingError,
     RateLimitError,
     ServerError,
+    SubmissionLimitError,
     SubmissionUncertainError,
     TaskNotFoundError,
     TokenExpiredError,
@@ -86,6 +87,7 @@ CASES: list[tuple[VeoError, bool, str, str]] = [
         "bill says whether it was charged",
         "ask the service once more: veo.wait(",
     ),
+    (SubmissionLimitError("2 reached, nothing sent."), False, "nothing sent", "run the same batch"),
     (
         SubmissionUncertainError(
             "It was cut.", request=TextToVideo(prompt="a"), sent_at=1753435158.0, trace_id=TRACE

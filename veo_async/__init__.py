@@ -37,6 +37,7 @@ if _typing.TYPE_CHECKING:
     from .errors import PollingError as PollingError
     from .errors import RateLimitError as RateLimitError
     from .errors import ServerError as ServerError
+    from .errors import SubmissionLimitError as SubmissionLimitError
     from .errors import SubmissionUncertainError as SubmissionUncertainError
     from .errors import TaskNotFoundError as TaskNotFoundError
     from .errors import UndecodableReplyError as UndecodableReplyError
@@ -76,6 +77,7 @@ _NAMES = {
         "PollingError",
         "RateLimitError",
         "ServerError",
+        "SubmissionLimitError",
         "SubmissionUncertainError",
         "TaskNotFoundError",
         "UndecodableReplyError",

@@ -689,7 +689,7 @@ class VeoClient:
             max_in_flight: the most items in flight, from when an item is read until its outcome is
                 consumed; by default ``RateLimit.in_flight``, or 1000.
             max_submissions: the most submits of this run that may be billed. Each item beyond is an
-                outcome with an error, and nothing is bought for it.
+                outcome with a `SubmissionLimitError`, and nothing is bought for it.
             retry_failed: whether to submit again the items that an earlier run saw refused or
                 failed. The service is asked about each failed task first: one that has succeeded
                 since, or still runs, is not bought again.

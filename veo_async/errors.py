@@ -24,6 +24,7 @@
     │   └── UndecodableReplyError              report a bug: no such answer is documented
     ├── ConnectionFailedError                try later: nothing was bought
     ├── GenerationFailedError                the service failed this video, by its latest word
+    ├── SubmissionLimitError                 run the batch again: its limit was reached
     ├── SubmissionUncertainError             look it up: it may have been paid for
     ├── WaitTimeoutError (TimeoutError)      resume: wait for the same task_id again
     ├── PollingError                         resume: wait for the same task_id again
@@ -61,6 +62,7 @@ __all__ = [
     "PollingError",
     "RateLimitError",
     "ServerError",
+    "SubmissionLimitError",
     "SubmissionUncertainError",
     "TaskNotFoundError",
     "TokenExpiredError",
@@ -333,6 +335,15 @@ class GenerationFailedError(VeoError):
             f"trace_id {self.trace_id}). The service's bill says whether it was charged. Before "
             f"you buy it again, ask the service once more: veo.wait({self.task_id!r})."
         )
+
+
+class SubmissionLimitError(VeoError):
+    """The limit ``max_submissions`` of a batch was reached, so no submit was sent for the item.
+
+    Nothing more was bought for it. An item that was to be upscaled may have its video already.
+    """
+
+    advice = "To continue, run the same batch again with its journal, or with a higher limit."
 
 
 class SubmissionUncertainError(VeoError):

@@ -24,6 +24,7 @@ from veo_async import (
     Outcome,
     RateLimit,
     RetryPolicy,
+    SubmissionLimitError,
     SubmissionUncertainError,
     TextToVideo,
     VeoClient,
@@ -261,9 +262,14 @@ async def test_no_more_is_submitted_than_was_allowed() -> None:
         none = await once(service, prompts("a"), max_submissions=0)
 
     kinds = Counter(errors([*ends, *none]))
-    assert kinds == {None: 2, SubmissionUncertainError: 1, BadRequestError: 1, VeoError: 5}
+    assert kinds == {
+        None: 2,
+        SubmissionUncertainError: 1,
+        BadRequestError: 1,
+        SubmissionLimitError: 5,
+    }
     assert len(service.bill) == 3
-    assert not any(o.error.may_have_cost for o in ends if type(o.error) is VeoError)
+    assert not any(o.error.may_have_cost for o in ends if type(o.error) is SubmissionLimitError)
 
 
 async def test_a_submit_that_bought_nothing_is_not_counted() -> None:

@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from veo_async import BadRequestError, InsufficientBalanceError, VeoError
+from veo_async import BadRequestError, InsufficientBalanceError, SubmissionLimitError, VeoError
 from veo_async._batch.spending import SpendingGate
 from veo_async._submit.verdict import Accepted, NotSent, Refused, Uncertain, Verdict
 from veo_async._wire.replies import Failure
@@ -74,7 +74,7 @@ async def test_a_limit_is_exact(limit: int | None, answer: str) -> None:
 
     assert await ask(gate) == answer
     if answer == "stop":
-        with pytest.raises(VeoError, match="max_submissions=0"):
+        with pytest.raises(SubmissionLimitError, match="max_submissions=0"):
             await gate.enter(FakePost())
 
 

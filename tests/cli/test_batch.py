@@ -344,11 +344,34 @@ def test_most_submissions(batch: Folder) -> None:
     ran = batch("--max-submissions", "2")
     again = batch()
 
-    assert ran.code == 1
-    assert "1 of 3 are left to do" in ran.err
+    assert ran.code == 5
+    told = "1 of 3 are left to do (the limit of --max-submissions); run the same command again, or"
+    assert told in ran.err
+    assert "failed" not in ran.err
+    assert "max_submissions" not in ran.err
     assert len(ran.out.splitlines()) == 2
     assert again.code == 0
     assert batch.billed == 3
+
+
+def test_most_submissions_of_upscales(batch: Folder) -> None:
+    """A video whose 1080p version is beyond --max-submissions is left to do, and not failed."""
+    ran = batch("--upscale", "--max-submissions", "3")
+
+    assert ran.code == 5
+    assert "failed" not in ran.err
+    assert "left to do (the limit" in ran.err
+    assert batch.billed == 3
+
+
+def test_most_submissions_and_a_failure(batch: Folder) -> None:
+    """A failure is more severe than the limit."""
+    batch.veo.emulator.faults.add(Fault(effect=Fail(), nth=1))
+
+    ran = batch("--max-submissions", "2")
+
+    assert ran.code == 1
+    assert "1 of 3 are left to do (the limit" in ran.err
 
 
 def test_failures(batch: Folder) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from veo_async.cli import _exits
-from veo_async.cli._exits import code_of, message_of
+from veo_async.cli._exits import code_of, message_of, worse
 from veo_async.cli._help import exit_codes
 from veo_async.errors import (
     BadRequestError,
@@ -20,6 +20,7 @@ from veo_async.errors import (
     PollingError,
     RateLimitError,
     ServerError,
+    SubmissionLimitError,
     SubmissionUncertainError,
     TaskNotFoundError,
     TokenExpiredError,
@@ -43,6 +44,7 @@ CASES = [
     (BadRequestError("odd id", task_id="t", may_have_cost=True), 3, "pending"),
     (ServerError("down", task_id="t", may_have_cost=True), 3, "pending"),
     (TokenExpiredError("over", task_id="t", may_have_cost=True), 4, "pending"),
+    (SubmissionLimitError("three are enough"), 5, "failed"),
     (SubmissionUncertainError("cut"), 3, "uncertain"),
     (WaitTimeoutError("late", task_id="t"), 3, "pending"),
     (PollingError("no answer", task_id="t"), 3, "pending"),
@@ -69,6 +71,16 @@ def test_every_code_is_explained() -> None:
     assert used == set(_exits.MEANINGS)
     for code, meaning in _exits.MEANINGS.items():
         assert f"{code:<3}  {meaning}" in exit_codes()
+
+
+def test_the_more_severe_code() -> None:
+    """Reaching a limit that one asked for is milder than every problem, and never good news."""
+    others = set(_exits.MEANINGS) - {_exits.OK, _exits.LIMIT}
+
+    assert set(_exits.SEVERITY) == set(_exits.MEANINGS)
+    assert worse(_exits.LIMIT, _exits.OK) == _exits.LIMIT
+    assert [worse(code, _exits.LIMIT) for code in others] == list(others)
+    assert worse(_exits.FAILED, _exits.UNCERTAIN) == _exits.UNCERTAIN
 
 
 def test_the_code_that_promises_that_nothing_was_bought() -> None:

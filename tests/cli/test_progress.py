@@ -9,7 +9,7 @@ import pytest
 from veo_async import GenerationFailedError, InsufficientBalanceError, Outcome, TextToVideo
 from veo_async import events as of
 from veo_async.cli._progress import Item, Progress, final_state
-from veo_async.errors import BadRequestError, VeoError, WaitTimeoutError
+from veo_async.errors import BadRequestError, SubmissionLimitError, VeoError, WaitTimeoutError
 from veo_async.events import Event
 from veo_async.models import Generation, Get1080p
 
@@ -108,7 +108,8 @@ def test_what_changes_nothing() -> None:
     [
         (None, True, "succeeded"),
         (VeoError("no"), True, "failed"),
-        (VeoError("max_submissions"), False, "left"),
+        (VeoError("the journal is full"), False, "left"),
+        (SubmissionLimitError("no more"), True, "left"),
         (InsufficientBalanceError("no", code="used_up"), True, "left"),
         (BadRequestError("no"), True, "failed"),
         (WaitTimeoutError("late", task_id="t"), True, "pending"),

@@ -29,6 +29,7 @@ from veo_async import (
     RateLimit,
     RateLimitError,
     RetryPolicy,
+    SubmissionLimitError,
     SubmissionUncertainError,
     Task,
     TaskNotFoundError,
@@ -194,7 +195,13 @@ async def errors_by_what_to_do_next(veo: VeoClient) -> None:
         assert_type(error.trace_id, str | None)
     except (WaitTimeoutError, TaskNotFoundError, GenerationFailedError) as error:
         assert_type(error.task_id, str | None)
-    except (SubmissionUncertainError, UndecodableReplyError, ConnectionFailedError, DownloadError):
+    except (
+        SubmissionLimitError,
+        SubmissionUncertainError,
+        UndecodableReplyError,
+        ConnectionFailedError,
+        DownloadError,
+    ):
         raise
     except VeoError as error:
         assert_type(error.may_have_cost, bool)

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from .._base.signal import Signal
 from .._submit.verdict import Accepted, Refused, Uncertain, Verdict
-from ..errors import AccountError, VeoError
+from ..errors import AccountError, SubmissionLimitError
 
 
 class OpenPost(Protocol):
@@ -45,16 +45,16 @@ class SpendingGate:
         """Wait until one more POST may be sent, and count it.
 
         Raises:
-            VeoError: none may be sent any more.
+            AccountError: the account has a problem, so nothing is sent any more.
+            SubmissionLimitError: the limit was reached.
         """
         while True:
             if self.account_error:
                 raise copy(self.account_error)
             if self._billed >= self._limit:
-                raise VeoError(
+                raise SubmissionLimitError(
                     f"max_submissions={self._limit} is reached, so nothing more was sent for this "
-                    "request. Run the same batch again with the journal and a higher limit to "
-                    "continue."
+                    "request."
                 )
             if self._billed + len(self._open) < self._limit:
                 self._open[post] = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..errors import VeoError
 from ..models import Outcome
 from . import _rows
-from ._exits import ACCOUNT, FAILED, OK, USAGE, code_of, message_of
+from ._exits import ACCOUNT, FAILED, LIMIT, OK, USAGE, code_of, message_of, worse
 from ._progress import Progress
 from ._screen import Screen
 from ._text import plain
@@ -22,6 +22,7 @@ class BatchReport:
         self._unreported = 0
         self._reported = 0
         self._account: VeoError | None = None
+        self._is_limited = False
         self.code = OK
 
     def add(self, outcome: Outcome) -> None:
@@ -38,7 +39,8 @@ class BatchReport:
     def _fail(self, key: str, error: VeoError, *, is_left: bool) -> None:
         code = code_of(error)
         # The input was checked before, so a refusal by the service is not a usage error.
-        self.code = max(self.code, FAILED if code == USAGE else code)
+        self.code = worse(self.code, FAILED if code == USAGE else code)
+        self._is_limited = self._is_limited or code == LIMIT
         if code == ACCOUNT and self._account is None:
             self._account = error
         if is_left:
@@ -56,8 +58,12 @@ class BatchReport:
         if self._account:
             self._screen.error(self._account)
         if left := self._progress.ended["left"]:
+            if self._is_limited:
+                why, again = " (the limit of --max-submissions)", ", or with a higher limit,"
+            else:
+                why = again = ""
             self._screen.note(
-                f"veo-async: {left} of {self._progress.total} are left to do, and nothing was "
-                "bought for them; run the same command again to go on",
+                f"veo-async: {left} of {self._progress.total} are left to do{why}; run the same "
+                f"command again{again} to go on",
                 "yellow",
             )

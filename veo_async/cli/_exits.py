@@ -1,7 +1,7 @@
 """The exit codes and the error messages of the command line.
 
 An error class that is not in `CODES` has the code of its nearest base class. A command with several
-items has the highest of their codes, so that one number tells a script the most important fact.
+items has the most severe of their codes, so that one number tells a script the most important fact.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ..errors import (
     MissingExtraError,
     NoAPIError,
     PollingError,
+    SubmissionLimitError,
     SubmissionUncertainError,
     TaskNotFoundError,
     VeoError,
@@ -33,6 +34,7 @@ FAILED: Final = 1
 USAGE: Final = 2
 UNCERTAIN: Final = 3
 ACCOUNT: Final = 4
+LIMIT: Final = 5
 BUG: Final = 70
 INTERRUPTED: Final = 130
 
@@ -42,9 +44,13 @@ MEANINGS: Final[Mapping[int, str]] = {
     USAGE: "bad usage or bad input: nothing was bought",
     UNCERTAIN: "some are uncertain or still running: look before you pay again",
     ACCOUNT: "the token or the balance needs attention",
+    LIMIT: "the limit of --max-submissions was reached: run the same command again to go on",
     BUG: "a bug in veo-async: --debug shows the traceback",
     INTERRUPTED: "interrupted: what was submitted goes on at the service",
 }
+
+SEVERITY: Final = (OK, LIMIT, FAILED, USAGE, UNCERTAIN, ACCOUNT, BUG, INTERRUPTED)
+"""The codes from the mildest to the most severe."""
 
 CODES: Final[Mapping[type[BaseException], int]] = {
     VeoError: FAILED,
@@ -54,6 +60,7 @@ CODES: Final[Mapping[type[BaseException], int]] = {
     BadRequestError: USAGE,
     APINotImplementedError: USAGE,
     NoAPIError: USAGE,
+    SubmissionLimitError: LIMIT,
     SubmissionUncertainError: UNCERTAIN,
     WaitTimeoutError: UNCERTAIN,
     PollingError: UNCERTAIN,
@@ -95,6 +102,11 @@ def code_of(error: BaseException) -> int:
         return UNCERTAIN if code in {FAILED, USAGE} else code
     # An error before a submit was accepted leaves no task to look for.
     return FAILED if code == UNCERTAIN else code
+
+
+def worse(one: int, other: int) -> int:
+    """The more severe of two exit codes."""
+    return max(one, other, key=SEVERITY.index)
 
 
 def message_of(error: BaseException) -> str:

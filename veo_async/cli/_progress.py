@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .. import events
-from ..errors import AccountError
+from ..errors import AccountError, SubmissionLimitError
 from ..models import Outcome
 
 Step = Literal["waiting", "submitting", "making", "looking", "downloading"]
@@ -225,10 +225,11 @@ class Progress:
 
 
 def final_state(outcome: Outcome, item: Item) -> str:
-    """The state in which an item of a batch ends: ``left`` if nothing was bought for a reason that
-    is not the request's own."""
+    """The state in which an item of a batch ends: ``left`` if nothing more was bought for a reason
+    that is not the request's own."""
     error = outcome.error
     if error is None or error.may_have_cost or error.task_id:
         return outcome.state
     is_unsent = item.step == "waiting" and not item.is_submitted
-    return "left" if is_unsent or isinstance(error, AccountError) else outcome.state
+    is_left = is_unsent or isinstance(error, AccountError | SubmissionLimitError)
+    return "left" if is_left else outcome.state
