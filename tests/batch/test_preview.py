@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.service import client_of, emulator
-from veo_async import InvalidRequestError, JournalError, TextToVideo
-from veo_async.emulator import Fail, Fault, Immediate, Seconds
-from veo_async.models import Preview
+from veo_async import Get1080p, InvalidRequestError, JournalError, RetryPolicy, TextToVideo
+from veo_async.emulator import Drop, Fail, Fault, Immediate, Seconds
+from veo_async.models import Preview, VideoRequest
 
 
 def requests(*prompts: str) -> list[tuple[str, TextToVideo]]:
@@ -26,7 +26,7 @@ async def test_a_new_batch(tmp_path: Path) -> None:
         without = await veo.batch(requests("a", "b")).preview()
         before = await veo.batch(requests("a", "b"), journal=file).preview()
 
-    assert without == before == Preview(start=2)
+    assert without == before == Preview(start=2, generations=2)
     assert not file.exists()
     assert not service.counters
 
@@ -46,9 +46,9 @@ async def test_a_batch_that_was_stopped(tmp_path: Path) -> None:
         retrying = await veo.batch(wanted, journal=file, retry_failed=True).preview()
         upscaling = await veo.batch(wanted, journal=file, upscale=True).preview()
 
-    assert plain == Preview(start=1, finished=1, failed=1)
-    assert retrying == Preview(start=2, finished=1)
-    assert upscaling == Preview(start=2, failed=1)
+    assert plain == Preview(start=1, finished=1, failed=1, generations=1)
+    assert retrying == Preview(start=2, finished=1, generations=2)
+    assert upscaling == Preview(start=2, failed=1, generations=1, upscales=2)
     assert service.counters == counters
 
 
@@ -60,6 +60,28 @@ async def test_a_batch_under_way(tmp_path: Path) -> None:
         async with veo.batch(requests("a"), journal=file):
             await asyncio.sleep(10)
         assert await veo.batch(requests("a"), journal=file).preview() == Preview(wait=1)
+
+
+@pytest.mark.asyncio
+async def test_the_purchases_of_a_batch(tmp_path: Path) -> None:
+    """Each stage that may be submitted counts: of a failed item only if it is retried, of a lost
+    submit because the list may prove that it bought nothing."""
+    service, file = emulator(pace=Immediate()), tmp_path / "run.db"
+    service.faults.add(Fault(effect=Fail(), nth=1), Fault(effect=Drop(at="accepted"), nth=2))
+    wanted: list[tuple[str, VideoRequest]] = [
+        *requests("a", "b", "c"),
+        ("d", Get1080p(video_id="v")),
+    ]
+    async with service, client_of(service, retry=RetryPolicy(on_uncertain="raise")) as veo:
+        new = await veo.batch(wanted, upscale=True).preview()
+        async with veo.batch(wanted[:3], journal=file, max_in_flight=1) as outcomes:
+            _ = [outcome async for outcome in outcomes]
+        upscaling = await veo.batch(wanted, journal=file, upscale=True).preview()
+        retrying = await veo.batch(wanted, journal=file, upscale=True, retry_failed=True).preview()
+
+    assert (new.generations, new.upscales) == (3, 4)
+    assert (upscaling.generations, upscaling.upscales) == (1, 3)
+    assert (retrying.generations, retrying.upscales) == (2, 4)
 
 
 @pytest.mark.parametrize("others", [5, 1500])
@@ -95,9 +117,9 @@ async def test_an_edited_input(tmp_path: Path) -> None:
         longer = await veo.batch(requests("a", "b", "c", "d"), journal=file).preview()
 
     gone = (TextToVideo(prompt="b"),)
-    assert edited == Preview(start=1, finished=2, gone=gone, new=(2,))
+    assert edited == Preview(start=1, finished=2, generations=1, gone=gone, new=(2,))
     assert part == Preview(finished=2, gone=(TextToVideo(prompt="a"),))
-    assert longer == Preview(start=1, finished=3)
+    assert longer == Preview(start=1, finished=3, generations=1)
 
 
 @pytest.mark.asyncio

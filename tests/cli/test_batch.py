@@ -314,9 +314,41 @@ def test_dry_run(batch: Folder) -> None:
     before = batch("--dry-run")
 
     assert before.code == 0
-    assert before.out.startswith("3 would be submitted, 0 waited for")
+    assert before.out.startswith("3 videos would be bought; 0 waited for")
     assert not batch.out.exists()
     assert not batch.veo.emulator.counters
+
+
+@pytest.mark.parametrize(
+    "argv, told",
+    [
+        (["--upscale"], "3 videos and 3 1080p versions would be bought; "),
+        (["--max-submissions", "5"], "3 videos would be bought; "),
+        (
+            ["--upscale", "--max-submissions", "4", "--price", "0.1"],
+            (
+                "3 videos and 3 1080p versions would be bought, 4 of these 6 in this run "
+                "(--max-submissions), for about 0.4 (4 at 0.1 each); "
+            ),
+        ),
+        (["--price", "40"], "3 videos would be bought, for about 120 (3 at 40 each); "),
+        (["--retry-failed"], "at most 3 videos would be bought; "),
+    ],
+)
+def test_the_price_of_a_dry_run(batch: Folder, argv: list[str], told: str) -> None:
+    """A dry run says what would be bought: every submit, within the limit of the run."""
+    assert batch("--dry-run", *argv).out.startswith(told)
+
+
+def test_the_price_of_what_is_left(batch: Folder) -> None:
+    """What an earlier run bought costs nothing more; its 1080p versions do."""
+    batch.file.write_text(lines("a mug") + lines("a cup"))
+    batch("--max-submissions", "1")
+    upscaling = batch("--dry-run", "--upscale")
+    batch()
+
+    assert upscaling.out.startswith("1 video and 2 1080p versions would be bought; ")
+    assert batch("--dry-run", "--price", "3").out.startswith("nothing would be bought; ")
 
 
 def test_dry_run_of_a_resumed_batch(batch: Folder) -> None:
@@ -334,6 +366,8 @@ def test_dry_run_of_a_resumed_batch(batch: Folder) -> None:
         "reconcile": 0,
         "finished": 1,
         "stays": 0,
+        "generations": 2,
+        "upscales": 0,
         "error": None,
     }
     assert batch.veo.emulator.counters == counters

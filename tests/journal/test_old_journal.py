@@ -35,7 +35,7 @@ async def test_each_row_of_an_old_journal_is_understood(path: Path) -> None:
     async with emulator() as service, client_of(service) as veo:
         preview = await veo.batch(REQUESTS, journal=path).preview()
 
-    assert preview == Preview(start=1, wait=1, reconcile=1, finished=1, failed=2)
+    assert preview == Preview(start=1, wait=1, reconcile=1, finished=1, failed=2, generations=2)
 
 
 async def test_the_ends_in_an_old_journal_are_its_items_outcomes(path: Path) -> None:

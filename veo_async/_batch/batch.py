@@ -22,7 +22,7 @@ from .keys import Keys
 from .options import BatchDeps, Options
 from .reader import PORTION, Asked, Reader, Source
 from .run import Run
-from .stages import step_of, unwritable
+from .stages import step_of, submits_of, unwritable
 
 __all__ = ["Asked", "Batch", "BatchDeps", "Options", "run_all"]
 
@@ -142,7 +142,7 @@ class Batch:
 
     async def _preview(self, journal: Journal | None) -> Preview:
         reader, counts = self._reader(journal), Counter[str]()
-        upscale, retry_failed = self._options.upscale, self._options.retry_failed
+        options = {"upscale": self._options.upscale, "retry_failed": self._options.retry_failed}
         known: dict[str, None] = {}
         new: list[int] = []
         numbers = count(1)
@@ -155,7 +155,8 @@ class Batch:
                 elif len(new) < MOST_CHANGES:
                     new.append(number)
                 found = item or Item(key)
-                counts[step_of(found, request, upscale=upscale, retry_failed=retry_failed)] += 1
+                counts[step_of(found, request, **options)] += 1
+                counts.update(submits_of(found, request, **options))
         if reader.error:
             raise reader.error
         is_whole = reader.match.met >= reader.match.bought

@@ -74,6 +74,19 @@ def step_of(
     return "finished"
 
 
+def submits_of(
+    item: rows.Item, request: VideoRequest, *, upscale: bool, retry_failed: bool
+) -> dict[str, int]:
+    """The most submits for an item, by the name of their number in a preview."""
+    may_submit = {"start", "reconcile", *(["failed"] if retry_failed else [])}
+    first, second = item.step(rows.FIRST), item.step(SECOND)
+    generations = int(first in may_submit)
+    if isinstance(request, Get1080p):
+        return {"upscales": generations}
+    is_upscaled = upscale and second in may_submit and (retry_failed or first != "failed")
+    return {"generations": generations, "upscales": int(is_upscaled)}
+
+
 def upscaling(request: VideoRequest, generation: Generation) -> Get1080p | None:
     """The request for the 1080p version of a result; ``None`` if the result is one.
 

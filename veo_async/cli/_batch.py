@@ -11,6 +11,7 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, get_args
 
@@ -50,7 +51,7 @@ OPTIONS: Mapping[str, str] = {
 }
 """The options for the next steps that an error of the library names."""
 
-COUNTS = ("start", "wait", "reconcile", "finished", "failed")
+COUNTS = ("start", "wait", "reconcile", "finished", "failed", "generations", "upscales")
 """The numbers of a preview."""
 
 UTF8 = frozenset({"utf-8", "utf-8-sig", "ascii"})
@@ -201,8 +202,17 @@ class Job:
         }
         fields = {"prompts": self.checked.good, "invalid": self.checked.bad, **counts}
         fields["error"] = preview.error and str(preview.error)
-        self.screen.print(json.dumps(fields) if self.options.json else _sentence(preview))
+        self.screen.print(json.dumps(fields) if self.options.json else self._sentence(preview))
         return self._report_preview_error(preview)
+
+    def _sentence(self, preview: Preview) -> str:
+        # A lost submit may be found, and a failed task may have succeeded since.
+        is_most = preview.reconcile or self.options.retry_failed
+        bought = _purchases(preview, self.options.max_submissions, self.options.price)
+        return (
+            f"{'at most ' * bool(is_most)}{bought}; {preview.wait} waited for, {preview.reconcile} "
+            f"searched for, {preview.finished} are finished, {preview.failed} stay failed"
+        )
 
     def _idle_client(self) -> tuple[VeoClient, bool]:
         """A client that sends nothing, and whether it has the token of the run."""
@@ -307,11 +317,24 @@ class Job:
             self.screen.note(f"veo-async: look at them: {page}")
 
 
-def _sentence(preview: Preview) -> str:
-    return (
-        f"{preview.start} would be submitted, {preview.wait} waited for, {preview.reconcile} "
-        f"searched for, {preview.finished} are finished, {preview.failed} stay failed"
-    )
+def _purchases(preview: Preview, limit: int | None, price: float | None) -> str:
+    """The words for what a run would buy."""
+    made = {"video": preview.generations, "1080p version": preview.upscales}
+    named = [f"{number} {name}{'s' * (number != 1)}" for name, number in made.items() if number]
+    total = sum(made.values())
+    if not total:
+        return "nothing would be bought"
+    bought = total if limit is None else min(limit, total)
+    limited = f", {bought} of these {total} in this run (--max-submissions)"
+    cost = ""
+    if price is not None:
+        cost = f", for about {_amount(price, bought)} ({bought} at {_amount(price)} each)"
+    return f"{' and '.join(named)} would be bought{limited * (bought < total)}{cost}"
+
+
+def _amount(price: float, number: int = 1) -> str:
+    """A price, or the exact price of several: 3 at 0.1 are 0.3."""
+    return f"{(Decimal(str(price)) * number).normalize():f}"
 
 
 def _emulation(ledger: Path) -> dict[str, Any]:

@@ -248,6 +248,15 @@ class Batching(Waiting):
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Buy again what failed or was refused.")
     ] = False
+    price: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1e9,
+            metavar="N",
+            help="The price of one purchase, for the sum of a dry run.",
+        ),
+    ] = None
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check all, say what would be done, and do nothing.")
     ] = False

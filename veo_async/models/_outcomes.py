@@ -145,6 +145,9 @@ class Preview:
             whether their submits were accepted.
         finished: the items that have their result; missing files would be downloaded again.
         failed: the items that were refused or failed, and stay so.
+        generations: the submits for new videos that the batch would make at most, were it run
+            to its end without a limit.
+        upscales: the same for 1080p versions, also of `Get1080p` requests in the input.
         error: the reason why the batch would stop before it submits a new item, else ``None``.
         gone: requests that earlier runs bought, or may have bought, and that the input does not
             contain any more; at most 1,000.
@@ -157,6 +160,8 @@ class Preview:
     reconcile: int = 0
     finished: int = 0
     failed: int = 0
+    generations: int = 0
+    upscales: int = 0
     error: VeoError | None = None
     gone: tuple[VideoRequest, ...] = ()
     new: tuple[int, ...] = ()
