@@ -38,6 +38,7 @@ from ._tracking.task_list import TaskListClient, Tasks
 from ._wire.arguments import (
     BASE_URL_VARIABLE,
     DEFAULT_BASE_URL,
+    RESERVED_VARIABLE,
     TOKEN_VARIABLE,
     read_count,
     read_instance,
@@ -47,6 +48,7 @@ from ._wire.arguments import (
     read_optional,
     read_request,
     read_source,
+    read_switch,
     read_timeout,
     read_token,
 )
@@ -100,6 +102,7 @@ class _Options:
     limit: RateLimit
     poll: PollPolicy
     retry: RetryPolicy
+    allow_reserved: bool
     network: _Network = field(repr=False)  # a proxy's address may hold a password
     mode: str
     callbacks: Callbacks | None
@@ -216,6 +219,9 @@ class VeoClient:
             the environment's proxies and CA bundles.
         proxy: a proxy for the default transport, as httpx takes it.
         verify: how certificates are verified, as httpx takes it.
+        allow_reserved: whether files may come from 198.18.0.0/15, if their names lead there. VPN
+            and proxy clients in fake-IP mode map every name to such an address. By default the
+            environment variable ``VEO_ASYNC_ALLOW_RESERVED`` decides (``1`` allows it).
         timeout: seconds that a call waits for its video, for calls without a ``timeout`` of their
             own.
         on_event: a function that is called with each event of `veo_async.events`, as it happens.
@@ -245,6 +251,7 @@ class VeoClient:
         transport: httpx.AsyncBaseTransport | None = None,
         proxy: httpx.Proxy | httpx.URL | str | None = None,
         verify: ssl.SSLContext | str | bool = True,
+        allow_reserved: bool | None = None,
         timeout: float | timedelta = 3600.0,
         on_event: Listener | None = None,
         runtime: Runtime | None = None,
@@ -262,6 +269,9 @@ class VeoClient:
                 transport=read_optional(transport, httpx.AsyncBaseTransport, field="transport"),
                 proxy=proxy,
                 verify=verify,
+            ),
+            allow_reserved=read_switch(
+                allow_reserved, os.environ.get(RESERVED_VARIABLE), field="allow_reserved"
             ),
             mode=read_mode(mode),
             callbacks=read_optional(callbacks, Callbacks, field="callbacks"),
@@ -318,6 +328,7 @@ class VeoClient:
         )
         self._downloads = Downloads(
             loopback_ok=options.address.scope == "loopback",
+            reserved_ok=options.allow_reserved,
             random=runtime.rng,
             run_sync=runtime.run_sync,
             look_up=queries.many,

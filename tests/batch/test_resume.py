@@ -675,9 +675,12 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir() if path.suffix != ".json"}
 
 
-async def test_a_video_that_cannot_be_fetched_is_not_lost(path: Path, tmp_path: Path) -> None:
+async def test_a_video_that_cannot_be_fetched_is_not_lost(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its outcome has the URL and the task, and the other file is saved. The next run resumes the
     download."""
+    monkeypatch.setattr("veo_async._downloads.downloader.MOST_TRIES", 4)
     tiny = VideoFormat(seconds=1, fps=2, short_side=64)
     service = emulator(pace=PACE, video=tiny)
     folder = tmp_path / "out"

@@ -87,7 +87,7 @@ def test_order_of_options(veo: Shell, command: str) -> None:
     """The options of the command itself come first; those of every command come last."""
     listed = re.findall(r"^  (?:-\w, )?--([a-z0-9-]+)", veo(command, "--help").out, re.MULTILINE)
 
-    assert listed[-4:] == ["base-url", "debug", "json", "help"]
+    assert listed[-5:] == ["allow-reserved", "base-url", "debug", "json", "help"]
 
 
 @pytest.mark.parametrize("topic", [*topics()])

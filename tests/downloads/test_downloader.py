@@ -23,8 +23,19 @@ from veo_async.errors import ClientClosedError, DownloadError, VeoError
 from veo_async.models import Generation, TaskRecord
 
 URL = "https://cdn.example/videos/mug.mp4?sig=secret"
-VIDEO = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isommp42" + b"pictures" * 100
-OTHER = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isommp42" + b"sculptures" * 100
+
+
+def box(kind: bytes, content: bytes) -> bytes:
+    """A box of an MP4."""
+    return (len(content) + 8).to_bytes(4) + kind + content
+
+
+FTYP = box(b"ftyp", b"isom\x00\x00\x02\x00isommp42")
+VIDEO = FTYP + box(b"mdat", b"pictures" * 100) + box(b"moov", b"")
+OTHER = FTYP + box(b"mdat", b"sculptures" * 100) + box(b"moov", b"")
+
+HASTY = DownloadTimes(patience=0)
+"""A fetch that gives up after its tries."""
 
 Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 
@@ -99,7 +110,7 @@ def redirect(location: str, **headers: str) -> httpx.Response:
 
 def downloads(transport: httpx.AsyncBaseTransport | None, **options: Any) -> Downloads:
     """The downloader under test, on this loop alone and with the same random numbers every time."""
-    fixed: dict[str, Any] = {"random": Random(7), "run_sync": inline}
+    fixed: dict[str, Any] = {"random": Random(7), "run_sync": inline, "times": HASTY}
     return Downloads(transport=transport, **fixed | options)
 
 
@@ -387,7 +398,7 @@ async def test_a_path_that_cannot_be_written_is_our_error(tmp_path: Path, name: 
 @pytest.mark.asyncio
 async def test_a_host_that_falls_silent_is_given_up(tmp_path: Path) -> None:
     """Waiting for the answer and for each piece of it is bounded, whatever the transport does."""
-    times = DownloadTimes(connect=1, read=5, close=1, backoff=1, max_backoff=1)
+    times = DownloadTimes(patience=0, connect=1, read=5, close=1, backoff=1, max_backoff=1)
     body = Body(VIDEO[:99], 3600, closes=False)
     clock = asyncio.get_running_loop().time
 
@@ -462,7 +473,7 @@ async def test_a_cancelled_fetch_leaves_nothing_half_done(
         if old is not None:
             path.write_bytes(old)
         hosts = Hosts(redirect("/b"), httpx.ReadError("cut"), videos)
-        fetching = downloads(hosts, times=DownloadTimes(backoff=0))
+        fetching = downloads(hosts, times=DownloadTimes(patience=0, backoff=0))
 
         if not await steps_until_cancelled(fetching.fetch(URL, path), count, cancel):
             break
@@ -763,7 +774,7 @@ async def test_a_cancelled_fetch_of_an_item_leaves_what_can_be_gone_on_with(
     path, count, kinds = tmp_path / "mug.mp4", 0, set[tuple[str, ...]]()
     while count < 1000:
         library = Library(100, 300)
-        fetching = downloads(library, times=DownloadTimes(backoff=0))
+        fetching = downloads(library, times=DownloadTimes(patience=0, backoff=0))
         if not await steps_until_cancelled(fetching.fetch(URL, path, **LASTING), count, cancel):
             break
 
@@ -894,3 +905,150 @@ async def test_respx_stands_in_for_the_hosts(tmp_path: Path, respx_mock: Any) ->
     await fetching.aclose()
 
     assert files(tmp_path) == {"mug.mp4": VIDEO}
+
+
+PATIENT = DownloadTimes()
+"""The times of a client."""
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_file_that_is_not_there_yet(tmp_path: Path, status: int) -> None:
+    """The file of a task that has just succeeded may take a minute to reach the edge of a CDN."""
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    hosts = Hosts(
+        lambda request: (
+            video() if loop.time() - start > 60 else httpx.Response(status, stream=Body())
+        )
+    )
+
+    await downloads(hosts, times=PATIENT).fetch(URL, tmp_path / "mug.mp4", task_id="t1")
+
+    assert (tmp_path / "mug.mp4").read_bytes() == VIDEO
+    assert len(hosts.requests) < 20
+
+
+@pytest.mark.asyncio
+async def test_a_file_that_is_gone(tmp_path: Path) -> None:
+    """A file that does not appear is given up after the patience; one without a task at once."""
+    loop = asyncio.get_running_loop()
+    hosts = Hosts(lambda request: httpx.Response(404, stream=Body()))
+    start = loop.time()
+
+    with pytest.raises(DownloadError, match="HTTP 404"):
+        await downloads(hosts, times=PATIENT).fetch(URL, tmp_path / "a.mp4", task_id="t1")
+    with_task = loop.time() - start
+    with pytest.raises(DownloadError, match="HTTP 404"):
+        await downloads(hosts, times=PATIENT).fetch(URL, tmp_path / "b.mp4")
+
+    assert PATIENT.patience <= with_task <= PATIENT.patience + PATIENT.max_backoff
+    assert loop.time() - start == with_task
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "failing", [httpx.Response(503), httpx.ConnectError("refused"), httpx.ReadError("reset")]
+)
+async def test_a_host_that_is_ill_for_a_minute(tmp_path: Path, failing: Answer) -> None:
+    """A minute of 5xx, refused connections or resets is survived."""
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if loop.time() - start > 60:
+            return video()
+        if isinstance(failing, Exception):
+            raise failing
+        return httpx.Response(503, stream=Body())
+
+    await downloads(Hosts(answer), times=PATIENT).fetch(URL, tmp_path / "mug.mp4")
+
+    assert (tmp_path / "mug.mp4").read_bytes() == VIDEO
+
+
+@pytest.mark.asyncio
+async def test_a_host_that_cuts_most_answers(tmp_path: Path) -> None:
+    """A host that cuts nine answers in a row, and then gives the whole file, is survived."""
+    cut = [lambda request: httpx.Response(200, stream=Body(VIDEO[:400]))] * 9
+    hosts = Hosts(*cut, videos)
+
+    await downloads(hosts, times=PATIENT).fetch(URL, tmp_path / "mug.mp4")
+
+    assert (tmp_path / "mug.mp4").read_bytes() == VIDEO
+
+
+@pytest.mark.asyncio
+async def test_a_cut_body_of_unknown_length(tmp_path: Path) -> None:
+    """A body without a length that ends inside of the file is not saved as the file; one that ends
+    where its boxes do is."""
+    whole = httpx.Response(200, stream=Body(VIDEO[:300], VIDEO[300:]))
+    hosts = Hosts(httpx.Response(200, stream=Body(VIDEO[:300])), whole)
+
+    await downloads(hosts).fetch(URL, tmp_path / "mug.mp4")
+
+    assert (tmp_path / "mug.mp4").read_bytes() == VIDEO
+    assert len(hosts.requests) == 2
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("coding", ["aws-chunked", "none", "", "UTF-8", "identity, aws-chunked"])
+async def test_codings_that_change_nothing(tmp_path: Path, coding: str) -> None:
+    """Stores replay the codings with which a file was uploaded; they change no byte."""
+    await downloads(Hosts(video(coding=coding))).fetch(URL, tmp_path / "mug.mp4")
+
+    assert (tmp_path / "mug.mp4").read_bytes() == VIDEO
+
+
+@pytest.mark.asyncio
+async def test_a_compressed_file_is_named(tmp_path: Path) -> None:
+    """A real compression is named; an odd word from the network is not repeated."""
+    first = await failure(Hosts(video(coding="gzip")), tmp_path)
+    second = await failure(Hosts(video(coding="\x1b[31m!")), tmp_path)
+
+    assert "compressed the file (gzip)" in first.message
+    assert "compressed the file (in an unknown way)" in second.message
+
+
+@pytest.mark.asyncio
+async def test_a_redirect_with_a_space(tmp_path: Path) -> None:
+    """A space in the address of a redirect is encoded, as browsers do it."""
+    hosts = Hosts(redirect(" https://cdn.example/my mug.mp4 "), video())
+
+    await downloads(hosts).fetch(URL, tmp_path / "mug.mp4")
+
+    assert hosts.urls[1] == "https://cdn.example/my%20mug.mp4"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "number, times, saved",
+    [
+        (errno.EACCES, 3, True),
+        (errno.EBUSY, 4, True),
+        (errno.EACCES, 9, False),
+        (errno.ENOSPC, 1, False),
+    ],
+)
+async def test_a_file_that_another_program_holds(
+    number: int, times: int, saved: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scanner may hold the new file for a moment; another error is final at once."""
+    path, real, calls = tmp_path / "mug.mp4", Path.replace, []
+
+    def held(self: Path, target: Path) -> Path:
+        calls.append(target)
+        if len(calls) <= times:
+            raise OSError(number, "held")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", held)
+    fetching = downloads(Hosts(video())).fetch(URL, path)
+
+    if saved:
+        await fetching
+        assert path.read_bytes() == VIDEO
+    else:
+        with pytest.raises(DownloadError, match="held"):
+            await fetching
+        assert len(calls) == (1 if number == errno.ENOSPC else 5)

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.real_loop]
 
 VIDEO = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isommp42" + b"pictures" * 10_000
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(VIDEO)
-QUICK = DownloadTimes(connect=5, read=5, backoff=0)
+QUICK = DownloadTimes(patience=0, connect=5, read=5, backoff=0)
 
 
 class Server:

@@ -69,9 +69,9 @@ class Wire(httpcore.AsyncMockStream):
         return self
 
 
-async def connect(network: Network, *, loopback_ok: bool = False) -> None:
+async def connect(network: Network, **allowed: bool) -> None:
     """Connect through the check."""
-    checked = CheckedNetwork(network, loopback_ok=loopback_ok)
+    checked = CheckedNetwork(network, **allowed)
     await checked.connect_tcp("cdn.example", 443, timeout=6.0)
 
 
@@ -114,7 +114,7 @@ async def test_this_machine_is_connected_to_if_the_api_is_on_it(
 
     await connect(network, loopback_ok=True)
 
-    assert network.connected == [("::1", 443, 3.0), ("127.0.0.1", 443, 3.0)]
+    assert network.connected == [("::1", 443, 6.0), ("127.0.0.1", 443, 6.0)]
 
 
 @pytest.mark.asyncio
@@ -129,6 +129,76 @@ async def test_addresses_are_tried_in_turn(monkeypatch: pytest.MonkeyPatch) -> N
 
     assert [host for host, *_ in one_dead.connected] == [PUBLIC, OTHER_PUBLIC]
     assert [timeout for *_, timeout in all_dead.connected] == [None, None]
+
+
+class Slow(Network):
+    """Connects to each address after so many seconds."""
+
+    def __init__(self, **seconds: float) -> None:
+        super().__init__()
+        self.began: list[tuple[str, float]] = []
+        self.closed: list[str] = []
+        self._seconds = seconds
+
+    async def connect_tcp(
+        self, host: str, port: int, *options: Any, **more: Any
+    ) -> httpcore.AsyncNetworkStream:
+        self.began.append((host, asyncio.get_running_loop().time()))
+        await asyncio.sleep(self._seconds.get(host, 3600))
+        return await super().connect_tcp(host, port)
+
+
+@pytest.mark.asyncio
+async def test_addresses_are_raced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address that leads nowhere costs a quarter of a second, and both families take turns; an
+    attempt that is only slow stays in the race."""
+    silent = [f"2606:4700::{number}" for number in range(8)]
+    Names(monkeypatch, [*silent, PUBLIC, "8.8.4.4"])
+    network = Slow(**{PUBLIC: 1.2, "8.8.4.4": 9.0})
+    start = asyncio.get_running_loop().time()
+
+    await connect(network)
+
+    assert asyncio.get_running_loop().time() - start == pytest.approx(1.45)
+    tried = [(host, at - start) for host, at in network.began]
+    assert tried[:4] == [(silent[0], 0), (PUBLIC, 0.25), (silent[1], 0.5), ("8.8.4.4", 0.75)]
+    assert network.connected == [(PUBLIC, 443, None)]
+
+
+@pytest.mark.asyncio
+async def test_two_winners(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two connections that are ready at once, one is closed."""
+    Names(monkeypatch, [PUBLIC, "8.8.4.4"])
+    closed: list[object] = []
+    monkeypatch.setattr(Wire, "aclose", lambda wire: closing(closed, wire))
+
+    await connect(Slow(**{PUBLIC: 0.5, "8.8.4.4": 0.25}))
+
+    assert len(closed) == 1
+
+
+async def closing(closed: list[object], wire: object) -> None:
+    """Note a connection that is closed."""
+    closed.append(wire)
+
+
+@pytest.mark.asyncio
+async def test_networks_that_map_names_to_stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a network is named with the switch that allows it; the switch allows nothing else."""
+    first, last = "198.18.0.7", "198.19.255.255"
+    Names(monkeypatch, [first], [first], [last], [first, "10.1.1.1"])
+    allowing, network = {"reserved_ok": True}, Network()
+
+    with pytest.raises(AddressError, match="allow_reserved=True"):
+        await connect(network)
+    await connect(network, **allowing)
+    await connect(network, **allowing)
+    with pytest.raises(AddressError, match="private"):
+        await connect(network, **allowing)
+
+    assert [host for host, *_ in network.connected] == [first, last]
+    with pytest.raises(AddressError):
+        read_file_address("https://198.18.0.7/a.mp4", loopback_ok=False)
 
 
 @pytest.mark.asyncio

@@ -170,13 +170,10 @@ def receive(*chunks: bytes, length: int | None = None, max_bytes: int = 100) -> 
     reception.end()
 
 
-@pytest.mark.parametrize("length", [None, 16])
 @pytest.mark.parametrize("size", [1, 3, 7, 8, 16])
-def test_an_mp4_of_the_right_length_is_received_in_any_pieces(
-    length: int | None, size: int
-) -> None:
+def test_an_mp4_of_the_right_length_is_received_in_any_pieces(size: int) -> None:
     """The pieces of a body do not matter, empty ones included."""
-    data = START + b"rest"
+    data, length = START + b"rest", 16
     chunks = [data[i : i + size] for i in range(0, len(data), size)]
 
     receive(b"", *chunks, b"", length=length, max_bytes=16)

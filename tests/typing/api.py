@@ -153,6 +153,7 @@ async def every_option() -> None:
         transport=httpx.AsyncHTTPTransport(),
         proxy="http://127.0.0.1:3128",
         verify=True,
+        allow_reserved=False,
         timeout=30,
     )
     await veo.aclose()

@@ -12,6 +12,7 @@ from veo_async._wire.arguments import (
     read_moment,
     read_request,
     read_source,
+    read_switch,
     read_task_id,
     read_timeout,
 )
@@ -167,3 +168,22 @@ def test_what_names_no_moment_is_refused(moment: object) -> None:
         read_moment(moment)
 
     assert caught.value.field == "created_at"
+
+
+@pytest.mark.parametrize(
+    "value, variable, expected",
+    [
+        (None, None, False),
+        (None, "", False),
+        (None, "0", False),
+        (None, " 1 ", True),
+        (None, "TRUE", True),
+        (False, "1", False),
+        (True, None, True),
+    ],
+)
+def test_switches(value: bool | None, variable: str | None, expected: bool) -> None:
+    """An argument decides; without one the environment variable does, where ``1`` means on."""
+    assert read_switch(value, variable, field="allow_reserved") is expected
+    with pytest.raises(InvalidRequestError, match="allow_reserved"):
+        read_switch("1", None, field="allow_reserved")

@@ -35,7 +35,10 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.real_loop]
 TOKEN = 'Sk/9f3b+27"d1e04c\\58'
 REQUEST = TextToVideo(prompt="A coffee mug")
 ACCEPTED = b'{"task_id": "t-1"}'
-VIDEO = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isommp42" + b"pictures" * 99
+VIDEO = (
+    b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isommp42\x00\x00\x00\x08moov"
+    b"\x00\x00\x00\x10mdatpictures"
+)
 
 SPELLINGS = [
     TOKEN,

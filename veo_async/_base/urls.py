@@ -44,6 +44,7 @@ _SPECIAL_IPV4 = [ipaddress.IPv4Network(net) for net in ("192.0.0.0/24", "192.88.
 # (Teredo among them) and documentation are not global.
 _GLOBAL_IPV6 = ipaddress.IPv6Network("2000::/3")
 _SPECIAL_IPV6 = [ipaddress.IPv6Network(net) for net in ("2001::/23", "2001:db8::/32", "3fff::/20")]
+_STAND_INS = ipaddress.IPv4Network("198.18.0.0/15")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
 
 
@@ -137,6 +138,8 @@ def next_hop(current: Address, location: str, *, loopback_ok: bool) -> Address:
         AddressError: the redirect must not be followed.
     """
     try:
+        # Browsers encode a space in an address, and drop one around it (the URL standard).
+        location = location.strip(" ").replace(" ", "%20")
         _refuse_odd_characters(location)
         address = read_file_address(_joined(current, location), loopback_ok=loopback_ok)
         if current.scheme == "https" and address.scheme != "https":
@@ -154,13 +157,24 @@ def _joined(current: Address, location: str) -> str:
     return location if _SCHEME.match(location) else urljoin(str(current), location)
 
 
-def may_connect(ip: str, *, loopback_ok: bool) -> bool:
-    """Whether a file may be fetched from this IP address, to which its host was resolved."""
+def may_connect(ip: str, *, loopback_ok: bool, reserved_ok: bool = False) -> bool:
+    """Whether a file may be fetched from this IP address, to which its host was resolved.
+
+    Args:
+        reserved_ok: whether it may be a stand-in of the network: see `is_stand_in`.
+    """
     try:
         scope = _scope_of_ip(ipaddress.ip_address(ip))
     except ValueError:
         return False
-    return scope == "public" or (scope == "loopback" and loopback_ok)
+    allowed = {"public", *["loopback"] * loopback_ok}
+    return scope in allowed or (reserved_ok and is_stand_in(ip))
+
+
+def is_stand_in(ip: str) -> bool:
+    """Whether an address is of 198.18.0.0/15, which RFC 2544 reserves for measurements. VPN and
+    proxy clients in fake-IP mode map every name to an address of it, and connect to the name."""
+    return ipaddress.ip_address(ip) in _STAND_INS
 
 
 def shown(url: object) -> str:

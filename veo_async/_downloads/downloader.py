@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from errno import EACCES, EBUSY, EPERM, ETXTBSY
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -40,6 +41,15 @@ WRITE_SIZE = 256 * 1024  # bytes; a hop to a thread costs about what writing the
 SAVE_SIZE = 4 * 1024**2
 """Bytes after which the part is made durable, so that a killed process loses no more."""
 
+MOST_TRIES = 50
+"""Failures in a row after which a fetch is given up, however quickly they came."""
+
+HELD = frozenset({EACCES, EPERM, EBUSY, ETXTBSY})
+"""Errors of a file that another program holds, with Windows' as Python translates them."""
+
+HELD_PAUSES = (0.1, 0.2, 0.4, 0.8)
+"""Seconds between the attempts to name such a file."""
+
 RENEWALS = 2
 """Fresh URLs that one fetch may get: a long one may outlive the first."""
 
@@ -63,18 +73,44 @@ class _Fetch:
         return partial(notes_for, self.identity, self.partial)
 
 
+@dataclass(slots=True)
+class _Patience:
+    """The failures of a fetch since its last progress.
+
+    Attributes:
+        seconds: the time since the progress after which the fetch is given up.
+        since: the time of the progress, and ``before`` the bytes at that time.
+    """
+
+    seconds: float
+    since: float
+    before: PartialFile
+    failures: int = 0
+
+    def is_over(self, partial: PartialFile, tries: int) -> bool:
+        """Count a failure. Returns whether it ends the fetch, which has at least so many tries."""
+        now = anyio.current_time()
+        if partial.made_progress(self.before):
+            self.failures, self.before, self.since = 0, partial, now
+        self.failures += 1
+        is_late = now >= self.since + self.seconds
+        return self.failures >= (tries if is_late else MOST_TRIES)
+
+
 class Downloads:
     """Fetches files, a few at a time, and leaves no incomplete file under a final name.
 
     Args:
         transport, proxy, verify: see `Hosts`.
         loopback_ok: whether the API is on this machine, so that files may come from it too.
+        reserved_ok: whether names may lead to the stand-in addresses of a network.
         random: the random numbers for the jitter of pauses.
         run_sync: runs the blocking calls.
         look_up: retrieves tasks, for fresh URLs; with ``None`` a URL is never renewed.
         max_bytes: the size of the largest file.
         parallel: fetches at a time.
-        tries: attempts at a fetch with retryable failures; progress starts the count again.
+        tries: attempts at a fetch with retryable failures, at least, although its patience is over;
+            progress starts the count again.
         times: the time limits.
     """
 
@@ -85,6 +121,7 @@ class Downloads:
         proxy: Proxy | None = None,
         verify: ssl.SSLContext | str | bool = True,
         loopback_ok: bool = False,
+        reserved_ok: bool = False,
         random: Random,
         run_sync: RunSync = in_thread,
         look_up: LookUp | None = None,
@@ -99,6 +136,7 @@ class Downloads:
             proxy=proxy,
             verify=verify,
             loopback_ok=loopback_ok,
+            reserved_ok=reserved_ok,
             max_bytes=max_bytes,
             times=self._times,
         )
@@ -167,7 +205,7 @@ class Downloads:
             )
             fetch.saved = fetch.partial.count
             await self._with_retries(fetch)
-            await self._on_disk(fetch.part.commit)
+            await self._commit(fetch.part)
         except NotRetryable:
             await self._leave(fetch, None)
             raise
@@ -176,24 +214,24 @@ class Downloads:
             raise
 
     async def _with_retries(self, fetch: _Fetch) -> None:
-        failures = renewals = 0
-        before = fetch.partial
+        patience = _Patience(self._times.patience, anyio.current_time(), fetch.partial)
+        renewals = 0
         while True:
             try:
                 return await self._attempt(fetch)
             except UrlExpired:
                 renewals += 1
-                if renewals > RENEWALS or not await self._renew_url(fetch):
+                if renewals <= RENEWALS and await self._renew_url(fetch):
+                    continue
+                # The URL of a task is current now, so its file may be about to appear.
+                if patience.is_over(fetch.partial, 1) or fetch.task_id is None:
                     raise
             except Retryable as exc:
-                if fetch.partial.made_progress(before):
-                    failures, before = 0, fetch.partial
-                failures += 1
-                if failures >= self._tries:
+                if patience.is_over(fetch.partial, self._tries):
                     raise
                 if isinstance(exc, Restart):
                     fetch.partial = fetch.partial.without_validator()
-                await self._pause(failures)
+            await self._pause(patience.failures)
 
     async def _pause(self, failures: int) -> None:
         first, cap = self._times.backoff, self._times.max_backoff
@@ -252,6 +290,19 @@ class Downloads:
         except (OSError, ValueError) as exc:  # ValueError: a path with a null character
             reason = getattr(exc, "strerror", None) or exc
             raise NotRetryable(f"Writing failed: {reason}.", CHECK_DISK) from exc
+
+    async def _commit(self, part: PartFile) -> None:
+        """Give a file its name. A scanner or a sync program may hold it for a moment."""
+        for pause in HELD_PAUSES:
+            try:
+                await self._on_disk(part.commit)
+            except NotRetryable as exc:
+                if getattr(exc.__cause__, "errno", None) not in HELD:
+                    raise
+            else:
+                return
+            await anyio.sleep(pause)
+        await self._on_disk(part.commit)
 
     async def _leave(self, fetch: _Fetch, notes: Notes | None) -> None:
         try:

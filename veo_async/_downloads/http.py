@@ -36,6 +36,9 @@ class DownloadTimes:
         total: for all attempts and pauses together, without the wait for a free slot.
         close: for closing a connection.
         backoff, max_backoff: the first and the longest pause between two attempts.
+        patience: since the last progress, until a fetch that fails is given up. A video that was
+            just finished may not be at every edge of its CDN yet, and a host may be ill for a
+            minute.
     """
 
     connect: float = 10.0
@@ -44,6 +47,7 @@ class DownloadTimes:
     close: float = 2.0
     backoff: float = 0.5
     max_backoff: float = 10.0
+    patience: float = 90.0
 
 
 class Hosts:
@@ -54,6 +58,7 @@ class Hosts:
             addresses are checked by their text alone. ``None`` for one of our own: see `Egress`.
         proxy, verify: for our own transport.
         loopback_ok: whether files may come from this machine.
+        reserved_ok: whether names may lead to the stand-in addresses of a network.
         max_bytes: the size of the largest file.
         times: the time limits.
     """
@@ -65,10 +70,11 @@ class Hosts:
         proxy: Proxy | None,
         verify: ssl.SSLContext | str | bool,
         loopback_ok: bool,
+        reserved_ok: bool,
         max_bytes: int,
         times: DownloadTimes,
     ) -> None:
-        own = Egress(proxy=proxy, verify=verify, loopback_ok=loopback_ok)
+        own = Egress(proxy=proxy, verify=verify, loopback_ok=loopback_ok, reserved_ok=reserved_ok)
         self._own = own if transport is None else None
         self._transport = own if transport is None else transport
         self._loopback_ok = loopback_ok

@@ -18,7 +18,8 @@ from threading import Lock
 from typing import BinaryIO
 
 from .._base import file_lock
-from .resume import FTYP, NOTES_MAX, Leftover, PartialFile, part_name
+from .container import SIGNATURE
+from .resume import NOTES_MAX, Leftover, PartialFile, part_name
 
 MAX_PARTS = 100
 """Parts that one target may have: so many processes may write it at a time."""
@@ -85,10 +86,12 @@ class PartFile:
             self._save(self._open_file(), notes)
 
     def commit(self) -> None:
-        """Make the file durable, and give it its final name in one atomic step."""
+        """Make the file durable, and give it its final name in one atomic step. It may be repeated
+        after an `OSError`."""
         with self._lock:
             file = self._open_file()
-            os.fsync(file.fileno())
+            if not file.closed:  # pragma: no branch - closed where Windows held it before
+                os.fsync(file.fileno())
             _close_unlocked(file)
             self._forget(self._number)
             # Under the lock: another process could otherwise truncate it before the rename.
@@ -138,7 +141,7 @@ class PartFile:
 
     def _leftover(self, file: BinaryIO) -> Leftover:
         notes = file_lock.read_plain(self._part(notes=True), NOTES_MAX)
-        return Leftover(os.fstat(file.fileno()).st_size, file.read(FTYP.stop), notes)
+        return Leftover(os.fstat(file.fileno()).st_size, file.read(SIGNATURE), notes)
 
     def _truncate(self, file: BinaryIO, count: int) -> None:
         self._is_unchanged = False

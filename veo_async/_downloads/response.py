@@ -1,9 +1,10 @@
 """The response to a fetch of a file, and the check that its body is the file.
 
 The law: a file counts only if it came in a plain 200, continued by parts that fit (see `resume`),
-if its length is the announced one and below the limit, and if it starts as an MP4 does. A failed
-connection, a 5xx and a torn body may pass, so the fetch is retried; all other failures are final,
-except that another URL may work. A GET costs nothing to repeat.
+if its length is the announced one and below the limit, and if it starts as a video does. Without an
+announced length its boxes must end where the body does. A failed connection, a 5xx and a torn body
+may pass, so the fetch is retried; all other failures are final, except that another URL may work,
+and that the file of a task may be about to appear. A GET costs nothing to repeat.
 """
 
 from __future__ import annotations
@@ -14,11 +15,17 @@ from dataclasses import dataclass
 
 from .._base.urls import AddressError, shown
 from ..models import TaskRecord
-from .resume import FTYP, PartialFile, content_range, mismatch, strong_validator
+from .container import SIGNATURE, Boxes, is_video
+from .resume import PartialFile, content_range, mismatch, strong_validator
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})  # RFC 9110, section 15.4: those with a Location
 EXPIRED = frozenset({400, 401, 403, 404, 410})
 """Answers of CDNs when a signed URL or the file has expired (Google's storage says 400)."""
+
+UNCHANGED = frozenset(
+    {"", "identity", "none", "aws-chunked", "binary", "chunked", "8bit", "7bit", "utf-8", "utf8"}
+)
+"""Content codings that change no byte. Stores replay the ones with which a file was uploaded."""
 
 TRANSIENT = frozenset({408, 425, 429})  # RFC 9110 and 6585: "repeat it later"
 
@@ -104,9 +111,18 @@ def judge_response(
 
 
 def _check_coding(headers: Mapping[str, str]) -> None:
-    coding = headers.get("content-encoding", "identity").strip().lower()
-    if coding not in ("identity", ""):
-        raise NotRetryable("The answer is compressed although it was asked not to be.")
+    codings = headers.get("content-encoding", "").lower().split(",")
+    changed = [coding.strip() for coding in codings if coding.strip() not in UNCHANGED]
+    if changed:
+        raise NotRetryable(
+            f"The host compressed the file ({shown_word(changed[0])}) without being asked to.",
+            f"{RETRIEVE} A browser may save it as well.",
+        )
+
+
+def shown_word(word: str) -> str:
+    """A word from the network, as a message shows it."""
+    return word if re.fullmatch("[a-z0-9._-]{1,30}", word) else "in an unknown way"
 
 
 def _whole(headers: Mapping[str, str], max_bytes: int) -> Body:
@@ -149,6 +165,7 @@ class BodyCheck:
         self._max_bytes = max_bytes
         self._count = body.start
         self._head: bytes | None = None if body.start else b""
+        self._boxes = Boxes()
 
     def take(self, chunk: bytes) -> None:
         """Check the next bytes, before they are written.
@@ -161,9 +178,10 @@ class BodyCheck:
         _check_cap(self._count, self._max_bytes)
         if self._end is not None and self._count > self._end:
             raise Restart(f"More than the {self._end} bytes that were said.")
-        if self._head is not None and len(self._head) < FTYP.stop:
-            self._head = (self._head + chunk[: FTYP.stop])[: FTYP.stop]
-            if len(self._head) == FTYP.stop:
+        self._boxes.take(chunk)
+        if self._head is not None and len(self._head) < SIGNATURE:
+            self._head = (self._head + chunk[:SIGNATURE])[:SIGNATURE]
+            if len(self._head) == SIGNATURE:
                 self._check_signature()
 
     def end(self) -> None:
@@ -171,14 +189,16 @@ class BodyCheck:
 
         Raises:
             NotRetryable: it was no MP4.
-            Retryable: it was shorter than announced.
+            Retryable: it was shorter than announced, or than its boxes say.
         """
         if self._length is not None and self._count != self._length:
             raise Retryable(f"The body broke off after {self._count} of {self._length} bytes.")
         self._check_signature()
+        if self._length is None and not self._boxes.is_whole:
+            raise Retryable(f"The body broke off after {self._count} bytes, inside of the file.")
 
     def _check_signature(self) -> None:
-        if self._head is not None and self._head[FTYP] != b"ftyp":
+        if self._head is not None and not is_video(self._head):
             raise NotRetryable("The answer is not an MP4 file.")
 
 

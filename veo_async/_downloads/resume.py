@@ -14,8 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 
-FTYP = slice(4, 8)
-"""The position of ``ftyp`` in an MP4: ISO/IEC 14496-12, section 4.3, demands that box first."""
+from .container import SIGNATURE, is_video
 
 NAME_MAX = 255
 """Bytes in a file's name on the common file systems."""
@@ -63,7 +62,7 @@ class PartialFile:
     @property
     def can_resume(self) -> bool:
         """Whether the rest alone may be requested: the present bytes must have the signature."""
-        return self.validator is not None and self.count >= FTYP.stop
+        return self.validator is not None and self.count >= SIGNATURE
 
     def made_progress(self, since: PartialFile) -> bool:
         """Whether so many bytes have come ``since`` then that another failure starts the count of
@@ -169,7 +168,7 @@ def resumable(found: Leftover, identity: FileIdentity | None) -> PartialFile:
         fits = of == identity and _is_sound(partial) and partial.count <= found.size
     except (ValueError, LookupError, TypeError, RecursionError):
         return PartialFile()
-    return partial if fits and found.head[FTYP] == b"ftyp" else PartialFile()
+    return partial if fits and is_video(found.head) else PartialFile()
 
 
 def _is_sound(partial: PartialFile) -> bool:
@@ -179,7 +178,7 @@ def _is_sound(partial: PartialFile) -> bool:
     known = _ETAG.fullmatch(validator) or _DATE.fullmatch(validator)
     # A complete file has no rest that a host could answer with.
     unfinished = length is None or (_is_count(length) and partial.count < length)
-    return bool(known) and partial.count >= FTYP.stop and unfinished
+    return bool(known) and partial.count >= SIGNATURE and unfinished
 
 
 def _is_count(value: object) -> bool:

@@ -70,6 +70,17 @@ def read_optional(value: object, kind: type[T], *, field: str) -> T | None:
     return None if value is None else read_instance(value, kind, field=field)
 
 
+def read_switch(value: object, variable: str | None, *, field: str) -> bool:
+    """A switch: the argument, or else the environment variable, in which ``1`` turns it on.
+
+    Raises:
+        InvalidRequestError: the argument is neither true nor false.
+    """
+    if value is None:
+        return (variable or "").strip().lower() in {"1", "true", "yes", "on"}
+    return read_instance(value, bool, field=field)
+
+
 def read_mode(mode: str) -> str:
     """``async`` or ``sync``.
 
@@ -219,6 +230,7 @@ def read_count(name: str, value: object, *, least: int) -> int | None:
 
 TOKEN_VARIABLE = "ACEDATACLOUD_API_TOKEN"
 BASE_URL_VARIABLE = "ACEDATACLOUD_API_BASE_URL"
+RESERVED_VARIABLE = "VEO_ASYNC_ALLOW_RESERVED"
 """The environment variables that the vendor's public clients read."""
 
 DEFAULT_BASE_URL = "https://api.acedata.cloud"

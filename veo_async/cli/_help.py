@@ -28,6 +28,8 @@ ACEDATACLOUD_API_TOKEN     The token of the account, and the only way to give it
                            show it in the process list. "Acquire" the service at
                            https://platform.acedata.cloud to get one.
 ACEDATACLOUD_API_BASE_URL  Another address of the API, such as that of an emulator.
+VEO_ASYNC_ALLOW_RESERVED   1: allow downloads from 198.18.0.0/15, where a VPN or a proxy client in
+                           fake-IP mode maps all names.
 NO_COLOR                   Any value: no colors.
 COLUMNS                    The width of the output, where it cannot be measured.
 """

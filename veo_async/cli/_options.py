@@ -96,6 +96,14 @@ class Calling(Shared):
             metavar="URL", help="Another address of the API [env: ACEDATACLOUD_API_BASE_URL]."
         ),
     ] = None
+    allow_reserved: Annotated[
+        bool | None,
+        typer.Option(
+            "--allow-reserved",
+            help="Allow downloads from 198.18.0.0/15, where a VPN or a proxy client in fake-IP "
+            "mode maps all names [env: VEO_ASYNC_ALLOW_RESERVED].",
+        ),
+    ] = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -106,7 +106,8 @@ async def online(
     """A session with the service. `client` has options for the client."""
     progress = progress or progress_of_few(screen)
     given = {"on_event": progress.on_event, **_timeout(options), **(client or {}), **seams.client}
-    veo = VeoClient(**{"base_url": options.base_url, **given})
+    network = {"base_url": options.base_url, "allow_reserved": options.allow_reserved}
+    veo = VeoClient(**{**network, **given})
     async with _session(Session(veo, screen, progress, has_journal=has_journal)) as opened:
         yield opened
 
