@@ -39,6 +39,7 @@ SHELLS = frozenset(
         "_submit/submitter.py",
         "_tracking/poller.py",
         "_tracking/task_list.py",
+        "_wire/body.py",
         "_wire/http.py",
         "callbacks/__init__.py",
         "callbacks/_asgi.py",

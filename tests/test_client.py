@@ -50,6 +50,20 @@ PICTURES = ["https://pictures.example/1.png", "https://pictures.example/2.png"]
 TINY = VideoFormat(seconds=0.2, fps=5, short_side=32)
 
 
+def ends_of(veo: VeoClient) -> list[str]:
+    """Grows when the client has closed its connections."""
+    ends: list[str] = []
+    transport = veo._api._transport
+    close = transport.aclose
+
+    async def noted() -> None:
+        await close()
+        ends.append("closed")
+
+    transport.aclose = noted  # type: ignore[method-assign]
+    return ends
+
+
 def shop() -> Service:
     """A service that accepts everything and finishes it before the first poll."""
 
@@ -462,6 +476,7 @@ async def test_a_cancelled_end_still_closes_everything(how: str) -> None:
     only does not wait for that."""
     service = emulator(pace=Seconds(mean=60))
     veo = client_of(service)
+    ends = ends_of(veo)
 
     async def use() -> None:
         async with veo:
@@ -480,7 +495,7 @@ async def test_a_cancelled_end_still_closes_everything(how: str) -> None:
         await asyncio.wait([task])
     await veo.aclose()
 
-    assert veo._api._http.is_closed
+    assert ends == ["closed"]
     assert veo._limiter.closed
     assert not other_tasks()
 
@@ -490,6 +505,7 @@ async def test_an_end_that_is_cancelled_by_itself() -> None:
     """``aclose`` that is cancelled while a submit settles continues; the next one joins it."""
     service = emulator(faults=[Fault(effect=Hang(at="accepted"), on="submit")])
     veo = client_of(service, retry=RetryPolicy(on_uncertain="raise"))
+    ends = ends_of(veo)
     submit = asyncio.create_task(veo.submit(TextToVideo(prompt="a mug")))
     await asyncio.sleep(1.0)
 
@@ -501,7 +517,7 @@ async def test_an_end_that_is_cancelled_by_itself() -> None:
     assert end.cancelled()
     await veo.aclose()
 
-    assert veo._api._http.is_closed
+    assert ends == ["closed"]
     with pytest.raises(SubmissionUncertainError):
         await submit
 
@@ -510,6 +526,7 @@ async def test_an_end_that_is_cancelled_by_itself() -> None:
 async def test_an_end_that_the_loop_cut_can_be_repeated() -> None:
     """After a closing task was cancelled from outside, the next ``aclose`` starts another one."""
     veo = VeoClient("any-token")
+    ends = ends_of(veo)
     first = asyncio.create_task(veo.aclose())
     await asyncio.sleep(0)
     assert veo._closing is not None
@@ -518,7 +535,7 @@ async def test_an_end_that_the_loop_cut_can_be_repeated() -> None:
 
     await veo.aclose()
 
-    assert veo._api._http.is_closed
+    assert ends == ["closed"]
 
 
 # One event loop.

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict
 import anyio
 import httpx
 
-from ._base.account import account_of
 from ._base.runtime import Runtime
+from ._base.token import Token
 from ._base.urls import Address, read_base_url
 from ._downloads.downloader import Downloads
 from ._events import EventEmitter
@@ -53,6 +53,7 @@ from ._wire.arguments import (
     read_token,
 )
 from ._wire.http import API
+from ._wire.transports import read_proxy, usable_proxy
 from .callbacks import Callbacks
 from .errors import TaskNotFoundError
 from .events import Downloaded, Listener
@@ -89,7 +90,7 @@ class _Network(TypedDict):
     """The connection to the service and to the files, as httpx takes it."""
 
     transport: httpx.AsyncBaseTransport | None
-    proxy: httpx.Proxy | httpx.URL | str | None
+    proxy: httpx.Proxy | None
     verify: ssl.SSLContext | str | bool
 
 
@@ -215,9 +216,11 @@ class VeoClient:
             a safety net; see `veo_async.callbacks`. A request with a ``callback_url`` of its own
             keeps that.
         transport: any ``httpx.AsyncBaseTransport``: for tests, for the emulator, or
-            ``httpx_aiohttp.AiohttpTransport``. The client closes it. The default transport uses
-            the environment's proxies and CA bundles.
-        proxy: a proxy for the default transport, as httpx takes it.
+            ``httpx_aiohttp.AiohttpTransport``. The client closes it. It receives the token, and
+            its proxies are its own. The default transport uses the environment's CA bundles, and
+            its proxies unless ``base_url`` leads to this machine.
+        proxy: a proxy for the default transport, as httpx takes it. With a ``base_url`` of plain
+            http it must be on this machine, since it reads the token.
         verify: how certificates are verified, as httpx takes it.
         allow_reserved: whether files may come from 198.18.0.0/15, if their names lead there. VPN
             and proxy clients in fake-IP mode map every name to such an address. By default the
@@ -256,7 +259,10 @@ class VeoClient:
         on_event: Listener | None = None,
         runtime: Runtime | None = None,
     ) -> None:
-        token = read_token(api_token or os.environ.get(TOKEN_VARIABLE))
+        # First of all, and without raising: this frame must not hold the secrets in an error below.
+        token, route = Token(api_token or os.environ.get(TOKEN_VARIABLE)), read_proxy(proxy)
+        api_token = proxy = None
+        read_token(token)
         options = _Options(
             address=read_base_url(
                 base_url or os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL
@@ -267,7 +273,7 @@ class VeoClient:
             retry=read_instance(retry or RetryPolicy(), RetryPolicy, field="retry"),
             network=_Network(
                 transport=read_optional(transport, httpx.AsyncBaseTransport, field="transport"),
-                proxy=proxy,
+                proxy=usable_proxy(route, transport),
                 verify=verify,
             ),
             allow_reserved=read_switch(
@@ -284,7 +290,7 @@ class VeoClient:
         self._closing: asyncio.Task[None] | None = None
         self._make_parts(options, token, options.runtime.of_one_client())
 
-    def _make_parts(self, options: _Options, token: str, runtime: Runtime) -> None:
+    def _make_parts(self, options: _Options, token: Token, runtime: Runtime) -> None:
         """Make the parts in the order of their layers, each from the ones before it."""
         self._runtime = runtime
         self._events = events = EventEmitter(options.listener, runtime.wall_clock)
@@ -334,7 +340,7 @@ class VeoClient:
             look_up=queries.many,
             **options.network,
         )
-        self._account = account_of(token)
+        self._account = token.account
         self.tasks = Tasks(queries)
         """The account's task list."""
 
@@ -357,7 +363,10 @@ class VeoClient:
         )
 
     def __repr__(self) -> str:
-        return f"VeoClient(base_url={str(self._options.address)!r}, mode={self._options.mode!r})"
+        options: _Options | None = vars(self).get("_options")
+        if options is None:  # as a traceback shows a client whose options were refused
+            return "VeoClient()"
+        return f"VeoClient(base_url={str(options.address)!r}, mode={options.mode!r})"
 
     # One video.
 

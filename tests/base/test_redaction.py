@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 import traceback
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
+from html import escape
 from time import perf_counter
 from urllib.parse import quote
 
@@ -10,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.wire import bounded
-from veo_async._base.redaction import SHORTEST, Redactor, without_callbacks
+from veo_async._base.redaction import MOST_OBJECTS, SHORTEST, Redactor, without_callbacks
 
 TOKEN = 'a-Secret/token+of"all=='
 PRINTABLE = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
@@ -25,6 +28,16 @@ SPELLINGS = {
     "all by number": "".join(f"\\u{ord(c):04x}" for c in TOKEN),
     "URL": quote(TOKEN, safe=""),
     "repr": repr(TOKEN.encode()),
+    "URL in URL": quote(quote(TOKEN, safe=""), safe=""),
+    "HTML": escape(TOKEN),
+    "HTML by number": "".join(f"&#{ord(c)};" for c in TOKEN),
+    "HTML by hexadecimal number": "".join(f"&#x{ord(c):X};" for c in TOKEN),
+    "HTML by name": TOKEN.replace("/", "&sol;").replace("+", "&plus;").replace("=", "&equals;"),
+    "HTML in HTML": escape(escape(TOKEN)),
+    "two lines": f"{TOKEN[:9]}\r\n   {TOKEN[9:]}",
+    "two lines in JSON": json.dumps(f"{TOKEN[:9]}\n{TOKEN[9:]}")[1:-1],
+    "two lines in HTML": f"{TOKEN[:9]}<br>{TOKEN[9:]}",
+    "UTF-16": TOKEN.encode("utf-16-le").decode(),
 }
 
 
@@ -43,8 +56,29 @@ def test_every_spelling_is_struck(spelling: str) -> None:
         assert "after" in kept
 
 
+@pytest.mark.parametrize("before", ["", "B", "Be", "Bearer ", '{"authorization": "Bearer '])
+@pytest.mark.parametrize("encode", [b64encode, urlsafe_b64encode])
+@pytest.mark.parametrize("lines", [False, True])
+def test_base64_is_struck(before: str, encode: Callable[[bytes], bytes], lines: bool) -> None:
+    """At each place among the groups of three bytes, in both alphabets, and in lines: no part is
+    left from which more than the first and the last character could be guessed."""
+    token = "sk~/9f3b?27d1>e04c"
+    encoded = encode(f"{before}{token}{'x' * 9}".encode())
+    body = encoded if not lines else b"\n".join([encoded[:14], encoded[14:]])
+
+    struck = Redactor(token).body(body)
+
+    assert b"[secret]" in struck
+    left = struck.replace(b"[secret]", b"").replace(b"\n", b"")
+    assert len(encoded) - len(left) >= len(token) * 8 // 6 - 2
+
+
 @bounded
-@given(st.text(PRINTABLE, min_size=SHORTEST, max_size=40), st.text(max_size=20))
+@given(
+    # No period: such a token may begin within an escape that stands before it.
+    st.text(PRINTABLE, min_size=SHORTEST, max_size=40).filter(lambda token: len(set(token)) > 5),
+    st.text(max_size=20),
+)
 def test_any_token_is_struck_from_json(token: str, beside: str) -> None:
     """Any token that a header can carry is found in the output of any JSON writer, which stays
     JSON."""
@@ -93,6 +127,25 @@ def failed(message: str = "no luck") -> Exception:
     return caught.value
 
 
+class Slotted:
+    __slots__ = ("held",)
+
+    def __init__(self, held: object) -> None:
+        self.held = held
+
+
+class Unprintable:
+    def __repr__(self) -> str:
+        raise ValueError("no")
+
+
+def test_an_exception_that_leads_to_too_much_is_dropped() -> None:
+    """Nobody looks through all of it."""
+    exc = ValueError(list(range(MOST_OBJECTS + 1)))
+
+    assert Redactor(TOKEN).exception(exc) is None
+
+
 def told(exc: BaseException) -> str:
     """All that a reporter can print of an exception."""
     rendered = traceback.TracebackException.from_exception(exc, capture_locals=True)
@@ -112,7 +165,9 @@ def test_frames_forget_what_they_held() -> None:
     assert "OSError: no luck" in told(exc)
 
 
-@pytest.mark.parametrize("where", ["text", "argument", "attribute", "note", "cause", "group"])
+@pytest.mark.parametrize(
+    "where", ["text", "argument", "attribute", "deep", "hidden", "note", "cause", "group"]
+)
 def test_an_exception_that_tells_the_token_is_dropped(where: str) -> None:
     """Whether in its words, in what it holds, or in what it came from."""
     exc: Exception = ValueError("no luck")
@@ -122,6 +177,10 @@ def test_an_exception_that_tells_the_token_is_dropped(where: str) -> None:
         exc = ValueError({"authorization": TOKEN})
     elif where == "attribute":
         exc.request_info = f"Bearer {TOKEN}"  # type: ignore[attr-defined]
+    elif where == "deep":
+        exc.request = Slotted({"headers": [(b"authorization", TOKEN.encode())]})  # type: ignore[attr-defined]
+    elif where == "hidden":
+        exc.request = Unprintable()  # type: ignore[attr-defined]
     elif where == "note":
         exc.add_note(f"Bearer {TOKEN}")
     elif where == "cause":

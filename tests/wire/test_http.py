@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import socket
 import sys
 import tracemalloc
 import zlib
@@ -18,18 +19,13 @@ from httpx_aiohttp import AiohttpTransport
 from tests.support.service import NOW
 from tests.support.sockets import Line, serve
 from veo_async import VeoClient
+from veo_async._base.token import Token
 from veo_async._submit.verdict import NotSent, Uncertain, judge
-from veo_async._wire.http import (
-    API,
-    CONNECT_TIMEOUT,
-    KEEPALIVE,
-    MAX_BODY,
-    USER_AGENT,
-    BodyTooLarge,
-    family_of,
-    read_body,
-)
+from veo_async._wire import transports
+from veo_async._wire.body import MAX_BODY, SLICE, BodyTooLarge, read_body
+from veo_async._wire.http import API, CONNECT_TIMEOUT, USER_AGENT
 from veo_async._wire.replies import Answer, Failure, Reply
+from veo_async._wire.transports import POOL_KEEPALIVE, family_of, socket_options
 from veo_async.errors import InvalidRequestError
 
 TOKEN = "a-secret-token"
@@ -68,6 +64,18 @@ class Stream(httpx.AsyncByteStream):
             raise self._at_close
 
 
+class Body(httpx.AsyncByteStream):
+    """A beginning, and then the same piece without end."""
+
+    def __init__(self, start: bytes, piece: bytes) -> None:
+        self._start, self._piece = start, piece
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._start
+        while True:
+            yield self._piece
+
+
 class Transport(httpx.AsyncBaseTransport):
     """Somebody else's transport: answers with a stream, after a while, or raises."""
 
@@ -104,7 +112,7 @@ def api(
 ) -> API:
     """What is tested."""
     return API(
-        token=TOKEN,
+        token=Token(TOKEN),
         base_url=base_url,
         concurrency=4,
         transport=transport,
@@ -141,7 +149,6 @@ def kind(answer: Answer) -> str:
     [
         ("ALL_PROXY", "socks5://127.0.0.1:1", "proxy", "socksio"),
         ("HTTPS_PROXY", "gopher://user:hidden@127.0.0.1:1", "proxy", "scheme"),
-        ("NO_PROXY", "fe80::/10", "proxy", "port"),
         ("SSL_CERT_FILE", "/nowhere/ca.pem", "verify", "No such file"),
     ],
 )
@@ -201,11 +208,11 @@ async def test_connecting_has_less_time_than_the_call(timeout: float, connect: f
 
 @pytest.mark.asyncio
 async def test_idle_connections_are_given_up_soon() -> None:
-    """The pool is as large as the limiter, and keeps no connection longer than `KEEPALIVE`."""
+    """The pool is as large as the limiter, and keeps no connection longer than `POOL_KEEPALIVE`."""
     pool = pool_of(api())
 
     assert pool._max_connections == pool._max_keepalive_connections == 4
-    assert pool._keepalive_expiry == KEEPALIVE == 2.0
+    assert pool._keepalive_expiry == POOL_KEEPALIVE == 2.0
 
 
 # What comes back.
@@ -281,6 +288,70 @@ async def test_what_was_compressed_is_inflated(compress: Callable[[bytes], bytes
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("wbits", [zlib.MAX_WBITS, -zlib.MAX_WBITS])
+@pytest.mark.parametrize("size", [1, 999])
+async def test_deflate_is_read_with_and_without_its_header(wbits: int, size: int) -> None:
+    """Both are sent by its name, however the pieces fall."""
+    deflate = zlib.compressobj(wbits=wbits)
+    data = deflate.compress(b'{"task_id": "t-1"}') + deflate.flush()
+    pieces = [data[start : start + size] for start in range(0, len(data), size)]
+
+    answer = await ask(Transport(Stream(*pieces), encoding="deflate"))
+
+    assert isinstance(answer, Reply)
+    assert answer.body == b'{"task_id": "t-1"}'
+
+
+@pytest.mark.asyncio
+async def test_what_follows_a_compressed_body_is_not_read() -> None:
+    """An answer that was read to its own end counts, and garbage without end costs nothing."""
+    whole = gzip.compress(b'{"task_id": "t-1"}')
+    stream = Stream(whole + b"garbage", *[b"garbage" * 1000] * 5, endless=True)
+
+    answer = await ask(Transport(stream, encoding="gzip"))
+
+    assert isinstance(answer, Reply)
+    assert answer.body == b'{"task_id": "t-1"}'
+    assert (stream.taken, stream.closed) == (2, True)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("piece", [b"", b"\0\0\0\xff\xff", b"{"])
+async def test_a_body_that_never_grows_ends_too(piece: bytes) -> None:
+    """Pieces that inflate to nothing, or are tiny, count as much as handling them costs."""
+    is_deflate = piece.startswith(b"\0")
+    headers = {"content-encoding": "deflate"} if is_deflate else {}
+    stream = Body(b"\x78\x9c" if is_deflate else b"", piece)
+    response = httpx.Response(200, headers=headers, stream=stream)
+
+    with pytest.raises(BodyTooLarge):
+        await read_body(response, 64 * 1024)
+
+
+@pytest.mark.asyncio
+async def test_other_tasks_have_their_turn() -> None:
+    """A body that is all there already is read in slices."""
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    task = asyncio.create_task(other())
+    data = gzip.compress(bytes(8 * 2**20))
+    response = httpx.Response(
+        200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(data)
+    )
+    body = await read_body(response)
+    task.cancel()
+
+    assert len(body) == 8 * 2**20
+    assert turns >= 8 * 2**20 // SLICE // 2
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "x" * 99])
 async def test_an_encoding_that_was_not_offered_is_refused(encoding: str) -> None:
     """Before anything of the body is read; what is shown of it is short."""
@@ -289,7 +360,7 @@ async def test_an_encoding_that_was_not_offered_is_refused(encoding: str) -> Non
     answer = await ask(Transport(stream, encoding=encoding))
 
     assert isinstance(answer, Failure)
-    assert kind(answer) == "veo_async._wire.http.UnknownEncoding"
+    assert kind(answer) == "veo_async._wire.body.UnknownEncoding"
     assert (encoding if len(encoding) < 40 else "long") in answer.detail
     assert len(answer.detail) < 120
     assert (stream.taken, stream.closed) == (0, True)
@@ -311,7 +382,7 @@ async def test_an_answer_from_memory_is_taken() -> None:
 
     assert isinstance(small, Reply)
     assert small.body == b'{"task_id": "t-1"}'
-    assert kind(large) == "veo_async._wire.http.BodyTooLarge"
+    assert kind(large) == "veo_async._wire.body.BodyTooLarge"
 
 
 @pytest.mark.asyncio
@@ -352,7 +423,7 @@ async def test_a_bomb_does_not_fill_the_memory(encoding: str, wbits: int) -> Non
     finally:
         tracemalloc.stop()
 
-    assert kind(answer) == "veo_async._wire.http.BodyTooLarge"
+    assert kind(answer) == "veo_async._wire.body.BodyTooLarge"
     assert peak < 2.5 * MAX_BODY  # the body so far, and the part that is joined to it
     assert stream.closed
 
@@ -366,7 +437,7 @@ async def test_a_long_body_is_cut(endless: bool) -> None:
 
     answer = await ask(Transport(stream))
 
-    assert kind(answer) == "veo_async._wire.http.BodyTooLarge"
+    assert kind(answer) == "veo_async._wire.body.BodyTooLarge"
     assert stream.taken == MAX_BODY // PIECE + 1
     assert stream.closed
 
@@ -454,7 +525,6 @@ class Heir(httpx.AsyncHTTPTransport):
 @pytest.mark.parametrize(
     "make, family",
     [
-        (lambda: None, "httpx"),
         (lambda: httpx.AsyncHTTPTransport(verify=False), "httpx"),
         (lambda: AiohttpTransport(verify=False), "aiohttp"),
         (lambda: Heir(verify=False), "unknown"),
@@ -463,7 +533,7 @@ class Heir(httpx.AsyncHTTPTransport):
     ],
 )
 def test_the_family_of_exceptions_is_the_transports(
-    make: Callable[[], httpx.AsyncBaseTransport | None], family: str
+    make: Callable[[], httpx.AsyncBaseTransport], family: str
 ) -> None:
     """Known are the exact types; a subclass may raise anything; others may declare themselves."""
     assert family_of(make()) == family
@@ -541,7 +611,7 @@ async def test_the_cause_is_told_with_the_exception() -> None:
 
 def pool_of(asking: API) -> Any:
     """httpcore's pool; it has no public face."""
-    transport = asking._http._transport
+    transport = asking._transport
     assert isinstance(transport, httpx.AsyncHTTPTransport)
     return transport._pool
 
@@ -577,8 +647,50 @@ async def test_no_connection_is_left_open() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    assert kind(too_long) == "veo_async._wire.http.BodyTooLarge"
+    assert kind(too_long) == "veo_async._wire.body.BodyTooLarge"
     assert after_the_long_one == pool_of(asking).connections == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.real_loop
+@pytest.mark.parametrize("proxied", [False, True])
+async def test_a_silent_connection_is_probed(proxied: bool) -> None:
+    """So that a router does not forget a call that is held for minutes, and one that is lost is
+    noticed before its time is over; also on the way to a proxy."""
+
+    async def script(line: Line) -> None:
+        await line.request()
+        (connection,) = pool_of(asking).connections
+        while hasattr(connection, "_connection"):  # httpcore wraps one in another
+            connection = connection._connection
+        sock = connection._network_stream.get_extra_info("socket")
+        seen.extend((name, sock.getsockopt(level, name)) for level, name, _ in socket_options())
+        await line.answer()
+
+    seen: list[tuple[int, int]] = []
+    async with serve(script) as server:
+        asking = API(
+            token=Token(TOKEN),
+            base_url=server.url,
+            concurrency=4,
+            proxy=httpx.Proxy(server.url) if proxied else None,
+            verify=False,
+            wall_clock=lambda: NOW,
+        )
+        await asking.post("submit", {}, timeout=60.0)
+        await asking.aclose()
+
+    assert seen == [(name, value) for _, name, value in socket_options()]
+    assert (socket.SO_KEEPALIVE, 1) in seen
+    assert len(seen) == 4 or sys.platform != "linux"
+
+
+def test_an_option_that_the_system_refuses_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would end every connection."""
+    monkeypatch.setattr(transports, "PROBES", ((("TCP_NODELAY",), -(2**31)), (("SO_NONE",), 1)))
+    monkeypatch.setattr(socket, "TCP_NODELAY", 9999)
+
+    assert socket_options.__wrapped__() == ((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),)
 
 
 @pytest.mark.asyncio

@@ -9,6 +9,7 @@ from inspect import iscoroutinefunction
 from typing import TypeVar, cast
 
 from .. import events
+from .._base.token import Token
 from ..errors import InvalidRequestError, NoTokenError
 from ..events import Listener
 from ..models import (
@@ -237,25 +238,23 @@ DEFAULT_BASE_URL = "https://api.acedata.cloud"
 """The API guide."""
 
 
-def read_token(token: object) -> str:
-    """The token without the white space around it, which files and shells leave.
+def read_token(token: Token) -> Token:
+    """The token, if it is one.
 
     Raises:
         NoTokenError: there is none, it is no text, or no header could contain it. The message never
             repeats it.
     """
-    stripped = token.strip() if isinstance(token, str) else ""
-    if not stripped:
+    if token.problem == "missing":
         raise NoTokenError(
             f"There is no API token: set the environment variable {TOKEN_VARIABLE}, or pass "
             "VeoClient(api_token=...).",
             code="no_token",
         )
-    # A lower library's error message would repeat a token that no header can contain.
-    if not all("!" <= character <= "~" for character in stripped):
+    if token.problem == "impossible":
         raise NoTokenError(
             "The API token contains white space or characters outside of ASCII, so it cannot be a "
             f"token: check {TOKEN_VARIABLE} or VeoClient(api_token=...).",
             code="no_token",
         )
-    return stripped
+    return token

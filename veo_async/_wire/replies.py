@@ -112,6 +112,15 @@ def parse(body: bytes) -> Any:
         raise Unreadable(str(exc)[:EXCERPT]) from None
 
 
+def as_utf8(body: bytes) -> bytes:
+    """The body in UTF-8 where it is in UTF-16 or UTF-32, in which `parse` would read it: the token
+    is looked for in UTF-8."""
+    encoding = json.detect_encoding(body)
+    if encoding.startswith("utf-8"):
+        return body
+    return body.decode(encoding, "replace").encode()
+
+
 def _without_surrogates(value: Any, depth: int) -> Any:
     if depth == 0:
         raise Unreadable("nests too deep")
