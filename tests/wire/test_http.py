@@ -653,10 +653,9 @@ async def test_no_connection_is_left_open() -> None:
 
 @pytest.mark.asyncio
 @pytest.mark.real_loop
-@pytest.mark.parametrize("proxied", [False, True])
-async def test_a_silent_connection_is_probed(proxied: bool) -> None:
+async def test_a_silent_connection_is_probed() -> None:
     """So that a router does not forget a call that is held for minutes, and one that is lost is
-    noticed before its time is over; also on the way to a proxy."""
+    noticed before its time is over."""
 
     async def script(line: Line) -> None:
         await line.request()
@@ -673,7 +672,6 @@ async def test_a_silent_connection_is_probed(proxied: bool) -> None:
             token=Token(TOKEN),
             base_url=server.url,
             concurrency=4,
-            proxy=httpx.Proxy(server.url) if proxied else None,
             verify=False,
             wall_clock=lambda: NOW,
         )

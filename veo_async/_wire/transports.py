@@ -83,6 +83,7 @@ def default_transport(
                 max_keepalive_connections=concurrency,
                 keepalive_expiry=POOL_KEEPALIVE,
             ),
+            # httpcore 1.0 does not pass them on to the connections through a proxy.
             socket_options=socket_options(),
         )
     except InvalidRequestError:
