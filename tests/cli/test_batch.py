@@ -13,8 +13,19 @@ import pytest
 from tests.cli.conftest import Ran, Shell, interrupting, tiny_emulator
 from tests.cli.test_screen import at_a_terminal
 from veo_async import RetryPolicy
-from veo_async.cli import _batch_report
-from veo_async.emulator import Answer, Drop, Emulator, Fail, Fault, Hang, Limits, Seconds
+from veo_async.cli import _batch, _batch_causes
+from veo_async.cli._batch_report import BatchReport
+from veo_async.emulator import (
+    Answer,
+    Drop,
+    Emulator,
+    Fail,
+    Fault,
+    Hang,
+    Limits,
+    Seconds,
+    endings,
+)
 
 
 def lines(*prompts: str, **fields: Any) -> str:
@@ -76,6 +87,7 @@ def test_videos(batch: Folder) -> None:
     assert ran.err.splitlines() == [
         f"veo-async: 3 prompts from {batch.file}, an object a line; first: a mug",
         "veo-async: 3 of 3, 3 done, " + ran.err.splitlines()[1].split("done, ")[1],
+        "veo-async: 3 bought now",
         f"veo-async: look at them: {batch.out / 'index.html'}",
     ]
 
@@ -101,6 +113,7 @@ def test_again(batch: Folder) -> None:
 
     assert again.code == 0
     assert sorted(again.out.splitlines()) == sorted(first.out.splitlines())
+    assert "veo-async: nothing to do, nothing bought, 3 bought before\n" in again.err
     assert batch.billed == 3
 
 
@@ -409,8 +422,8 @@ def test_most_submissions_and_a_failure(batch: Folder) -> None:
 
 
 def test_failures(batch: Folder) -> None:
-    """A failed item is a line of standard error and code 1, and spoils no other; it stays failed
-    until --retry-failed."""
+    """A failed item is code 1, and spoils no other; it stays failed until --retry-failed. A later
+    run counts it, and does not report it again."""
     batch.veo.emulator.faults.add(Fault(effect=Fail(message="no \x1b[2J"), nth=1))
 
     ran = batch()
@@ -418,24 +431,109 @@ def test_failures(batch: Folder) -> None:
     retried = batch("--retry-failed")
 
     assert (ran.code, again.code, retried.code) == (1, 1, 0)
+    assert r"no \x1b[2J" in ran.err
     for each in (ran, again):
-        assert r"no \x1b[2J" in each.err
         assert len(each.out.splitlines()) == 2
         assert "left to do" not in each.err
+    assert "veo-async: 3 bought now, 1 failed (--retry-failed buys them again)" in ran.err
+    assert r"no \x1b[2J" not in again.err
+    told = "nothing to do, nothing bought, 2 bought before, 1 failed before (--retry-failed buys"
+    assert told in again.err
+    assert "veo-async: 1 bought now, 2 bought before\n" in retried.err
     assert batch.billed == 4
 
 
-def test_many_failures(batch: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of many failures the first are told, and the rest counted; --json has all."""
-    monkeypatch.setattr(_batch_report, "MOST_REPORTED", 1)
-    batch.veo.emulator.faults.add(Fault(effect=Fail()))
+def test_equal_causes(batch: Folder) -> None:
+    """Items that failed for one cause are counted, and the first of them are named by their lines
+    and their prompts; no key is shown."""
+    batch.file.write_text(
+        lines("a mug")
+        + "\n"
+        + lines("a cup\nof tea", "a pot", key=None)
+        + lines("p " * 99, key="k")
+    )
+    batch.veo.emulator.faults.add(Fault(effect=Fail(message="It is refused.")))
+
+    ran = batch()
+
+    told = ran.err.splitlines()
+    (place,) = [n for n, line in enumerate(told) if "It is refused." in line]
+    assert told[place].startswith("veo-async: 4 failed: It is refused. (code ")
+    named = {"line 1 (a mug)", r"line 3 (a cup\nof tea)", "line 4 (a pot)"}
+    assert set(told[place + 1].strip().partition(", and 1 more")[0].split(", ")) <= {
+        *named,
+        f"line 5 ({('p ' * 99)[:59]}…)",
+    }
+    assert told[place + 1].endswith(", and 1 more")
+
+
+def test_many_causes(batch: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many causes the first have lines, and the rest are counted; --json has all errors."""
+    monkeypatch.setattr(_batch_causes, "MOST_CAUSES", 1)
+    batch.veo.emulator.faults.add(
+        *(Fault(effect=Fail(message=f"no {number}"), nth=number) for number in (1, 2, 3))
+    )
 
     ran = batch("--json")
 
     assert ran.code == 1
-    assert ran.err.count("fetch failed") == 1
-    assert "... and 2 more with errors" in ran.err
+    assert len([line for line in ran.err.splitlines() if " 1 failed: no " in line]) == 1
+    assert "... and 2 more with other errors" in ran.err
     assert [row["state"] for row in ran.rows] == ["failed"] * 3
+
+
+@slow_service
+def test_the_line_of_a_resumed_item(batch: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An item that an earlier run bought is named by its line, too. A line is forgotten when its
+    outcome has come."""
+    batch.veo.emulator.faults.add(Fault(effect=Fail(), nth=2))
+    reports: list[BatchReport] = []
+
+    class Kept(BatchReport):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            reports.append(self)
+
+    monkeypatch.setattr(_batch, "BatchReport", Kept)
+
+    batch("--in-flight", "1", loop=interrupting(150.0))
+    ran = batch()
+
+    assert "line 2 (a cup)" in ran.err
+    assert reports[1].lines == {}
+
+
+@slow_service
+def test_the_report_of_an_interrupted_run(batch: Folder) -> None:
+    """An interrupted run says what it bought, what goes on, and what is left."""
+    ran = batch("--in-flight", "1", loop=interrupting(150.0))
+    again = batch("--json")
+
+    assert "veo-async: 2 bought now, 1 still running, 1 left to do\n" in ran.err
+    assert "veo-async: 1 bought now, 2 bought before\n" in again.err
+
+
+def test_files_that_are_missing(batch: Folder) -> None:
+    """A run that only downloads has something to do, and buys nothing."""
+    batch()
+    batch.videos[0].unlink()
+
+    assert "veo-async: nothing bought now, 3 bought before\n" in batch().err
+
+
+@pytest.mark.parametrize(
+    "argv, told",
+    [([], "3 bought now; spent 1.2 USD"), (["--upscale"], "6 bought now; spent at least 1.2 USD")],
+)
+def test_spent(batch: Folder, argv: list[str], told: str) -> None:
+    """The prices that the service said are added up. Of an upscaled video only one is known."""
+    batch.veo.emulator.faults.add(Fault(effect=endings(video=True)["cost"]))
+
+    ran = batch(*argv)
+    again = batch(*argv)
+
+    assert f"veo-async: {told}\n" in ran.err
+    assert "; spent" not in again.err
 
 
 def test_refusals(batch: Folder) -> None:
@@ -452,6 +550,8 @@ def test_uncertain(batch: Folder) -> None:
     ran = batch("--json", retry=RetryPolicy(on_uncertain="raise"))
 
     assert ran.code == 3
+    assert "veo-async: 2 bought now, 1 uncertain\n" in ran.err
+    assert "Run the same command again to search for it" in ran.err
     assert sorted(row["state"] for row in ran.rows) == ["succeeded", "succeeded", "uncertain"]
 
 
@@ -520,7 +620,7 @@ def test_plain_lines(batch: Folder) -> None:
     assert shown[1] == "veo-async: 0 of 3, 2 making, 1 waiting"
     assert any(line.startswith("veo-async: 2 of 3, 2 done, 1 making") for line in shown)
     assert any("about 0:0" in line for line in ran.err.splitlines())
-    assert shown[-2].startswith("veo-async: 3 of 3, 3 done, ")
+    assert shown[-3].startswith("veo-async: 3 of 3, 3 done, ")
 
 
 @slow_service

@@ -240,11 +240,12 @@ class Job:
                     return code
                 async with (
                     shown(self.screen, progress, is_many=True),
-                    self._batch(session.veo) as outcomes,
+                    self._batch(session.veo, report.lines) as outcomes,
                 ):
                     async for outcome in outcomes:
                         report.add(outcome)
         except asyncio.CancelledError:
+            report.close()
             self.screen.note(
                 f"veo-async: stopped with {progress.done} of {progress.total} done; run the same "
                 "command again to resume it",
@@ -255,9 +256,9 @@ class Job:
         await self._write_page()
         return report.code
 
-    def _batch(self, veo: VeoClient) -> Batch:
+    def _batch(self, veo: VeoClient, lines: dict[int, int] | None = None) -> Batch:
         return veo.batch(
-            self.prompts.requests(),
+            self.prompts.requests(lines),
             journal=self.out / JOURNAL,
             download_to=self.out,
             upscale=self.options.upscale,

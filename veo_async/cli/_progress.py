@@ -48,6 +48,7 @@ class Item:
         started, ended: the times of the item's begin and end.
         is_saved: whether its videos are downloaded.
         is_submitted: whether a POST was sent for it.
+        has_moved: whether anything was done about it between its begin and its end.
         detail: the id of its task, and in the end its files.
         state: its final state; empty until the end.
     """
@@ -59,11 +60,17 @@ class Item:
     ended: float = 0.0
     is_saved: bool = True
     is_submitted: bool = False
+    has_moved: bool = False
     detail: str = ""
     state: str = ""
 
     def __post_init__(self) -> None:
         self.started = self.since
+
+    @property
+    def failed_before(self) -> bool:
+        """Whether a failure of this item is that of an earlier run."""
+        return self.step == "downloading" and not self.has_moved
 
 
 @dataclass(slots=True)
@@ -76,6 +83,8 @@ class Progress:
         on_change: called after an item has begun, changed its step or ended, with the item and
             the seconds since the start.
         items: the items that were not taken yet, by key, label or task id.
+        begun: the number of items by `events.Begun.step`.
+        accepted: the number of submits that were accepted, or found, since the start.
         ended: the number of items by final state. An item that is ``left`` was not bought, and a
             later run may buy it.
         pauses: the number of pauses that the service asked for; ``paused_until`` is the end of the
@@ -86,13 +95,14 @@ class Progress:
     total: int = 0
     on_change: Callable[[Item, float], object] = lambda *_: None
     items: dict[str, Item] = field(default_factory=dict)
+    begun: Counter[str] = field(default_factory=Counter)
+    accepted: int = 0
     ended: Counter[str] = field(default_factory=Counter)
     pauses: int = 0
     paused_until: float = 0.0
     _started: float = field(init=False)
     _durations: dict[str | None, tuple[int, float]] = field(default_factory=dict)
     _steps: Counter[str] = field(default_factory=Counter)
-    _accepted: int = 0
     _most_making: int = 0
 
     def __post_init__(self) -> None:
@@ -105,6 +115,7 @@ class Progress:
                 self.pauses += 1
                 self.paused_until = max(self.paused_until, self.clock() + event.seconds)
             case events.Begun():
+                self.begun[event.step] += 1
                 step = FIRST_STEP.get(event.step, "downloading")
                 self._begin(event.key or "", Item(event.request.title, step, self.clock()))
             case events.Ended():
@@ -118,7 +129,10 @@ class Progress:
             count, seconds = self._durations.get(event.action, (0, 0.0))
             self._durations[event.action] = count + 1, seconds + event.seconds
         item, step = self.items.get(event.key or event.task_id or ""), STEP_AFTER.get(type(event))
-        if item is None or step is None or item.state:
+        if item is None or item.state:
+            return
+        item.has_moved = True
+        if step is None:
             return
         if item.is_saved or step != "downloading":
             self._enter(item, step)
@@ -163,7 +177,7 @@ class Progress:
         item.step, item.since = step, self.clock()
         item.is_submitted = item.is_submitted or step == "submitting"
         if step == "making":
-            self._accepted += 1
+            self.accepted += 1
             self._most_making = max(self._most_making, self._steps["making"])
         if is_new:
             self.on_change(item, self.seconds)
@@ -212,7 +226,7 @@ class Progress:
             latest = max((item.since for item in self._under_way()), default=float("-inf"))
             return max(longest - (self.clock() - latest), 0.0)
         by_width = waiting * longest / max(self._most_making, 1)
-        by_rate = waiting * self.seconds / max(self._accepted, 1)
+        by_rate = waiting * self.seconds / max(self.accepted, 1)
         return max(by_width, by_rate) + longest
 
     def newest(self, most: int) -> list[Item]:

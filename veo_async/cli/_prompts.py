@@ -79,10 +79,18 @@ class Prompts:
                 checked.problems.append(entry)
         return checked
 
-    def requests(self) -> Iterator[VideoRequest | tuple[str, VideoRequest]]:
-        """The valid requests, with their keys where the file has keys."""
+    def requests(
+        self, lines: dict[int, int] | None = None
+    ) -> Iterator[VideoRequest | tuple[str, VideoRequest]]:
+        """The valid requests, with their keys where the file has keys.
+
+        Args:
+            lines: receives the line of each request, by the identity of the request.
+        """
         for entry in self:
             if isinstance(entry, Prompt):
+                if lines is not None:
+                    lines[id(entry.request)] = entry.line
                 yield entry.request if entry.key is None else (entry.key, entry.request)
 
     def __iter__(self) -> Iterator[Prompt | Problem]:
