@@ -96,9 +96,12 @@ class _SyntaxError(ValueError):
 
 def _values(text: str) -> Iterator[tuple[int, Any]]:
     """The values of a document with their positions. Those of a list come one by one."""
-    at = _after_space(text, 0)
+    at, lists = _after_space(text, 0), 0
     while at < len(text):
         if text[at] == "[":
+            lists += 1
+            if lists > 1 and text[_after_space(text, at + 1) :][:1] == '"':
+                raise _SyntaxError(text, at, "a second list of texts, such as the row of a table")
             at = yield from _of_list(text, at)
         else:
             start = at

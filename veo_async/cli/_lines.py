@@ -8,8 +8,9 @@ quotes of a copied list are removed where every line has them.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from ._fields import shortened
@@ -24,6 +25,8 @@ MARKS = {
     "quotes": re.compile(r'["“](?=[^"“”]*["”],?\Z)'),
 }
 """The beginnings of lines that belong to a list, not to its prompts."""
+
+MARKS_OF_POINTS = frozenset({"bullets", "numbers"})
 
 ENDED = re.compile(r"""[.!?:;…。\uff01\uff1f]["'”\u2019)\]]*\Z""")
 """The end of a sentence."""
@@ -58,26 +61,50 @@ class Survey:
 
 def survey(lines: Lines) -> Survey:
     """Read a list to its end, to see how it is meant."""
-    found = Survey()
-    total, marked, separated = 0, dict.fromkeys(MARKS, 0), False
-    first_of_many: tuple[int, int] | None = None
+    counts = _Counts()
     for block in _blocks(lines):
-        total += len(block.lines)
-        separated = separated or block.follows_rule
-        for name, pattern in MARKS.items():
-            marked[name] += sum(1 for _, text in block.lines if pattern.match(text))
-        if len(block.lines) > 1:
+        counts.add(block)
+    mark = counts.common_mark()
+    if mark:
+        return Survey(mark)
+    # The points of a list, and the parts between rules, go on in further lines.
+    is_divided = counts.is_separated or counts.has_points()
+    return Survey(None, counts.wrapped or (counts.first_of_many if is_divided else None))
+
+
+@dataclass(slots=True)
+class _Counts:
+    """The lines of a list: their number, those with each mark, and the first paragraphs."""
+
+    total: int = 0
+    marked: Counter[str] = field(default_factory=Counter)
+    first_mark: str | None = None
+    is_separated: bool = False
+    first_of_many: tuple[int, int] | None = None
+    wrapped: tuple[int, int] | None = None
+
+    def add(self, block: _Block) -> None:
+        """Count the lines of a block."""
+        texts = [text for _, text in block.lines]
+        marks = [name for text in texts for name in MARKS if MARKS[name].match(text)]
+        if not self.total and MARKS_OF_POINTS & {*marks[:1]}:
+            self.first_mark = marks[0]
+        self.total += len(texts)
+        self.marked.update(marks)
+        self.is_separated = self.is_separated or block.follows_rule
+        if len(texts) > 1:
             ends = block.lines[0][0], block.lines[-1][0]
-            first_of_many = first_of_many or ends
-            if found.wrapped is None and _is_wrapped([text for _, text in block.lines]):
-                found.wrapped = ends
-    if total > 1:
-        found.mark = next((name for name in MARKS if marked[name] == total), None)
-    if found.mark:
-        found.wrapped = None
-    elif separated and not found.wrapped:
-        found.wrapped = first_of_many
-    return found
+            self.first_of_many = self.first_of_many or ends
+            self.wrapped = self.wrapped or (ends if _is_wrapped(texts) else None)
+
+    def common_mark(self) -> str | None:
+        """The mark of every line, if they have one."""
+        common = (name for name in MARKS if self.total > 1 and self.marked[name] == self.total)
+        return next(common, None)
+
+    def has_points(self) -> bool:
+        """Whether some lines, the first one among them, begin a point of a list."""
+        return self.first_mark is not None and self.marked[self.first_mark] > 1
 
 
 def prompts(lines: Lines, found: Survey, form: str, notes: Notes, *, is_guess: bool) -> Read:
