@@ -13,7 +13,7 @@ import typer
 
 from .._client import VeoClient
 from ..policies import PollPolicy
-from ._exits import FAILED, INTERRUPTED, message_of, quoted
+from ._exits import FAILED, INTERRUPTED, message_of, quoted, worse
 from ._options import Calling, Seams, Shared, Waiting
 from ._progress import Progress
 from ._progress_view import progress_of_few
@@ -58,7 +58,7 @@ def run(work: Callable[[Screen], Coroutine[Any, Any, int]], options: Shared, sea
         raise
     except Exception as error:  # noqa: BLE001 - a bug is one line, too, and has its own exit code
         return screen.error(error)
-    return code if screen.is_read else max(code, FAILED)
+    return code if screen.is_read else worse(code, FAILED)
 
 
 @dataclass(frozen=True, slots=True)
