@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from .._base.fingerprints import fingerprint
+from .._base.fingerprints import Numbered
 from ..errors import InvalidRequestError
 from ..models import VideoRequest
 
@@ -26,11 +26,12 @@ def digest(request: VideoRequest) -> str:
 class Keys:
     """Makes and checks the keys of one run, so that none comes twice.
 
-    Only eight bytes of each key are kept, so a long input costs little memory.
+    Only a fingerprint of each key is kept, so a long input costs little memory.
     """
 
     def __init__(self) -> None:
-        self._taken: set[int] = set()
+        self._taken = Numbered()
+        self._count = 0
         self._last: dict[str, int] = {}  # the last number of a request that came more than once
 
     def key(self, request: VideoRequest) -> str:
@@ -56,6 +57,5 @@ class Keys:
 
     def _add(self, key: str) -> bool:
         """Take a key. Returns whether it was new."""
-        before = len(self._taken)
-        self._taken.add(fingerprint(key))
-        return len(self._taken) > before
+        self._count += 1
+        return self._taken.setdefault(key, self._count) == self._count

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .._base.fingerprints import Numbered
 from ..errors import InvalidRequestError
 from ..models import VideoRequest
 from ._fields import FIELDS, addresses, field_of, shortened, unfit, unknown_field
@@ -97,7 +98,7 @@ class Prompts:
         return self._entries(Counter())
 
     def _entries(self, notes: Notes) -> Iterator[Prompt | Problem]:
-        seen: dict[str, int] = {}
+        seen = Numbered()
         for record in self.file.records(notes):
             entry = self._read(record) if isinstance(record, Record) else record
             if isinstance(entry, Prompt) and entry.key is not None:
