@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.conftest import Shell, interrupting, tiny_emulator
 from veo_async import RetryPolicy
+from veo_async.cli._session import STOPPING
 from veo_async.emulator import Answer, Emulator, Fail, Fault, Hang, Seconds
 from veo_async.models import DEFAULT_MODEL
 from veo_async.testing._virtual_loop import VirtualEventLoop
@@ -368,6 +369,7 @@ def test_interrupted_while_waiting(capsys: pytest.CaptureFixture[str], veo: Shel
     assert ran.code == 130
     assert ran.out == ""
     assert [line for line in ran.err.splitlines() if line.startswith("veo-async")] == [
+        STOPPING,
         f"veo-async: still running, go on with: veo-async wait {task_id}",
         "veo-async: interrupted",
     ]

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import TERMINAL_VARIABLES, Shell
+from veo_async.cli._session import STOPPING
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-c", "import sys; from veo_async.cli import main; sys.exit(main())"]
@@ -51,6 +52,7 @@ def test_ctrl_c() -> None:
     assert process.returncode == 130
     assert out == ""
     assert err.splitlines() == [
+        STOPPING,
         f"veo-async: still running, go on with: veo-async wait {task_id[1]}",
         "veo-async: interrupted",
     ]

@@ -7,14 +7,15 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from .._client import VeoClient
-from ..policies import PollPolicy
+from ..policies import PollPolicy, RetryPolicy
 from ._exits import FAILED, INTERRUPTED, message_of, quoted, worse
-from ._options import Calling, Seams, Shared, Waiting
+from ._options import Batching, Calling, Seams, Shared, Submitting, Waiting
 from ._progress import Progress
 from ._progress_view import progress_of_few
 from ._screen import Screen
@@ -33,6 +34,12 @@ OFFLINE_POLL = PollPolicy(first_delay=0.2, min_interval=0.1, max_interval=0.5)
 """The polls of a service whose minute takes a second."""
 
 
+STOPPING = (
+    "veo-async: stopping. Open submits may be answered for up to "
+    f"{RetryPolicy().shutdown_grace:.0f} s, so that none is paid for unseen; Ctrl-C again stops now"
+)
+
+
 def run(work: Callable[[Screen], Coroutine[Any, Any, int]], options: Shared, seams: Seams) -> int:
     """Run the work of a command, and return its exit code.
 
@@ -41,7 +48,8 @@ def run(work: Callable[[Screen], Coroutine[Any, Any, int]], options: Shared, sea
     that could not be written to standard output are a failure, after the work has ended.
     """
     screen = Screen(options)
-    interruption = Interruption()
+    buys = isinstance(options, Submitting | Batching)
+    interruption = Interruption(partial(screen.note, STOPPING, "yellow") if buys else bool)
     try:
         with (
             screen.listening(),

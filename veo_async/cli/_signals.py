@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -24,8 +24,13 @@ closed terminal send to the process and to its group, so that it arrives twice."
 
 @dataclass(slots=True)
 class Interruption:
-    """Cancels the work at the first signal. A second one exits immediately."""
+    """Cancels the work at the first signal. A second one exits immediately.
 
+    Attributes:
+        notice: tells a person that the first signal was heard.
+    """
+
+    notice: Callable[[], object]
     _task: asyncio.Task[int] | None = None
     _first: float | None = None
 
@@ -54,6 +59,7 @@ class Interruption:
         loop = task.get_loop()
         if self._first is None:
             self._first = loop.time()
+            loop.call_soon_threadsafe(self.notice)
             loop.call_soon_threadsafe(task.cancel)
         # A closed terminal is no second decision of a person.
         elif number != getattr(signal, "SIGHUP", None) and loop.time() >= self._first + ECHO:
