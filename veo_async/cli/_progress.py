@@ -47,7 +47,7 @@ class Item:
         step: the current step; ``since`` is the time of its begin.
         started, ended: the times of the item's begin and end.
         is_saved: whether its videos are downloaded.
-        is_submitted: whether a POST was sent for it.
+        is_submitted: whether this run sent a POST for it.
         has_moved: whether anything was done about it between its begin and its end.
         detail: the id of its task, and in the end its files.
         state: its final state; empty until the end.
@@ -125,15 +125,18 @@ class Progress:
                 self._advance(event)
 
     def _advance(self, event: events.ItemEvent) -> None:
-        if isinstance(event, events.Finished) and event.seconds is not None:
-            count, seconds = self._durations.get(event.action, (0, 0.0))
-            self._durations[event.action] = count + 1, seconds + event.seconds
         item, step = self.items.get(event.key or event.task_id or ""), STEP_AFTER.get(type(event))
         if item is None or item.state:
             return
         item.has_moved = True
         if step is None:
             return
+        item.is_submitted |= isinstance(event, events.Submitted | events.Accepted)
+        # A task of an earlier run may finish at once: it says nothing about the speed of this run.
+        is_own = item.is_submitted
+        if is_own and isinstance(event, events.Finished) and event.seconds is not None:
+            count, seconds = self._durations.get(event.action, (0, 0.0))
+            self._durations[event.action] = count + 1, seconds + event.seconds
         if item.is_saved or step != "downloading":
             self._enter(item, step)
 
@@ -175,7 +178,6 @@ class Progress:
         self._steps[item.step] -= 1
         self._steps[step] += 1
         item.step, item.since = step, self.clock()
-        item.is_submitted = item.is_submitted or step == "submitting"
         if step == "making":
             self.accepted += 1
             self._most_making = max(self._most_making, self._steps["making"])
@@ -186,13 +188,13 @@ class Progress:
 
     @property
     def done(self) -> int:
-        """The number of items that ended."""
-        return self.ended.total()
+        """The number of items with an outcome; not those left to do or still running."""
+        return self.ended.total() - self.ended["left"] - self.ended["pending"]
 
     def steps(self) -> Counter[str]:
         """The number of items by step; those that have not begun are waiting."""
         counts = self._steps.copy()
-        counts["waiting"] += max(self.total - self.done - self._steps.total(), 0)
+        counts["waiting"] += max(self.total - self.ended.total() - self._steps.total(), 0)
         return counts
 
     @property
@@ -202,7 +204,7 @@ class Progress:
 
     @property
     def per_minute(self) -> float | None:
-        """Finished videos a minute since the start; ``None`` before the first."""
+        """Videos of this run finished a minute since the start; ``None`` before the first."""
         made = sum(count for count, _ in self._durations.values())
         return made / self.seconds * 60.0 if made and self.seconds > 0 else None
 

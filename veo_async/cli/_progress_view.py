@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
-from rich.console import Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -27,6 +29,14 @@ FRAME = 0.2
 
 MOST_SHOWN = 6
 """The number of active items below the bar."""
+
+MOST_OF_LABEL = 400
+"""Characters of a label that are drawn at most."""
+
+LEAST_LABEL = 12
+"""Cells of a label below which the details move to lines of their own."""
+
+WIDEST_STEP = len("downloading")
 
 WORDS = {"succeeded": "done", "pending": "still running", "left": "left to do"}
 """The words for the final states of many items, where they differ from the state."""
@@ -64,19 +74,15 @@ class View:
         done = f"veo-async: {progress.done} of {progress.total}"
         return ", ".join([done, *counts, *self._facts()])
 
-    def _rows(self) -> Table:
+    def _rows(self) -> Rows:
         progress = self._progress
-        table = Table(box=None, pad_edge=False, expand=True, show_header=progress.total > 1)
-        table.add_column("video", ratio=3, no_wrap=True, overflow="ellipsis")
-        table.add_column("state", no_wrap=True)
-        table.add_column("seconds", justify="right", no_wrap=True)
-        table.add_column("", ratio=2, no_wrap=True, overflow="ellipsis")
+        rows = [(Text("video"), Text("state"), "seconds", Text())] if progress.total > 1 else []
         for item in dict.fromkeys(progress.items.values()):  # an item may have two keys
             seconds = (item.ended if item.state else progress.clock()) - item.started
             state = Text(word_of(item), style=STYLES.get(item.state, "cyan"))
-            detail = Text(plain(item.detail), style="dim")
-            table.add_row(Text(plain(item.label)), state, f"{seconds:.1f}", detail)
-        return table
+            detail = Text(plain(item.detail), style="dim", overflow="fold")
+            rows.append((Text(plain(item.label)), state, f"{seconds:.1f}", detail))
+        return Rows(rows)
 
     def _bar(self) -> Table:
         progress = self._progress
@@ -88,20 +94,19 @@ class View:
         return grid
 
     def _counted(self) -> Text:
-        text = Text(no_wrap=True, overflow="ellipsis")
+        text = Text()
         for name, number in self._counts():
             text.append(f"{number} {WORDS.get(name, name)}  ", STYLES.get(name, ""))
         return text.append("  ".join(self._facts()), "dim")
 
-    def _newest(self) -> Table:
-        grid = Table.grid(padding=(0, 2))
-        for _ in range(3):
-            grid.add_column(no_wrap=True, overflow="ellipsis")
-        for item in self._progress.newest(MOST_SHOWN):
-            age = self._progress.clock() - item.since
-            step = Text(item.step, STYLES.get(item.step, "cyan"))
-            grid.add_row(step, f"{age:5.0f} s", Text(plain(item.label[:200])))
-        return grid
+    def _newest(self) -> Group:
+        return Group(*map(self._active, self._progress.newest(MOST_SHOWN)))
+
+    def _active(self, item: Item) -> Text:
+        age = self._progress.clock() - item.since
+        line = Text(no_wrap=True, overflow="ellipsis")
+        line.append(f"{item.step:<{WIDEST_STEP}}", STYLES.get(item.step, "cyan"))
+        return line.append(f"  {age:5.0f} s  ").append(plain(item.label[:MOST_OF_LABEL]))
 
     def _counts(self) -> Iterator[tuple[str, int]]:
         counts = self._progress.ended + self._progress.steps()
@@ -115,8 +120,36 @@ class View:
         if progress.pauses:
             wait = f", everybody waits {progress.pause:.0f} s" if progress.pause else ""
             yield f"429: {progress.pauses} times{wait}"
-        if progress.seconds_left is not None and progress.done < progress.total:
+        if progress.seconds_left is not None and progress.steps().total():
             yield f"about {span(progress.seconds_left)} left"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of label, state, seconds and detail. Only labels shrink, to the width when drawn."""
+
+    rows: list[tuple[Text, Text, str, Text]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        labels, states, ages, details = (
+            max((cell_len(str(row[column])) for row in self.rows), default=0) for column in range(4)
+        )
+        room = options.max_width - states - ages - 2 * len("  ")
+        beside = room - details - len("  ")
+        is_below = details > 0 and beside < min(labels, LEAST_LABEL)
+        width = min(labels, beside if details and not is_below else room)
+        for label, state, age, detail in self.rows:
+            shown = label.copy()
+            shown.truncate(max(width, 1), overflow="ellipsis", pad=True)
+            padded = state.copy()
+            padded.truncate(states, pad=True)
+            line = Text("  ").join([shown, padded, Text(f"{age:>{ages}}")])
+            if is_below:
+                yield line
+                if detail:
+                    yield detail
+            else:
+                yield Text.assemble(line, "  ", detail) if detail else line
 
 
 def word_of(item: Item) -> str:
