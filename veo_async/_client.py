@@ -621,6 +621,7 @@ class VeoClient:
             WaitTimeoutError: the time was over before the request was sent; nothing was bought.
             ClientClosedError: the client is closed; nothing was sent.
         """
+        self._runtime.check_loop()
         wanted = read_request(request)
         seconds = float("inf") if timeout is None else read_timeout(timeout)
         deadline = anyio.current_time() + seconds
@@ -899,6 +900,7 @@ class VeoClient:
             return await self._make(request, timeout, begun)
 
     async def _make(self, request: VideoRequest, timeout: Timeout, begun: list[Post]) -> Generation:
+        self._runtime.check_loop()
         deadline = anyio.current_time() + self._seconds(timeout)
         tracked = await self._submitter.submit(request, deadline=deadline, begun=begun)
         return await self._await_end(tracked, max(deadline - anyio.current_time(), 0.0))

@@ -8,6 +8,7 @@ loop's.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -60,9 +61,26 @@ async def in_thread(function: Callable[..., T], /, *args: Any) -> T:
     return await anyio.to_thread.run_sync(function, *args, limiter=limiter)
 
 
+NO_LOOP = (
+    "Nothing was sent, and nothing was bought. Under trio, run this part of the program with "
+    "asyncio (with anyio: backend='asyncio'). In a fork of the process, call asyncio.run first."
+)
+
+FORKED = (
+    "Nothing was sent here, and nothing was bought. Make the clients of a fork in the fork: its "
+    "copy of this one would send again what the parent sends."
+)
+
+
 @dataclass(slots=True)
 class _Home:
     loop: asyncio.AbstractEventLoop | None = None
+    process: int = 0
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether this is a copy in a fork of the client's process."""
+        return self.loop is not None and self.process != os.getpid()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +104,35 @@ class Runtime:
         return replace(self, wall_clock=SteadyClock(self.wall_clock))
 
     def check_loop(self) -> None:
-        """Bind to the running event loop, unless that was done before.
+        """Bind to the running event loop and to this process, unless that was done before.
 
         Raises:
-            InvalidRequestError: it is bound to another loop, whose connections and tasks cannot be
-                used from this one.
+            InvalidRequestError: it is bound to another loop or process, whose connections and tasks
+                cannot be used from here; or no event loop of asyncio runs.
         """
-        loop = asyncio.get_running_loop()
-        self._home.loop = self._home.loop or loop
-        if loop is not self._home.loop:
+        home = self._home
+        if home.is_forked:
+            problem = (
+                "A VeoClient belongs to the process of its first use, and this is a fork of it."
+            )
+            raise InvalidRequestError(problem, advice=FORKED)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            problem = "A VeoClient runs on asyncio, and no event loop of asyncio runs here."
+            raise InvalidRequestError(problem, advice=NO_LOOP) from None
+        if home.loop is None:
+            home.loop, home.process = loop, os.getpid()
+        if loop is not home.loop:
             problem = "A VeoClient belongs to the event loop of its first use, not to this one."
             raise InvalidRequestError(problem, advice=ONE_LOOP)
 
     @property
     def is_over(self) -> bool:
-        """Whether the event loop is closed: all that was on it has ended with it."""
-        return self._home.loop is not None and self._home.loop.is_closed()
+        """Whether nothing here has to be closed: the event loop is closed, and all that was on it
+        has ended with it; or this is a fork, and all that is open belongs to the parent."""
+        home = self._home
+        return home.loop is not None and (home.is_forked or home.loop.is_closed())
 
 
 class SteadyClock:
