@@ -457,3 +457,16 @@ def test_interrupted_twice(veo: Shell) -> None:
 
     assert ran.code == 130
     assert ran.err.splitlines()[-1] == "veo-async: interrupted"
+
+
+@pytest.mark.parametrize(
+    "typed, sent", [(b"caf\xc3\xa9", "caf\u00e9"), (b"caf\xe9", None)], ids=["UTF-8", "another"]
+)
+def test_a_locale_that_did_not_decode_the_prompt(
+    veo: Shell, typed: bytes, sent: str | None
+) -> None:
+    """A prompt in UTF-8 that the locale left as bytes is decoded; other bytes are refused."""
+    ran = veo("text2video", typed.decode("ascii", "surrogateescape"))
+
+    assert ran.code == (2 if sent is None else 0)
+    assert [entry.request["prompt"] for entry in veo.emulator.bill] == ([sent] if sent else [])

@@ -107,7 +107,7 @@ def test_live_view() -> None:
     assert process.returncode == 0
     assert drawn.count("\x1b[1A") + drawn.count("\x1b[2K") > 3
     assert "\x1b[2J" not in drawn
-    assert row.startswith(r"[/bold][red]\x1b[2J\x1b[31m")
+    assert row.startswith(r"[/bold][red]\x1b[2J\x1b[3")
     assert "succeeded" in row
     assert [line.split()[0] for line in results] == ["state", "task_id", "video_id", "video_url"]
 
