@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from veo_async import Get1080p, ImageToVideo, IngredientsToVideo, TextToVideo
-from veo_async.cli import _prompt_file, _prompts
+from veo_async.cli import _lines, _prompt_file, _prompts
 from veo_async.cli._prompt_file import Form, Problem, opened, spooled
 from veo_async.cli._prompts import Prompt, Prompts
 
@@ -250,3 +250,15 @@ def test_a_long_input(tmp_path: Path) -> None:
 
     assert isinstance(first, Prompt)
     assert file.stat().st_size > _prompt_file.IN_MEMORY
+
+
+def test_a_list_without_blank_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list is looked at in parts, which changes no prompt; a paragraph that is as long as a part
+    would become two, so it is refused."""
+    monkeypatch.setattr(_lines, "LONGEST_BLOCK", 2)
+    data = b"a mug\na cup\n\\#1 of pots\na fox\na dog\n"
+
+    found = [request.prompt for request in requests(data, "lines")]
+
+    assert found == ["a mug", "a cup", "#1 of pots", "a fox", "a dog"]
+    assert problems(data, "paragraphs")[0] == (1, "a paragraph of 2 lines or more")

@@ -8,6 +8,7 @@ import pickle
 import resource
 import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -1052,3 +1053,44 @@ async def test_a_file_that_another_program_holds(
         with pytest.raises(DownloadError, match="held"):
             await fetching
         assert len(calls) == (1 if number == errno.ENOSPC else 5)
+
+
+@pytest.mark.asyncio
+async def test_files_that_are_gone_for_long(tmp_path: Path) -> None:
+    """A file of an earlier run that is not there any more is given up at once: thousands of them
+    must not wait one by one."""
+    hosts = Hosts(lambda request: httpx.Response(404, stream=Body()))
+    fetching = downloads(hosts, times=PATIENT)
+    start = asyncio.get_running_loop().time()
+
+    with pytest.raises(DownloadError, match="HTTP 404"):
+        await fetching.fetch(URL, tmp_path / "a.mp4", task_id="t1", is_new=False)
+
+    assert asyncio.get_running_loop().time() == start
+    assert len(hosts.requests) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_host_that_is_dead_for_all_files(tmp_path: Path) -> None:
+    """The first files wait for a host that is ill; once it has failed for as long as they had
+    patience, the others only have their tries. A good answer renews the patience."""
+    loop = asyncio.get_running_loop()
+    health: list[bool] = []
+    hosts = Hosts(lambda request: video() if health else httpx.Response(503, stream=Body()))
+    fetching = downloads(hosts, times=PATIENT)
+
+    async def seconds(name: str) -> float:
+        start = loop.time()
+        with suppress(DownloadError):
+            await fetching.fetch(URL, tmp_path / name, task_id="t1")
+        return loop.time() - start
+
+    first, second = await seconds("a.mp4"), await seconds("b.mp4")
+    health.append(True)
+    good = await seconds("c.mp4")
+    health.clear()
+    third = await seconds("d.mp4")
+
+    assert first >= PATIENT.patience > 20 > second
+    assert good == 0.0
+    assert third >= PATIENT.patience

@@ -97,7 +97,7 @@ async def test_a_body_that_breaks_off_is_gone_on_with_over_a_socket(tmp_path: Pa
     size = len(VIDEO)
     where = f"Content-Range: bytes {half}-{size - 1}/{size}\r\nContent-Length: {size - half}"
     end = f"HTTP/1.1 206 Partial Content\r\n{where}\r\n\r\n".encode() + VIDEO[half:]
-    mark = {"task_id": "t1", "stage": "generate"}
+    mark: dict[str, Any] = {"task_id": "t1", "stage": "generate"}
     async with serve(start, b"garbage\r\n\r\n", end) as server:
         url = f"http://127.0.0.1:{server.port}/x.mp4"
         async with downloads(tries=2) as own:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from veo_async._base.urls import AddressError, read_file_address
 from veo_async._downloads.egress import CheckedNetwork, Egress, environment_proxy
+from veo_async._downloads.response import NotRetryable
 
 PUBLIC = "8.8.8.8"
 OTHER_PUBLIC = "2606:4700::1111"
@@ -189,13 +190,14 @@ async def test_networks_that_map_names_to_stand_ins(monkeypatch: pytest.MonkeyPa
     Names(monkeypatch, [first], [first], [last], [first, "10.1.1.1"])
     allowing, network = {"reserved_ok": True}, Network()
 
-    with pytest.raises(AddressError, match="allow_reserved=True"):
+    with pytest.raises(NotRetryable, match="fake-IP") as caught:
         await connect(network)
     await connect(network, **allowing)
     await connect(network, **allowing)
     with pytest.raises(AddressError, match="private"):
         await connect(network, **allowing)
 
+    assert "allow_reserved=True" in caught.value.next_step
     assert [host for host, *_ in network.connected] == [first, last]
     with pytest.raises(AddressError):
         read_file_address("https://198.18.0.7/a.mp4", loopback_ok=False)

@@ -45,9 +45,10 @@ class Numbered:
         """The number of a name; ``number``, which is not 0, if it is new."""
         if 3 * self._count >= 2 * len(self._names):
             self._grow()
-        place = self._place(fingerprint(name))
+        wanted = fingerprint(name)
+        place = self._place(wanted)
         if not self._numbers[place]:
-            self._names[place], self._numbers[place] = fingerprint(name), number
+            self._names[place], self._numbers[place] = wanted, number
             self._count += 1
         return self._numbers[place]
 

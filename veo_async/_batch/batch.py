@@ -143,7 +143,7 @@ class Batch:
     async def _preview(self, journal: Journal | None) -> Preview:
         reader, counts = self._reader(journal), Counter[str]()
         options = {"upscale": self._options.upscale, "retry_failed": self._options.retry_failed}
-        known: dict[str, None] = {}
+        known: set[str] = set()
         new: list[int] = []
         numbers = count(1)
         while not reader.is_over:
@@ -151,7 +151,7 @@ class Batch:
                 number = next(numbers)
                 if item:
                     item.check(request)
-                    known[key] = None
+                    known.add(key)
                 elif len(new) < MOST_CHANGES:
                     new.append(number)
                 found = item or Item(key)
@@ -164,7 +164,7 @@ class Batch:
         changed = tuple(new) if gone else ()
         return Preview(**counts, error=reader.mismatch, gone=gone, new=changed)
 
-    async def _gone(self, journal: Journal, known: dict[str, None]) -> tuple[VideoRequest, ...]:
+    async def _gone(self, journal: Journal, known: set[str]) -> tuple[VideoRequest, ...]:
         """The requests of bought items that the input does not contain."""
         items = (await journal.rows()).items()
         bought = (item for key, item in items if key not in known and item.may_be_bought)

@@ -81,7 +81,12 @@ class ItemFiles:
         began, video = self._deps.runtime.wall_clock(), generation.video
         task_id = generation.task_id
         await self._deps.downloads.fetch(
-            video.video_url or "", path, task_id=task_id, video_id=video.id, stage=stage
+            video.video_url or "",
+            path,
+            task_id=task_id,
+            video_id=video.id,
+            stage=stage,
+            is_new=entry.item.step(stage) != "finished",
         )
         if events := self._deps.events:
             context, at = EventContext.of(entry.request, key=entry.key), events.now()

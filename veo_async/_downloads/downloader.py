@@ -7,6 +7,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from errno import EACCES, EBUSY, EPERM, ETXTBSY
 from functools import partial
+from math import inf
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -58,13 +59,15 @@ LookUp = Callable[[Sequence[str]], Awaitable[Sequence[TaskRecord]]]
 
 @dataclass(slots=True, eq=False)
 class _Fetch:
-    """One fetch under way. ``saved`` bytes of it are durable, with notes for a later run."""
+    """One fetch under way. ``saved`` bytes of it are durable, with notes for a later run.
+    ``may_appear`` says that its file was announced just now, so that it may be about to appear."""
 
     url: str
     part: PartFile
     task_id: str | None
     video_id: str | None
     identity: FileIdentity | None
+    may_appear: bool
     partial: PartialFile = field(default_factory=PartialFile)
     saved: int = 0
 
@@ -87,13 +90,17 @@ class _Patience:
     before: PartialFile
     failures: int = 0
 
-    def is_over(self, partial: PartialFile, tries: int) -> bool:
-        """Count a failure. Returns whether it ends the fetch, which has at least so many tries."""
+    def is_over(self, partial: PartialFile, tries: int, since: float = inf) -> bool:
+        """Count a failure. Returns whether it ends the fetch, which has at least so many tries.
+
+        Args:
+            since: since when no fetch has succeeded; infinite if that is not known to matter.
+        """
         now = anyio.current_time()
         if partial.made_progress(self.before):
             self.failures, self.before, self.since = 0, partial, now
         self.failures += 1
-        is_late = now >= self.since + self.seconds
+        is_late = now >= min(self.since, since) + self.seconds
         return self.failures >= (tries if is_late else MOST_TRIES)
 
 
@@ -146,6 +153,7 @@ class Downloads:
         self._max_bytes = max_bytes
         self._slots = anyio.Semaphore(parallel)
         self._tries = tries
+        self._ill_since = inf
 
     async def fetch(
         self,
@@ -155,6 +163,7 @@ class Downloads:
         task_id: str | None = None,
         video_id: str | None = None,
         stage: str | None = None,
+        is_new: bool = True,
     ) -> Path:
         """Save the MP4 at ``url`` as ``path``, complete or not at all, and return ``path``.
 
@@ -166,6 +175,8 @@ class Downloads:
             path: the final path of the file.
             task_id: the file's task, which is retrieved for a fresh URL after one has expired.
             video_id: the video of the task; ``None`` for the first.
+            is_new: whether the video may have been finished just now. The file of a task is then
+                asked for again for a while.
             stage: the stage of the file's item in a batch. The bytes of a failed or cancelled fetch
                 then stay beside ``path``, for a later fetch of the same task and stage; without
                 a stage they are removed.
@@ -175,7 +186,8 @@ class Downloads:
             ClientClosedError: `aclose` was called.
         """
         identity = FileIdentity(task_id, stage) if task_id and stage else None
-        fetch = _Fetch(url, PartFile(path), task_id, video_id, identity)
+        may_appear = is_new and task_id is not None
+        fetch = _Fetch(url, PartFile(path), task_id, video_id, identity, may_appear)
         try:
             self._hosts.check(url)
             async with self._slots:
@@ -214,7 +226,8 @@ class Downloads:
             raise
 
     async def _with_retries(self, fetch: _Fetch) -> None:
-        patience = _Patience(self._times.patience, anyio.current_time(), fetch.partial)
+        seconds, now = self._times.patience, anyio.current_time()
+        patience = _Patience(seconds, now, fetch.partial)
         renewals = 0
         while True:
             try:
@@ -223,11 +236,12 @@ class Downloads:
                 renewals += 1
                 if renewals <= RENEWALS and await self._renew_url(fetch):
                     continue
-                # The URL of a task is current now, so its file may be about to appear.
-                if patience.is_over(fetch.partial, 1) or fetch.task_id is None:
+                if not fetch.may_appear or patience.is_over(fetch.partial, 1):
                     raise
             except Retryable as exc:
-                if patience.is_over(fetch.partial, self._tries):
+                # Where every host fails, the patience of all fetches began with the first failure.
+                self._ill_since = min(self._ill_since, anyio.current_time())
+                if patience.is_over(fetch.partial, self._tries, self._ill_since):
                     raise
                 if isinstance(exc, Restart):
                     fetch.partial = fetch.partial.without_validator()
@@ -255,6 +269,7 @@ class Downloads:
                 await self._on_disk(fetch.part.truncate, 0)
             fetch.partial = PartialFile(body.start, body.validator, body.length)
             await self._receive(fetch, BodyCheck(body, max_bytes=self._max_bytes), pieces)
+        self._ill_since = inf
 
     async def _receive(self, fetch: _Fetch, check: BodyCheck, pieces: AsyncIterable[bytes]) -> None:
         waiting = bytearray()

@@ -14,9 +14,16 @@ import httpcore
 import httpx
 
 from .._base.urls import AddressError, is_stand_in, may_connect
+from .response import NotRetryable
 
 Proxy = str | httpx.URL | httpx.Proxy
 
+
+STAND_IN = (
+    "The DNS of this machine maps the host into 198.18.0.0/15, as a VPN or a proxy client in "
+    "fake-IP mode does."
+)
+ALLOW = "If you use one, allow it: VeoClient(allow_reserved=True) or VEO_ASYNC_ALLOW_RESERVED=1."
 
 STAGGER = 0.25
 """Seconds between the attempts at two addresses of a name (RFC 8305, section 8)."""
@@ -175,7 +182,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
         refused = [address for address in addresses if not self._may_connect(address)]
         if refused and all(map(is_stand_in, refused)):
-            raise StandInError
+            raise NotRetryable(STAND_IN, ALLOW)
         if refused:
             raise AddressError("is a name that leads to a private or reserved address")
         return addresses
@@ -215,17 +222,6 @@ async def _race(
         for number, address in enumerate(addresses):
             group.start_soon(attempt, number, address)
     return streams, errors
-
-
-class StandInError(AddressError):
-    """The network maps the name to an address of its own."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "is a name that the DNS of this machine maps into 198.18.0.0/15, as a VPN or a proxy "
-            "client in fake-IP mode does. If you use one, allow it: VeoClient(allow_reserved=True) "
-            "or VEO_ASYNC_ALLOW_RESERVED=1"
-        )
 
 
 def interleaved(addresses: Iterable[str]) -> list[str]:

@@ -165,7 +165,7 @@ async def _within(seconds: float, call: Callable[..., Awaitable[T]], *args: Any)
     try:
         with anyio.fail_after(seconds):
             return await call(*args)
-    except AddressError:
+    except (AddressError, NotRetryable):
         raise
     except Exception as exc:
         raise Retryable(f"The connection failed ({type(exc).__name__}).") from exc

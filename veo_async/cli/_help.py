@@ -37,7 +37,7 @@ COLUMNS                    The width of the output, where it cannot be measured.
 FILES: Final = """\
 -o PATH    A folder if it exists, ends with a slash or has no ending such as .mp4; else a file.
            A video in a folder has the id of its task as its name. No file is overwritten without
-           --force.
+           --force, but by the demo, which replaces its own.
 
 A batch keeps in its folder:
 

@@ -127,13 +127,19 @@ def prompts(lines: Lines, found: Survey, form: str, notes: Notes, *, is_guess: b
         notes[f"the {found.mark} of the list were removed"] += 1
     for block in _blocks(lines, notes):
         if form == "paragraphs":
-            number = block.lines[0][0]
-            yield _prompt(number, " ".join(text for _, text in block.lines))
+            yield _paragraph(block)
         else:
             yield from (
                 _prompt(number, _unmarked(text, found.mark), is_guess=is_guess)
                 for number, text in block.lines
             )
+
+
+def _paragraph(block: _Block) -> Record | Problem:
+    number = block.lines[0][0]
+    if len(block.lines) == LONGEST_BLOCK:
+        return Problem(number, f"a paragraph of {LONGEST_BLOCK} lines or more", is_fatal=True)
+    return _prompt(number, " ".join(text for _, text in block.lines))
 
 
 def _doubt(text: str) -> str | None:
@@ -173,12 +179,13 @@ def _blocks(lines: Lines, notes: Notes | None = None) -> Iterator[_Block]:
     for number, line in lines:
         text = line if trouble(line) else line.strip()
         is_rule, is_comment = RULE.match(text), text.startswith("#")
+        text = text.removeprefix("\\") if text.startswith("\\#") else text
         if notes is not None and (is_rule or is_comment):
             notes["lines with # or --- were left out"] += 1
         if is_comment:
             continue
         if text and not is_rule and len(block.lines) < LONGEST_BLOCK:
-            block.lines.append((number, text.removeprefix("\\") if text[:2] == "\\#" else text))
+            block.lines.append((number, text))
             continue
         if block.lines:
             yield block

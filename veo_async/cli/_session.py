@@ -49,7 +49,7 @@ def run(work: Callable[[Screen], Coroutine[Any, Any, int]], options: Shared, sea
     """
     screen = Screen(options)
     buys = isinstance(options, Submitting | Batching)
-    interruption = Interruption(partial(screen.note, STOPPING, "yellow") if buys else bool)
+    interruption = Interruption(partial(screen.note, STOPPING, "yellow") if buys else None)
     try:
         with (
             screen.listening(),

@@ -27,10 +27,10 @@ class Interruption:
     """Cancels the work at the first signal. A second one exits immediately.
 
     Attributes:
-        notice: tells a person that the first signal was heard.
+        notice: tells a person that the first signal was heard, where that is worth a word.
     """
 
-    notice: Callable[[], object]
+    notice: Callable[[], object] | None
     _task: asyncio.Task[int] | None = None
     _first: float | None = None
 
@@ -59,7 +59,8 @@ class Interruption:
         loop = task.get_loop()
         if self._first is None:
             self._first = loop.time()
-            loop.call_soon_threadsafe(self.notice)
+            if self.notice:
+                loop.call_soon_threadsafe(self.notice)
             loop.call_soon_threadsafe(task.cancel)
         # A closed terminal is no second decision of a person.
         elif number != getattr(signal, "SIGHUP", None) and loop.time() >= self._first + ECHO:
